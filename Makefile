@@ -1,0 +1,61 @@
+# Two commands do everything for a newcomer: `make demo` and `make test`. Each works first, on a fresh clone.
+SHELL := /bin/bash
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+READY := $(VENV)/.ready
+
+.DEFAULT_GOAL := help
+.PHONY: help setup demo up test test-faults test-nightly bench lint types protos reference lock clean
+
+help: ## show this list
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-13s %s\n", $$1, $$2}'
+
+setup: $(READY) ## make .venv with hash-checked packages, build the DSP kernels
+
+$(READY): requirements-dev.txt pyproject.toml hatch_build.py $(wildcard libs/dsp/tapelog_dsp/kernels/*.c)
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Tapelog needs Python 3.11 or newer, this is " + sys.version.split()[0] + ": call make with PYTHON=/path/to/python3.11")'
+	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements-dev.txt
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
+	@touch $@
+
+demo: setup ## a real song from raw stems to a delivered master, through the real services, into out/
+	$(BIN)/tapelog demo
+
+up: setup ## the whole system on this machine, until Ctrl-C
+	$(BIN)/tapelog up
+
+test: setup lint ## lint, types and the commit tier of tests (real broker, real servers, real audio)
+	$(BIN)/python -m pytest
+
+test-faults: setup ## the long fault tests: kill -9 of workers, services and the broker
+	$(BIN)/python -m pytest -m faults
+
+test-nightly: setup ## the tests that take minutes
+	$(BIN)/python -m pytest -m nightly
+
+bench: setup ## measure: figures with the command that made them
+	$(BIN)/python -m pytest -m bench -s
+
+lint: setup ## ruff, import contracts, proto lint, mypy strict
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/lint-imports
+	$(BIN)/python tools/gen_protos.py --lint
+	$(MAKE) --no-print-directory types
+
+types: setup ## mypy --strict
+	$(BIN)/mypy libs services cli tools
+
+protos: setup ## regenerate protos/gen from protos/tapelog
+	$(BIN)/python tools/gen_protos.py
+
+reference: setup ## regenerate docs/reference from the code
+	$(BIN)/python tools/gen_reference.py
+
+lock: setup ## resolve the hashed requirement files anew
+	tools/lock.sh
+
+clean: ## remove what was made here
+	rm -rf $(VENV) build dist out .pytest_cache .mypy_cache .ruff_cache
