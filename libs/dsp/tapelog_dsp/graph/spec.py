@@ -1,0 +1,183 @@
+"""A mix as plain data: tracks, buses, sends and one mix node; wired and checked by `tapelog_dsp.graph.plan`."""
+
+from dataclasses import dataclass
+from typing import Final
+
+from tapelog_dsp.audio import valid_sample_rate
+from tapelog_dsp.checks import in_range, one_of
+from tapelog_dsp.errors import ParameterError
+from tapelog_dsp.processors.base import ProcessorSpec
+from tapelog_dsp.processors.pan import PAN_LAWS_DB
+from tapelog_dsp.units import SILENCE_DB
+
+MIX: Final = "mix"
+"""Name of the last node; no track or bus may use it."""
+
+FADER_MAX_DB: Final = 24.0
+"""Above it a fader position is far more likely a slip than a wish; use a Gain processor for more."""
+
+TAIL_MAX_S: Final = 30.0
+"""Longest tail that is rendered after the song's end."""
+
+
+@dataclass(frozen=True, slots=True)
+class GainPoint:
+    """One breakpoint of a gain automation.
+
+    Parameters
+    ----------
+    frame : int
+        Song time, sample-accurate.
+    gain_db : float
+        Added to the fader. Before the first point its value holds, after the last point likewise.
+    shape : {"linear", "hold"}
+        How the gain goes on to the next point: in a straight line in dB, or unchanged until it jumps there.
+    """
+
+    frame: int
+    gain_db: float
+    shape: str = "linear"
+
+    def __post_init__(self) -> None:
+        in_range(self, "gain_db", SILENCE_DB, FADER_MAX_DB, "dB")
+        one_of(self, "shape", ("linear", "hold"))
+
+
+@dataclass(frozen=True, slots=True)
+class SendSpec:
+    """A copy of the signal to a bus.
+
+    Parameters
+    ----------
+    bus : str
+        Id of the bus that receives it.
+    gain_db : float
+        Level of the send.
+    pre_fader : bool
+        Taken before fader and automation; it follows the pan either way.
+    """
+
+    bus: str
+    gain_db: float = 0.0
+    pre_fader: bool = False
+
+    def __post_init__(self) -> None:
+        in_range(self, "gain_db", SILENCE_DB, FADER_MAX_DB, "dB")
+
+
+def _check_strip(strip: "TrackSpec | BusSpec") -> None:
+    if not strip.id or strip.id == MIX:
+        raise ParameterError(f"{type(strip).__name__}.id", strip.id, f"a name, and not {MIX!r}")
+    in_range(strip, "gain_db", SILENCE_DB, FADER_MAX_DB, "dB")
+    in_range(strip, "pan", -1.0, 1.0)
+    check_automation(f"{type(strip).__name__}({strip.id}).gain_automation", strip.gain_automation)
+
+
+def check_automation(name: str, points: tuple[GainPoint, ...]) -> None:
+    """Raise `ParameterError` unless the breakpoints are in rising order of time."""
+    for before, after in zip(points, points[1:], strict=False):
+        if after.frame <= before.frame:
+            raise ParameterError(name, after.frame, f"in rising order of frames, so above {before.frame}")
+
+
+@dataclass(frozen=True, slots=True)
+class TrackSpec:
+    """One channel strip fed by one recording.
+
+    Parameters
+    ----------
+    id : str
+        Name within the mix.
+    channels : int
+        1 or 2; a mono track is panned by the mix's law, a stereo track is balanced.
+    gain_db, pan, polarity_inverted, mute
+        The strip's own controls; pan from -1 (left) to 1 (right).
+    start_frame : int
+        Song time of the recording's first sample.
+    processors : tuple of ProcessorSpec
+        In order, before the fader.
+    sends : tuple of SendSpec
+        Copies to buses.
+    output_bus : str
+        Where the strip goes: a bus, or `MIX`.
+    gain_automation : tuple of GainPoint
+        Added to the fader, sample-accurate.
+    """
+
+    id: str
+    channels: int = 2
+    gain_db: float = 0.0
+    pan: float = 0.0
+    polarity_inverted: bool = False
+    start_frame: int = 0
+    mute: bool = False
+    processors: tuple[ProcessorSpec, ...] = ()
+    sends: tuple[SendSpec, ...] = ()
+    output_bus: str = MIX
+    gain_automation: tuple[GainPoint, ...] = ()
+
+    def __post_init__(self) -> None:
+        _check_strip(self)
+        one_of(self, "channels", (1, 2))
+        if self.start_frame < 0:
+            raise ParameterError(f"TrackSpec({self.id}).start_frame", self.start_frame, "0 or later")
+
+
+@dataclass(frozen=True, slots=True)
+class BusSpec:
+    """A stereo bus: a sub-group, or an effect fed by sends. The fields mean what they mean on a track."""
+
+    id: str
+    gain_db: float = 0.0
+    pan: float = 0.0
+    polarity_inverted: bool = False
+    mute: bool = False
+    processors: tuple[ProcessorSpec, ...] = ()
+    sends: tuple[SendSpec, ...] = ()
+    output_bus: str = MIX
+    gain_automation: tuple[GainPoint, ...] = ()
+
+    def __post_init__(self) -> None:
+        _check_strip(self)
+
+
+@dataclass(frozen=True, slots=True)
+class MixSpec:
+    """A whole mix. Its output is stereo.
+
+    Parameters
+    ----------
+    sample_rate : int
+        Rate of every track in Hz.
+    tracks, buses
+        The order is the order of summation; sums are taken track by track, then bus by bus.
+    pan_law_db : {0, -3, -4.5, -6}
+        Level of a mono source at the centre.
+    processors, gain_db, gain_automation
+        Of the mix node itself.
+    length_frames : int, optional
+        The song's length without its tail; by default it ends with its last track.
+    tail_s : float, optional
+        Declared length of the tail. By default the tail lasts as long as the processors say it can be heard, at most
+        `TAIL_MAX_S`, and is cut where it stays below -100 dBFS.
+    """
+
+    sample_rate: int
+    tracks: tuple[TrackSpec, ...]
+    buses: tuple[BusSpec, ...] = ()
+    pan_law_db: float = -3.0
+    processors: tuple[ProcessorSpec, ...] = ()
+    gain_db: float = 0.0
+    gain_automation: tuple[GainPoint, ...] = ()
+    length_frames: int | None = None
+    tail_s: float | None = None
+
+    def __post_init__(self) -> None:
+        valid_sample_rate(self.sample_rate, name="MixSpec.sample_rate")
+        one_of(self, "pan_law_db", PAN_LAWS_DB)
+        in_range(self, "gain_db", SILENCE_DB, FADER_MAX_DB, "dB")
+        check_automation("MixSpec.gain_automation", self.gain_automation)
+        if self.length_frames is not None and self.length_frames < 1:
+            raise ParameterError("MixSpec.length_frames", self.length_frames, "1 or more")
+        if self.tail_s is not None:
+            in_range(self, "tail_s", 0.0, TAIL_MAX_S, "seconds")

@@ -1,0 +1,36 @@
+"""Typed doors to the C functions: each checks nothing, allocates its result, and releases the interpreter while it runs.
+
+Every function here has a plain twin of the same name in `tapelog_dsp.kernels.twins`, equal bit for bit.
+"""
+
+import ctypes
+import functools
+from typing import Any, Final
+
+import numpy as np
+import numpy.typing as npt
+
+from tapelog_dsp.kernels.loader import open_library
+
+Float64s = npt.NDArray[np.float64]
+Float32s = npt.NDArray[np.float32]
+Int64s = npt.NDArray[np.int64]
+
+_POINTER: Final = ctypes.c_void_p
+_LONG: Final = ctypes.c_int64
+_DOUBLE: Final = ctypes.c_double
+
+
+@functools.cache
+def function(name: str, signature: str, result: str = "") -> Any:
+    """Look a C function up once; the signature spells its arguments: p(ointer), l(ong), d(ouble)."""
+    kinds = {"p": _POINTER, "l": _LONG, "d": _DOUBLE}
+    entry = getattr(open_library(), name)
+    entry.argtypes = [kinds[letter] for letter in signature]
+    entry.restype = kinds[result] if result else None
+    return entry
+
+
+def address(array: npt.NDArray[Any]) -> int:
+    """Return where a C-contiguous array starts."""
+    return array.__array_interface__["data"][0]  # type: ignore[no-any-return]  # a plain dictionary in NumPy's stubs

@@ -1,0 +1,80 @@
+/* Shared by every kernel family.
+ *
+ * Rules: arrays in, arrays out; the caller owns all memory, state included; no allocation, no libm, no globals. Each
+ * kernel has a plain twin in twins/ that gives the same bits; keep the order of every operation the same in both.
+ */
+#ifndef TAPELOG_KERNELS_H
+#define TAPELOG_KERNELS_H
+
+#include <stdint.h>
+
+#define TL_EXPORT __attribute__((visibility("default")))
+#define TL_INLINE static inline __attribute__((always_inline))
+
+typedef double v2d __attribute__((vector_size(16)));
+
+TL_INLINE double tl_abs(double x) { return __builtin_fabs(x); }
+TL_INLINE double tl_max(double a, double b) { return a > b ? a : b; }
+TL_INLINE double tl_min(double a, double b) { return a < b ? a : b; }
+
+TL_INLINE uint64_t tl_bits(double x) {
+    uint64_t bits;
+    __builtin_memcpy(&bits, &x, sizeof bits);
+    return bits;
+}
+
+TL_INLINE double tl_from_bits(uint64_t bits) {
+    double x;
+    __builtin_memcpy(&x, &bits, sizeof x);
+    return x;
+}
+
+/* log2 for positive normal numbers, relative error about 1e-15: exponent by bits, mantissa centred on 1 and expanded as
+ * 2/ln2 * atanh((m - 1)/(m + 1)). */
+TL_INLINE double tl_log2(double x) {
+    const uint64_t bits = tl_bits(x);
+    const double magic = 4503599627370496.0; /* 2^52: an integer below it can be added to its bits */
+    const double raw = tl_from_bits((bits >> 52) | 0x4330000000000000ull) - magic;
+    double mantissa = tl_from_bits((bits & 0x000fffffffffffffull) | 0x3ff0000000000000ull);
+    const int high = mantissa > 1.4142135623730951;
+    const double exponent = raw - (high ? 1022.0 : 1023.0);
+    mantissa = high ? mantissa * 0.5 : mantissa;
+    const double t = (mantissa - 1.0) / (mantissa + 1.0);
+    const double s = t * t;
+    double p = 1.0 / 19.0;
+    p = p * s + 1.0 / 17.0;
+    p = p * s + 1.0 / 15.0;
+    p = p * s + 1.0 / 13.0;
+    p = p * s + 1.0 / 11.0;
+    p = p * s + 1.0 / 9.0;
+    p = p * s + 1.0 / 7.0;
+    p = p * s + 1.0 / 5.0;
+    p = p * s + 1.0 / 3.0;
+    p = p * s + 1.0;
+    return exponent + 2.8853900817779268 * (t * p);
+}
+
+/* 2^x for |x| <= 1000 (clamped), relative error about 2e-16; exact for whole x. */
+TL_INLINE double tl_exp2(double x) {
+    x = tl_min(tl_max(x, -1000.0), 1000.0);
+    const double magic = 6755399441055744.0; /* 1.5 * 2^52: adding it rounds to the nearest whole number */
+    const double shifted = x + magic;
+    const double f = x - (shifted - magic);
+    double p = 1.3691488853904124e-12;
+    p = p * f + 2.5678435993488196e-11;
+    p = p * f + 4.44553827187081e-10;
+    p = p * f + 7.054911620801121e-09;
+    p = p * f + 1.0178086009239696e-07;
+    p = p * f + 1.3215486790144305e-06;
+    p = p * f + 1.5252733804059838e-05;
+    p = p * f + 0.00015403530393381606;
+    p = p * f + 0.0013333558146428441;
+    p = p * f + 0.009618129107628477;
+    p = p * f + 0.055504108664821576;
+    p = p * f + 0.2402265069591007;
+    p = p * f + 0.6931471805599453;
+    p = p * f + 1.0;
+    return p * tl_from_bits((tl_bits(shifted) + 1023) << 52);
+}
+
+#endif

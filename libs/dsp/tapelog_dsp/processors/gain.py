@@ -1,0 +1,86 @@
+"""Gain, polarity, stereo width: one multiplication per sample, no memory."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from tapelog_dsp.audio import Audio
+from tapelog_dsp.checks import in_range
+from tapelog_dsp.errors import ParameterError
+from tapelog_dsp.processors.base import Processor
+from tapelog_dsp.units import SILENCE_DB, db_to_gain
+
+
+@dataclass(frozen=True, slots=True)
+class Gain:
+    """A fixed gain inside a chain.
+
+    Parameters
+    ----------
+    gain_db : float
+        From -144 (silence) to +48 dB.
+    """
+
+    gain_db: float = 0.0
+
+    def __post_init__(self) -> None:
+        in_range(self, "gain_db", SILENCE_DB, 48.0, "dB")
+
+    def prepare(self, sample_rate: int, channels: int) -> Processor:
+        """Make a running gain; nothing depends on rate or channels."""
+        del sample_rate, channels
+        return _Scale(db_to_gain(self.gain_db))
+
+
+@dataclass(frozen=True, slots=True)
+class Polarity:
+    """Turns the wave upside down on every channel."""
+
+    def prepare(self, sample_rate: int, channels: int) -> Processor:
+        """Make a running inverter."""
+        del sample_rate, channels
+        return _Scale(-1.0)
+
+
+@dataclass(frozen=True, slots=True)
+class Width:
+    """Stereo width by scaling the side signal S = (L - R) / 2.
+
+    Parameters
+    ----------
+    width : float
+        0 is mono, 1 leaves the image as it is, 2 doubles the sides. The mono fold-down never changes.
+    """
+
+    width: float = 1.0
+
+    def __post_init__(self) -> None:
+        in_range(self, "width", 0.0, 2.0)
+
+    def prepare(self, sample_rate: int, channels: int) -> Processor:
+        """Make a running widener; raises `ParameterError` for mono."""
+        del sample_rate
+        if channels != 2:
+            raise ParameterError("Width", f"{channels} channels", "used on a stereo signal")
+        return _Widen(self.width)
+
+
+class _Scale(Processor):
+    def __init__(self, gain: float) -> None:
+        self._gain = gain
+
+    def process(self, samples: Audio, start_frame: int) -> Audio:
+        del start_frame
+        return samples if self._gain == 1.0 else samples * self._gain
+
+
+class _Widen(Processor):
+    """Keeps width 1 exact: L' = L (1+w)/2 + R (1-w)/2 multiplies by 1 and 0."""
+
+    def __init__(self, width: float) -> None:
+        self._same = (1.0 + width) / 2.0
+        self._other = (1.0 - width) / 2.0
+
+    def process(self, samples: Audio, start_frame: int) -> Audio:
+        del start_frame
+        return samples * self._same + np.ascontiguousarray(samples[::-1]) * self._other
