@@ -1,0 +1,177 @@
+"""
+The one mapping between events and message headers: CloudEvents binary mode in the NATS binding.
+
+Attributes travel as `ce-*` headers, values percent-encoded (space, double quote, percent and everything outside
+printable ASCII), the body is the protobuf message. What is ours alone travels as `tl-*`. Public events use the same
+functions (`cloud_event_headers`, `encode_value`, `decode_value`).
+
+Source: CloudEvents 1.0.2, NATS protocol binding, section 3.1; header value encoding of the HTTP binding, 3.1.3.2.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from typing import Final
+from urllib.parse import quote, unquote
+
+from .errors import CorruptStream, EventTooLarge, InvalidEvent
+from .port import MAX_EVENT_BYTES, AggregateId, Metadata, StoredEvent
+
+SPEC_VERSION: Final = "1.0"
+CONTENT_TYPE: Final = "application/protobuf"
+SCHEMA_SCHEME: Final = "proto:"
+"""`ce-dataschema` must be an absolute URI: `proto:` and the message's full name."""
+MSG_ID: Final = "Nats-Msg-Id"
+
+MAX_VALUE_CHARS: Final = 512
+"""One metadata value before encoding: ids and references, never text."""
+
+_VISIBLE: Final = "".join(chr(c) for c in range(0x21, 0x7F) if chr(c) not in '"%')
+
+_METADATA_HEADERS: Final = {
+    "actor": "tl-actor",
+    "on_behalf_of": "tl-on-behalf-of",
+    "role_used": "tl-role-used",
+    "membership_sequence": "tl-membership-sequence",
+    "request_id": "tl-request-id",
+    "request_hash": "tl-request-hash",
+    "correlation_id": "ce-correlationid",
+    "causation_id": "ce-causationid",
+    "project": "tl-project",
+    "song": "tl-song",
+    "external_ref": "tl-external-ref",
+}
+
+
+def encode_value(value: str) -> str:
+    """Percent-encode a header value as the CloudEvents NATS binding demands."""
+    return quote(value, safe=_VISIBLE)
+
+
+def decode_value(value: str) -> str:
+    """Undo `encode_value`."""
+    return unquote(value, errors="strict")
+
+
+def format_time(time: datetime) -> str:
+    """Render as RFC 3339 in UTC with microseconds, e.g. `2026-01-31T12:00:00.000000Z`."""
+    return time.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+
+
+def parse_time(text: str) -> datetime:
+    """Read an RFC 3339 time; the result is in UTC."""
+    return datetime.fromisoformat(text).astimezone(UTC)
+
+
+def cloud_event_headers(
+    *, event_id: str, type_: str, source: str, time: datetime, subject: str, schema: str, extensions: Mapping[str, str]
+) -> dict[str, str]:
+    """
+    Make the headers of a binary-mode CloudEvent with a protobuf body.
+
+    Parameters
+    ----------
+    event_id, type_, source, time, subject
+        The attributes of the same names; values as people read them, encoded here.
+    schema
+        Full name of the protobuf message in the body.
+    extensions
+        Extension attributes by name (lower-case letters and digits); empty values are left out.
+    """
+    attributes = {
+        "specversion": SPEC_VERSION,
+        "id": event_id,
+        "type": type_,
+        "source": source,
+        "time": format_time(time),
+        "subject": subject,
+        "dataschema": SCHEMA_SCHEME + schema,
+        "datacontenttype": CONTENT_TYPE,
+        **extensions,
+    }
+    return {f"ce-{name}": encode_value(value) for name, value in attributes.items() if value}
+
+
+def source_of(context: str) -> str:
+    """`ce-source` of a context's events: a URI reference that is the same on every machine."""
+    return f"/tapelog/{context}"
+
+
+def encode(event: StoredEvent) -> dict[str, str]:
+    """
+    Make the headers of an event; its body is `event.data`.
+
+    Raises
+    ------
+    InvalidEvent
+        If a metadata value is longer than `MAX_VALUE_CHARS`.
+    """
+    aggregate, metadata = event.aggregate, event.metadata
+    headers = cloud_event_headers(
+        event_id=event.event_id,
+        type_=event.type,
+        source=source_of(aggregate.context),
+        time=event.time,
+        subject=aggregate.id,
+        schema=event.schema,
+        extensions={"sequence": str(event.sequence), "tenant": aggregate.tenant},
+    )
+    headers[MSG_ID] = event.event_id
+    headers["tl-hash"] = event.hash
+    headers["tl-previous-hash"] = event.previous_hash
+    for field, header in _METADATA_HEADERS.items():
+        value = getattr(metadata, field)
+        if not value:
+            continue
+        text = str(value)
+        if len(text) > MAX_VALUE_CHARS:
+            raise InvalidEvent(f"metadata {field} has {len(text)} characters, the limit is {MAX_VALUE_CHARS}")
+        headers[header] = encode_value(text)
+    return headers
+
+
+def decode(subject: str, headers: Mapping[str, str], data: bytes, position: int) -> StoredEvent:
+    """
+    Read an event back from its message.
+
+    Raises
+    ------
+    CorruptStream
+        If a header is missing or unreadable, or contradicts the subject.
+    """
+    try:
+        aggregate = AggregateId.parse(subject)
+        values = {
+            name: decode_value(headers[header]) for name, header in _METADATA_HEADERS.items() if header in headers
+        }
+        membership_sequence = int(values.pop("membership_sequence", "0"))
+        event = StoredEvent(
+            aggregate=aggregate,
+            sequence=int(headers["ce-sequence"]),
+            position=position,
+            event_id=decode_value(headers["ce-id"]),
+            type=decode_value(headers["ce-type"]),
+            schema=decode_value(headers["ce-dataschema"]).removeprefix(SCHEMA_SCHEME),
+            time=parse_time(decode_value(headers["ce-time"])),
+            data=data,
+            metadata=Metadata(membership_sequence=membership_sequence, **values),
+            hash=headers["tl-hash"],
+            previous_hash=headers["tl-previous-hash"],
+        )
+    except (KeyError, ValueError) as error:
+        raise CorruptStream(subject, 0, f"the message at position {position} is not an event ({error!r})") from error
+    if decode_value(headers.get("ce-tenant", "")) != aggregate.tenant:
+        raise CorruptStream(subject, event.sequence, "its tenant header contradicts its subject")
+    return event
+
+
+def check_size(event: StoredEvent) -> dict[str, str]:
+    """Make the headers and refuse an event that would not fit into a message (`EventTooLarge`)."""
+    headers = encode(event)
+    size_bytes = len(event.data) + sum(len(name) + len(value) + 4 for name, value in headers.items()) + 12
+    # The broker adds the expectation and batch headers of one append, under 256 bytes together.
+    size_bytes += 256
+    if size_bytes > MAX_EVENT_BYTES:
+        raise EventTooLarge(event.event_id, size_bytes, MAX_EVENT_BYTES)
+    return headers

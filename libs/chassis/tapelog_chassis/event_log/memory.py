@@ -1,0 +1,98 @@
+"""The log in memory: for tests, held to the same contract as JetStream."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Sequence
+from dataclasses import replace
+
+from . import chain
+from .codec import check_size
+from .errors import DuplicateEventId
+from .port import AggregateId, Metadata, NewEvent, Snapshot, StoredEvent
+
+
+class MemoryEventLog:
+    """An `EventLog` that keeps everything in this process and forgets it at the end."""
+
+    def __init__(self) -> None:
+        self._contexts: dict[str, list[StoredEvent]] = {}
+        self._aggregates: dict[AggregateId, list[StoredEvent]] = {}
+        self._event_ids: set[tuple[str, str]] = set()
+        self._appended = asyncio.Condition()
+
+    def __repr__(self) -> str:
+        return f"MemoryEventLog({sum(map(len, self._contexts.values()))} events)"
+
+    async def append(
+        self, aggregate: AggregateId, expected_sequence: int, events: Sequence[NewEvent], metadata: Metadata
+    ) -> list[StoredEvent]:
+        """See `EventLog.append`."""
+        chain.check_new(events)
+        history = self._aggregates.get(aggregate, [])
+        earlier = chain.already_stored(aggregate, expected_sequence, events, history)
+        if earlier is not None:
+            return earlier
+        keys = {(aggregate.context, event.event_id) for event in events}
+        if taken := keys & self._event_ids:
+            raise DuplicateEventId(aggregate, sorted(event_id for _, event_id in taken))
+        previous_hash = history[-1].hash if history else chain.genesis_hash(aggregate)
+        sealed = chain.seal(aggregate, expected_sequence, previous_hash, events, metadata)
+        for event in sealed:
+            check_size(event)
+        everything = self._contexts.setdefault(aggregate.context, [])
+        stored = [replace(event, position=len(everything) + n) for n, event in enumerate(sealed, start=1)]
+        everything.extend(stored)
+        self._aggregates.setdefault(aggregate, []).extend(stored)
+        self._event_ids |= keys
+        async with self._appended:
+            self._appended.notify_all()
+        return stored
+
+    async def load(
+        self, aggregate: AggregateId, *, after_sequence: int = 0, after_position: int = 0
+    ) -> list[StoredEvent]:
+        """See `EventLog.load`."""
+        del after_position  # a hint for logs that would have to look for the start
+        history = list(self._aggregates.get(aggregate, []))
+        chain.verify(aggregate, history)
+        return history[after_sequence:]
+
+    async def read_all(self, context: str, *, after_position: int = 0) -> AsyncIterator[StoredEvent]:
+        """See `EventLog.read_all`."""
+        for event in self._contexts.get(context, [])[after_position:]:
+            yield event
+
+    async def tail(self, context: str, *, after_position: int = 0) -> AsyncIterator[StoredEvent]:
+        """See `EventLog.tail`."""
+        everything = self._contexts.setdefault(context, [])
+        position = after_position
+        while True:
+            async with self._appended:
+                while len(everything) <= position:
+                    await self._appended.wait()
+            for event in everything[position:]:
+                position = event.position
+                yield event
+
+    async def head(self, context: str) -> int:
+        """See `EventLog.head`."""
+        return len(self._contexts.get(context, []))
+
+
+class MemorySnapshotStore:
+    """A `SnapshotStore` in this process."""
+
+    def __init__(self) -> None:
+        self._snapshots: dict[AggregateId, tuple[str, Snapshot]] = {}
+
+    async def put(
+        self, aggregate: AggregateId, sequence: int, schema_hash: str, data: bytes, *, position: int = 0
+    ) -> None:
+        """See `SnapshotStore.put`."""
+        self._snapshots[aggregate] = (schema_hash, Snapshot(sequence, position, data))
+
+    async def get(self, aggregate: AggregateId, schema_hash: str) -> Snapshot | None:
+        """See `SnapshotStore.get`."""
+        kept_hash, snapshot = self._snapshots.get(aggregate, ("", None))
+        return snapshot if kept_hash == schema_hash else None

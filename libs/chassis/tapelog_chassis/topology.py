@@ -1,0 +1,235 @@
+"""
+The only list of streams, subjects and consumers.
+
+Provisioning, permissions, the autoscaler's manifests and the event documents are made from it or checked against it.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import Final, Literal
+
+DAY_S: Final = 24 * 3600.0
+MAX_MESSAGE_BYTES: Final = 256 * 1024
+"""Headers and body of one message in every stream but the snapshots."""
+MAX_SNAPSHOT_BYTES: Final = 512 * 1024
+"""One snapshot; under the server's max_payload of 1 MiB."""
+DUPLICATE_WINDOW_S: Final = 120.0
+"""The broker's own deduplication is only an optimisation; ids are checked against the log itself."""
+ACK_WAIT_S: Final = 30.0
+"""Lease of a delivered message; work that takes longer says so every `HEARTBEAT_S`."""
+HEARTBEAT_S: Final = 10.0
+JOB_MAX_DELIVER: Final = 20
+"""A net only: attempts are counted from events (three), and a broker kill may redeliver past this number."""
+MAX_ACK_PENDING: Final = 64
+"""Messages of one durable that may be out at once."""
+SUBSCRIPTION_MAX_ACK_PENDING: Final = 256
+"""The same for one subscriber's feed."""
+
+CONTEXTS: Final = ("session", "render", "usage", "notify")
+JOB_CLASSES: Final = ("interactive", "standard", "bulk")
+NONE_TOKEN: Final = "-"  # noqa: S105 - a subject token, not a secret
+"""Stands in a public subject where an event belongs to no project or song."""
+
+_TOKEN: Final = re.compile(r"[a-z][a-z0-9-]{0,31}")
+_EVENT_TOKEN: Final = re.compile(r"[a-z][a-z0-9]{0,31}_[a-z][a-z0-9_]{0,63}")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StreamSpec:
+    """
+    One stream: file storage, discard new, no compression, always a size limit.
+
+    Attributes
+    ----------
+    share
+        Part of the whole store's byte budget (all shares together are at most 1).
+    max_messages_per_subject
+        -1 for any number; 1 with `reject_second` refuses a second message while the first is there.
+    """
+
+    name: str
+    subjects: tuple[str, ...]
+    share: float
+    retention: Literal["limits", "workqueue"] = "limits"
+    max_age_s: float = 0.0
+    max_message_bytes: int = MAX_MESSAGE_BYTES
+    max_messages_per_subject: int = -1
+    reject_second: bool = False
+    allow_atomic: bool = False
+    allow_direct: bool = True
+    allow_rollup: bool = False
+    duplicate_window_s: float = DUPLICATE_WINDOW_S
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ConsumerSpec:
+    """One durable pull consumer with explicit acknowledgement; `owner` is the service that may use it."""
+
+    name: str
+    stream: str
+    owner: str
+    filters: tuple[str, ...] = ()
+    ack_wait_s: float = ACK_WAIT_S
+    max_deliver: int = -1
+    max_ack_pending: int = MAX_ACK_PENDING
+    deliver: Literal["all", "new"] = "all"
+    start_sequence: int = 0
+
+
+def es_stream(context: str) -> str:
+    """Name of the stream that holds a context's events."""
+    return f"ES_{context.upper()}"
+
+
+PUB: Final = "PUB"
+JOBS: Final = "JOBS"
+ADV: Final = "ADV"
+SNAP_BUCKET: Final = "snap"
+SNAP: Final = f"KV_{SNAP_BUCKET}"
+
+_EVENT_SHARES: Final = {"session": 0.30, "render": 0.20, "usage": 0.10, "notify": 0.05}
+
+STREAMS: Final = (
+    *(
+        StreamSpec(name=es_stream(context), subjects=(f"es.{context}.*.*",), share=share, allow_atomic=True)
+        for context, share in _EVENT_SHARES.items()
+    ),
+    StreamSpec(name=PUB, subjects=("pub.*.*.*.*",), share=0.25, max_age_s=400 * DAY_S),
+    StreamSpec(
+        name=JOBS,
+        subjects=("job.*.*.*.*",),
+        share=0.04,
+        retention="workqueue",
+        max_messages_per_subject=1,
+        reject_second=True,
+    ),
+    StreamSpec(
+        name=ADV,
+        subjects=(
+            f"$JS.EVENT.ADVISORY.CONSUMER.MAX_DELIVERIES.{JOBS}.*",
+            f"$JS.EVENT.ADVISORY.CONSUMER.MSG_TERMINATED.{JOBS}.*",
+        ),
+        share=0.01,
+        max_age_s=30 * DAY_S,
+    ),
+    StreamSpec(
+        name=SNAP,
+        subjects=(f"$KV.{SNAP_BUCKET}.>",),
+        share=0.05,
+        max_message_bytes=MAX_SNAPSHOT_BYTES,
+        max_messages_per_subject=1,
+        allow_rollup=True,
+    ),
+)
+
+RENDER_OUTCOMES: Final = (
+    "renderjob_render_succeeded",
+    "renderjob_render_reused_from_cache",
+    "renderjob_render_failed",
+    "renderjob_render_cancelled",
+)
+"""The public events by which other contexts learn how a job ended (a subject wildcard is a whole token)."""
+
+SESSION_PROCESS: Final = "session-process"
+SESSION_RENDERS: Final = "session-renders"
+RENDER_LEDGER: Final = "render-ledger"
+RENDER_DEAD_LETTER: Final = "render-dead-letter"
+
+CONSUMERS: Final = (
+    ConsumerSpec(name=SESSION_PROCESS, stream=es_stream("session"), owner="session"),
+    ConsumerSpec(
+        name=SESSION_RENDERS,
+        stream=PUB,
+        owner="session",
+        filters=tuple(f"pub.*.*.*.{outcome}" for outcome in RENDER_OUTCOMES),
+    ),
+    *(
+        ConsumerSpec(
+            name=class_, stream=JOBS, owner="worker", filters=(f"job.*.{class_}.*.*",), max_deliver=JOB_MAX_DELIVER
+        )
+        for class_ in JOB_CLASSES
+    ),
+    ConsumerSpec(name=RENDER_LEDGER, stream=es_stream("render"), owner="render"),
+    ConsumerSpec(name=RENDER_DEAD_LETTER, stream=ADV, owner="render"),
+)
+
+
+def _token(field: str, value: str) -> str:
+    if not _TOKEN.fullmatch(value):
+        raise ValueError(f"{field} {value!r} is not a subject token: 1 to 32 of a-z, 0-9, '-', starting with a letter")
+    return value
+
+
+def es_subject(context: str, tenant: str, id_: str) -> str:
+    """Where an aggregate's events are."""
+    return f"es.{_token('context', context)}.{_token('tenant', tenant)}.{_token('id', id_)}"
+
+
+def event_token(type_: str) -> str:
+    """
+    Last token of a public subject: `tapelog.song.mix_version_approved.v1` -> `song_mix_version_approved`.
+
+    Raises
+    ------
+    ValueError
+        If the type is not `tapelog.<aggregate>.<event_snake>.v<N>`.
+    """
+    match type_.split("."):
+        case ["tapelog", aggregate, event, version] if re.fullmatch(r"v[1-9][0-9]*", version):
+            token = f"{aggregate}_{event}"
+            if _EVENT_TOKEN.fullmatch(token):
+                return token
+    raise ValueError(f"event type {type_!r} is not tapelog.<aggregate>.<event_snake>.v<N>")
+
+
+def pub_subject(tenant: str, project: str, song: str, type_: str) -> str:
+    """Where a public event is; an empty project or song becomes `-`."""
+    project = _token("project", project) if project else NONE_TOKEN
+    song = _token("song", song) if song else NONE_TOKEN
+    return f"pub.{_token('tenant', tenant)}.{project}.{song}.{event_token(type_)}"
+
+
+def pub_filter(tenant: str, *, project: str = "", song: str = "", type_: str = "") -> str:
+    """Filter on public events; an empty part means any."""
+    parts = (
+        _token("tenant", tenant),
+        _token("project", project) if project else "*",
+        _token("song", song) if song else "*",
+        event_token(type_) if type_ else "*",
+    )
+    return "pub." + ".".join(parts)
+
+
+def job_subject(kind: str, class_: str, tenant: str, job: str) -> str:
+    """Where a job waits; one message at most per subject."""
+    if class_ not in JOB_CLASSES:
+        raise ValueError(f"job class {class_!r} is not one of {', '.join(JOB_CLASSES)}")
+    return f"job.{_token('kind', kind)}.{class_}.{_token('tenant', tenant)}.{_token('job', job)}"
+
+
+def cancel_subject(job: str) -> str:
+    """Core subject that tells a worker at once to stop a job; the event in the log is what counts."""
+    return f"ctl.render.cancel.{_token('job', job)}"
+
+
+def progress_subject(tenant: str, job: str) -> str:
+    """Core subject of a job's progress ticks; never stored."""
+    return f"tel.render.progress.{_token('tenant', tenant)}.{_token('job', job)}"
+
+
+def snapshot_subject(context: str, tenant: str, id_: str) -> str:
+    """Where an aggregate's snapshot is: the key `<context>.<tenant>.<id>` of the bucket."""
+    return f"$KV.{SNAP_BUCKET}.{_token('context', context)}.{_token('tenant', tenant)}.{_token('id', id_)}"
+
+
+def subscription_consumer(subscription: str, filters: tuple[str, ...]) -> ConsumerSpec:
+    """Describe the durable `sub-<id>` on PUB that notify makes for one subscription."""
+    return ConsumerSpec(
+        name=f"sub-{_token('subscription', subscription)}",
+        stream=PUB,
+        owner="notify",
+        filters=filters,
+        max_ack_pending=SUBSCRIPTION_MAX_ACK_PENDING,
+    )
