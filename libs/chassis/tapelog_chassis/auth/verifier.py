@@ -1,0 +1,193 @@
+"""Checks tokens: EdDSA by a pinned key set and nothing else (RFC 8725)."""
+
+import base64
+import collections
+import hashlib
+import json
+from collections.abc import Collection, Iterable, Mapping
+from pathlib import Path
+from typing import Any, Final, Self
+
+import jwt
+import msgspec
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
+
+from tapelog_chassis.auth.issuer import ALGORITHM, ISSUER, LIFETIME_S_MAX, TOKEN_TYPE, Jwks
+from tapelog_chassis.auth.principal import Kind, Principal
+from tapelog_chassis.clock import Clock, SystemClock
+from tapelog_chassis.errors import ConfigRefusal, Unauthenticated
+from tapelog_chassis.ids import ID_PATTERN
+
+LEEWAY_S: Final = 30
+"""How far the clocks of issuer and service may differ."""
+TOKEN_CHARS_MAX: Final = 4096
+"""Ours have about 500; anything much longer is not worth parsing."""
+CACHE_TOKENS_MAX: Final = 1024
+"""Proven tokens kept, so that a busy caller's signature is checked once and not per call."""
+_HEADER_KEYS: Final = frozenset({"alg", "typ", "kid"})
+"""No jku, x5u, jwk, x5c, crit: a token may not say where its key is or change how it is read."""
+
+
+class _Claims(msgspec.Struct, frozen=True):
+    iss: str
+    aud: list[str] | str
+    sub: str
+    tenant: str
+    kind: Kind
+    iat: int
+    exp: int
+    jti: str
+    tenant_roles: list[str] = []
+    on_behalf_of: str = ""
+    nbf: int = 0
+
+
+class TokenVerifier:
+    """Turns a token into a principal, or refuses it.
+
+    Parameters
+    ----------
+    keys : Mapping[str, Ed25519PublicKey]
+        Accepted keys by key id. Nothing is ever fetched.
+    audience : str
+        This service's name; a token for another service is refused.
+    issuer : str
+    clock : Clock
+    revoked : Collection[str]
+        Token ids (`jti`) that are refused although they are in date.
+    """
+
+    def __init__(
+        self,
+        keys: Mapping[str, Ed25519PublicKey],
+        *,
+        audience: str,
+        issuer: str = ISSUER,
+        clock: Clock | None = None,
+        revoked: Collection[str] = frozenset(),
+    ) -> None:
+        if not keys:
+            raise ConfigRefusal("the token verifier needs at least one public key")
+        self._keys = dict(keys)
+        self.audience = audience
+        self.issuer = issuer
+        self._clock = clock or SystemClock()
+        self._revoked = revoked
+        self._proven: collections.OrderedDict[bytes, _Claims] = collections.OrderedDict()
+
+    @classmethod
+    def from_jwks(
+        cls, jwks: Jwks, *, audience: str, clock: Clock | None = None, revoked: Collection[str] = frozenset()
+    ) -> Self:
+        """Build a verifier from a key set; keys that are not Ed25519 signing keys are refused, not skipped."""
+        return cls(dict(_public_keys(jwks)), audience=audience, clock=clock, revoked=revoked)
+
+    @classmethod
+    def from_file(
+        cls, path: Path, *, audience: str, clock: Clock | None = None, revoked: Collection[str] = frozenset()
+    ) -> Self:
+        """Build a verifier from a `jwks.json`.
+
+        Raises
+        ------
+        ConfigRefusal
+            The file is missing or is not a key set.
+        """
+        try:
+            jwks = json.loads(path.read_bytes())
+        except FileNotFoundError:
+            raise ConfigRefusal(
+                f"no key set at {path}: `tapelog up` writes it, or name the issuer's jwks.json"
+            ) from None
+        except ValueError:
+            raise ConfigRefusal(f"{path} is not JSON") from None
+        return cls.from_jwks(jwks, audience=audience, clock=clock, revoked=revoked)
+
+    def verify(self, token: str) -> Principal:
+        """Return who the token proves the caller to be.
+
+        Raises
+        ------
+        Unauthenticated
+            For every token that is not exactly what the issuer mints for this service, in date.
+        """
+        if len(token) > TOKEN_CHARS_MAX:
+            raise _refusal("TOKEN_TOO_LONG", f"the token has {len(token)} characters; the limit is {TOKEN_CHARS_MAX}")
+        digest = hashlib.sha256(token.encode("utf-8", "surrogateescape")).digest()
+        claims = self._proven.get(digest)
+        if claims is None:
+            claims = self._prove(token)
+            self._check_names(claims)
+            self._proven[digest] = claims
+            if len(self._proven) > CACHE_TOKENS_MAX:
+                self._proven.popitem(last=False)
+        self._check_time(claims)
+        if claims.jti in self._revoked:
+            raise _refusal("TOKEN_REVOKED", "the token has been revoked; get a new one")
+        return Principal(
+            tenant=claims.tenant,
+            party=claims.sub,
+            kind=claims.kind,
+            tenant_roles=frozenset(claims.tenant_roles),
+            on_behalf_of=claims.on_behalf_of,
+        )
+
+    def _prove(self, token: str) -> _Claims:
+        """Check form and signature, and read the claims."""
+        try:
+            header = jwt.get_unverified_header(token)
+        except jwt.InvalidTokenError:
+            raise _refusal("TOKEN_MALFORMED", "the token is not a signed JWT") from None
+        if set(header) != _HEADER_KEYS or header["alg"] != ALGORITHM or header["typ"] != TOKEN_TYPE:
+            raise _refusal("TOKEN_HEADER_DENIED", f"the token's header must be alg {ALGORITHM}, typ {TOKEN_TYPE}, kid")
+        key = self._keys.get(header["kid"]) if isinstance(header["kid"], str) else None
+        if key is None:
+            raise _refusal("TOKEN_KEY_UNKNOWN", "the token's key is not one this service trusts")
+        try:
+            payload = jwt.PyJWS().decode(token, key, algorithms=[ALGORITHM])
+        except jwt.InvalidTokenError:
+            raise _refusal("TOKEN_SIGNATURE_WRONG", "the token's signature does not fit its key") from None
+        try:
+            return msgspec.json.decode(payload, type=_Claims)
+        except msgspec.MsgspecError:
+            raise _refusal("TOKEN_CLAIMS_WRONG", "the token's claims are missing or of the wrong type") from None
+
+    def _check_names(self, claims: _Claims) -> None:
+        if claims.iss != self.issuer:
+            raise _refusal("TOKEN_ISSUER_WRONG", f"the token's issuer is not {self.issuer}")
+        audiences = [claims.aud] if isinstance(claims.aud, str) else claims.aud
+        if self.audience not in audiences:
+            raise _refusal("TOKEN_AUDIENCE_WRONG", f"the token is not for {self.audience}; ask for that audience")
+        parties = [claims.tenant, claims.sub, *([claims.on_behalf_of] if claims.on_behalf_of else [])]
+        if any(ID_PATTERN.fullmatch(party) is None for party in parties) or not claims.jti:
+            raise _refusal("TOKEN_CLAIMS_WRONG", "the token's tenant, sub or on_behalf_of is not an id")
+
+    def _check_time(self, claims: _Claims) -> None:
+        now = self._clock.now().timestamp()
+        if claims.exp + LEEWAY_S <= now:
+            raise _refusal("TOKEN_EXPIRED", "the token has expired; get a new one (the client does so by itself)")
+        if claims.nbf - LEEWAY_S > now or claims.iat - LEEWAY_S > now:
+            raise _refusal("TOKEN_NOT_YET_VALID", "the token is from the future; check the clocks of both machines")
+        if not 0 < claims.exp - claims.iat <= LIFETIME_S_MAX:
+            raise _refusal("TOKEN_LIFETIME_WRONG", f"the token must live at most {LIFETIME_S_MAX} s")
+
+    def __repr__(self) -> str:
+        return f"TokenVerifier(audience={self.audience!r}, issuer={self.issuer!r}, keys={sorted(self._keys)!r})"
+
+
+def _public_keys(jwks: Any) -> Iterable[tuple[str, Ed25519PublicKey]]:
+    keys = jwks.get("keys") if isinstance(jwks, Mapping) else None
+    if not isinstance(keys, list) or not keys:
+        raise ConfigRefusal("a key set is a JSON object with a non-empty list `keys`")
+    for key in keys:
+        if not isinstance(key, Mapping) or key.get("kty") != "OKP" or key.get("crv") != "Ed25519":
+            raise ConfigRefusal("the key set holds a key that is not Ed25519 (kty OKP, crv Ed25519)")
+        try:
+            raw = base64.urlsafe_b64decode(key["x"] + "=" * (-len(key["x"]) % 4))
+            yield str(key["kid"]), Ed25519PublicKey.from_public_bytes(raw)
+        except (KeyError, TypeError, ValueError):
+            raise ConfigRefusal("the key set holds a key without a usable kid or x") from None
+
+
+def _refusal(reason: str, message: str) -> Unauthenticated:
+    return Unauthenticated(reason, message)

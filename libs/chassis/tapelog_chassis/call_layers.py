@@ -1,0 +1,269 @@
+"""What happens around every call, outside-in: telemetry, admission, context, identity, deadline, errors.
+
+Each layer is an async context manager around the handler, so that the order is the order of a list and a layer reads
+from top to bottom.
+"""
+
+import asyncio
+import contextlib
+import dataclasses
+import re
+import time
+import uuid
+from collections.abc import AsyncIterator, Mapping
+from typing import Any, Final
+
+import grpc
+import structlog
+
+from tapelog_chassis import errors, telemetry
+from tapelog_chassis.auth.policy import MethodPolicy, PolicyTable, authorize
+from tapelog_chassis.auth.principal import Principal
+from tapelog_chassis.auth.verifier import TokenVerifier
+from tapelog_chassis.event_log import EventLogError
+from tapelog_chassis.grpc_options import STREAM_DEADLINE_S, UNARY_DEADLINE_S, UPLOAD_DEADLINE_S
+from tapelog_chassis.ids import ID_PATTERN
+from tapelog_chassis.log_refusals import refusal_of
+from tapelog_chassis.request_context import CurrentRequest, acting_as, serving
+
+AUTHORIZATION: Final = "authorization"
+ON_BEHALF_OF: Final = "tapelog-on-behalf-of"
+CORRELATION_ID: Final = "tapelog-correlation-id"
+STATUS_DETAILS: Final = "grpc-status-details-bin"
+_CORRELATION_PATTERN: Final = re.compile(r"[A-Za-z0-9._:-]{1,64}")
+_SHED_RETRY_S: Final = 0.5
+
+_log = structlog.get_logger(__name__)
+
+ServicerContext = grpc.aio.ServicerContext[Any, Any]
+
+
+@dataclasses.dataclass(slots=True)
+class Call:
+    """One call on its way through the layers."""
+
+    method: str
+    metadata: Mapping[str, str]
+    request: Any
+    streams_request: bool
+    streams_response: bool
+    policy: MethodPolicy = dataclasses.field(default_factory=MethodPolicy)
+
+    @property
+    def shape(self) -> str:
+        """`streaming` for every call whose length the peer decides."""
+        return "streaming" if self.streams_request or self.streams_response else "unary"
+
+
+def error_domain(method: str) -> str:
+    """Return the `ErrorInfo` domain of a method's service: `session.tapelog` for `/tapelog.session.v1.…`."""
+    package = method.lstrip("/").split(".")
+    return f"{package[1]}.tapelog" if package[0] == "tapelog" and len(package) > 2 else "tapelog"
+
+
+async def refuse(call: Call, context: ServicerContext, error: errors.ServiceError) -> None:
+    """End the call with an error's code, message and details; always raises."""
+    status = errors.to_status(error, domain=error_domain(call.method))
+    trailing = (*(context.trailing_metadata() or ()), (STATUS_DETAILS, status.SerializeToString()))
+    await context.abort(error.code, status.message, trailing)
+
+
+class Telemetry:
+    """Counts and times every call."""
+
+    @contextlib.asynccontextmanager
+    async def around(self, call: Call, context: ServicerContext) -> AsyncIterator[None]:
+        """Observe one call."""
+        start_s = time.perf_counter()
+        in_flight = telemetry.RPCS_IN_FLIGHT.labels(call.shape)
+        in_flight.inc()
+        code = "OK"
+        try:
+            yield
+        except asyncio.CancelledError:
+            code = grpc.StatusCode.CANCELLED.name
+            raise
+        except BaseException:
+            code = _code_name(context)
+            raise
+        finally:
+            in_flight.dec()
+            telemetry.RPCS_HANDLED.labels(call.method, code).inc()
+            telemetry.RPC_SECONDS.labels(call.method).observe(time.perf_counter() - start_s)
+
+
+class Admission:
+    """Refuses what exceeds the concurrency limits, at once and with a reason, instead of queueing it."""
+
+    def __init__(self, *, unary_calls_max: int, streaming_calls_max: int) -> None:
+        self._limits = {"unary": unary_calls_max, "streaming": streaming_calls_max}
+        self._counts = {"unary": 0, "streaming": 0}
+
+    @contextlib.asynccontextmanager
+    async def around(self, call: Call, context: ServicerContext) -> AsyncIterator[None]:
+        """Count one call, or shed it."""
+        shape = call.shape
+        if call.method.startswith("/grpc.health."):
+            yield
+            return
+        limit = self._limits[shape]
+        if self._counts[shape] >= limit:
+            telemetry.RPCS_SHED.labels(shape).inc()
+            error = errors.ResourceExhausted(
+                "TOO_MANY_CALLS",
+                f"this server already serves {limit} {shape} calls; try again a little later",
+                metadata={"shape": shape, "limit": limit},
+                retry_after_s=_SHED_RETRY_S,
+            )
+            await refuse(call, context, error)
+        self._counts[shape] += 1
+        try:
+            yield
+        finally:
+            self._counts[shape] -= 1
+
+
+class Context:
+    """Makes the call known to everything below it and to every log line."""
+
+    @contextlib.asynccontextmanager
+    async def around(self, call: Call, context: ServicerContext) -> AsyncIterator[None]:  # noqa: ARG002 - a layer
+        """Set the current request."""
+        sent = call.metadata.get(CORRELATION_ID, "")
+        correlation_id = sent if _CORRELATION_PATTERN.fullmatch(sent) else str(uuid.uuid4())
+        request_id = getattr(call.request, "request_id", "")
+        with serving(CurrentRequest(call.method, correlation_id, request_id if isinstance(request_id, str) else "")):
+            yield
+
+
+class Identity:
+    """Finds out who calls and whether they may."""
+
+    def __init__(self, verifier: TokenVerifier, policies: PolicyTable) -> None:
+        self._verifier = verifier
+        self._policies = policies
+
+    @contextlib.asynccontextmanager
+    async def around(self, call: Call, context: ServicerContext) -> AsyncIterator[None]:
+        """Authenticate and authorize one call."""
+        principal: Principal | None = None
+        try:
+            policy = self._policies.get(call.method)
+            if policy is None or not policy.is_public:
+                principal = self._authenticate(call)
+            call.policy = authorize(self._policies, call.method, principal)
+        except (errors.Unauthenticated, errors.PermissionDenied) as error:
+            _log.info("call refused", reason=error.reason)
+            await refuse(call, context, error)
+        if principal is None:
+            yield
+            return
+        with acting_as(principal):
+            yield
+
+    def _authenticate(self, call: Call) -> Principal | None:
+        header = call.metadata.get(AUTHORIZATION, "")
+        if not header:
+            return None
+        scheme, _, token = header.partition(" ")
+        if scheme.lower() != "bearer" or not token:
+            raise errors.Unauthenticated("TOKEN_MALFORMED", "metadata `authorization` must be `Bearer <token>`")
+        return _act_for(self._verifier.verify(token.strip()), call.metadata.get(ON_BEHALF_OF, ""))
+
+
+class Deadline:
+    """Caps every call's time, whatever the client asked for, and ends open streams at a drain."""
+
+    def __init__(self) -> None:
+        self._open_streams: set[asyncio.Timeout] = set()
+        self._draining = False
+
+    @contextlib.asynccontextmanager
+    async def around(self, call: Call, context: ServicerContext) -> AsyncIterator[None]:
+        """Run one call under its cap."""
+        cap_s = call.policy.deadline_s or _default_cap_s(call)
+        try:
+            async with asyncio.timeout(cap_s) as timer:
+                if call.streams_response:
+                    self._open_streams.add(timer)
+                    if self._draining:
+                        timer.reschedule(asyncio.get_running_loop().time())
+                try:
+                    yield
+                finally:
+                    self._open_streams.discard(timer)
+        except TimeoutError:
+            await refuse(call, context, self._timed_out(call, cap_s))
+
+    def drain(self) -> None:
+        """End every open response stream; its client resumes elsewhere from its cursor."""
+        self._draining = True
+        now = asyncio.get_running_loop().time()
+        for timer in tuple(self._open_streams):
+            timer.reschedule(now)
+
+    def _timed_out(self, call: Call, cap_s: float) -> errors.ServiceError:
+        if call.streams_response:
+            reason = "DRAINING" if self._draining else "STREAM_AGE_REACHED"
+            text = "the server is stopping" if self._draining else f"the stream has lived its {cap_s:g} s"
+            return errors.Unavailable(reason, f"{text}; connect again and resume from your cursor", retry_after_s=0.2)
+        return errors.DeadlineExceeded(
+            "SERVER_DEADLINE",
+            f"the call took longer than the server's cap of {cap_s:g} s; whether it took effect is unknown: send it "
+            "again with the same request_id",
+            metadata={"cap_s": f"{cap_s:g}"},
+        )
+
+
+class Errors:
+    """Turns what a handler raises into the wire's form; an unexpected error keeps its text to the log."""
+
+    @contextlib.asynccontextmanager
+    async def around(self, call: Call, context: ServicerContext) -> AsyncIterator[None]:
+        """Map the errors of one call."""
+        try:
+            yield
+        except errors.ServiceError as error:
+            if isinstance(error, errors.DataLoss):
+                _log.error("damaged history", reason=error.reason, detail=error.message)
+            await refuse(call, context, error)
+        except (grpc.aio.AbortError, grpc.aio.BaseError):
+            raise
+        except Exception as failure:  # noqa: BLE001 - whatever it is, it becomes INTERNAL and a line in the log
+            refusal = refusal_of(failure) if isinstance(failure, EventLogError) else None
+            if refusal is not None:
+                await refuse(call, context, refusal)
+            error_id = uuid.uuid4().hex
+            telemetry.INTERNAL_ERRORS.labels(call.method).inc()
+            _log.exception("unexpected error", error_id=error_id)
+            await refuse(call, context, errors.InternalError(error_id))
+
+
+def _default_cap_s(call: Call) -> float:
+    if call.streams_response:
+        return STREAM_DEADLINE_S
+    return UPLOAD_DEADLINE_S if call.streams_request else UNARY_DEADLINE_S
+
+
+def _act_for(principal: Principal, named: str) -> Principal:
+    """Return the principal acting for the party that the call names."""
+    if not named or named == principal.on_behalf_of:
+        return principal
+    if principal.kind == "person":
+        raise errors.PermissionDenied("ON_BEHALF_OF_DENIED", "a person acts for nobody else; sign in as that person")
+    if principal.on_behalf_of:
+        raise errors.PermissionDenied(
+            "ON_BEHALF_OF_DENIED", f"this token acts for {principal.on_behalf_of} and for nobody else"
+        )
+    if ID_PATTERN.fullmatch(named) is None:
+        raise errors.PermissionDenied("ON_BEHALF_OF_DENIED", f"metadata {ON_BEHALF_OF} must be a party id")
+    return dataclasses.replace(principal, on_behalf_of=named)
+
+
+def _code_name(context: ServicerContext) -> str:
+    """Return the name of the code the call was ended with."""
+    code: Any = context.code()
+    if isinstance(code, grpc.StatusCode):
+        return code.name
+    names = {status.value[0]: status.name for status in grpc.StatusCode}
+    return names.get(code, grpc.StatusCode.UNKNOWN.name)

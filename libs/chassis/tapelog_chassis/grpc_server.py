@@ -1,0 +1,271 @@
+"""The one way to build a gRPC server: same limits, same layers, same health, same drain for every service."""
+
+import contextlib
+import errno
+import inspect
+import socket
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from typing import Any, Final, Self, cast
+
+import grpc
+import structlog
+from grpc_health.v1 import health, health_pb2, health_pb2_grpc
+from grpc_reflection.v1alpha import reflection
+
+from tapelog_chassis import call_layers
+from tapelog_chassis.auth.policy import MethodPolicy, PolicyTable, public
+from tapelog_chassis.auth.verifier import TokenVerifier
+from tapelog_chassis.errors import ConfigRefusal, InsecureBind, PortInUse
+from tapelog_chassis.grpc_options import (
+    INTERNAL_CALLS_MAX,
+    ServerConfig,
+    TlsFiles,
+    channel_options,
+    is_loopback,
+)
+
+ServedService = tuple[Callable[[Any, grpc.aio.Server], None], Any, str]
+"""The generated `add_…Servicer_to_server`, the servicer, and the service's full name."""
+
+INFRASTRUCTURE: Final[Mapping[str, MethodPolicy]] = {
+    "/grpc.health.v1.Health/Check": public(),
+    "/grpc.health.v1.Health/Watch": public(),
+    "/grpc.reflection.v1alpha.ServerReflection/ServerReflectionInfo": public(),
+}
+"""Rows of the methods that every server has; reflection is served only when the settings ask for it."""
+
+_log = structlog.get_logger(__name__)
+
+
+class RpcServer:
+    """A built server: started and drained with `async with`.
+
+    Attributes
+    ----------
+    port : int
+        The port it listens on, known once started.
+    """
+
+    def __init__(
+        self,
+        server: grpc.aio.Server,
+        config: ServerConfig,
+        names: Sequence[str],
+        health_servicer: Any,
+        deadline: call_layers.Deadline,
+    ) -> None:
+        self._server = server
+        self._config = config
+        self._names = tuple(names)
+        self._health = health_servicer
+        self._deadline = deadline
+        self.port = 0
+
+    @property
+    def address(self) -> str:
+        """What a client dials."""
+        host = self._config.host
+        return host if host.startswith("unix:") else f"{_bracketed(host)}:{self.port}"
+
+    async def start(self) -> None:
+        """Listen and serve.
+
+        Raises
+        ------
+        PortInUse
+            Another process has the port.
+        """
+        self.port = _bind(self._server, self._config)
+        await self._server.start()
+        for name in ("", *self._names):
+            await self._health.set(name, health_pb2.HealthCheckResponse.SERVING)
+        _log.info("listening", address=self.address, services=self._names, tls=self._config.tls is not None)
+
+    async def drain(self, grace_s: float | None = None) -> None:
+        """Stop well: say NOT_SERVING, end open streams, let calls finish for `grace_s`, then cut what is left."""
+        await self._health.enter_graceful_shutdown()
+        self._deadline.drain()
+        await self._server.stop(self._config.drain_s if grace_s is None else grace_s)
+
+    async def __aenter__(self) -> Self:
+        await self.start()
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self.drain()
+
+    def __repr__(self) -> str:
+        return f"RpcServer({self.address!r}, services={self._names!r})"
+
+
+def build_server(
+    config: ServerConfig,
+    services: Sequence[ServedService],
+    *,
+    verifier: TokenVerifier,
+    policies: PolicyTable,
+) -> RpcServer:
+    """Build a server that refuses by default.
+
+    Parameters
+    ----------
+    config : ServerConfig
+        Where it listens, and its limits.
+    services : Sequence[ServedService]
+        `(add_function, servicer, full_service_name)` each.
+    verifier : TokenVerifier
+        Proves tokens; its audience is this service.
+    policies : PolicyTable
+        One row per RPC; an RPC without a row is denied.
+
+    Raises
+    ------
+    InsecureBind
+        The address is reachable from other machines and TLS is not configured.
+    """
+    if config.tls is None and not is_loopback(config.host):
+        raise InsecureBind(config.host)
+    deadline = call_layers.Deadline()
+    layers: tuple[Layer, ...] = (
+        call_layers.Telemetry(),
+        call_layers.Admission(unary_calls_max=config.unary_calls_max, streaming_calls_max=config.streaming_calls_max),
+        call_layers.Context(),
+        call_layers.Identity(verifier, {**policies, **INFRASTRUCTURE}),
+        deadline,
+        call_layers.Errors(),
+    )
+    server = grpc.aio.server(
+        interceptors=[_Around(layers)],
+        options=list(channel_options()),
+        maximum_concurrent_rpcs=config.unary_calls_max + config.streaming_calls_max + INTERNAL_CALLS_MAX,
+    )
+    health_servicer = health.aio.HealthServicer()  # type: ignore[attr-defined] - the stubs miss `aio`
+    health_pb2_grpc.add_HealthServicer_to_server(health_servicer, server)
+    names = [name for _, _, name in services]
+    for add, servicer, _ in services:
+        add(servicer, server)
+    if config.reflection:
+        reflection.enable_server_reflection((*names, health.SERVICE_NAME, reflection.SERVICE_NAME), server)
+    return RpcServer(server, config, names, health_servicer, deadline)
+
+
+Layer = (
+    call_layers.Telemetry
+    | call_layers.Admission
+    | call_layers.Context
+    | call_layers.Identity
+    | call_layers.Deadline
+    | call_layers.Errors
+)
+
+_Handler = grpc.RpcMethodHandler[Any, Any]
+
+
+class _Around(grpc.aio.ServerInterceptor[Any, Any]):
+    """Puts the layers around every handler, whatever its shape."""
+
+    def __init__(self, layers: Sequence[Layer]) -> None:
+        self._layers = tuple(layers)
+
+    async def intercept_service(
+        self,
+        continuation: Callable[[grpc.HandlerCallDetails], Awaitable[_Handler]],
+        handler_call_details: grpc.HandlerCallDetails,
+    ) -> _Handler:
+        handler: Any = await continuation(handler_call_details)
+        if handler is None:
+            return cast(_Handler, handler)  # unknown method: grpc answers UNIMPLEMENTED
+        metadata = {
+            key: value for key, value in handler_call_details.invocation_metadata or () if isinstance(value, str)
+        }
+
+        def call_of(request: Any) -> call_layers.Call:
+            return call_layers.Call(
+                method=handler_call_details.method,
+                metadata=metadata,
+                request=None if handler.request_streaming else request,
+                streams_request=handler.request_streaming,
+                streams_response=handler.response_streaming,
+            )
+
+        return self._wrap(handler, call_of)
+
+    def _wrap(self, handler: Any, call_of: Callable[[Any], call_layers.Call]) -> _Handler:
+        behaviour = handler.unary_unary or handler.unary_stream or handler.stream_unary or handler.stream_stream
+
+        async def answer(request: Any, context: call_layers.ServicerContext) -> Any:
+            async with self._entered(call_of(request), context):
+                return await behaviour(request, context)
+
+        async def stream(request: Any, context: call_layers.ServicerContext) -> None:
+            # Written here and not yielded, so that the whole stream runs inside the layers: its deadline can end a
+            # write that waits for a slow reader, and the handler's clean-up runs before the call ends.
+            async with self._entered(call_of(request), context):
+                result = behaviour(request, context)
+                if inspect.isawaitable(result):
+                    await result
+                    return
+                async with contextlib.aclosing(result):
+                    async for response in result:
+                        await context.write(response)
+
+        makers: dict[tuple[bool, bool], Any] = {
+            (False, False): grpc.unary_unary_rpc_method_handler,
+            (False, True): grpc.unary_stream_rpc_method_handler,
+            (True, False): grpc.stream_unary_rpc_method_handler,
+            (True, True): grpc.stream_stream_rpc_method_handler,
+        }
+        make = makers[handler.request_streaming, handler.response_streaming]
+        wrapped: _Handler = make(
+            stream if handler.response_streaming else answer,
+            request_deserializer=handler.request_deserializer,
+            response_serializer=handler.response_serializer,
+        )
+        return wrapped
+
+    @contextlib.asynccontextmanager
+    async def _entered(self, call: call_layers.Call, context: call_layers.ServicerContext) -> Any:
+        async with contextlib.AsyncExitStack() as stack:
+            for layer in self._layers:
+                await stack.enter_async_context(layer.around(call, context))
+            yield
+
+
+def _bind(server: grpc.aio.Server, config: ServerConfig) -> int:
+    host, port = config.host, config.port
+    address = host if host.startswith("unix:") else f"{_bracketed(host)}:{port}"
+    try:
+        if config.tls is None:
+            return server.add_insecure_port(address)
+        return server.add_secure_port(address, _credentials(config.tls))
+    except RuntimeError as failure:
+        if _is_taken(host, port):
+            raise PortInUse(host, port) from None
+        raise ConfigRefusal(f"cannot listen on {address}: {failure}. Name an address of this machine.") from None
+
+
+def _is_taken(host: str, port: int) -> bool:
+    """Ask the system why a bind failed: grpc does not say."""
+    if host.startswith("unix:") or port == 0:
+        return False
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    with socket.socket(family, socket.SOCK_STREAM) as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((host.strip("[]"), port))
+        except OSError as failure:
+            return failure.errno == errno.EADDRINUSE
+    return False
+
+
+def _credentials(tls: TlsFiles) -> grpc.ServerCredentials:
+    try:
+        pair = (tls.key.read_bytes(), tls.certificate.read_bytes())
+        client_ca = None if tls.client_ca is None else tls.client_ca.read_bytes()
+    except OSError as failure:
+        raise ConfigRefusal(f"cannot read the TLS file {failure.filename}: {failure.strerror}") from None
+    return grpc.ssl_server_credentials([pair], client_ca, require_client_auth=client_ca is not None)
+
+
+def _bracketed(host: str) -> str:
+    return f"[{host}]" if ":" in host and not host.startswith("[") else host

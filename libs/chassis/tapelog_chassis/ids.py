@@ -1,0 +1,118 @@
+"""Names that a retry makes again: resource ids, event ids, request hashes.
+
+Nothing here is random. A command that is sent twice with the same request_id makes the same resource id and the same
+event ids, so the second attempt meets the first one's work and not a copy of it.
+"""
+
+import hashlib
+import json
+import re
+import uuid
+from typing import Final
+
+from google.protobuf.message import Message
+
+from tapelog_chassis.errors import InvalidArgument
+
+ID_PATTERN: Final = re.compile(r"[a-z][a-z0-9-]{0,31}")
+"""Lower case, begins with a letter, at most 32 characters: it is a token of a broker subject."""
+
+PREFIX_PATTERN: Final = re.compile(r"[a-z][a-z0-9]{0,4}")
+"""At most 5 characters, so that prefix, hyphen and 26 characters of uuid are at most 32."""
+
+_BASE32: Final = "0123456789abcdefghjkmnpqrstvwxyz"
+_BASE32_DIGITS: Final = 26  # ceil(128 bits / 5)
+_RESOURCES: Final = uuid.uuid5(uuid.NAMESPACE_URL, "urn:tapelog:resource")
+_COMMANDS: Final = uuid.uuid5(uuid.NAMESPACE_URL, "urn:tapelog:command")
+_EVENTS: Final = uuid.uuid5(uuid.NAMESPACE_URL, "urn:tapelog:event")
+
+
+def derive_id(prefix: str, tenant: str, principal: str, rpc: str, request_id: str) -> str:
+    """Return the id of the resource that this request creates.
+
+    Parameters
+    ----------
+    prefix : str
+        Kind of the resource, at most 5 characters, such as `sng`.
+    tenant, principal, rpc, request_id : str
+        Who asks for what; all four are bound into the id.
+
+    Returns
+    -------
+    str
+        `<prefix>-<26 characters of Crockford base32>`, equal for equal arguments.
+    """
+    if PREFIX_PATTERN.fullmatch(prefix) is None:
+        raise ValueError(f"id prefix {prefix!r} is not 1 to 5 of [a-z0-9] beginning with a letter")
+    value = uuid.uuid5(_RESOURCES, json.dumps([prefix, tenant, principal, rpc, request_id])).int
+    digits = [_BASE32[(value >> (5 * place)) & 31] for place in reversed(range(_BASE32_DIGITS))]
+    return f"{prefix}-{''.join(digits)}"
+
+
+def command_id(context: str, tenant: str, aggregate: str, request_id: str) -> str:
+    """Return the id of a command: one aggregate, one request."""
+    return str(uuid.uuid5(_COMMANDS, json.dumps([context, tenant, aggregate, request_id])))
+
+
+def event_id(command: str, index: int) -> str:
+    """Return the id of the `index`-th event (from 0) that a command makes."""
+    if index < 0:
+        raise ValueError(f"event index {index} is negative")
+    return str(uuid.uuid5(_EVENTS, f"{command}/{index}"))
+
+
+def follow_up_request_id(cause: str, step: str) -> str:
+    """Return the request_id with which a process manager asks for the next step.
+
+    Parameters
+    ----------
+    cause : str
+        What is reacted to: a resource name or an event id.
+    step : str
+        What is asked for; two steps of one cause have two ids.
+    """
+    return str(uuid.uuid5(_COMMANDS, json.dumps(["follow-up", cause, step])))
+
+
+def request_hash(message: Message) -> str:
+    """Return the SHA-256 (hex) of a request without its request_id.
+
+    Two requests with the same hash ask for the same thing: same type, same fields.
+    """
+    copy = type(message)()
+    copy.CopyFrom(message)
+    if "request_id" in copy.DESCRIPTOR.fields_by_name:
+        copy.ClearField("request_id")
+    body = copy.SerializeToString(deterministic=True)
+    return hashlib.sha256(copy.DESCRIPTOR.full_name.encode() + b"\x00" + body).hexdigest()
+
+
+def validate_id(value: str, *, field: str = "id") -> str:
+    """Return `value`, or raise `InvalidArgument` naming the field and the rule."""
+    if ID_PATTERN.fullmatch(value) is None:
+        shown = value[:64]
+        raise InvalidArgument.of_field(
+            field,
+            f"{shown!r} must begin with a letter and have at most 32 of a-z, 0-9 and hyphen",
+            reason="INVALID_ID",
+            metadata={"value": shown},
+        )
+    return value
+
+
+def validate_request_id(value: str, *, field: str = "request_id") -> str:
+    """Return `value`, or raise `InvalidArgument`: a request_id is a UUID in its canonical lower-case form."""
+    try:
+        canonical = str(uuid.UUID(value))
+    except ValueError:
+        canonical = ""
+    if not value or canonical != value:
+        shown = value[:64]
+        raise InvalidArgument.of_field(
+            field,
+            f"{shown!r} must be a UUID such as 3f2b8c1e-5d4a-4e6f-9a7b-0c1d2e3f4a5b; make one per request and keep it "
+            "over retries",
+            reason="INVALID_REQUEST_ID",
+            metadata={"value": shown},
+        )
+    return value
