@@ -1,0 +1,1 @@
+"""The broker: an embedded server, identities, connections, pull consumers and provisioning."""
