@@ -60,7 +60,8 @@ async def connect(
         log.warning("nats error", error=failures[0])
 
     async def on_disconnect() -> None:
-        log.info("nats disconnected")
+        if not client.is_closed:
+            log.info("nats disconnected")
 
     async def on_reconnect() -> None:
         log.info("nats reconnected")

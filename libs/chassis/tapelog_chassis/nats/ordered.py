@@ -105,6 +105,8 @@ class OrderedReader(Puller):
 
     async def _make_anew(self) -> None:
         await self._unsubscribe()
+        if self._refused_since_s:
+            await asyncio.sleep(RETRY_S)
         self._buffer.clear()
         self._unsettled = self._requested = self._consumer_sequence = 0
         self._refused_since_s = self._next_pull_s = 0.0

@@ -8,6 +8,7 @@ reconnect starts a new pull at once.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 import time
 from collections import deque
@@ -15,6 +16,7 @@ from functools import partial
 from types import TracebackType
 from typing import Final, Self
 
+import nats.errors
 import structlog
 from nats.aio.client import Client
 from nats.aio.msg import Msg
@@ -171,7 +173,8 @@ class Puller:
     async def _unsubscribe(self) -> None:
         subscription, self._subscription = self._subscription, None
         if subscription is not None and not self._connection.is_closed:
-            await subscription.unsubscribe()
+            with contextlib.suppress(nats.errors.Error):
+                await subscription.unsubscribe()
 
     async def _on_message(self, inbox: str, message: Msg) -> None:
         if inbox != self._inbox:

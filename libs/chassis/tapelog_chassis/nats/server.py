@@ -56,6 +56,8 @@ class EmbeddedNats:
         Mints users for this server.
     pid
         The server process now running, 0 while there is none.
+    is_ready
+        Whether the server last started answers and has recovered its streams.
     restarts
         How often the server was started again since `__aenter__`.
 
@@ -73,6 +75,7 @@ class EmbeddedNats:
         self._process: asyncio.subprocess.Process | None = None
         self._supervisor: asyncio.Task[None] | None = None
         self._monitor_port = 0
+        self.is_ready = False
         self.restarts = 0
 
     def __repr__(self) -> str:
@@ -136,6 +139,7 @@ class EmbeddedNats:
         try:
             async with asyncio.timeout(START_TIMEOUT_S):
                 await self._wait_until_ready(self._process)
+            self.is_ready = True
         except TimeoutError:
             raise ServerStartFailed(self._with_log(f"nats-server was not ready in {START_TIMEOUT_S} s")) from None
 
@@ -171,6 +175,7 @@ class EmbeddedNats:
             started_s = time.monotonic()
             if self._process is not None:
                 await self._process.wait()
+                self.is_ready = False
                 _log.warning("nats-server exited", status=self._process.returncode, restart_in_s=delay_s)
             if time.monotonic() - started_s > STEADY_S:
                 delay_s = shortest_s
