@@ -88,6 +88,8 @@ JOBS: Final = "JOBS"
 ADV: Final = "ADV"
 SNAP_BUCKET: Final = "snap"
 SNAP: Final = f"KV_{SNAP_BUCKET}"
+CANCEL_SUBJECTS: Final = "ctl.render.cancel.*"
+PROGRESS_SUBJECTS: Final = "tel.render.progress.*.*"
 
 _EVENT_SHARES: Final = {"session": 0.30, "render": 0.20, "usage": 0.10, "notify": 0.05}
 

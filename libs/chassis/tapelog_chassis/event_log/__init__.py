@@ -1,6 +1,7 @@
 """The log of facts: one port, the same contract in memory and on JetStream."""
 
 from .errors import (
+    AppendRefused,
     AppendUnknown,
     ConcurrencyConflict,
     CorruptStream,
@@ -10,13 +11,17 @@ from .errors import (
     InvalidEvent,
     LogFull,
     LogUnavailable,
+    PositionAhead,
     SnapshotTooLarge,
 )
+from .jetstream import JetStreamEventLog
+from .jetstream_snapshots import JetStreamSnapshotStore
 from .memory import MemoryEventLog, MemorySnapshotStore
 from .port import AggregateId, EventLog, Metadata, NewEvent, Snapshot, SnapshotStore, StoredEvent
 
 __all__ = [
     "AggregateId",
+    "AppendRefused",
     "AppendUnknown",
     "ConcurrencyConflict",
     "CorruptStream",
@@ -25,12 +30,15 @@ __all__ = [
     "EventLogError",
     "EventTooLarge",
     "InvalidEvent",
+    "JetStreamEventLog",
+    "JetStreamSnapshotStore",
     "LogFull",
     "LogUnavailable",
     "MemoryEventLog",
     "MemorySnapshotStore",
     "Metadata",
     "NewEvent",
+    "PositionAhead",
     "Snapshot",
     "SnapshotStore",
     "SnapshotTooLarge",

@@ -74,6 +74,26 @@ class LogFull(EventLogError):
         self.aggregate = aggregate
 
 
+class AppendRefused(EventLogError):
+    """The broker refused the events for a reason that a retry does not cure; nothing was stored."""
+
+    def __init__(self, aggregate: AggregateId, cause: str) -> None:
+        super().__init__(f"{aggregate}: the broker refused the events: {cause}")
+        self.aggregate = aggregate
+
+
+class PositionAhead(EventLogError):
+    """A reader's position lies beyond the end of the log: the log was restored from an older copy, or is another."""
+
+    def __init__(self, context: str, position: int, head: int) -> None:
+        super().__init__(
+            f"{context}: position {position} is ahead of the log's end {head}: the log is older than this reader's "
+            "state; rebuild that state from position 0"
+        )
+        self.position = position
+        self.head = head
+
+
 class LogUnavailable(EventLogError):
     """The log cannot be read just now; reading again later is safe."""
 

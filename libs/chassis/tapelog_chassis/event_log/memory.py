@@ -8,7 +8,7 @@ from dataclasses import replace
 
 from . import chain
 from .codec import check_size
-from .errors import DuplicateEventId
+from .errors import DuplicateEventId, PositionAhead
 from .port import AggregateId, Metadata, NewEvent, Snapshot, StoredEvent
 
 
@@ -66,6 +66,8 @@ class MemoryEventLog:
     async def tail(self, context: str, *, after_position: int = 0) -> AsyncIterator[StoredEvent]:
         """See `EventLog.tail`."""
         everything = self._contexts.setdefault(context, [])
+        if after_position > len(everything):
+            raise PositionAhead(context, after_position, len(everything))
         position = after_position
         while True:
             async with self._appended:

@@ -167,7 +167,7 @@ class EventLog(Protocol):
             The aggregate is at another sequence: load and decide again.
         AppendUnknown
             No answer within the limit: retry with the same request id.
-        InvalidEvent, EventTooLarge, DuplicateEventId, LogFull
+        InvalidEvent, EventTooLarge, DuplicateEventId, LogFull, AppendRefused
             Refused; nothing was stored.
         CorruptStream
             The history that is to be continued does not verify.
@@ -204,7 +204,16 @@ class EventLog(Protocol):
         ...
 
     def tail(self, context: str, *, after_position: int = 0) -> AsyncIterator[StoredEvent]:
-        """Yield a context's events in global order for ever, without gap or repeat, across reconnects."""
+        """
+        Yield a context's events in global order for ever, without gap or repeat, across reconnects.
+
+        Raises
+        ------
+        PositionAhead
+            If the log ends before `after_position`.
+        CorruptStream
+            At an event that does not fit its hash.
+        """
         ...
 
     async def head(self, context: str) -> int:

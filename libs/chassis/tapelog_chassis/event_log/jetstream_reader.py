@@ -1,0 +1,146 @@
+"""Reading the log on JetStream: one aggregate by direct get, a whole context by batches, its future by a consumer."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable
+from typing import Final, TypeVar
+
+from nats.aio.client import Client
+
+from tapelog_chassis.nats import direct
+from tapelog_chassis.nats.direct import StoredMessage
+from tapelog_chassis.nats.errors import JetStreamApiError, Unreachable
+from tapelog_chassis.nats.ordered import OrderedReader
+from tapelog_chassis.topology import es_stream
+
+from . import chain
+from .codec import decode
+from .errors import LogUnavailable, PositionAhead
+from .port import AggregateId, StoredEvent
+
+READ_ATTEMPTS: Final = 3
+READ_RETRY_S: Final = 0.2
+
+T = TypeVar("T")
+
+
+class JetStreamReader:
+    """The reading half of `JetStreamEventLog`; every event it hands out fits its hash."""
+
+    def __init__(self, connection: Client, *, timeout_s: float) -> None:
+        self._connection = connection
+        self._timeout_s = timeout_s
+
+    async def load(self, aggregate: AggregateId, *, after_sequence: int, after_position: int) -> list[StoredEvent]:
+        """See `EventLog.load`."""
+        if after_sequence and after_position:
+            # The event at the snapshot is read too: it proves the position and anchors the chain.
+            events = await self._read_subject(aggregate, after_position - 1)
+            if events and (events[0].sequence, events[0].position) == (after_sequence, after_position):
+                anchor, *rest = events
+                chain.check_link(anchor, None)
+                chain.verify(aggregate, rest, after_sequence=after_sequence, previous_hash=anchor.hash)
+                return rest
+        events = await self._read_subject(aggregate, 0)
+        chain.verify(aggregate, events)
+        return events[after_sequence:]
+
+    async def last(self, aggregate: AggregateId) -> StoredEvent | None:
+        """Read an aggregate's last event; None if there is none."""
+        message = await _persist(
+            lambda: direct.get_last(
+                self._connection, es_stream(aggregate.context), aggregate.subject, timeout_s=self._timeout_s
+            )
+        )
+        return _event(message) if message is not None else None
+
+    async def head(self, context: str) -> int:
+        """See `EventLog.head`."""
+        message = await _persist(
+            lambda: direct.get_last(self._connection, es_stream(context), f"es.{context}.>", timeout_s=self._timeout_s)
+        )
+        return message.position if message is not None else 0
+
+    async def read_all(self, context: str, *, after_position: int) -> AsyncIterator[StoredEvent]:
+        """See `EventLog.read_all`."""
+        head = await self.head(context)
+        position = after_position
+        while position < head:
+            batch = await self._batch(es_stream(context), f"es.{context}.>", position)
+            for message in batch.messages:
+                if message.position > head:
+                    return
+                event = _event(message)
+                chain.check_link(event, None)
+                position = message.position
+                yield event
+            if not batch.pending:
+                return
+
+    async def tail(self, context: str, *, after_position: int) -> AsyncIterator[StoredEvent]:
+        """See `EventLog.tail`."""
+        position = after_position
+
+        async def check_position() -> None:
+            # After the loss of a log's end the broker would deliver new events under old positions, or nothing.
+            head = await self._head_patiently(context)
+            if position > head:
+                raise PositionAhead(context, position, head)
+
+        await check_position()
+        reader = OrderedReader(
+            self._connection,
+            es_stream(context),
+            filters=(f"es.{context}.>",),
+            after_position=after_position,
+            on_reset=check_position,
+        )
+        async with reader:
+            async for delivery in reader:
+                event = decode(delivery.subject, delivery.headers, delivery.data, delivery.position)
+                chain.check_link(event, None)
+                position = event.position
+                yield event
+
+    async def _head_patiently(self, context: str) -> int:
+        while True:
+            try:
+                return await self.head(context)
+            except LogUnavailable:
+                if self._connection.is_closed:
+                    raise
+                await asyncio.sleep(READ_RETRY_S)
+
+    async def _read_subject(self, aggregate: AggregateId, after_position: int) -> list[StoredEvent]:
+        events: list[StoredEvent] = []
+        while True:
+            batch = await self._batch(es_stream(aggregate.context), aggregate.subject, after_position)
+            events += [_event(message) for message in batch.messages]
+            if not batch.pending or not batch.messages:
+                return events
+            after_position = batch.messages[-1].position
+
+    async def _batch(self, stream: str, subject: str, after_position: int) -> direct.Batch:
+        return await _persist(
+            lambda: direct.get_batch(
+                self._connection, stream, subject, after_position=after_position, timeout_s=self._timeout_s
+            )
+        )
+
+
+def _event(message: StoredMessage) -> StoredEvent:
+    return decode(message.subject, message.headers, message.data, message.position)
+
+
+async def _persist(read: Callable[[], Awaitable[T]]) -> T:
+    """Try a read a few times; `LogUnavailable` if it does not come."""
+    attempt = 1
+    while True:
+        try:
+            return await read()
+        except (Unreachable, JetStreamApiError) as error:
+            if attempt == READ_ATTEMPTS:
+                raise LogUnavailable(f"the log cannot be read: {error}") from error
+        attempt += 1
+        await asyncio.sleep(READ_RETRY_S)

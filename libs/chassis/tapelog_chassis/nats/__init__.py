@@ -1,0 +1,53 @@
+"""The broker: an embedded server, identities, connections, pull consumers and provisioning."""
+
+from .connection import close, connect, connected
+from .delivery import Delivery
+from .errors import (
+    ConsumerGone,
+    JetStreamApiError,
+    NatsError,
+    PortInUse,
+    ServerBinaryMissing,
+    ServerStartFailed,
+    ServerTooOld,
+    StoreLocked,
+    TopologyDrift,
+    Unreachable,
+    UnsafeServer,
+)
+from .identity import NatsIdentity
+from .ordered import OrderedReader
+from .permissions import SERVICES, Permissions, inbox_prefix, subscriber
+from .provision import delete_consumer, ensure_consumer, ensure_stream, provision
+from .puller import Puller
+from .server import EmbeddedNats
+
+__all__ = [
+    "SERVICES",
+    "ConsumerGone",
+    "Delivery",
+    "EmbeddedNats",
+    "JetStreamApiError",
+    "NatsError",
+    "NatsIdentity",
+    "OrderedReader",
+    "Permissions",
+    "PortInUse",
+    "Puller",
+    "ServerBinaryMissing",
+    "ServerStartFailed",
+    "ServerTooOld",
+    "StoreLocked",
+    "TopologyDrift",
+    "Unreachable",
+    "UnsafeServer",
+    "close",
+    "connect",
+    "connected",
+    "delete_consumer",
+    "ensure_consumer",
+    "ensure_stream",
+    "inbox_prefix",
+    "provision",
+    "subscriber",
+]

@@ -1,0 +1,127 @@
+"""Connections to the broker: least privilege, own inbox, reconnecting for ever, errors in the log."""
+
+from __future__ import annotations
+
+import asyncio
+import ssl
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Final
+
+import nats.errors
+import structlog
+from nats.aio.client import Client, RawCredentials
+
+from .errors import Unreachable
+from .permissions import inbox_prefix
+
+CONNECT_TIMEOUT_S: Final = 10.0
+"""For the first connection; later ones are retried for ever."""
+RECONNECT_WAIT_S: Final = 0.25
+PING_INTERVAL_S: Final = 5
+"""A dead link is noticed after two of these."""
+PENDING_BYTES: Final = 8 * 1024 * 1024
+"""Published while disconnected and kept for the reconnect; beyond it publishing fails at once."""
+CLOSE_FLUSH_S: Final = 2.0
+
+_log = structlog.get_logger(__name__)
+
+
+async def connect(
+    url: str, *, name: str, creds: str | Path | None = None, inbox: str | None = None, tls_ca: Path | None = None
+) -> Client:
+    """
+    Connect as one user. The caller closes the connection; `connected` does so by itself.
+
+    Parameters
+    ----------
+    url
+        One or more server addresses, separated by commas.
+    name
+        Service name, for the server's listings and for the inbox prefix `_INBOX_<name>`.
+    creds
+        Text or path of a `.creds` file; None where the server asks for none.
+    inbox
+        Another inbox prefix than the name's.
+    tls_ca
+        Certificate authority that signed the server's certificate; needed for `tls://` addresses.
+
+    Raises
+    ------
+    Unreachable
+        If no server accepts the connection within `CONNECT_TIMEOUT_S`.
+    """
+    failures: list[str] = []
+    log = _log.bind(connection=name)
+
+    async def on_error(error: Exception) -> None:
+        failures[:] = [f"{type(error).__name__}: {error}".rstrip(": ")]
+        log.warning("nats error", error=failures[0])
+
+    async def on_disconnect() -> None:
+        if not client.is_closed:
+            log.info("nats disconnected")
+
+    async def on_reconnect() -> None:
+        log.info("nats reconnected")
+
+    credentials = RawCredentials(creds) if isinstance(creds, str) else creds
+    client = Client()
+    try:
+        async with asyncio.timeout(CONNECT_TIMEOUT_S):
+            await client.connect(
+                servers=url.split(","),
+                name=name,
+                error_cb=on_error,
+                disconnected_cb=on_disconnect,
+                reconnected_cb=on_reconnect,
+                # At first only an unreachable server is tried again; one that refuses these creds raises at once.
+                allow_reconnect=False,
+                connect_timeout=2,
+                max_reconnect_attempts=-1,
+                reconnect_time_wait=RECONNECT_WAIT_S,  # type: ignore[arg-type]  # annotated int, used as seconds
+                ping_interval=PING_INTERVAL_S,
+                max_outstanding_pings=2,
+                user_credentials=credentials,
+                inbox_prefix=inbox or inbox_prefix(name),
+                pending_size=PENDING_BYTES,
+                tls=_tls_context(tls_ca) if tls_ca is not None else None,
+            )
+    except (nats.errors.Error, OSError, TimeoutError) as error:
+        reason = failures[0] if failures else f"{type(error).__name__}: {error}"
+        await client.close()
+        raise Unreachable(
+            f"cannot connect to {url} as {name}: {reason}. Is the server up, are the creds its own?"
+        ) from (error)
+    client.options["allow_reconnect"] = True
+    return client
+
+
+@asynccontextmanager
+async def connected(
+    url: str, *, name: str, creds: str | Path | None = None, inbox: str | None = None, tls_ca: Path | None = None
+) -> AsyncIterator[Client]:
+    """Connect as `connect` does and close at the end, flushing what was published."""
+    client = await connect(url, name=name, creds=creds, inbox=inbox, tls_ca=tls_ca)
+    try:
+        yield client
+    finally:
+        await close(client)
+
+
+async def close(client: Client) -> None:
+    """Flush what was published, if the server is there, and close."""
+    try:
+        if client.is_connected:
+            await client.flush(timeout=CLOSE_FLUSH_S)  # type: ignore[arg-type]  # annotated int, used as seconds
+    except (nats.errors.Error, OSError) as error:
+        _log.info("nats closed without a last flush", error=str(error))
+    finally:
+        await client.close()
+
+
+def _tls_context(authority: Path) -> ssl.SSLContext:
+    context = ssl.create_default_context(ssl.Purpose.SERVER_AUTH, cafile=str(authority))
+    context.minimum_version = ssl.TLSVersion.TLSv1_3
+    return context
