@@ -12,29 +12,26 @@ from collections.abc import Callable, Sequence
 from datetime import datetime
 from typing import Final, Generic, TypeVar
 
-import msgspec
-import structlog
 from google.protobuf.message import Message
 
 from tapelog_chassis import ids, telemetry
 from tapelog_chassis.clock import Clock, SystemClock
-from tapelog_chassis.errors import Aborted, InvalidArgument, OutOfRange, ServiceError
+from tapelog_chassis.errors import Aborted, InvalidArgument, ServiceError
 from tapelog_chassis.etag import check_etag
 from tapelog_chassis.event_log import (
     AggregateId,
     ConcurrencyConflict,
     EventLog,
     EventLogError,
-    LogUnavailable,
     Metadata,
     NewEvent,
     SnapshotStore,
-    SnapshotTooLarge,
     StoredEvent,
 )
 from tapelog_chassis.event_registry import EventRegistry
+from tapelog_chassis.history import SNAPSHOT_EVERY, Evolve, History
 from tapelog_chassis.log_refusals import refusal_of
-from tapelog_chassis.versioned import FORMAT, SnapshotCodec, Versioned, pack, unpack
+from tapelog_chassis.versioned import SnapshotCodec, Versioned
 
 CACHE_AGGREGATES_MAX: Final = 1024
 """Aggregates kept loaded per repository; a song of 2,000 events holds about 1 MiB."""
@@ -42,16 +39,10 @@ DECISIONS_MAX: Final = 8
 """Lost races after which a command gives up; each loss means that another command won."""
 BACKOFF_S: Final = 0.005
 """Mean wait after the first lost race, doubled per loss: about one append."""
-SNAPSHOT_EVERY: Final = 200
-"""Events between two snapshots: folding this many takes a few milliseconds."""
 
 S = TypeVar("S")
 Decide = Callable[[S], Sequence[Message]]
 """The pure decision: events from state, or the domain's own exception. May be called again on newer state."""
-Evolve = Callable[[S, Message, StoredEvent], S]
-"""The pure fold: the state after an event."""
-
-_log = structlog.get_logger(__name__)
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -71,6 +62,17 @@ class Outcome(Generic[S]):
     versioned: Versioned[S]
     events: tuple[StoredEvent, ...]
     replayed: bool
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class _Command(Generic[S]):
+    """One call of `execute`."""
+
+    aggregate: AggregateId
+    decide: Decide[S]
+    metadata: Metadata
+    expected_etag: str
+    now: datetime
 
 
 @dataclasses.dataclass(slots=True)
@@ -115,18 +117,20 @@ class Repository(Generic[S]):
         cache_max: int = CACHE_AGGREGATES_MAX,
         snapshot_every: int = SNAPSHOT_EVERY,
     ) -> None:
-        if (snapshots is None) != (codec is None):
-            raise ValueError("snapshots need a store and a codec")
         self._log = log
+        self._history = History(
+            log,
+            initial=initial,
+            evolve=evolve,
+            events=events,
+            snapshots=snapshots,
+            codec=codec,
+            snapshot_every=snapshot_every,
+        )
         self.context = context
-        self._initial = initial
-        self._evolve = evolve
         self._events = events
-        self._snapshots = snapshots
-        self._codec = codec
         self._clock = clock or SystemClock()
         self._cache_max = cache_max
-        self._snapshot_every = snapshot_every
         self._entries: collections.OrderedDict[AggregateId, _Entry[S]] = collections.OrderedDict()
 
     def aggregate(self, tenant: str, id: str) -> AggregateId:  # noqa: A002 - the word of the log's own API
@@ -156,17 +160,8 @@ class Repository(Generic[S]):
             entry = self._entry(aggregate)
             async with entry.lock:
                 return await self._refresh(aggregate, entry)
-        stored = await self._read(aggregate, after_sequence=0, after_position=0)
-        if as_of_sequence is not None and not 0 <= as_of_sequence <= len(stored):
-            raise OutOfRange(
-                "SEQUENCE_OUT_OF_RANGE",
-                f"as_of_sequence {as_of_sequence} is outside 0 to {len(stored)}, the history of {aggregate.id}",
-                metadata={"as_of_sequence": as_of_sequence, "last_sequence": len(stored)},
-            )
-        last = len(stored) if as_of_sequence is None else as_of_sequence
-        if as_of_time is not None:
-            last = next((n for n, event in enumerate(stored[:last]) if event.time > as_of_time), last)
-        return self._fold(Versioned(self._initial()), stored[:last])
+        versioned, _ = await self._history.as_of(aggregate, sequence=as_of_sequence, time=as_of_time)
+        return versioned
 
     async def execute(
         self,
@@ -205,11 +200,17 @@ class Repository(Generic[S]):
             The log did not answer; whether the command took effect is unknown, a repeat resolves it.
         """
         ids.validate_request_id(request_id)
-        full = dataclasses.replace(metadata, request_id=request_id, request_hash=request_hash)
+        command = _Command(
+            aggregate,
+            decide,
+            dataclasses.replace(metadata, request_id=request_id, request_hash=request_hash),
+            expected_etag,
+            now or self._clock.now(),
+        )
         entry = self._entry(aggregate)
         async with entry.lock:
             try:
-                outcome = await self._execute(aggregate, entry, decide, full, expected_etag, now or self._clock.now())
+                outcome = await self._execute(command, entry)
             except asyncio.CancelledError:
                 entry.versioned = None  # the append may have been on its way
                 raise
@@ -220,24 +221,17 @@ class Repository(Generic[S]):
         telemetry.COMMANDS.labels(self.context, kind).inc()
         return outcome
 
-    async def _execute(
-        self,
-        aggregate: AggregateId,
-        entry: _Entry[S],
-        decide: Decide[S],
-        metadata: Metadata,
-        expected_etag: str,
-        now: datetime,
-    ) -> Outcome[S]:
+    async def _execute(self, command: _Command[S], entry: _Entry[S]) -> Outcome[S]:
+        aggregate = command.aggregate
         is_fresh = entry.versioned is None
         versioned = await self._refresh(aggregate, entry) if entry.versioned is None else entry.versioned
         losses = 0
         while True:
-            if replay := await self._replay(aggregate, versioned, metadata):
+            if replay := await self._replay(command, versioned):
                 return replay
             try:
-                check_etag(expected_etag, versioned.sequence)
-                messages = decide(versioned.state)
+                check_etag(command.expected_etag, versioned.sequence)
+                messages = command.decide(versioned.state)
             except Exception:
                 if is_fresh:
                     raise
@@ -249,7 +243,7 @@ class Repository(Generic[S]):
                 is_fresh, versioned = True, await self._refresh(aggregate, entry)
                 continue
             try:
-                return await self._append(aggregate, entry, versioned, messages, metadata, now)
+                return await self._append(command, entry, versioned, messages)
             except ConcurrencyConflict:
                 telemetry.COMMAND_CONFLICTS.labels(self.context).inc()
                 losses += 1
@@ -263,36 +257,29 @@ class Repository(Generic[S]):
                 await asyncio.sleep(random.uniform(0.5, 1.5) * BACKOFF_S * 2 ** (losses - 1))  # noqa: S311 - jitter
                 is_fresh, versioned = True, await self._refresh(aggregate, entry)
 
-    async def _replay(
-        self, aggregate: AggregateId, versioned: Versioned[S], metadata: Metadata
-    ) -> Outcome[S] | None:
+    async def _replay(self, command: _Command[S], versioned: Versioned[S]) -> Outcome[S] | None:
         """Return the first outcome of a request that was answered before."""
+        aggregate, metadata = command.aggregate, command.metadata
         record = versioned.requests.get(metadata.request_id)
         if record is None:
             return None
         if record.request_hash != metadata.request_hash:
             raise _reused(metadata.request_id)
-        stored = await self._read(aggregate, after_sequence=0, after_position=0)
-        then = self._fold(Versioned(self._initial()), stored[: record.last_sequence])
-        return Outcome(then, tuple(stored[record.first_sequence - 1 : record.last_sequence]), replayed=True)
+        then, stored = await self._history.as_of(aggregate, sequence=record.last_sequence, time=None)
+        return Outcome(then, tuple(stored[record.first_sequence - 1 :]), replayed=True)
 
     async def _append(
-        self,
-        aggregate: AggregateId,
-        entry: _Entry[S],
-        versioned: Versioned[S],
-        messages: Sequence[Message],
-        metadata: Metadata,
-        now: datetime,
+        self, command: _Command[S], entry: _Entry[S], versioned: Versioned[S], messages: Sequence[Message]
     ) -> Outcome[S]:
-        command = ids.command_id(aggregate.context, aggregate.tenant, aggregate.id, metadata.request_id)
+        aggregate, metadata = command.aggregate, command.metadata
+        command_id = ids.command_id(aggregate.context, aggregate.tenant, aggregate.id, metadata.request_id)
         events = [
             NewEvent(
-                event_id=ids.event_id(command, index),
+                event_id=ids.event_id(command_id, index),
                 type=self._events.type_of(message),
                 schema=message.DESCRIPTOR.full_name,
                 data=message.SerializeToString(deterministic=True),
-                time=now,
+                time=command.now,
             )
             for index, message in enumerate(messages)
         ]
@@ -308,56 +295,14 @@ class Repository(Generic[S]):
             entry.versioned = None
             raise _reused(metadata.request_id)
         # Folded from what is stored and not from what was decided: a repeat finds the first attempt's bytes.
-        entry.versioned = self._fold(versioned, stored)
-        await self._snapshot(aggregate, versioned.sequence, entry.versioned)
+        entry.versioned = self._history.fold(versioned, stored)
+        await self._history.keep_snapshot(aggregate, versioned.sequence, entry.versioned)
         return Outcome(entry.versioned, tuple(stored), replayed=False)
 
     async def _refresh(self, aggregate: AggregateId, entry: _Entry[S]) -> Versioned[S]:
         """Bring an entry up to the log's end."""
-        base = entry.versioned or await self._from_snapshot(aggregate) or Versioned(self._initial())
-        stored = await self._read(aggregate, after_sequence=base.sequence, after_position=base.position)
-        entry.versioned = self._fold(base, stored)
+        entry.versioned = await self._history.latest(aggregate, entry.versioned)
         return entry.versioned
-
-    async def _read(self, aggregate: AggregateId, *, after_sequence: int, after_position: int) -> list[StoredEvent]:
-        try:
-            return await self._log.load(aggregate, after_sequence=after_sequence, after_position=after_position)
-        except EventLogError as failure:
-            raise (refusal_of(failure) or failure) from failure
-
-    def _fold(self, versioned: Versioned[S], stored: Sequence[StoredEvent]) -> Versioned[S]:
-        for event in stored:
-            state = self._evolve(versioned.state, self._events.decode(event), event)
-            versioned = versioned.after(state, event)
-        return versioned
-
-    async def _from_snapshot(self, aggregate: AggregateId) -> Versioned[S] | None:
-        if self._snapshots is None or self._codec is None:
-            return None
-        try:
-            snapshot = await self._snapshots.get(aggregate, _schema_hash(self._codec))
-            if snapshot is not None:
-                return unpack(snapshot.sequence, snapshot.position, snapshot.data, self._codec)
-        except (EventLogError, msgspec.MsgspecError) as failure:
-            _log.warning("snapshot not usable, folding the whole history", aggregate=str(aggregate), cause=repr(failure))
-        return None
-
-    async def _snapshot(self, aggregate: AggregateId, before: int, versioned: Versioned[S]) -> None:
-        """Keep a snapshot when a multiple of `snapshot_every` was passed."""
-        if self._snapshots is None or self._codec is None:
-            return
-        if before // self._snapshot_every == versioned.sequence // self._snapshot_every:
-            return
-        try:
-            await self._snapshots.put(
-                aggregate,
-                versioned.sequence,
-                _schema_hash(self._codec),
-                pack(versioned, self._codec),
-                position=versioned.position,
-            )
-        except (SnapshotTooLarge, LogUnavailable) as failure:
-            _log.warning("snapshot not kept", aggregate=str(aggregate), cause=repr(failure))
 
     def _entry(self, aggregate: AggregateId) -> _Entry[S]:
         if aggregate.context != self.context:
@@ -373,10 +318,6 @@ class Repository(Generic[S]):
 
     def __repr__(self) -> str:
         return f"Repository(context={self.context!r}, cached={len(self._entries)})"
-
-
-def _schema_hash(codec: SnapshotCodec[S]) -> str:
-    return f"{FORMAT}-{codec.schema_hash}"
 
 
 def _reused(request_id: str) -> InvalidArgument:

@@ -5,7 +5,7 @@ import errno
 import inspect
 import socket
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from typing import Any, Final, Self, cast
+from typing import Any, Final, Self, TypeAlias, cast
 
 import grpc
 import structlog
@@ -139,7 +139,8 @@ def build_server(
         options=list(channel_options()),
         maximum_concurrent_rpcs=config.unary_calls_max + config.streaming_calls_max + INTERNAL_CALLS_MAX,
     )
-    health_servicer = health.aio.HealthServicer()  # type: ignore[attr-defined] - the stubs miss `aio`
+    aio: Any = health.__dict__["aio"]  # the published type stubs miss it
+    health_servicer = aio.HealthServicer()
     health_pb2_grpc.add_HealthServicer_to_server(health_servicer, server)
     names = [name for _, _, name in services]
     for add, servicer, _ in services:
@@ -158,10 +159,10 @@ Layer = (
     | call_layers.Errors
 )
 
-_Handler = grpc.RpcMethodHandler[Any, Any]
+_Handler: TypeAlias = "grpc.RpcMethodHandler[Any, Any]"
 
 
-class _Around(grpc.aio.ServerInterceptor[Any, Any]):
+class _Around(grpc.aio.ServerInterceptor):  # type: ignore[type-arg]  # generic in the stubs alone
     """Puts the layers around every handler, whatever its shape."""
 
     def __init__(self, layers: Sequence[Layer]) -> None:

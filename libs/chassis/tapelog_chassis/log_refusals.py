@@ -42,7 +42,9 @@ def refusal_of(failure: EventLogError) -> errors.ServiceError | None:
             retry_after_s=LOG_FULL_RETRY_S,
         )
     if isinstance(failure, LogUnavailable):
-        return errors.Unavailable("LOG_UNAVAILABLE", "the log cannot be read just now; try again", retry_after_s=RETRY_S)
+        return errors.Unavailable(
+            "LOG_UNAVAILABLE", "the log cannot be read just now; try again", retry_after_s=RETRY_S
+        )
     if isinstance(failure, CorruptStream):
         return errors.DataLoss(
             "HISTORY_CORRUPT",

@@ -1,7 +1,7 @@
 """An aggregate as it is kept loaded: its state, where it stands in the log, and the requests it has answered."""
 
 import dataclasses
-import datetime
+from datetime import datetime
 from typing import Final, Generic, NamedTuple, Protocol, TypeVar
 
 import immutables
@@ -42,7 +42,7 @@ class Versioned(Generic[S]):
     sequence: int = 0
     position: int = 0
     requests: "immutables.Map[str, RequestRecord]" = dataclasses.field(default_factory=immutables.Map)
-    time: datetime.datetime | None = None
+    time: datetime | None = None
 
     @property
     def exists(self) -> bool:
@@ -83,8 +83,8 @@ class SnapshotCodec(Protocol[S]):
 
 class _Stored(msgspec.Struct, array_like=True, frozen=True):
     state: bytes
-    requests: list[tuple[str, str, int, int]]
-    time: datetime.datetime | None
+    requests: dict[str, tuple[str, int, int]]
+    time: datetime | None
 
 
 FORMAT: Final = "versioned-1"
@@ -93,12 +93,15 @@ FORMAT: Final = "versioned-1"
 
 def pack(versioned: Versioned[S], codec: SnapshotCodec[S]) -> bytes:
     """Return the snapshot of a version."""
-    requests = [(request_id, *record) for request_id, record in sorted(versioned.requests.items())]
+    requests = {
+        key: (record.request_hash, record.first_sequence, record.last_sequence)
+        for key, record in sorted(versioned.requests.items())
+    }
     return msgspec.msgpack.encode(_Stored(codec.encode(versioned.state), requests, versioned.time))
 
 
 def unpack(sequence: int, position: int, data: bytes, codec: SnapshotCodec[S]) -> Versioned[S]:
     """Return the version of a snapshot; raises `msgspec.MsgspecError` for bytes that are none."""
     stored = msgspec.msgpack.decode(data, type=_Stored)
-    requests = immutables.Map({request_id: RequestRecord(*record) for request_id, *record in stored.requests})
+    requests = immutables.Map({key: RequestRecord(*record) for key, record in stored.requests.items()})
     return Versioned(codec.decode(stored.state), sequence, position, requests, stored.time)
