@@ -8,7 +8,6 @@ from typing import Any, Final
 import grpc
 import pytest
 from google.protobuf.wrappers_pb2 import StringValue
-
 from tapelog_chassis import errors
 from tapelog_chassis.auth import MethodPolicy, members, public, services, signed_in, tenant_role
 from tapelog_chassis.request_context import current_principal, current_request
@@ -27,7 +26,7 @@ class Desk:
         self.running = 0
         self.calls = 0
 
-    async def say(self, request: StringValue, context: Any) -> StringValue:
+    async def say(self, request: StringValue, _context: Any) -> StringValue:
         """Answer one question."""
         self.calls += 1
         answers: dict[str, Callable[[], str]] = {
@@ -57,7 +56,7 @@ class Desk:
             raise errors.InvalidArgument.of_field("tracks[3].gain_db", "nan is not a number of dB")
         return StringValue(value=request.value)
 
-    async def count(self, request: StringValue, context: Any) -> AsyncIterator[StringValue]:
+    async def count(self, request: StringValue, _context: Any) -> AsyncIterator[StringValue]:
         """Count up, then wait when asked to."""
         number = int(request.value.split()[0])
         try:
@@ -73,11 +72,11 @@ class Desk:
         finally:
             self.left.set()
 
-    async def collect(self, requests: AsyncIterator[StringValue], context: Any) -> StringValue:
+    async def collect(self, requests: AsyncIterator[StringValue], _context: Any) -> StringValue:
         """Join what is sent."""
         return StringValue(value=",".join([request.value async for request in requests]))
 
-    async def talk(self, requests: AsyncIterator[StringValue], context: Any) -> AsyncIterator[StringValue]:
+    async def talk(self, requests: AsyncIterator[StringValue], _context: Any) -> AsyncIterator[StringValue]:
         """Echo what is sent."""
         async for request in requests:
             yield request
@@ -120,7 +119,7 @@ POLICIES: Final[dict[str, MethodPolicy]] = {
 
 @dataclasses.dataclass
 class Stub:
-    """The desk's methods on a channel."""
+    """Give the desk's methods on a channel."""
 
     channel: grpc.aio.Channel
 
@@ -142,6 +141,7 @@ class Stub:
 
 @pytest.fixture
 def desk() -> Desk:
+    """Give a fresh desk."""
     return Desk()
 
 
@@ -158,15 +158,18 @@ def serve(desk: Desk) -> Callable[..., Any]:
 
 @pytest.fixture
 async def local(serve: Callable[..., Any]) -> AsyncIterator[LocalServer]:
+    """Give the desk behind a running server."""
     async with serve() as local:
         yield local
 
 
 @pytest.fixture
 def stub(local: LocalServer) -> Stub:
+    """Give the desk's methods."""
     return Stub(local.channel)
 
 
 @pytest.fixture
 def stub_of() -> type[Stub]:
+    """Give the stub class, for tests that start servers of their own."""
     return Stub

@@ -2,30 +2,35 @@
 
 import asyncio
 import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
 
 import grpc
 import pytest
 from google.protobuf.wrappers_pb2 import StringValue
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection_pb2, reflection_pb2_grpc
-
 from tapelog_chassis import telemetry
 from tapelog_chassis.errors import ConfigRefusal, InsecureBind, PortInUse
 from tapelog_chassis.grpc_options import ServerConfig, channel_options, is_loopback
+from tapelog_chassis.testing_rpc import LocalServer
 from tapelog_client.errors import from_rpc_error
 
 
-def text(value):
+def text(value: str):
+    """Wrap a text."""
     return StringValue(value=value)
 
 
-async def refused(call):
+async def refused(call: Any):
+    """Return the error that a call ends with."""
     with pytest.raises(grpc.aio.AioRpcError) as caught:
         await call
     return from_rpc_error(caught.value)
 
 
-async def drained(call):
+async def drained(call: Any):
     """Read a stream to its error."""
     with pytest.raises(grpc.aio.AioRpcError) as caught:
         async for _ in call:
@@ -33,21 +38,22 @@ async def drained(call):
     return from_rpc_error(caught.value)
 
 
-async def until(condition, *, timeout_s=5.0):
+async def until(condition: Callable[[], bool], *, timeout_s: float = 5.0):
+    """Poll for a condition, with a deadline."""
     end_s = time.monotonic() + timeout_s
     while not condition():
         assert time.monotonic() < end_s, "condition not met in time"
         await asyncio.sleep(0.01)
 
 
-async def test_call_without_deadline_gets_the_servers(local, stub, desk):
+async def test_call_without_deadline_gets_the_servers(local: LocalServer, stub: Any, desk: Any):
     """A unary call without a deadline ends at the server's cap, and its handler is gone."""
     error = await refused(stub.Short(text("wait"), metadata=local.tokens.metadata()))
-    assert (grpc.StatusCode.DEADLINE_EXCEEDED, "SERVER_DEADLINE") == (error.code, error.reason)
+    assert (error.code, error.reason) == (grpc.StatusCode.DEADLINE_EXCEEDED, "SERVER_DEADLINE")
     assert desk.running == 0
 
 
-async def test_a_clients_deadline_ends_the_handler(local, stub, desk):
+async def test_a_clients_deadline_ends_the_handler(local: LocalServer, stub: Any, desk: Any):
     """A call whose deadline passes leaves no handler behind."""
     error = await refused(stub.Say(text("wait"), metadata=local.tokens.metadata(), timeout=0.2))
     assert error.code is grpc.StatusCode.DEADLINE_EXCEEDED
@@ -55,7 +61,7 @@ async def test_a_clients_deadline_ends_the_handler(local, stub, desk):
     assert desk.running == 0
 
 
-async def test_cancel_ends_the_handler_within_a_second(local, stub, desk):
+async def test_cancel_ends_the_handler_within_a_second(local: LocalServer, stub: Any, desk: Any):
     """A cancelled stream runs its handler's clean-up at once."""
     call = stub.Count(text("1 wait"), metadata=local.tokens.metadata())
     assert (await call.read()).value == "0"
@@ -64,15 +70,15 @@ async def test_cancel_ends_the_handler_within_a_second(local, stub, desk):
     await asyncio.wait_for(desk.left.wait(), 1.0)
 
 
-async def test_stream_age_ends_a_stream_with_a_cursor_message(local, stub, desk):
+async def test_stream_age_ends_a_stream_with_a_cursor_message(local: LocalServer, stub: Any, desk: Any):
     """A stream that reaches its age ends UNAVAILABLE with a time to come back."""
     error = await drained(stub.ShortCount(text("1 wait"), metadata=local.tokens.metadata()))
-    assert (grpc.StatusCode.UNAVAILABLE, "STREAM_AGE_REACHED") == (error.code, error.reason)
+    assert (error.code, error.reason) == (grpc.StatusCode.UNAVAILABLE, "STREAM_AGE_REACHED")
     assert error.retry_after_s == pytest.approx(0.2)
     assert desk.left.is_set()
 
 
-async def test_stream_age_ends_a_write_to_a_slow_reader(local, stub, desk):
+async def test_stream_age_ends_a_write_to_a_slow_reader(local: LocalServer, stub: Any, desk: Any):
     """A handler that waits for a reader who does not read is ended by the stream's age."""
     call = stub.ShortCount(text("1 flood"), metadata=local.tokens.metadata())
     assert (await call.read()).value == "0"
@@ -80,7 +86,7 @@ async def test_stream_age_ends_a_write_to_a_slow_reader(local, stub, desk):
     call.cancel()
 
 
-async def test_unary_and_streaming_limits_are_counted_apart(serve, stub_of, desk):
+async def test_unary_and_streaming_limits_are_counted_apart(serve: Any, stub_of: Any, desk: Any):
     """Streams at their limit are shed with RetryInfo while unary calls go on, and the other way round."""
     async with serve(config=ServerConfig(unary_calls_max=2, streaming_calls_max=3, drain_s=0.2)) as local:
         stub, metadata = stub_of(local.channel), local.tokens.metadata()
@@ -88,7 +94,7 @@ async def test_unary_and_streaming_limits_are_counted_apart(serve, stub_of, desk
         for stream in streams:
             await stream.read()
         error = await drained(stub.Count(text("1"), metadata=metadata))
-        assert (grpc.StatusCode.RESOURCE_EXHAUSTED, "TOO_MANY_CALLS") == (error.code, error.reason)
+        assert (error.code, error.reason) == (grpc.StatusCode.RESOURCE_EXHAUSTED, "TOO_MANY_CALLS")
         assert error.retry_after_s == pytest.approx(0.5)
         assert error.metadata == {"shape": "streaming", "limit": "3"}
         assert (await stub.Say(text("hi"), metadata=metadata)).value == "hi"
@@ -96,13 +102,13 @@ async def test_unary_and_streaming_limits_are_counted_apart(serve, stub_of, desk
         await until(lambda: desk.running == 5)
         assert (await refused(stub.Say(text("hi"), metadata=metadata))).metadata["shape"] == "unary"
         desk.release.set()
-        assert ["waited", "waited"] == [answer.value for answer in await asyncio.gather(*calls)]
+        assert [answer.value for answer in await asyncio.gather(*calls)] == ["waited", "waited"]
         assert (await stub.Say(text("hi"), metadata=metadata)).value == "hi"
         for stream in streams:
             stream.cancel()
 
 
-async def test_health_is_per_service_and_needs_no_token(local):
+async def test_health_is_per_service_and_needs_no_token(local: LocalServer):
     """Health answers for the server and for each service, and knows no other."""
     health = health_pb2_grpc.HealthStub(local.channel)
     for name in ("", "tapelog.desk.v1.DeskService"):
@@ -112,7 +118,7 @@ async def test_health_is_per_service_and_needs_no_token(local):
     assert error.code is grpc.StatusCode.NOT_FOUND
 
 
-async def test_drain_lets_calls_finish_and_ends_streams(serve, stub_of, desk):
+async def test_drain_lets_calls_finish_and_ends_streams(serve: Any, stub_of: Any, desk: Any):
     """At a drain health says NOT_SERVING, open streams end with DRAINING, and a running call gets its answer."""
     async with serve() as local:
         stub, metadata = stub_of(local.channel), local.tokens.metadata()
@@ -125,13 +131,13 @@ async def test_drain_lets_calls_finish_and_ends_streams(serve, stub_of, desk):
         drain = asyncio.create_task(local.server.drain(5.0))
         assert (await watch.read()).status == health_pb2.HealthCheckResponse.NOT_SERVING
         error = await refused(stream.read())
-        assert (grpc.StatusCode.UNAVAILABLE, "DRAINING") == (error.code, error.reason)
+        assert (error.code, error.reason) == (grpc.StatusCode.UNAVAILABLE, "DRAINING")
         desk.release.set()
         assert (await call).value == "waited"
         await asyncio.wait_for(drain, 3.0)
 
 
-async def test_drain_cuts_what_outlasts_the_grace(serve, stub_of, desk):
+async def test_drain_cuts_what_outlasts_the_grace(serve: Any, stub_of: Any, desk: Any):
     """A call that does not end within the grace is cut, and the drain ends."""
     async with serve() as local:
         call = asyncio.ensure_future(stub_of(local.channel).Say(text("wait"), metadata=local.tokens.metadata()))
@@ -140,7 +146,7 @@ async def test_drain_cuts_what_outlasts_the_grace(serve, stub_of, desk):
         assert (await refused(call)).code in {grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.CANCELLED}
 
 
-async def test_port_in_use_is_a_typed_refusal(serve, local):
+async def test_port_in_use_is_a_typed_refusal(serve: Any, local: LocalServer):
     """A second server on the same port refuses with the port and what to do."""
     with pytest.raises(PortInUse, match=f"port {local.server.port} .* is in use") as caught:
         async with serve(config=ServerConfig(port=local.server.port)):
@@ -148,7 +154,7 @@ async def test_port_in_use_is_a_typed_refusal(serve, local):
     assert caught.value.port == local.server.port
 
 
-async def test_foreign_address_is_refused_with_the_reason(serve):
+async def test_foreign_address_is_refused_with_the_reason(serve: Any):
     """An address that is not of this machine is named in the refusal."""
     with pytest.raises(ConfigRefusal, match=r"127\.0\.0\.1x"):
         async with serve(config=ServerConfig(host="127.0.0.1x")):
@@ -156,7 +162,7 @@ async def test_foreign_address_is_refused_with_the_reason(serve):
 
 
 @pytest.mark.parametrize("host", ["0.0.0.0", "::", "192.0.2.7", "studio.example", ""])  # noqa: S104 - refused
-async def test_bind_beyond_loopback_needs_tls(serve, host):
+async def test_bind_beyond_loopback_needs_tls(serve: Any, host: str):
     """Nothing but loopback is listened on without TLS."""
     with pytest.raises(InsecureBind, match="without TLS"):
         async with serve(config=ServerConfig(host=host)):
@@ -164,22 +170,22 @@ async def test_bind_beyond_loopback_needs_tls(serve, host):
 
 
 @pytest.mark.parametrize("host", ["127.0.0.1", "127.9.9.9", "::1", "[::1]", "localhost", "unix:/run/x.sock"])
-def test_loopback_hosts(host):
+def test_loopback_hosts(host: str):
     """Loopback addresses and sockets in the file system count as this machine."""
     assert is_loopback(host)
 
 
-async def test_unix_socket(serve, stub_of, tmp_path):
+async def test_unix_socket(serve: Any, stub_of: Any, tmp_path: Path):
     """A server can listen on a socket in the file system."""
     async with serve(config=ServerConfig(host=f"unix:{tmp_path}/desk.sock", drain_s=0.5)) as local:
         stub = stub_of(local.channel)
         assert (await stub.Say(text("hi"), metadata=local.tokens.metadata())).value == "hi"
 
 
-async def test_reflection_only_when_asked_for(serve, local):
+async def test_reflection_only_when_asked_for(serve: Any, local: LocalServer):
     """The API's description is served in development and unknown otherwise."""
 
-    async def ask(channel):
+    async def ask(channel: Any) -> list[str]:
         request = reflection_pb2.ServerReflectionRequest(list_services="")
         call = reflection_pb2_grpc.ServerReflectionStub(channel).ServerReflectionInfo(iter([request]))
         return [service.name async for answer in call for service in answer.list_services_response.service]
@@ -191,7 +197,7 @@ async def test_reflection_only_when_asked_for(serve, local):
     assert caught.value.code() is grpc.StatusCode.UNIMPLEMENTED
 
 
-async def test_silent_connection_is_closed(local):
+async def test_silent_connection_is_closed(local: LocalServer):
     """A peer that connects and says nothing is closed by the handshake timeout, while calls go on."""
     reader, writer = await asyncio.open_connection("127.0.0.1", local.server.port)
     start_s = time.monotonic()
@@ -218,11 +224,11 @@ def test_options_are_the_written_ones():
     assert options["grpc.compression_enabled_algorithms_bitset"] == 1
 
 
-async def test_calls_are_counted_by_code(local, stub):
+async def test_calls_are_counted_by_code(local: LocalServer, stub: Any):
     """Every call is counted under its method and status code."""
     method = "/tapelog.desk.v1.DeskService/Say"
 
-    def count(code):
+    def count(code: str) -> float:
         return telemetry.RPCS_HANDLED.labels(method, code)._value.get()
 
     before = {code: count(code) for code in ("OK", "FAILED_PRECONDITION", "UNAUTHENTICATED", "INTERNAL")}

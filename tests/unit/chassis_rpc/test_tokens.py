@@ -6,14 +6,16 @@ import hmac
 import json
 import socket
 import stat
+from collections.abc import Callable, Sequence
 from datetime import timedelta
+from pathlib import Path
+from typing import Any
 
 import jwt
 import pytest
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
-
 from tapelog_chassis.auth import LocalIssuer, Principal, TokenVerifier
 from tapelog_chassis.auth.issuer import JWKS_FILE, KEY_FILE
 from tapelog_chassis.clock import FakeClock
@@ -22,32 +24,37 @@ from tapelog_chassis.errors import ConfigRefusal, Unauthenticated
 
 @pytest.fixture
 def clock():
+    """Give a clock that stands still."""
     return FakeClock()
 
 
 @pytest.fixture
 def key():
+    """Give a private key."""
     return Ed25519PrivateKey.generate()
 
 
 @pytest.fixture
-def issuer(key, clock):
+def issuer(key: Any, clock: FakeClock):
+    """Give an issuer with that key."""
     return LocalIssuer(key, clock=clock)
 
 
 @pytest.fixture
-def verifier(issuer, clock):
+def verifier(issuer: LocalIssuer, clock: FakeClock):
+    """Give a verifier of the session service."""
     return TokenVerifier.from_jwks(issuer.jwks(), audience="session", clock=clock)
 
 
-def base64url(data):
+def base64url(data: bytes):
+    """Encode as JOSE does."""
     return base64.urlsafe_b64encode(data).rstrip(b"=").decode()
 
 
 class Forge:
     """Makes tokens by hand, so that no library's own checks stand between the attack and the verifier."""
 
-    def __init__(self, key, issuer, clock):
+    def __init__(self, key: Any, issuer: LocalIssuer, clock: FakeClock) -> None:
         now = int(clock.now().timestamp())
         self.key = key
         self.header = {"alg": "EdDSA", "typ": "at+jwt", "kid": issuer.key_id}
@@ -64,7 +71,18 @@ class Forge:
         }
         self.now = now
 
-    def make(self, header=None, claims=None, *, drop=(), drop_header=(), sign=None, raw=None):
+    def make(
+        self,
+        header: dict[str, Any] | None = None,
+        claims: dict[str, Any] | None = None,
+        *,
+        drop: Sequence[str] = (),
+        drop_header: Sequence[str] = (),
+        sign: Callable[[bytes], bytes] | None = None,
+        raw: bytes | None = None,
+    ) -> str:
+        """Return a token that differs from a good one as told."""
+        """Return a token that differs from a good one as told."""
         header = {k: v for k, v in {**self.header, **(header or {})}.items() if k not in drop_header}
         claims = {k: v for k, v in {**self.claims, **(claims or {})}.items() if k not in drop}
         body = raw if raw is not None else json.dumps(claims).encode()
@@ -74,16 +92,17 @@ class Forge:
 
 
 @pytest.fixture
-def forge(key, issuer, clock):
+def forge(key: Any, issuer: LocalIssuer, clock: FakeClock):
+    """Give a forge with the issuer's own key."""
     return Forge(key, issuer, clock)
 
 
-def test_a_hand_made_copy_of_a_good_token_is_accepted(forge, verifier):
+def test_a_hand_made_copy_of_a_good_token_is_accepted(forge: Forge, verifier: TokenVerifier):
     """The forge below makes good tokens when it changes nothing, so its refusals are refusals of the change."""
     assert Principal("acme", "ana", "person") == verifier.verify(forge.make())
 
 
-def test_round_trip(issuer, verifier):
+def test_round_trip(issuer: LocalIssuer, verifier: TokenVerifier):
     """Everything the issuer puts into a token comes out of the verifier."""
     token = issuer.mint(
         audiences=["render", "session"],
@@ -96,19 +115,23 @@ def test_round_trip(issuer, verifier):
     assert Principal("acme", "bridge", "integration", frozenset({"AUDITOR"}), "ben") == verifier.verify(token)
 
 
-def public_raw(key):
+def public_raw(key: Any):
+    """Return the 32 bytes of the public key."""
     return key.public_key().public_bytes(serialization.Encoding.Raw, serialization.PublicFormat.Raw)
 
 
-def public_pem(key):
+def public_pem(key: Any):
+    """Return the public key as PEM."""
     return key.public_key().public_bytes(serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo)
 
 
-def hs256(secret):
+def hs256(secret: bytes):
+    """Sign with a shared secret."""
     return lambda data: hmac.new(secret, data, hashlib.sha256).digest()
 
 
-def es256(data):
+def es256(data: bytes):
+    """Sign with a fresh key on P-256."""
     return ec.generate_private_key(ec.SECP256R1()).sign(data, ec.ECDSA(hashes.SHA256()))
 
 
@@ -175,14 +198,15 @@ HOSTILE = {
 }
 
 
-def tampered(token):
+def tampered(token: str):
+    """Change the claims and keep the signature."""
     header, body, signature = token.split(".")
     claims = json.loads(base64.urlsafe_b64decode(body + "=="))
     return ".".join([header, base64url(json.dumps({**claims, "sub": "root"}).encode()), signature])
 
 
 @pytest.mark.parametrize("attack", HOSTILE)
-def test_hostile_token_is_refused(forge, issuer, clock, attack):
+def test_hostile_token_is_refused(forge: Forge, issuer: LocalIssuer, clock: FakeClock, attack: str):
     """No token but the issuer's own, for this service and in date, is accepted."""
     verifier = TokenVerifier.from_jwks(issuer.jwks(), audience="session", clock=clock, revoked={"revoked-1"})
     with pytest.raises(Unauthenticated) as caught:
@@ -190,7 +214,7 @@ def test_hostile_token_is_refused(forge, issuer, clock, attack):
     assert caught.value.reason.startswith("TOKEN_")
 
 
-def test_a_jku_is_never_fetched(forge, verifier):
+def test_a_jku_is_never_fetched(forge: Forge, verifier: TokenVerifier):
     """A token that names its own key set makes no connection."""
     with socket.create_server(("127.0.0.1", 0)) as canary:
         canary.settimeout(0.05)
@@ -202,7 +226,7 @@ def test_a_jku_is_never_fetched(forge, verifier):
             canary.accept()
 
 
-def test_leeway_is_thirty_seconds(issuer, verifier, clock):
+def test_leeway_is_thirty_seconds(issuer: LocalIssuer, verifier: TokenVerifier, clock: FakeClock):
     """A token is accepted up to 30 s behind its expiry, for clocks differ, and not a second more."""
     token = issuer.mint(audiences=["session"], tenant="acme", party="ana", lifetime_s=60)
     clock.advance(89)
@@ -212,7 +236,7 @@ def test_leeway_is_thirty_seconds(issuer, verifier, clock):
         verifier.verify(token)
 
 
-def test_a_proven_token_is_still_refused_once_revoked(issuer, clock):
+def test_a_proven_token_is_still_refused_once_revoked(issuer: LocalIssuer, clock: FakeClock):
     """Revocation holds for a token that was accepted a moment ago."""
     revoked = set()
     verifier = TokenVerifier.from_jwks(issuer.jwks(), audience="session", clock=clock, revoked=revoked)
@@ -223,7 +247,7 @@ def test_a_proven_token_is_still_refused_once_revoked(issuer, clock):
         verifier.verify(token)
 
 
-def test_refusals_never_show_the_token(forge, verifier):
+def test_refusals_never_show_the_token(forge: Forge, verifier: TokenVerifier):
     """The text of a refusal holds no part of the token."""
     token = forge.make(sign=OTHER.sign)
     with pytest.raises(Unauthenticated) as caught:
@@ -231,7 +255,7 @@ def test_refusals_never_show_the_token(forge, verifier):
     assert not any(part in repr(caught.value) for part in token.split("."))
 
 
-def test_reprs_hide_the_key(issuer, key):
+def test_reprs_hide_the_key(issuer: LocalIssuer, key: Any):
     """An issuer's repr shows its key id and not its key."""
     raw = key.private_bytes(serialization.Encoding.Raw, serialization.PrivateFormat.Raw, serialization.NoEncryption())
     assert issuer.key_id in repr(issuer)
@@ -240,13 +264,13 @@ def test_reprs_hide_the_key(issuer, key):
 
 
 @pytest.mark.parametrize("lifetime_s", [0, -1, 901])
-def test_lifetime_is_bounded(issuer, lifetime_s):
+def test_lifetime_is_bounded(issuer: LocalIssuer, lifetime_s: int):
     """The issuer mints nothing that lives longer than 15 minutes, or not at all."""
     with pytest.raises(ValueError, match="lifetime_s"):
         issuer.mint(audiences=["session"], tenant="acme", party="ana", lifetime_s=lifetime_s)
 
 
-def test_key_and_folder_are_private(tmp_path):
+def test_key_and_folder_are_private(tmp_path: Path):
     """A new key has mode 0600 in a folder of mode 0700, and opens again as the same key."""
     folder = tmp_path / "identity"
     made = LocalIssuer.open(folder, create=True)
@@ -256,14 +280,14 @@ def test_key_and_folder_are_private(tmp_path):
     assert sorted(path.name for path in folder.iterdir()) == sorted([KEY_FILE, JWKS_FILE])
 
 
-def test_tokens_of_a_folder_are_accepted_by_its_key_set(tmp_path):
+def test_tokens_of_a_folder_are_accepted_by_its_key_set(tmp_path: Path):
     """The public file beside the key verifies what the key signs."""
     issuer = LocalIssuer.open(tmp_path / "identity", create=True)
     verifier = TokenVerifier.from_file(tmp_path / "identity" / JWKS_FILE, audience="notify")
     assert verifier.verify(issuer.mint(audiences=["notify"], tenant="acme", party="ana")).tenant == "acme"
 
 
-def test_a_readable_key_is_refused(tmp_path):
+def test_a_readable_key_is_refused(tmp_path: Path):
     """A key that other users can read is refused with its mode."""
     LocalIssuer.open(tmp_path, create=True)
     (tmp_path / KEY_FILE).chmod(0o640)
@@ -272,7 +296,7 @@ def test_a_readable_key_is_refused(tmp_path):
 
 
 @pytest.mark.parametrize("content", [b"", b"not a key"])
-def test_a_damaged_key_is_refused(tmp_path, content):
+def test_a_damaged_key_is_refused(tmp_path: Path, content: bytes):
     """A key file that is no key is named in the refusal."""
     path = tmp_path / KEY_FILE
     path.write_bytes(content)
@@ -281,7 +305,7 @@ def test_a_damaged_key_is_refused(tmp_path, content):
         LocalIssuer.open(tmp_path)
 
 
-def test_a_missing_key_says_what_to_do(tmp_path):
+def test_a_missing_key_says_what_to_do(tmp_path: Path):
     """Without a key the refusal names the path and `tapelog up`."""
     with pytest.raises(ConfigRefusal, match="tapelog up"):
         LocalIssuer.open(tmp_path)
@@ -294,14 +318,14 @@ RSA_JWK = {"kty": "RSA", "n": "AQAB", "e": "AQAB", "kid": "r"}
     "jwks",
     [{}, [], {"keys": []}, {"keys": [RSA_JWK]}, {"keys": [{"kty": "OKP", "crv": "Ed25519", "x": "AAAA", "kid": "k"}]}],
 )
-def test_key_set_must_be_ed25519(jwks):
+def test_key_set_must_be_ed25519(jwks: Any):
     """A key set that is empty, foreign or broken is refused as configuration."""
     with pytest.raises(ConfigRefusal):
         TokenVerifier.from_jwks(jwks, audience="session")
 
 
-def test_rsa_key_file_is_refused(tmp_path):
-    """A private key of another kind is refused by its type."""
+def test_rsa_key_file_is_refused(tmp_path: Path):
+    """Give a private key of another kind is refused by its type."""
     path = tmp_path / KEY_FILE
     rsa_key = rsa.generate_private_key(public_exponent=65537, key_size=2048)
     path.write_bytes(
@@ -314,7 +338,7 @@ def test_rsa_key_file_is_refused(tmp_path):
         LocalIssuer.open(tmp_path)
 
 
-def test_fake_clock_moves_only_when_told(clock):
+def test_fake_clock_moves_only_when_told(clock: FakeClock):
     """The clock of these tests stands still."""
     before = clock.now()
     clock.advance(1.5)
