@@ -1,21 +1,24 @@
 """The one way to build a gRPC server: same limits, same layers, same health, same drain for every service."""
 
+import asyncio
 import contextlib
+import dataclasses
 import errno
 import inspect
 import socket
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from typing import Any, Final, Self, TypeAlias, cast
 
 import grpc
 import structlog
+from google.protobuf.message import DecodeError
 from grpc_health.v1 import health, health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection
 
 from tapelog_chassis import call_layers
 from tapelog_chassis.auth.policy import MethodPolicy, PolicyTable, public
 from tapelog_chassis.auth.verifier import TokenVerifier
-from tapelog_chassis.errors import ConfigRefusal, InsecureBind, PortInUse
+from tapelog_chassis.errors import ConfigRefusal, InsecureBind, InvalidArgument, PortInUse
 from tapelog_chassis.grpc_options import (
     INTERNAL_CALLS_MAX,
     ServerConfig,
@@ -33,6 +36,9 @@ INFRASTRUCTURE: Final[Mapping[str, MethodPolicy]] = {
     "/grpc.reflection.v1alpha.ServerReflection/ServerReflectionInfo": public(),
 }
 """Rows of the methods that every server has; reflection is served only when the settings ask for it."""
+
+NOT_SERVING_NOTICE_S: Final = 0.05
+"""Between telling health watchers and ending streams, theirs among them: time for the news to be written."""
 
 _log = structlog.get_logger(__name__)
 
@@ -84,6 +90,7 @@ class RpcServer:
     async def drain(self, grace_s: float | None = None) -> None:
         """Stop well: say NOT_SERVING, end open streams, let calls finish for `grace_s`, then cut what is left."""
         await self._health.enter_graceful_shutdown()
+        await asyncio.sleep(NOT_SERVING_NOTICE_S)
         self._deadline.drain()
         await self._server.stop(self._config.drain_s if grace_s is None else grace_s)
 
@@ -162,6 +169,21 @@ Layer = (
 _Handler: TypeAlias = "grpc.RpcMethodHandler[Any, Any]"
 
 
+_MAKERS: Final[Mapping[tuple[bool, bool], Any]] = {
+    (False, False): grpc.unary_unary_rpc_method_handler,
+    (False, True): grpc.unary_stream_rpc_method_handler,
+    (True, False): grpc.stream_unary_rpc_method_handler,
+    (True, True): grpc.stream_stream_rpc_method_handler,
+}
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class _Malformed:
+    """Stands for a message whose bytes are not the request's type."""
+
+    cause: str
+
+
 class _Around(grpc.aio.ServerInterceptor):  # type: ignore[type-arg]  # generic in the stubs alone
     """Puts the layers around every handler, whatever its shape."""
 
@@ -193,16 +215,17 @@ class _Around(grpc.aio.ServerInterceptor):  # type: ignore[type-arg]  # generic 
 
     def _wrap(self, handler: Any, call_of: Callable[[Any], call_layers.Call]) -> _Handler:
         behaviour = handler.unary_unary or handler.unary_stream or handler.stream_unary or handler.stream_stream
+        check = _each_checked if handler.request_streaming else _checked
 
         async def answer(request: Any, context: call_layers.ServicerContext) -> Any:
             async with self._entered(call_of(request), context):
-                return await behaviour(request, context)
+                return await behaviour(check(request), context)
 
         async def stream(request: Any, context: call_layers.ServicerContext) -> None:
             # Written here and not yielded, so that the whole stream runs inside the layers: its deadline can end a
             # write that waits for a slow reader, and the handler's clean-up runs before the call ends.
             async with self._entered(call_of(request), context):
-                result = behaviour(request, context)
+                result = behaviour(check(request), context)
                 if inspect.isawaitable(result):
                     await result
                     return
@@ -210,16 +233,10 @@ class _Around(grpc.aio.ServerInterceptor):  # type: ignore[type-arg]  # generic 
                     async for response in result:
                         await context.write(response)
 
-        makers: dict[tuple[bool, bool], Any] = {
-            (False, False): grpc.unary_unary_rpc_method_handler,
-            (False, True): grpc.unary_stream_rpc_method_handler,
-            (True, False): grpc.stream_unary_rpc_method_handler,
-            (True, True): grpc.stream_stream_rpc_method_handler,
-        }
-        make = makers[handler.request_streaming, handler.response_streaming]
+        make = _MAKERS[handler.request_streaming, handler.response_streaming]
         wrapped: _Handler = make(
             stream if handler.response_streaming else answer,
-            request_deserializer=handler.request_deserializer,
+            request_deserializer=_tolerant(handler.request_deserializer),
             response_serializer=handler.response_serializer,
         )
         return wrapped
@@ -230,6 +247,29 @@ class _Around(grpc.aio.ServerInterceptor):  # type: ignore[type-arg]  # generic 
             for layer in self._layers:
                 await stack.enter_async_context(layer.around(call, context))
             yield
+
+
+def _tolerant(deserialize: Callable[[bytes], Any]) -> Callable[[bytes], Any]:
+    """Let bad bytes through to the layers, which refuse them by name; grpc itself would answer UNKNOWN."""
+
+    def read(data: bytes) -> Any:
+        try:
+            return deserialize(data)
+        except DecodeError as failure:
+            return _Malformed(str(failure))
+
+    return read
+
+
+def _checked(request: Any) -> Any:
+    if isinstance(request, _Malformed):
+        raise InvalidArgument("MALFORMED_MESSAGE", f"the request's bytes are not its message: {request.cause}")
+    return request
+
+
+async def _each_checked(requests: AsyncIterator[Any]) -> AsyncIterator[Any]:
+    async for request in requests:
+        yield _checked(request)
 
 
 def _bind(server: grpc.aio.Server, config: ServerConfig) -> int:

@@ -8,7 +8,7 @@ import msgspec
 import structlog
 from google.protobuf.message import Message
 
-from tapelog_chassis.errors import OutOfRange
+from tapelog_chassis.errors import DataLoss, OutOfRange
 from tapelog_chassis.event_log import (
     AggregateId,
     EventLog,
@@ -107,8 +107,15 @@ class History(Generic[S]):
             raise (refusal_of(failure) or failure) from failure
 
     def fold(self, versioned: Versioned[S], stored: Sequence[StoredEvent]) -> Versioned[S]:
-        """Return the version after some more events."""
+        """Return the version after some more events; `DataLoss` when they do not continue it."""
         for event in stored:
+            if event.sequence != versioned.sequence + 1 or (versioned.hash and event.previous_hash != versioned.hash):
+                raise DataLoss(
+                    "HISTORY_CORRUPT",
+                    f"event {event.sequence} of {event.aggregate} does not continue event {versioned.sequence}, which "
+                    "this service has read before; the operator has to restore the log",
+                    metadata={"aggregate": event.aggregate, "sequence": event.sequence},
+                )
             state = self._evolve(versioned.state, self._events.decode(event), event)
             versioned = versioned.after(state, event)
         return versioned

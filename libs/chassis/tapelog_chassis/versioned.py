@@ -36,6 +36,8 @@ class Versioned(Generic[S]):
         Every answered request_id, as old as the log.
     time : datetime, optional
         When the last event was decided.
+    hash : str
+        The chain's hash at that event, which the next one has to continue.
     """
 
     state: S
@@ -43,6 +45,7 @@ class Versioned(Generic[S]):
     position: int = 0
     requests: "immutables.Map[str, RequestRecord]" = dataclasses.field(default_factory=immutables.Map)
     time: datetime | None = None
+    hash: str = ""
 
     @property
     def exists(self) -> bool:
@@ -61,7 +64,7 @@ class Versioned(Generic[S]):
             known = requests.get(request_id)
             first = event.sequence if known is None else known.first_sequence
             requests = requests.set(request_id, RequestRecord(event.metadata.request_hash, first, event.sequence))
-        return Versioned(state, event.sequence, event.position, requests, event.time)
+        return Versioned(state, event.sequence, event.position, requests, event.time, event.hash)
 
 
 class SnapshotCodec(Protocol[S]):
@@ -85,6 +88,7 @@ class _Stored(msgspec.Struct, array_like=True, frozen=True):
     state: bytes
     requests: dict[str, tuple[str, int, int]]
     time: datetime | None
+    hash: str
 
 
 FORMAT: Final = "versioned-1"
@@ -97,11 +101,11 @@ def pack(versioned: Versioned[S], codec: SnapshotCodec[S]) -> bytes:
         key: (record.request_hash, record.first_sequence, record.last_sequence)
         for key, record in sorted(versioned.requests.items())
     }
-    return msgspec.msgpack.encode(_Stored(codec.encode(versioned.state), requests, versioned.time))
+    return msgspec.msgpack.encode(_Stored(codec.encode(versioned.state), requests, versioned.time, versioned.hash))
 
 
 def unpack(sequence: int, position: int, data: bytes, codec: SnapshotCodec[S]) -> Versioned[S]:
     """Return the version of a snapshot; raises `msgspec.MsgspecError` for bytes that are none."""
     stored = msgspec.msgpack.decode(data, type=_Stored)
     requests = immutables.Map({key: RequestRecord(*record) for key, record in stored.requests.items()})
-    return Versioned(codec.decode(stored.state), sequence, position, requests, stored.time)
+    return Versioned(codec.decode(stored.state), sequence, position, requests, stored.time, stored.hash)
