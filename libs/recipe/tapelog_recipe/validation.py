@@ -1,0 +1,221 @@
+"""Ranges, sizes and sources of a recipe: every violation at once, with path, value and limit."""
+
+import re
+from collections.abc import Iterator
+from typing import Any, Final
+
+from google.protobuf.descriptor import FieldDescriptor
+from google.protobuf.message import Message
+from tapelog.common.v1 import recipe_pb2 as pb
+
+from tapelog_recipe import limits
+from tapelog_recipe.codec import child, item_labels, show
+from tapelog_recipe.errors import Violation
+from tapelog_recipe.naming import Field
+from tapelog_recipe.parameters import PARAMETERS, PROCESSOR_KINDS, Parameter
+from tapelog_recipe.routing import routing_violations
+from tapelog_recipe.selectors import track_paths
+from tapelog_recipe.text import is_finite_number
+
+_SHA256: Final = re.compile(r"[0-9a-f]{64}")
+_TARGET_NAME: Final = re.compile(r"[a-z0-9][a-z0-9-]{0,63}")
+_ASSUMED_RATE_HZ: Final = 48_000
+"""Sample rate that frequency limits are taken at when the recipe leaves it to the mix, or has none that is allowed."""
+
+_SIZES: Final[dict[tuple[str, str], tuple[int, int]]] = {
+    ("MixRecipe", "tracks"): (1, limits.TRACKS_MAX),
+    ("MixRecipe", "buses"): (0, limits.BUSES_MAX),
+    ("MixRecipe", "mix_chain"): (0, limits.CHAIN_MAX),
+    ("RecipeTrack", "chain"): (0, limits.CHAIN_MAX),
+    ("RecipeTrack", "sends"): (0, limits.SENDS_MAX),
+    ("RecipeTrack", "gain_automation"): (0, limits.GAIN_POINTS_MAX),
+    ("RecipeTrack", "tags"): (0, limits.TAGS_MAX),
+    ("RecipeTrack", "printed_effects"): (0, limits.TAGS_MAX),
+    ("RecipeBus", "chain"): (0, limits.CHAIN_MAX),
+    ("RecipeBus", "sends"): (0, limits.SENDS_MAX),
+    ("Equalizer", "bands"): (1, limits.BANDS_MAX),
+    ("MasterRecipe", "chain"): (0, limits.CHAIN_MAX),
+    ("MasterRecipe", "outputs"): (0, limits.OUTPUTS_MAX),
+}
+"""Fewest and most items of each list."""
+
+
+def _range_text(entry: Parameter, highest: float) -> str:
+    unit = f" {entry.unit}" if entry.unit else ""
+    if entry.choices:
+        return "one of " + ", ".join(str(choice) for choice in entry.choices)
+    off = "0 (off) or " if entry.zero_is_off else ""
+    return f"{off}{entry.low:g} to {highest:.10g}{unit}"
+
+
+def check_number(value: float, entry: Parameter, sample_rate_hz: int, path: str) -> Iterator[Violation]:
+    """Yield a violation if a number is outside its parameter's range."""
+    highest = entry.highest(sample_rate_hz)
+    if not is_finite_number(value):
+        allowed = False
+    elif entry.choices:
+        allowed = value in entry.choices
+    else:
+        allowed = entry.low <= value <= highest or (entry.zero_is_off and value == 0)
+    if not allowed:
+        missing = " (it has to be written)" if value == 0 and entry.default is None else ""
+        yield Violation(path, f"must be {_range_text(entry, highest)}, got {value:.10g}{missing}")
+
+
+def _numbers(message: Message, sample_rate_hz: int, path: str) -> Iterator[Violation]:
+    for name, entry in PARAMETERS.get(message.DESCRIPTOR.name, {}).items():
+        field: Field = message.DESCRIPTOR.fields_by_name[name]
+        if field.has_presence and not message.HasField(name):
+            continue
+        yield from check_number(getattr(message, name), entry, sample_rate_hz, child(path, name))
+
+
+def _enums(message: Message, path: str) -> Iterator[Violation]:
+    field: Field
+    for field in message.DESCRIPTOR.fields:
+        if field.cpp_type == FieldDescriptor.CPPTYPE_ENUM and not field.is_repeated:
+            number = getattr(message, field.name)
+            if number not in field.enum_type.values_by_number:
+                yield Violation(child(path, field.name), f"{number} is not a value of {field.enum_type.name}")
+
+
+def _sizes(message: Message, path: str) -> Iterator[Violation]:
+    for (owner, name), (fewest, most) in _SIZES.items():
+        if owner == message.DESCRIPTOR.name and not fewest <= len(getattr(message, name)) <= most:
+            found = len(getattr(message, name))
+            yield Violation(child(path, name), f"must have {fewest} to {most} entries, got {found}")
+
+
+def source_violations(source: pb.RecipeSource, path: str, *, services: bool) -> Iterator[Violation]:
+    """Yield what is wrong with a source: none, a malformed digest, or a file where only assets are allowed."""
+    kind = source.WhichOneof("from")
+    if kind is None:
+        yield Violation(path, "has no source; write 'file:NAME' (desk commands) or 'asset:SHA256'")
+    elif kind == "asset_sha256" and not _SHA256.fullmatch(source.asset_sha256):
+        yield Violation(f"{path}.asset_sha256", f"must be 64 lower-case hex digits, got {show(source.asset_sha256)}")
+    elif kind == "file" and services:
+        yield Violation(f"{path}.file", "files are for the desk commands; upload the file and name it by its SHA-256")
+    elif kind == "file" and not 1 <= len(source.file) <= limits.FILE_NAME_MAX:
+        yield Violation(f"{path}.file", f"must have 1 to {limits.FILE_NAME_MAX} characters, got {len(source.file)}")
+    elif kind == "file" and "\0" in source.file:
+        yield Violation(f"{path}.file", "contains a NUL character")
+
+
+def _processor(processor: pb.Processor, path: str) -> Iterator[Violation]:
+    kind = processor.WhichOneof("kind")
+    if kind is None:
+        yield Violation(path, f"sets no kind of insert; write one of {', '.join(PROCESSOR_KINDS)}")
+
+
+def _band(band: pb.EqBand, path: str) -> Iterator[Violation]:
+    shelf = band.shape in (pb.EQ_SHAPE_LOW_SHELF, pb.EQ_SHAPE_HIGH_SHELF)
+    butterworth = PARAMETERS["EqBand"]["q"].default
+    if shelf and band.HasField("q") and band.q != butterworth:
+        yield Violation(f"{path}.q", f"shelves are Butterworth and take no q but {butterworth}, got {band.q:g}")
+
+
+def _points(track: pb.RecipeTrack, path: str) -> Iterator[Violation]:
+    frames = [point.frame for point in track.gain_automation]
+    for index in range(1, len(frames)):
+        if frames[index] <= frames[index - 1]:
+            where = f"{path}.gain_automation[{index}].frame"
+            yield Violation(where, f"must be after the point before it ({frames[index - 1]}), got {frames[index]}")
+
+
+def _output(output: pb.OutputFormat, path: str) -> Iterator[Violation]:
+    if output.container == pb.CONTAINER_FLAC and output.HasField("bit_depth") and output.bit_depth == 32:
+        yield Violation(f"{path}.bit_depth", "FLAC takes 16 or 24 bits, got 32; 32 is float and for WAV only")
+
+
+def _walk(message: Message, rate_hz: int, path: str, *, services: bool) -> Iterator[Violation]:
+    """Check one message, then the messages inside it."""
+    yield from _numbers(message, rate_hz, path)
+    yield from _enums(message, path)
+    yield from _sizes(message, path)
+    if isinstance(message, pb.RecipeSource):
+        yield from source_violations(message, path, services=services)
+    elif isinstance(message, pb.Processor):
+        yield from _processor(message, path)
+    elif isinstance(message, pb.EqBand):
+        yield from _band(message, path)
+    elif isinstance(message, pb.RecipeTrack):
+        yield from _points(message, path)
+    elif isinstance(message, pb.OutputFormat):
+        yield from _output(message, path)
+    for field, value in message.ListFields():
+        if field.message_type is None:
+            continue
+        here = child(path, field.name)
+        items: list[Any] = list(value) if field.is_repeated else [value]
+        places = [f"{here}[{label}]" for label in item_labels(items)] if field.is_repeated else [here]
+        for place, item in zip(places, items, strict=True):
+            yield from _walk(item, rate_hz, place, services=services)
+
+
+def _size(recipe: Message) -> Iterator[Violation]:
+    size = recipe.ByteSize()
+    if size > limits.MESSAGE_MAX_BYTES:
+        yield Violation("", f"the recipe has {size} bytes, at most {limits.MESSAGE_MAX_BYTES}; use fewer gain points")
+
+
+def _usable_rate(rate_hz: int) -> int:
+    entry = PARAMETERS["MixRecipe"]["sample_rate_hz"]
+    return rate_hz if entry.low <= rate_hz <= entry.high else _ASSUMED_RATE_HZ
+
+
+def validate_mix(recipe: pb.MixRecipe, *, services: bool) -> tuple[Violation, ...]:
+    """Check a mix recipe completely.
+
+    Parameters
+    ----------
+    recipe : MixRecipe
+        The recipe as written; nothing is changed.
+    services : bool
+        Whether it goes to the services, which take assets and refuse files.
+
+    Returns
+    -------
+    tuple of Violation
+        Everything that is wrong, in the recipe's order; empty if it can be rendered.
+    """
+    rate_hz = _usable_rate(recipe.sample_rate_hz)
+    sources = (
+        Violation(f"{path}.source", "has no source; write 'file:NAME' (desk commands) or 'asset:SHA256'")
+        for path, track in track_paths(recipe)
+        if not track.HasField("source")
+    )
+    return (
+        *_size(recipe),
+        *_walk(recipe, rate_hz, "", services=services),
+        *sources,
+        *routing_violations(recipe),
+    )
+
+
+def validate_master(recipe: pb.MasterRecipe, *, services: bool) -> tuple[Violation, ...]:
+    """Check a master recipe completely; whether its target's name is published is the engine's to know.
+
+    Parameters
+    ----------
+    recipe : MasterRecipe
+        The recipe as written; nothing is changed.
+    services : bool
+        Whether it goes to the services, which take assets and refuse files.
+
+    Returns
+    -------
+    tuple of Violation
+        Everything that is wrong; empty if it can be rendered.
+    """
+    found = [*_size(recipe), *_walk(recipe, _usable_rate(recipe.sample_rate_hz), "", services=services)]
+    if not recipe.HasField("source"):
+        found.append(Violation("source", "has no source; write 'file:NAME' (desk commands) or 'asset:SHA256'"))
+    target = recipe.target
+    if target.name and not _TARGET_NAME.fullmatch(target.name):
+        found.append(Violation("target.name", f"must be lower-case words joined by '-', got {show(target.name)}"))
+    found.extend(
+        Violation(f"target.{field}", "has to be written where target.name is not")
+        for field in ("integrated_lufs", "ceiling_dbtp")
+        if not target.name and not target.HasField(field)
+    )
+    return tuple(found)
