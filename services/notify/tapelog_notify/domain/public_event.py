@@ -1,0 +1,129 @@
+"""A public event and its two forms: the protobuf message of gRPC streams, the JSON CloudEvent of webhooks."""
+
+import json
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any, Final
+
+from google.protobuf import any_pb2, json_format, symbol_database
+from google.protobuf.message import DecodeError
+from tapelog.common.v1 import event_pb2
+
+# Imported so that their messages can be found by name.
+from tapelog.notify.v1 import events_pb2 as _notify  # noqa: F401
+from tapelog.render.v1 import events_pb2 as _render  # noqa: F401
+from tapelog.session.v1 import events_pb2 as _session  # noqa: F401
+
+BODY_BYTES_MAX: Final = 20_000
+"""Standard Webhooks: bodies stay under 20 kB; a larger event is sent without its data."""
+CONTENT_TYPE: Final = "application/cloudevents+json; charset=utf-8"
+TYPE_URL_PREFIX: Final = "type.googleapis.com/"
+
+
+@dataclass(frozen=True, slots=True)
+class PublicEvent:
+    """
+    One message of the public stream.
+
+    Attributes
+    ----------
+    position
+        Place in the public stream: the cursor.
+    sequence
+        Place in the aggregate, from 1 without gaps.
+    schema
+        Full name of the protobuf message in `data`.
+    """
+
+    id: str
+    type: str
+    source: str
+    time: datetime
+    tenant: str
+    project: str
+    song: str
+    aggregate: str
+    sequence: int
+    position: int
+    actor: str
+    on_behalf_of: str
+    role_used: str
+    correlation_id: str
+    causation_id: str
+    schema: str
+    data: bytes
+
+
+def to_message(event: PublicEvent) -> event_pb2.Event:
+    """Make the message of gRPC streams."""
+    message = event_pb2.Event(
+        id=event.id,
+        type=event.type,
+        source=event.source,
+        tenant=event.tenant,
+        project=event.project,
+        song=event.song,
+        aggregate=event.aggregate,
+        sequence=event.sequence,
+        position=event.position,
+        actor=event.actor,
+        on_behalf_of=event.on_behalf_of,
+        role_used=event.role_used,
+        correlation_id=event.correlation_id,
+        causation_id=event.causation_id,
+        data=any_pb2.Any(type_url=TYPE_URL_PREFIX + event.schema, value=event.data),
+    )
+    message.time.FromDatetime(event.time)
+    return message
+
+
+def to_json(event: PublicEvent) -> bytes:
+    """
+    Make the body of a webhook: a CloudEvent 1.0 in the JSON format.
+
+    `data` is the event's message in protobuf's JSON form with the field names of the protos. Where the body would
+    reach `BODY_BYTES_MAX`, or the message is not known here, `dataref` stands in its place: `tapelog:events/<position>`
+    names the event to read with `Subscribe` from the position before it.
+    """
+    attributes: dict[str, Any] = {
+        "specversion": "1.0",
+        "id": event.id,
+        "type": event.type,
+        "source": event.source,
+        "subject": event.aggregate,
+        "time": event.time.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ"),
+        "dataschema": f"proto:{event.schema}",
+        # CloudEvents integers have 32 bits, so that sequence and position travel as text.
+        "sequence": str(event.sequence),
+        "position": str(event.position),
+        "tenant": event.tenant,
+    }
+    optional = {
+        "project": event.project,
+        "song": event.song,
+        "actor": event.actor,
+        "onbehalfof": event.on_behalf_of,
+        "roleused": event.role_used,
+        "correlationid": event.correlation_id,
+        "causationid": event.causation_id,
+    }
+    attributes |= {name: value for name, value in optional.items() if value}
+    data = _data_as_json(event)
+    if data is not None:
+        body = _dump({**attributes, "datacontenttype": "application/json", "data": data})
+        if len(body) < BODY_BYTES_MAX:
+            return body
+    return _dump({**attributes, "dataref": f"tapelog:events/{event.position}"})
+
+
+def _data_as_json(event: PublicEvent) -> dict[str, Any] | None:
+    try:
+        message = symbol_database.Default().GetSymbol(event.schema).FromString(event.data)
+    except (KeyError, DecodeError):
+        return None
+    found: dict[str, Any] = json_format.MessageToDict(message, preserving_proto_field_name=True)
+    return found
+
+
+def _dump(value: dict[str, Any]) -> bytes:
+    return json.dumps(value, ensure_ascii=False, separators=(",", ":")).encode()

@@ -1,0 +1,154 @@
+"""The Subscription aggregate: pure decisions on frozen state; the protobuf events are the vocabulary."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+from enum import Enum
+from typing import Final
+
+from google.protobuf.message import Message
+from tapelog.notify.v1 import events_pb2, resources_pb2
+
+from .errors import InvalidValue, UnknownSubscription, WrongState
+from .event_filter import EventFilter
+
+TITLE_CHARS_MAX: Final = 200
+REASON_CHARS_MAX: Final = 500
+
+
+class State(Enum):
+    """Where a subscription stands."""
+
+    NONE = "none"
+    ACTIVE = "active"
+    PAUSED = "paused"
+    DISABLED = "disabled"
+    DELETED = "deleted"
+
+
+@dataclass(frozen=True, slots=True)
+class Subscription:
+    """
+    A subscription as its events made it.
+
+    Attributes
+    ----------
+    url
+        Where the webhook is; empty for a NATS consumer.
+    after_position
+        Delivery began after this position of the public stream.
+    reason
+        Why it is paused or disabled.
+    """
+
+    state: State = State.NONE
+    title: str = ""
+    filter: EventFilter = field(default_factory=EventFilter)
+    url: str = ""
+    after_position: int = 0
+    created_by: str = ""
+    create_time: datetime | None = None
+    reason: str = ""
+
+    @property
+    def exists(self) -> bool:
+        """Whether it was created and not deleted."""
+        return self.state not in {State.NONE, State.DELETED}
+
+    @property
+    def is_webhook(self) -> bool:
+        """Whether events are posted to a URL, and not read from a NATS consumer."""
+        return bool(self.url)
+
+
+def create(
+    state: Subscription, *, title: str, filter_: EventFilter, url: str, after_position: int, created_by: str
+) -> Sequence[Message]:
+    """Create a subscription; `url` is empty for a NATS consumer. The secret is kept elsewhere, never in an event."""
+    if state.state is not State.NONE:
+        raise WrongState(state.state.value, "the subscription exists already; a new one needs a new request_id")
+    if len(title) > TITLE_CHARS_MAX:
+        raise InvalidValue("title", "TITLE_TOO_LONG", f"has {len(title)} characters, the limit is {TITLE_CHARS_MAX}")
+    created = resources_pb2.Subscription(
+        title=title,
+        filter=resources_pb2.EventFilter(projects=filter_.projects, songs=filter_.songs, types=filter_.types),
+        start=resources_pb2.StartPosition(after_position=after_position),
+    )
+    if url:
+        created.webhook.url = url
+    else:
+        created.nats.SetInParent()
+    return (events_pb2.SubscriptionCreated(subscription=created, created_by=created_by),)
+
+
+def pause(state: Subscription, *, reason: str) -> Sequence[Message]:
+    """Pause delivery; a paused subscription stays as it is."""
+    _require_existing(state)
+    if len(reason) > REASON_CHARS_MAX:
+        raise InvalidValue(
+            "reason", "REASON_TOO_LONG", f"has {len(reason)} characters, the limit is {REASON_CHARS_MAX}"
+        )
+    if state.state is State.PAUSED:
+        return ()
+    if state.state is State.DISABLED:
+        raise WrongState("disabled", "the subscription is disabled, so nothing is delivered; resume or delete it")
+    return (events_pb2.SubscriptionPaused(reason=reason),)
+
+
+def resume(state: Subscription) -> Sequence[Message]:
+    """Let delivery go on, after a pause and after it was disabled."""
+    _require_existing(state)
+    return () if state.state is State.ACTIVE else (events_pb2.SubscriptionResumed(),)
+
+
+def disable(state: Subscription, *, reason: str) -> Sequence[Message]:
+    """Switch delivery off because of what the endpoint answered; nothing to do where it is off already."""
+    if state.state is not State.ACTIVE:
+        return ()
+    return (events_pb2.SubscriptionDisabled(reason=reason[:REASON_CHARS_MAX]),)
+
+
+def exhaust(state: Subscription, *, reason: str) -> Sequence[Message]:
+    """Pause because every attempt at one event failed: nothing behind it is skipped."""
+    if state.state is not State.ACTIVE:
+        return ()
+    return (events_pb2.SubscriptionPaused(reason=reason[:REASON_CHARS_MAX]),)
+
+
+def delete(state: Subscription) -> Sequence[Message]:
+    """Remove the subscription for good."""
+    _require_existing(state)
+    return (events_pb2.SubscriptionDeleted(),)
+
+
+def evolve(state: Subscription, event: Message, time: datetime) -> Subscription:
+    """Return the state after an event that was recorded at `time`."""
+    match event:
+        case events_pb2.SubscriptionCreated(subscription=created, created_by=created_by):
+            return Subscription(
+                state=State.ACTIVE,
+                title=created.title,
+                filter=EventFilter(
+                    projects=tuple(created.filter.projects),
+                    songs=tuple(created.filter.songs),
+                    types=tuple(created.filter.types),
+                ),
+                url=created.webhook.url,
+                after_position=created.start.after_position,
+                created_by=created_by,
+                create_time=time,
+            )
+        case events_pb2.SubscriptionPaused(reason=reason):
+            return replace(state, state=State.PAUSED, reason=reason)
+        case events_pb2.SubscriptionResumed():
+            return replace(state, state=State.ACTIVE, reason="")
+        case events_pb2.SubscriptionDisabled(reason=reason):
+            return replace(state, state=State.DISABLED, reason=reason)
+        case events_pb2.SubscriptionDeleted():
+            return replace(state, state=State.DELETED)
+    raise TypeError(f"{type(event).__name__} is not an event of a subscription")
+
+
+def _require_existing(state: Subscription) -> None:
+    if not state.exists:
+        raise UnknownSubscription("there is no such subscription; it may have been deleted")
