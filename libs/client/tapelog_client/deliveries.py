@@ -1,0 +1,32 @@
+"""Delivery packages."""
+
+from tapelog.session.v1 import resources_pb2 as res
+from tapelog.session.v1 import session_service_pb2 as rpc
+
+from tapelog_client.group import Group
+
+
+class Deliveries(Group):
+    """Delivery packages of a song: `api.deliveries`."""
+
+    async def build(
+        self, song: str, mixer_initials: str, *, etag: str = "", request_id: str = ""
+    ) -> res.DeliveryPackage:
+        """Build a package: a draft in MASTERING, the final one in DELIVERED.
+
+        Raises
+        ------
+        FailedPrecondition
+            Something is missing; `violations` lists all of it.
+        """
+        request = rpc.BuildDeliveryRequest(song=song, mixer_initials=mixer_initials, request_id=request_id, etag=etag)
+        return await self._link.unary(self._link.session.BuildDelivery, request)
+
+    async def get(self, name: str) -> res.DeliveryPackage:
+        """Read a package."""
+        return await self._link.unary(self._link.session.GetDelivery, rpc.GetDeliveryRequest(name=name))
+
+    async def accept(self, name: str, *, etag: str = "", request_id: str = "") -> res.DeliveryPackage:
+        """Accept the final package, as the label."""
+        request = rpc.AcceptDeliveryRequest(name=name, request_id=request_id, etag=etag)
+        return await self._link.unary(self._link.session.AcceptDelivery, request)

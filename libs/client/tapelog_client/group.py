@@ -1,0 +1,48 @@
+"""What every group of methods is made of: one person's link to the services, and walking through pages."""
+
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from typing import Final, TypeVar
+
+from tapelog_client.link import Link
+
+PAGE_SIZE: Final = 500
+"""Items asked for at once while listing; the services give no more."""
+
+Page = TypeVar("Page")
+Item = TypeVar("Item")
+
+
+class Group:
+    """Methods about one kind of resource, as one person.
+
+    A mutation's `request_id` is made by the client, once for the call and all its retries, unless the caller gives
+    one; give one to repeat a call whose outcome is unknown, even from another process.
+    """
+
+    def __init__(self, link: Link) -> None:
+        self._link = link
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({self._link!r})"
+
+
+async def pages(
+    fetch: Callable[[str], Awaitable[Page]], items: Callable[[Page], Sequence[Item]], token: Callable[[Page], str]
+) -> AsyncIterator[Item]:
+    """Yield the items of every page.
+
+    Parameters
+    ----------
+    fetch : callable
+        Gets the page of a token; the first token is empty.
+    items, token : callable
+        Read a page's items and its next token.
+    """
+    page_token = ""
+    while True:
+        page = await fetch(page_token)
+        for item in items(page):
+            yield item
+        page_token = token(page)
+        if not page_token:
+            return

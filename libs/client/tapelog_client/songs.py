@@ -1,0 +1,137 @@
+"""Songs, their briefs and their stages."""
+
+from collections.abc import AsyncIterator, Iterable
+from datetime import datetime
+
+from google.protobuf import timestamp_pb2
+from tapelog.common.v1 import event_pb2, recipe_pb2
+from tapelog.session.v1 import brief_pb2
+from tapelog.session.v1 import resources_pb2 as res
+from tapelog.session.v1 import session_service_pb2 as rpc
+
+from tapelog_client.group import PAGE_SIZE, Group, pages
+
+
+class Songs(Group):
+    """Songs: `api.songs`."""
+
+    async def create(
+        self,
+        project: str,
+        title: str,
+        *,
+        sample_rate_hz: int,
+        bit_depth: int,
+        external_ref: str = "",
+        request_id: str = "",
+    ) -> res.Song:
+        """Create a song in PRE_PRODUCTION."""
+        request = rpc.CreateSongRequest(
+            parent=project,
+            title=title,
+            sample_rate_hz=sample_rate_hz,
+            bit_depth=bit_depth,
+            external_ref=external_ref,
+            request_id=request_id,
+        )
+        return await self._link.unary(self._link.session.CreateSong, request)
+
+    async def get(self, name: str, *, as_of_sequence: int = 0, as_of_time: datetime | None = None) -> res.Song:
+        """Read a song, now, or as it was after so many events or at a time."""
+        moment = None
+        if as_of_time is not None:
+            moment = timestamp_pb2.Timestamp()
+            moment.FromDatetime(as_of_time)
+        request = rpc.GetSongRequest(name=name, as_of_sequence=as_of_sequence, as_of_time=moment)
+        return await self._link.unary(self._link.session.GetSong, request)
+
+    def list(self, project: str, *, external_ref: str = "") -> AsyncIterator[res.Song]:
+        """Yield the songs of a project, oldest first."""
+
+        async def fetch(token: str) -> rpc.ListSongsResponse:
+            request = rpc.ListSongsRequest(
+                parent=project, page_size=PAGE_SIZE, page_token=token, external_ref=external_ref
+            )
+            return await self._link.unary(self._link.session.ListSongs, request)
+
+        return pages(fetch, lambda page: page.songs, lambda page: page.next_page_token)
+
+    def events(self, song: str) -> AsyncIterator[event_pb2.Event]:
+        """Yield the facts of a song in order, straight from its log."""
+
+        async def fetch(token: str) -> rpc.ListSongEventsResponse:
+            request = rpc.ListSongEventsRequest(parent=song, page_size=PAGE_SIZE, page_token=token)
+            return await self._link.unary(self._link.session.ListSongEvents, request)
+
+        return pages(fetch, lambda page: page.events, lambda page: page.next_page_token)
+
+    async def register_work(
+        self,
+        song: str,
+        title: str,
+        writers: Iterable[str],
+        *,
+        iswc: str = "",
+        etag: str = "",
+        request_id: str = "",
+    ) -> res.Song:
+        """Link a musical work and its writers (party ids)."""
+        work = res.Work(title=title, writers=writers, iswc=iswc)
+        request = rpc.RegisterWorkRequest(song=song, work=work, request_id=request_id, etag=etag)
+        return await self._link.unary(self._link.session.RegisterWork, request)
+
+    async def set_isrc(self, song: str, isrc: str, *, etag: str = "", request_id: str = "") -> res.Song:
+        """Set the International Standard Recording Code."""
+        request = rpc.SetCatalogueIdsRequest(song=song, isrc=isrc, request_id=request_id, etag=etag)
+        return await self._link.unary(self._link.session.SetCatalogueIds, request)
+
+    async def approve_arrangement(self, song: str, *, etag: str = "", request_id: str = "") -> res.Song:
+        """Approve the arrangement in the caller's role."""
+        request = rpc.ApproveArrangementRequest(song=song, request_id=request_id, etag=etag)
+        return await self._link.unary(self._link.session.ApproveArrangement, request)
+
+
+class Briefs(Group):
+    """The vision brief of a song: `api.briefs`."""
+
+    async def propose(
+        self,
+        song: str,
+        brief: brief_pb2.Brief,
+        *,
+        reason: str = "",
+        etag: str = "",
+        request_id: str = "",
+    ) -> res.Song:
+        """Propose the brief; from revision 2 on this amends it and needs a reason."""
+        request = rpc.ProposeBriefRequest(song=song, brief=brief, reason=reason, request_id=request_id, etag=etag)
+        return await self._link.unary(self._link.session.ProposeBrief, request)
+
+    async def agree(self, song: str, revision: int, *, etag: str = "", request_id: str = "") -> res.Song:
+        """Agree to a revision in the caller's role."""
+        request = rpc.AgreeBriefRequest(song=song, revision=revision, request_id=request_id, etag=etag)
+        return await self._link.unary(self._link.session.AgreeBrief, request)
+
+    async def check_recipe(self, song: str, recipe: recipe_pb2.MixRecipe) -> rpc.CheckRecipeResponse:
+        """Check a recipe against the brief in force; nothing is stored, rendered or billed."""
+        request = rpc.CheckRecipeRequest(song=song, recipe=recipe)
+        return await self._link.unary(self._link.session.CheckRecipe, request)
+
+
+class Stages(Group):
+    """The stage gates of a song: `api.stages`."""
+
+    async def evaluate(self, song: str) -> rpc.EvaluateGateResponse:
+        """Evaluate every condition of the next gate; nothing is stored."""
+        return await self._link.unary(self._link.session.EvaluateGate, rpc.EvaluateGateRequest(song=song))
+
+    async def advance(self, song: str, to: res.Stage.ValueType, *, etag: str = "", request_id: str = "") -> res.Song:
+        """Move the song to the next stage.
+
+        Raises
+        ------
+        FailedPrecondition
+            A condition of the gate is not met; `violations` lists all of them.
+        """
+        request = rpc.AdvanceStageRequest(song=song, to=to, request_id=request_id, etag=etag)
+        return await self._link.unary(self._link.session.AdvanceStage, request)

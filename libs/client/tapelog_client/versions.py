@@ -1,0 +1,189 @@
+"""Mix and master versions, alternates, and the notes on them."""
+
+from collections.abc import Iterable
+from typing import Final
+
+from tapelog.common.v1 import audio_pb2, recipe_pb2
+from tapelog.session.v1 import resources_pb2 as res
+from tapelog.session.v1 import session_service_pb2 as rpc
+
+from tapelog_client.client_errors import RenderNotDone, WaitTimeout
+from tapelog_client.group import Group
+from tapelog_client.waiting import poll
+
+RENDER_TIMEOUT_S: Final = 600.0
+"""A four-minute song renders in well under a minute on two cores; the rest is room for a queue before it."""
+
+
+class Versions(Group):
+    """Versions of a song: `api.versions`."""
+
+    async def propose_mix(
+        self,
+        song: str,
+        recipe: recipe_pb2.MixRecipe,
+        *,
+        comment: str = "",
+        etag: str = "",
+        request_id: str = "",
+    ) -> res.Version:
+        """Propose a mix: the brief is checked over the recipe at once, then it renders."""
+        request = rpc.ProposeMixVersionRequest(
+            song=song, recipe=recipe, comment=comment, request_id=request_id, etag=etag
+        )
+        return await self._link.unary(self._link.session.ProposeMixVersion, request)
+
+    async def propose_master(
+        self,
+        song: str,
+        recipe: recipe_pb2.MasterRecipe,
+        *,
+        comment: str = "",
+        etag: str = "",
+        request_id: str = "",
+    ) -> res.Version:
+        """Propose a master of the approved mix; it renders."""
+        request = rpc.ProposeMasterVersionRequest(
+            song=song, recipe=recipe, comment=comment, request_id=request_id, etag=etag
+        )
+        return await self._link.unary(self._link.session.ProposeMasterVersion, request)
+
+    async def get(self, name: str) -> res.Version:
+        """Read a version."""
+        return await self._link.unary(self._link.session.GetVersion, rpc.GetVersionRequest(name=name))
+
+    async def submit(self, name: str, *, etag: str = "", request_id: str = "") -> res.Version:
+        """Put a rendered version before the artist and the producer."""
+        request = rpc.SubmitVersionRequest(name=name, request_id=request_id, etag=etag)
+        return await self._link.unary(self._link.session.SubmitVersion, request)
+
+    async def request_changes(
+        self,
+        name: str,
+        summary: str,
+        *,
+        notes: Iterable[str] = (),
+        etag: str = "",
+        request_id: str = "",
+    ) -> res.Version:
+        """Ask for changes, with the ids of the notes that say which."""
+        request = rpc.RequestChangesRequest(name=name, summary=summary, notes=notes, request_id=request_id, etag=etag)
+        return await self._link.unary(self._link.session.RequestChanges, request)
+
+    async def approve(self, name: str, sample_digest: str, *, etag: str = "", request_id: str = "") -> res.Version:
+        """Approve exactly the samples that were heard."""
+        request = rpc.ApproveVersionRequest(name=name, sample_digest=sample_digest, request_id=request_id, etag=etag)
+        return await self._link.unary(self._link.session.ApproveVersion, request)
+
+    async def request_alternates(
+        self,
+        version: str,
+        alternates: Iterable[recipe_pb2.Alternate],
+        *,
+        etag: str = "",
+        request_id: str = "",
+    ) -> res.Song:
+        """Ask for alternates of a mix; they render as one batch."""
+        request = rpc.RequestAlternatesRequest(version=version, alternates=alternates, request_id=request_id, etag=etag)
+        return await self._link.unary(self._link.session.RequestAlternates, request)
+
+    async def wait_rendered(self, name: str, *, timeout_s: float = RENDER_TIMEOUT_S) -> res.Version:
+        """Wait until a version is rendered.
+
+        Raises
+        ------
+        RenderNotDone
+            Its render failed; the message says why.
+        WaitTimeout
+            It is not rendered yet; waiting again is safe.
+        """
+
+        async def rendered() -> res.Version | None:
+            version = await self.get(name)
+            return None if version.state == res.VERSION_STATE_PROPOSED else version
+
+        try:
+            version = await poll(rendered, timeout_s=timeout_s)
+        except TimeoutError:
+            raise WaitTimeout(f"{name} is not rendered yet", timeout_s=timeout_s) from None
+        if version.state == res.VERSION_STATE_RENDER_FAILED:
+            raise RenderNotDone(name, version.render_error)
+        return version
+
+    async def wait_alternates(self, song: str, version: str, *, timeout_s: float = RENDER_TIMEOUT_S) -> res.Song:
+        """Wait until every alternate of a version is rendered.
+
+        Raises
+        ------
+        RenderNotDone
+            One of them failed.
+        WaitTimeout
+            One of them is not rendered yet.
+        """
+
+        async def rendered() -> res.Song | None:
+            found = await self._link.unary(self._link.session.GetSong, rpc.GetSongRequest(name=song))
+            mine = [alternate for alternate in found.alternates if alternate.version == version]
+            done = all(alternate.render_error or alternate.HasField("audio") for alternate in mine)
+            return found if mine and done else None
+
+        try:
+            found = await poll(rendered, timeout_s=timeout_s)
+        except TimeoutError:
+            raise WaitTimeout(f"the alternates of {version} are not rendered yet", timeout_s=timeout_s) from None
+        for alternate in found.alternates:
+            if alternate.version == version and alternate.render_error:
+                raise RenderNotDone(f"{version}/alternates/{alternate.id}", alternate.render_error)
+        return found
+
+
+class Notes(Group):
+    """Timecoded notes: `api.notes`."""
+
+    async def add(
+        self,
+        version: str,
+        text: str,
+        *,
+        frames: tuple[int, int] | None = None,
+        tracks: Iterable[str] = (),
+        category: res.NoteCategory.ValueType = res.NOTE_CATEGORY_UNSPECIFIED,
+        severity: res.NoteSeverity.ValueType = res.NOTE_SEVERITY_SHOULD,
+        etag: str = "",
+        request_id: str = "",
+    ) -> res.Note:
+        """Add a note to a version.
+
+        Parameters
+        ----------
+        frames : tuple of int, optional
+            First frame, and first frame after the passage, at the song's rate; absent is the whole song.
+        tracks : iterable of str
+            Track ids; none is the whole mix.
+        """
+        passage = None if frames is None else audio_pb2.FrameRange(start_frame=frames[0], end_frame=frames[1])
+        request = rpc.AddNoteRequest(
+            version=version,
+            range=passage,
+            tracks=tracks,
+            category=category,
+            severity=severity,
+            text=text,
+            request_id=request_id,
+            etag=etag,
+        )
+        return await self._link.unary(self._link.session.AddNote, request)
+
+    async def address(
+        self, song: str, note: str, answer: str, version: str, *, etag: str = "", request_id: str = ""
+    ) -> res.Note:
+        """Say that a note is done, and in which version."""
+        request = rpc.AddressNoteRequest(
+            song=song, note=note, answer=answer, version=version, request_id=request_id, etag=etag
+        )
+        return await self._link.unary(self._link.session.AddressNote, request)
+
+    async def verify(self, song: str, note: str, *, etag: str = "", request_id: str = "") -> res.Note:
+        """Confirm that a note is done."""
+        request = rpc.VerifyNoteRequest(song=song, note=note, request_id=request_id, etag=etag)
+        return await self._link.unary(self._link.session.VerifyNote, request)
