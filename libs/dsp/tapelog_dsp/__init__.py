@@ -12,8 +12,22 @@ from tapelog_dsp.errors import (
 from tapelog_dsp.graph.mixgraph import MixBlock, MixGraph
 from tapelog_dsp.graph.render import ArrayReader, BlockReader, render
 from tapelog_dsp.graph.spec import MIX, BusSpec, GainPoint, MixSpec, SendSpec, TrackSpec
+from tapelog_dsp.master.chain import MasterChain, MasterSpec
+from tapelog_dsp.master.dither import Dither
+from tapelog_dsp.master.drive import DriveSolution, limit_blocks, solve_drive
+from tapelog_dsp.meters.loudness import Loudness, LoudnessMeter
+from tapelog_dsp.meters.meter import Measurement, Meter
+from tapelog_dsp.meters.truepeak import TruePeak, TruePeakMeter
+from tapelog_dsp.meters.waveform import WaveformPeaks
 from tapelog_dsp.processors.base import Processor, ProcessorSpec
+from tapelog_dsp.processors.compressor import Compressor
+from tapelog_dsp.processors.delay import Delay
+from tapelog_dsp.processors.filters import Bell, HighPass, HighShelf, LowPass, LowShelf, Notch, ParametricEq
 from tapelog_dsp.processors.gain import Gain, Polarity, Width
+from tapelog_dsp.processors.limiter import TruePeakLimiter
+from tapelog_dsp.processors.reverb import PlateReverb
+from tapelog_dsp.resample import Resampler, resample, resampled_frames
+from tapelog_dsp.targets import Target, get_target, load_targets
 from tapelog_dsp.version import ENGINE_VERSION
 
 __all__ = [
@@ -22,25 +36,55 @@ __all__ = [
     "ArrayReader",
     "Audio",
     "AudioError",
+    "Bell",
     "BlockReader",
     "BusSpec",
+    "Compressor",
+    "Delay",
+    "Dither",
+    "DriveSolution",
     "DspError",
     "Gain",
     "GainPoint",
     "GraphError",
+    "HighPass",
+    "HighShelf",
     "KernelsMissingError",
+    "Loudness",
+    "LoudnessMeter",
+    "LowPass",
+    "LowShelf",
+    "MasterChain",
+    "MasterSpec",
+    "Measurement",
+    "Meter",
     "MixBlock",
     "MixGraph",
     "MixSpec",
+    "Notch",
     "ParameterError",
+    "ParametricEq",
+    "PlateReverb",
     "Polarity",
     "Processor",
     "ProcessorSpec",
+    "Resampler",
     "SendSpec",
+    "Target",
     "TargetUnknownError",
     "TrackSpec",
+    "TruePeak",
+    "TruePeakLimiter",
+    "TruePeakMeter",
+    "WaveformPeaks",
     "Width",
+    "get_target",
+    "limit_blocks",
+    "load_targets",
     "render",
+    "resample",
+    "resampled_frames",
     "round_to_float32",
+    "solve_drive",
     "valid_audio",
 ]

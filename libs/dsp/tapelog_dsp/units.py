@@ -41,7 +41,8 @@ def exp2(exponent: float) -> float:
     power = EXP2_COEFFICIENTS[0]
     for coefficient in EXP2_COEFFICIENTS[1:]:
         power = power * fraction + coefficient
-    return power * struct.unpack("<d", struct.pack("<Q", (int(whole) + 1023) << 52))[0]
+    scale: float = struct.unpack("<d", struct.pack("<Q", (int(whole) + 1023) << 52))[0]
+    return power * scale
 
 
 def db_to_gain(level_db: float) -> float:

@@ -3,8 +3,8 @@
 import numpy as np
 
 from tapelog_dsp.graph.spec import GainPoint
-from tapelog_dsp.kernels.console import exp2_array
 from tapelog_dsp.kernels.call import Float64s
+from tapelog_dsp.kernels.console import exp2_array
 from tapelog_dsp.units import LOG2_10_OVER_20, SILENCE_DB, db_to_gain
 
 

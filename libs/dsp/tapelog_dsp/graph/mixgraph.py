@@ -7,11 +7,11 @@ import numpy as np
 
 from tapelog_dsp.audio import Audio, valid_audio
 from tapelog_dsp.errors import GraphError
-from tapelog_dsp.graph.delayline import DelayLine
 from tapelog_dsp.graph.plan import Edge, active_strips, edges_of, path_maximum
-from tapelog_dsp.graph.spec import MIX, BusSpec, MixSpec
+from tapelog_dsp.graph.spec import MIX, BusSpec, MixSpec, TrackSpec
 from tapelog_dsp.graph.strip import Strip
 from tapelog_dsp.kernels.console import accumulate
+from tapelog_dsp.processors.delayline import DelayLine
 from tapelog_dsp.units import db_to_gain
 
 
@@ -55,18 +55,17 @@ class MixGraph:
     def __init__(self, spec: MixSpec, *, taps: tuple[str, ...] = ()) -> None:
         self.spec = spec
         tracks, buses = active_strips(spec)
-        known = {strip.id for strip in (*spec.tracks, *spec.buses)}
+        known = {track.id for track in spec.tracks} | {bus.id for bus in spec.buses}
         for tap in taps:
             if tap not in known:
                 raise GraphError(f"no track or bus is called {tap!r}; there are {', '.join(sorted(known))}")
         self._wanted = taps
         mix = BusSpec("mix node", spec.gain_db, processors=spec.processors, gain_automation=spec.gain_automation)
-        self._strips = {strip.id: Strip(strip, spec.sample_rate, spec.pan_law_db) for strip in (*tracks, *buses)}
+        strips: list[TrackSpec | BusSpec] = [*tracks, *buses]
+        self._strips = {strip.id: Strip(strip, spec.sample_rate, spec.pan_law_db) for strip in strips}
         self._strips[MIX] = Strip(mix, spec.sample_rate, spec.pan_law_db)
         self._channels = {track.id: track.channels for track in tracks}
-        self._edges = {
-            strip.id: [edge for edge in edges_of(strip) if edge.target in self._strips] for strip in (*tracks, *buses)
-        }
+        self._edges = {strip.id: [edge for edge in edges_of(strip) if edge.target in self._strips] for strip in strips}
         self._even_out()
         self._clock = 0
 
@@ -118,9 +117,7 @@ class MixGraph:
             if name in self._channels:
                 inside = self._track_input(name, blocks, frames)
             else:
-                inside = sums.pop(name, None)
-                if inside is None:
-                    inside = np.zeros((2, frames))
+                inside = sums.pop(name) if name in sums else np.zeros((2, frames))
             post_fader, pre_fader = strip.process(inside, start - self._arrival[name])
             if name == MIX:
                 break

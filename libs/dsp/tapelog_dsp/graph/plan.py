@@ -70,20 +70,21 @@ def path_maximum(own: dict[str, int], edges: Iterable[Edge]) -> dict[str, int]:
     outgoing: dict[str, list[Edge]] = {node: [] for node in own}
     for edge in edges:
         outgoing[edge.source].append(edge)
-    for node in own:
+    for node, length in own.items():
         for edge in outgoing[node]:
-            arriving[edge.target] = max(arriving[edge.target], arriving[node] + own[node])
+            arriving[edge.target] = max(arriving[edge.target], arriving[node] + length)
     return arriving
 
 
 def _check_names(spec: MixSpec) -> None:
     seen: set[str] = set()
-    for strip in (*spec.tracks, *spec.buses):
+    strips: list[TrackSpec | BusSpec] = [*spec.tracks, *spec.buses]
+    for strip in strips:
         if strip.id in seen:
             raise GraphError(f"two strips are called {strip.id!r}; every track and bus needs its own id")
         seen.add(strip.id)
     targets = {bus.id for bus in spec.buses}
-    for strip in (*spec.tracks, *spec.buses):
+    for strip in strips:
         for edge in edges_of(strip):
             if edge.target not in targets and not (edge.target == MIX and edge.gain_db == 0.0 and not edge.pre_fader):
                 known = ", ".join(sorted(targets)) or "none"

@@ -1,5 +1,6 @@
 """A mix as plain data: tracks, buses, sends and one mix node; wired and checked by `tapelog_dsp.graph.plan`."""
 
+import itertools
 from dataclasses import dataclass
 from typing import Final
 
@@ -75,7 +76,7 @@ def _check_strip(strip: "TrackSpec | BusSpec") -> None:
 
 def check_automation(name: str, points: tuple[GainPoint, ...]) -> None:
     """Raise `ParameterError` unless the breakpoints are in rising order of time."""
-    for before, after in zip(points, points[1:], strict=False):
+    for before, after in itertools.pairwise(points):
         if after.frame <= before.frame:
             raise ParameterError(name, after.frame, f"in rising order of frames, so above {before.frame}")
 

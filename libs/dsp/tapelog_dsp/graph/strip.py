@@ -5,6 +5,7 @@ import numpy as np
 from tapelog_dsp.audio import Audio
 from tapelog_dsp.graph.automation import GainCurve
 from tapelog_dsp.graph.spec import BusSpec, TrackSpec
+from tapelog_dsp.kernels.call import Float64s
 from tapelog_dsp.kernels.console import fade
 from tapelog_dsp.processors.chain import Chain
 from tapelog_dsp.processors.pan import mono_pan_gains, stereo_balance_gains
@@ -52,7 +53,7 @@ class Strip:
         pre_fader = self._place(inside, 1.0) if self._has_pre_fader_send else None
         return self._place(inside, gains), pre_fader
 
-    def _place(self, inside: Audio, gains: float | np.ndarray[tuple[int], np.dtype[np.float64]]) -> Audio:
+    def _place(self, inside: Audio, gains: float | Float64s) -> Audio:
         placed = np.empty((2, inside.shape[1]))
         for side in (0, 1):
             source = inside[min(side, inside.shape[0] - 1)]

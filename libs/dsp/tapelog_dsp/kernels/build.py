@@ -96,7 +96,7 @@ def _compile(isa: str, family: str, stamp: int, cache: Path) -> None:
     system = "macos" if sys.platform == "darwin" else "linux-gnu"
     command = [sys.executable, "-m", "ziglang", "cc", *FLAGS, *WIDTH_FLAGS.get(isa, ())]
     command += ["-target", f"{family}-{system}", f"-mcpu={ISA_LEVELS[family][isa]}"]
-    command += [f"-DTL_SOURCE_STAMP={stamp}LL", f"-DTL_ISA_NAME=\"{isa}\"", "-o", str(partial)]
+    command += [f"-DTL_SOURCE_STAMP={stamp}LL", f'-DTL_ISA_NAME="{isa}"', "-o", str(partial)]
     command += [str(path) for path in source_files() if path.suffix == ".c"]
     environment = {**os.environ, "ZIG_GLOBAL_CACHE_DIR": str(cache), "ZIG_LOCAL_CACHE_DIR": str(cache)}
     outcome = subprocess.run(

@@ -1,6 +1,7 @@
-"""Typed doors to the C functions: each checks nothing, allocates its result, and releases the interpreter while it runs.
+"""How the C functions are called: by address, unchecked, and without holding the interpreter while they run.
 
-Every function here has a plain twin of the same name in `tapelog_dsp.kernels.twins`, equal bit for bit.
+The doors stand in one module per family; each has a plain twin of the same name in `tapelog_dsp.kernels.twins`, equal
+bit for bit.
 """
 
 import ctypes
@@ -23,8 +24,11 @@ _DOUBLE: Final = ctypes.c_double
 
 @functools.cache
 def function(name: str, signature: str, result: str = "") -> Any:
-    """Look a C function up once; the signature spells its arguments: p(ointer), l(ong), d(ouble)."""
-    kinds = {"p": _POINTER, "l": _LONG, "d": _DOUBLE}
+    """Look a C function up once.
+
+    The signature spells its arguments: p(ointer), l(ong), u(nsigned long), d(ouble), f(loat).
+    """
+    kinds = {"p": _POINTER, "l": _LONG, "d": _DOUBLE, "f": ctypes.c_float, "u": ctypes.c_uint64}
     entry = getattr(open_library(), name)
     entry.argtypes = [kinds[letter] for letter in signature]
     entry.restype = kinds[result] if result else None

@@ -24,7 +24,9 @@ def runnable_levels() -> tuple[str, ...]:
     """
     levels = build.isa_levels()
     if not levels:
-        raise KernelsMissingError(f"no DSP kernels exist for {build.machine()}; supported: {', '.join(build.ISA_LEVELS)}")
+        raise KernelsMissingError(
+            f"no DSP kernels exist for {build.machine()}; supported: {', '.join(build.ISA_LEVELS)}"
+        )
     if build.machine() != "x86_64":
         return levels
     probe = _open(levels[0]).tl_cpu_level

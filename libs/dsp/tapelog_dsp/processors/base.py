@@ -38,6 +38,7 @@ class Processor(ABC):
             A new array, or the same one when nothing had to be done.
         """
 
+    @abstractmethod
     def reset(self) -> None:
         """Forget the past, as if no sample had been processed."""
 

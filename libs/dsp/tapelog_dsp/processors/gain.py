@@ -73,6 +73,9 @@ class _Scale(Processor):
         del start_frame
         return samples if self._gain == 1.0 else samples * self._gain
 
+    def reset(self) -> None:
+        """Nothing is remembered."""
+
 
 class _Widen(Processor):
     """Keeps width 1 exact: L' = L (1+w)/2 + R (1-w)/2 multiplies by 1 and 0."""
@@ -84,3 +87,6 @@ class _Widen(Processor):
     def process(self, samples: Audio, start_frame: int) -> Audio:
         del start_frame
         return samples * self._same + np.ascontiguousarray(samples[::-1]) * self._other
+
+    def reset(self) -> None:
+        """Nothing is remembered."""

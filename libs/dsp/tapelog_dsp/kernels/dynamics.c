@@ -1,0 +1,108 @@
+/* Dynamics: the compressor's gain curve and the limiter's. Detection and curve run over time in vectors; only the two
+ * smoothing recursions are serial. */
+#include "tapelog_kernels.h"
+
+enum { CHUNK = 256 };
+
+static const double DB_PER_OCTAVE = 6.020599913279624; /* 20 log10(2) */
+static const double OCTAVES_PER_DB = 0.1660964047443681;
+static const double LEVEL_FLOOR = 1e-10; /* -200 dBFS: keeps the logarithm of silence finite */
+
+/* Order of the settings and of the state, the same in kernels/dynamics.py. */
+enum { THRESHOLD_DB, KNEE_DB, SLOPE, ATTACK, RELEASE, MAKEUP_DB, MIX, POWER };
+enum { HELD_DB, SMOOTH_DB, MEAN_SQUARE, REDUCTION_MAX_DB, REDUCTION_SUM_DB };
+
+/* Giannoulis, Massberg, Reiss 2012: soft knee of eq. (4), smooth decoupled peak detector of eq. (17), in dB.
+ *
+ * key [channels, frames] is what the detector hears; channels are linked by their maximum. With POWER > 0 the level is
+ * the root of a one-pole mean square instead of the peak. gain [frames] is linear, make-up and dry/wet mix included. */
+TL_EXPORT void tl_compress(const double *settings, double *state, const double *key, double *restrict gain,
+                           int64_t channels, int64_t frames) {
+    const double threshold = settings[THRESHOLD_DB], half_knee = 0.5 * settings[KNEE_DB], slope = settings[SLOPE];
+    const double attack = settings[ATTACK], release = settings[RELEASE], makeup = settings[MAKEUP_DB];
+    const double wet = settings[MIX], dry = 1.0 - settings[MIX], power = settings[POWER];
+    const double knee_scale = settings[KNEE_DB] > 0.0 ? 0.5 / settings[KNEE_DB] : 0.0;
+    const double log_scale = power > 0.0 ? 0.5 * DB_PER_OCTAVE : DB_PER_OCTAVE;
+    const double floor = power > 0.0 ? LEVEL_FLOOR * LEVEL_FLOOR : LEVEL_FLOOR;
+    double held = state[HELD_DB], smooth = state[SMOOTH_DB], mean = state[MEAN_SQUARE];
+    double most = state[REDUCTION_MAX_DB], sum = state[REDUCTION_SUM_DB];
+    double level[CHUNK];
+
+    for (int64_t first = 0; first < frames; first += CHUNK) {
+        const int64_t count = frames - first < CHUNK ? frames - first : CHUNK;
+        for (int64_t n = 0; n < count; n++) level[n] = tl_abs(key[first + n]);
+        for (int64_t c = 1; c < channels; c++)
+            for (int64_t n = 0; n < count; n++) level[n] = tl_max(level[n], tl_abs(key[c * frames + first + n]));
+        if (power > 0.0)
+            for (int64_t n = 0; n < count; n++) {
+                mean += power * (level[n] * level[n] - mean);
+                level[n] = mean;
+            }
+        for (int64_t n = 0; n < count; n++) {
+            const double over = log_scale * tl_log2(tl_max(level[n], floor)) - threshold;
+            const double into = over + half_knee;
+            const double bent = into * into * knee_scale;
+            const double above = over > half_knee ? over : bent;
+            level[n] = into <= 0.0 ? 0.0 : above * slope;
+        }
+        for (int64_t n = 0; n < count; n++) {
+            held = tl_max(level[n], held + release * (level[n] - held));
+            smooth += attack * (held - smooth);
+            level[n] = smooth;
+            most = tl_max(most, smooth);
+            sum += smooth;
+        }
+        for (int64_t n = 0; n < count; n++)
+            gain[first + n] = tl_exp2((makeup - level[n]) * OCTAVES_PER_DB) * wet + dry;
+    }
+    state[HELD_DB] = held;
+    state[SMOOTH_DB] = smooth;
+    state[MEAN_SQUARE] = mean;
+    state[REDUCTION_MAX_DB] = most;
+    state[REDUCTION_SUM_DB] = sum;
+}
+
+/* One unit of gain reduction in whole numbers: sums of them have no rounding, so that the average over a window is
+ * exactly zero again after a peak has passed, and below the ceiling the gain is exactly 1. */
+static const double UNIT = 1099511627776.0; /* 2^40 */
+
+enum { WINDOW, FIRST_BOX, SECOND_BOX };
+enum { CLOCK, HEAD, TAIL, RELEASED, FIRST_SUM, SECOND_SUM, RINGS };
+
+/* The limiter's gain: reduction needed per sample -> maximum over the window (look-ahead and hold) -> exponential
+ * release -> two box averages. Every average is taken over values that are each enough, so it is enough.
+ *
+ * peak [frames] is the detector's; shape = window and box lengths in frames; release is the factor per frame. state:
+ * six numbers, then the rings: window values, window times, first box, second box. */
+TL_EXPORT void tl_limit(const int64_t *shape, double ceiling, double release, int64_t *state, const float *peak,
+                        double *gain, int64_t frames) {
+    const int64_t window = shape[WINDOW], one = shape[FIRST_BOX], two = shape[SECOND_BOX];
+    int64_t *values = state + RINGS, *times = values + window, *first = times + window, *second = first + one;
+    int64_t clock = state[CLOCK], head = state[HEAD], tail = state[TAIL], released = state[RELEASED];
+    int64_t first_sum = state[FIRST_SUM], second_sum = state[SECOND_SUM];
+    const double scale = 1.0 / ((double)(one * two) * UNIT);
+
+    for (int64_t n = 0; n < frames; n++, clock++) {
+        const double level = (double)peak[n];
+        const int64_t needed = level > ceiling ? (int64_t)((1.0 - ceiling / level) * UNIT) + 1 : 0;
+        while (tail > head && values[(tail - 1) % window] <= needed) tail--;
+        values[tail % window] = needed;
+        times[tail % window] = clock;
+        tail++;
+        if (times[head % window] <= clock - window) head++;
+        const int64_t held = values[head % window];
+        const int64_t falling = (int64_t)((double)released * release);
+        released = held > falling ? held : falling;
+        first_sum += released - first[clock % one];
+        first[clock % one] = released;
+        second_sum += first_sum - second[clock % two];
+        second[clock % two] = first_sum;
+        gain[n] = 1.0 - (double)second_sum * scale;
+    }
+    state[CLOCK] = clock;
+    state[HEAD] = head;
+    state[TAIL] = tail;
+    state[RELEASED] = released;
+    state[FIRST_SUM] = first_sum;
+    state[SECOND_SUM] = second_sum;
+}

@@ -1,0 +1,104 @@
+"""Doors to ``effects.c``: feedback delay and plate reverb."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from tapelog_dsp.kernels.call import Float64s, Int64s, address, function
+
+
+@dataclass(slots=True)
+class DelayMemory:
+    """What a feedback delay keeps.
+
+    Parameters
+    ----------
+    ring : ndarray [shape=(channels, length)]
+        The delay line.
+    filters : ndarray [shape=(channels, 2)]
+        Low-pass and high-pass in the feedback path.
+    clock : int
+        Position in the ring.
+    """
+
+    ring: Float64s
+    filters: Float64s
+    clock: int = 0
+
+    @classmethod
+    def at_rest(cls, channels: int, length: int) -> "DelayMemory":
+        """Return a silent memory for a delay of ``length`` frames."""
+        return cls(np.zeros((channels, length)), np.zeros((channels, 2)))
+
+
+@dataclass(frozen=True, slots=True)
+class DelaySettings:
+    """Factors of a feedback delay; the filters are one-pole factors b, low-pass 1 and high-pass 0 are open."""
+
+    feedback: float
+    lowpass: float
+    highpass: float
+    wet: float
+    dry: float
+
+
+def delay(settings: DelaySettings, memory: DelayMemory, samples: Float64s) -> Float64s:
+    """Return ``[channels, frames]`` with echoes; the memory moves on in place."""
+    result = np.empty_like(samples)
+    channels, frames = samples.shape
+    length = memory.ring.shape[1]
+    function("tl_delay", "pplldddddppll")(
+        address(memory.ring), address(memory.filters), length, memory.clock, settings.feedback, settings.lowpass,
+        settings.highpass, settings.wet, settings.dry, address(samples), address(result), channels, frames,
+    )  # fmt: skip
+    memory.clock = (memory.clock + frames) % length
+    return result
+
+
+@dataclass(frozen=True, slots=True)
+class PlateSettings:
+    """Factors and lengths of a plate.
+
+    Parameters
+    ----------
+    parameters : ndarray [shape=(9,)]
+        bandwidth, low cut, decay, damping, excursion in frames, cosine and sine of the swing per frame, wet, dry.
+    delays : ndarray [shape=(13,)]
+        Four input diffusers, four lines of the left tank, four of the right one, pre-delay, in frames.
+    taps : ndarray [shape=(2, 7)]
+        Output taps of each side in frames.
+    lengths : ndarray [shape=(13,)]
+        Room of each line.
+    """
+
+    parameters: Float64s
+    delays: Int64s
+    taps: Int64s
+    lengths: Int64s
+
+
+@dataclass(frozen=True, slots=True)
+class PlateMemory:
+    """What a plate keeps: write positions, all lines one after another, and eight poles."""
+
+    positions: Int64s
+    lines: Float64s
+    poles: Float64s
+
+    @classmethod
+    def at_rest(cls, settings: PlateSettings) -> "PlateMemory":
+        """Return a silent memory; the swing starts at its turning point."""
+        poles = np.zeros(8)
+        poles[6] = 1.0
+        return cls(np.zeros(13, dtype=np.int64), np.zeros(int(settings.lengths.sum())), poles)
+
+
+def plate(settings: PlateSettings, memory: PlateMemory, samples: Float64s) -> Float64s:
+    """Return the reverberated ``[channels, frames]``; the memory moves on in place."""
+    result = np.empty_like(samples)
+    function("tl_plate", "pppppppppll")(
+        address(settings.parameters), address(settings.delays), address(settings.taps), address(settings.lengths),
+        address(memory.positions), address(memory.lines), address(memory.poles), address(samples), address(result),
+        *samples.shape,
+    )  # fmt: skip
+    return result

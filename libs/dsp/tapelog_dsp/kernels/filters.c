@@ -1,0 +1,134 @@
+/* Recursive filters: cascades of second-order sections, float64, transposed direct form II.
+ *
+ * A recursion is serial in time, so the sections of a cascade run side by side (each waits only for the one before it)
+ * and the two channels of a stereo pair share one vector register.
+ */
+#include "tapelog_kernels.h"
+
+enum { COEFFICIENTS = 5 }; /* b0 b1 b2 a1 a2, a0 = 1 */
+
+/* One step of one section; the grouping keeps a1 * y the only product on the recursive path. */
+#define SECTION_STEP(x, s1, s2, c, y)        \
+    do {                                     \
+        (y) = (c)[0] * (x) + (s1);           \
+        (s1) = ((c)[1] * (x) + (s2)) - (c)[3] * (y); \
+        (s2) = (c)[2] * (x) - (c)[4] * (y);  \
+    } while (0)
+
+/* `count` is a constant at every call, so that the loop over sections is unrolled and its state stays in registers. */
+TL_INLINE void cascade_mono(const int count, const double *sos, double *state, const double *x, double *y,
+                            int64_t frames) {
+    double s1[6], s2[6];
+    for (int k = 0; k < count; k++) {
+        s1[k] = state[2 * k];
+        s2[k] = state[2 * k + 1];
+    }
+    for (int64_t n = 0; n < frames; n++) {
+        double value = x[n], out;
+        for (int k = 0; k < count; k++) {
+            SECTION_STEP(value, s1[k], s2[k], sos + COEFFICIENTS * k, out);
+            value = out;
+        }
+        y[n] = value;
+    }
+    for (int k = 0; k < count; k++) {
+        state[2 * k] = s1[k];
+        state[2 * k + 1] = s2[k];
+    }
+}
+
+TL_INLINE void cascade_stereo(const int count, const double *sos, double *left, double *right, const double *x,
+                              double *y, int64_t frames) {
+    v2d s1[6], s2[6];
+    for (int k = 0; k < count; k++) {
+        s1[k] = (v2d){left[2 * k], right[2 * k]};
+        s2[k] = (v2d){left[2 * k + 1], right[2 * k + 1]};
+    }
+    for (int64_t n = 0; n < frames; n++) {
+        v2d value = {x[n], x[n + frames]}, out;
+        for (int k = 0; k < count; k++) {
+            SECTION_STEP(value, s1[k], s2[k], sos + COEFFICIENTS * k, out);
+            value = out;
+        }
+        y[n] = value[0];
+        y[n + frames] = value[1];
+    }
+    for (int k = 0; k < count; k++) {
+        left[2 * k] = s1[k][0];
+        right[2 * k] = s1[k][1];
+        left[2 * k + 1] = s2[k][0];
+        right[2 * k + 1] = s2[k][1];
+    }
+}
+
+#define FOR_COUNT(call)          \
+    switch (count) {             \
+        case 1: call(1); break;  \
+        case 2: call(2); break;  \
+        case 3: call(3); break;  \
+        case 4: call(4); break;  \
+        case 5: call(5); break;  \
+        default: call(6); break; \
+    }
+
+/* sos [sections, 5]; state [channels, sections, 2]; x and y [channels, frames], not overlapping or the same. */
+TL_EXPORT void tl_sos(const double *sos, int64_t sections, double *state, const double *x, double *y, int64_t channels,
+                      int64_t frames) {
+    for (int64_t first = 0; first < sections; first += 6) {
+        const int count = (int)(sections - first < 6 ? sections - first : 6);
+        const double *part = sos + COEFFICIENTS * first;
+        const double *from = first ? y : x;
+        int64_t c = 0;
+        for (; c + 1 < channels; c += 2) {
+            double *left = state + 2 * (c * sections + first), *right = left + 2 * sections;
+#define STEREO(n) cascade_stereo(n, part, left, right, from + c * frames, y + c * frames, frames)
+            FOR_COUNT(STEREO)
+        }
+        for (; c < channels; c++) {
+            double *own = state + 2 * (c * sections + first);
+#define MONO(n) cascade_mono(n, part, own, from + c * frames, y + c * frames, frames)
+            FOR_COUNT(MONO)
+        }
+    }
+}
+
+/* BS.1770 K-weighting and its energy: two sections per channel, squares summed per hop of 10 ms.
+ *
+ * Hop k covers the frames from floor(k * rate / 100) to floor((k + 1) * rate / 100). sums [channels] carries the open
+ * hop between calls; energies [hops, channels] receives each hop that ends in this block. Returns how many ended.
+ */
+TL_EXPORT int64_t tl_weighted_energy(const double *sos, double *state, double *sums, const double *x, int64_t channels,
+                                     int64_t frames, int64_t clock, int64_t rate, double *energies) {
+    int64_t hops = 0;
+    for (int64_t c = 0; c < channels; c++) {
+        double *own = state + 4 * c;
+        const double *samples = x + c * frames;
+        double a1 = own[0], a2 = own[1], b1 = own[2], b2 = own[3], sum = sums[c];
+        int64_t hop = clock * 100 / rate, n = 0;
+        while (hop * rate / 100 > clock) hop--;
+        while ((hop + 1) * rate / 100 <= clock) hop++;
+        hops = 0;
+        while (n < frames) {
+            const int64_t end = (hop + 1) * rate / 100 - clock;
+            const int64_t stop = end < frames ? end : frames;
+            for (; n < stop; n++) {
+                double middle, out;
+                SECTION_STEP(samples[n], a1, a2, sos, middle);
+                SECTION_STEP(middle, b1, b2, sos + COEFFICIENTS, out);
+                sum += out * out;
+            }
+            if (n == end) {
+                energies[hops * channels + c] = sum;
+                sum = 0.0;
+                hops++;
+                hop++;
+            }
+        }
+        own[0] = a1;
+        own[1] = a2;
+        own[2] = b1;
+        own[3] = b2;
+        sums[c] = sum;
+    }
+    return hops;
+}

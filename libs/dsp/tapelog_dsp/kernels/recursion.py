@@ -1,0 +1,44 @@
+"""Doors to ``filters.c``: cascades of second-order sections, and K-weighted energy."""
+
+import numpy as np
+
+from tapelog_dsp.kernels.call import Float64s, address, function
+
+
+def sos_state(sections: int, channels: int) -> Float64s:
+    """Return the memory of a cascade at rest ``[channels, sections, 2]``."""
+    return np.zeros((channels, sections, 2))
+
+
+def sos(coefficients: Float64s, state: Float64s, samples: Float64s) -> Float64s:
+    """Filter ``[channels, frames]`` by a cascade ``[sections, 5]`` of b0 b1 b2 a1 a2; the state moves on in place."""
+    result = np.empty_like(samples)
+    function("tl_sos", "plpppll")(
+        address(coefficients), len(coefficients), address(state), address(samples), address(result), *samples.shape
+    )
+    return result
+
+
+def weighted_energy(
+    coefficients: Float64s, state: Float64s, sums: Float64s, samples: Float64s, *, clock: int, rate: int
+) -> Float64s:
+    """Return the energy sums ``[hops, channels]`` of the 10 ms hops that end in this block.
+
+    Parameters
+    ----------
+    coefficients : ndarray [shape=(2, 5)]
+        The K-weighting.
+    state : ndarray [shape=(channels, 2, 2)], sums : ndarray [shape=(channels,)]
+        Carried from block to block.
+    samples : ndarray [shape=(channels, frames)]
+        The block.
+    clock, rate : int
+        Frames before this block, and the sample rate in Hz.
+    """
+    channels, frames = samples.shape
+    energies = np.empty((frames * 100 // rate + 2, channels))
+    hops = function("tl_weighted_energy", "ppppllllp", "l")(
+        address(coefficients), address(state), address(sums), address(samples), channels, frames, clock, rate,
+        address(energies),
+    )  # fmt: skip
+    return energies[:hops]

@@ -1,0 +1,140 @@
+"""True-peak limiter: detects between the samples, acts at the base rate, holds the ceiling on three meters.
+
+Detection is the largest of the ITU 48-tap meter, the 49-tap Hann meter and a long 16-fold interpolation, linked over
+the channels. The reduction needed goes through a maximum over the look-ahead and hold, an exponential release, and two
+box averages (split 0.5822, after Haemaelaeinen, "Smoothing of the control signal without clipped output in digital
+peak limiters", DAFx 2002): an average of values that are each enough is enough.
+With a look-ahead of 1 ms or more the gain moves so slowly that nothing grows back between the samples: a second stage
+was tried and changed no meter by more than 0.03 dB.
+"""
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+
+from tapelog_dsp.audio import Audio
+from tapelog_dsp.checks import in_range
+from tapelog_dsp.design.interpolators import (
+    LONG_PHASES,
+    OVERSAMPLING_FREE_RATE_HZ,
+    Interpolator,
+    hann49,
+    itu48,
+    long128,
+)
+from tapelog_dsp.kernels.call import Float32s
+from tapelog_dsp.kernels.console import apply_curve
+from tapelog_dsp.kernels.dynamics import limit, limiter_state
+from tapelog_dsp.kernels.interpolation import interpolated_peaks
+from tapelog_dsp.processors.base import Processor
+from tapelog_dsp.processors.delayline import DelayLine
+from tapelog_dsp.units import db_to_gain, gain_to_db
+
+DILATION_FRAMES: Final = 8
+"""A peak between samples is made of its neighbours; they get the same reduction this far to both sides."""
+
+FIRST_BOX_SHARE: Final = 0.5822
+"""Of the look-ahead; this split of two boxes has the least stop-band leakage."""
+
+
+@dataclass(frozen=True, slots=True)
+class TruePeakLimiter:
+    """A look-ahead limiter for the end of a chain.
+
+    Parameters
+    ----------
+    ceiling_dbtp : float
+        No meter of the three reads more than 0.05 dB above it.
+    lookahead_ms : float
+        How long the gain takes to come down before a peak.
+    hold_ms : float
+        How long it stays down after one; look-ahead and hold together last half a period of the lowest tone that is
+        limited without distortion (11 ms: 45 Hz).
+    release_ms : float
+        Time to 63.2 % of the way back.
+    """
+
+    ceiling_dbtp: float = -1.0
+    lookahead_ms: float = 3.0
+    hold_ms: float = 8.0
+    release_ms: float = 50.0
+
+    def __post_init__(self) -> None:
+        in_range(self, "ceiling_dbtp", -24.0, 0.0, "dBTP")
+        in_range(self, "lookahead_ms", 1.0, 20.0, "ms")
+        in_range(self, "hold_ms", 0.0, 50.0, "ms")
+        in_range(self, "release_ms", 5.0, 2000.0, "ms")
+
+    def prepare(self, sample_rate: int, channels: int) -> Processor:
+        """Make a running limiter."""
+        return _RunningLimiter(self, sample_rate, channels)
+
+
+class _Detector:
+    """The largest magnitude at and after each sample, over all channels and interpolators, ``lag`` frames late."""
+
+    def __init__(self, sample_rate: int, channels: int, bound: float) -> None:
+        self._tables: list[Interpolator] = []
+        if sample_rate < OVERSAMPLING_FREE_RATE_HZ:
+            self._tables += [itu48(), hann49()]
+        self._tables.append(long128(LONG_PHASES))
+        self.lag = max(table.count - 1 - table.centre for table in self._tables)
+        self._before = max(table.centre for table in self._tables)
+        self._bound = bound
+        self._kept = np.zeros((channels, self._before + self.lag), dtype=np.float32)
+
+    def process(self, samples: Audio) -> Float32s:
+        frames = samples.shape[1]
+        joined = np.concatenate((self._kept, samples.astype(np.float32)), axis=1)
+        self._kept = joined[:, frames:].copy()
+        peaks: Float32s = np.abs(joined[:, self._before : self._before + frames]).max(axis=0)
+        for channel in joined:
+            for table in self._tables:
+                first = self._before - table.centre
+                window = channel[first : first + frames + table.count - 1]
+                interpolated_peaks(window, table.taps, table.gain_sum, self._bound, peaks)
+        return peaks
+
+    def reset(self) -> None:
+        self._kept[:] = 0.0
+
+
+class _RunningLimiter(Processor):
+    def __init__(self, spec: TruePeakLimiter, sample_rate: int, channels: int) -> None:
+        self._ceiling = db_to_gain(spec.ceiling_dbtp)
+        boxes = max(round(spec.lookahead_ms * sample_rate / 1000.0), 4)
+        first = round(FIRST_BOX_SHARE * boxes)
+        reach = boxes - 2 + DILATION_FRAMES
+        window = reach + DILATION_FRAMES + 1 + round(spec.hold_ms * sample_rate / 1000.0)
+        self._shape = np.array([window, first, boxes - first], dtype=np.int64)
+        self._release = math.exp(-1000.0 / (spec.release_ms * sample_rate))
+        self._detector = _Detector(sample_rate, channels, self._ceiling)
+        self._state = limiter_state(self._shape)
+        self.latency_frames = self._detector.lag + reach
+        self._delay = DelayLine(channels, self.latency_frames)
+        self._least_gain, self._limited_frames, self._frames = 1.0, 0, 0
+
+    def process(self, samples: Audio, start_frame: int) -> Audio:
+        del start_frame
+        peaks = self._detector.process(samples)
+        gains = limit(self._shape, self._ceiling, self._release, self._state, peaks)
+        self._least_gain = min(self._least_gain, float(gains.min(initial=1.0)))
+        self._limited_frames += int(np.count_nonzero(gains < 1.0))
+        self._frames += gains.size
+        return apply_curve(self._delay.process(samples), gains)
+
+    def reset(self) -> None:
+        self._detector.reset()
+        self._state[:] = 0
+        self._delay.reset()
+        self._least_gain, self._limited_frames, self._frames = 1.0, 0, 0
+
+    def telemetry(self) -> Mapping[str, float]:
+        """Return the largest gain reduction in dB and the share of time with any."""
+        return {
+            "gain_reduction_max_db": -gain_to_db(self._least_gain),
+            "limited_share": self._limited_frames / self._frames if self._frames else 0.0,
+        }
