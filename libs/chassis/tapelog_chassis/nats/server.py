@@ -272,4 +272,9 @@ def _is_alive(pid: int) -> bool:
         return False
     except PermissionError:
         return True
-    return True
+    try:
+        state = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
+    except (OSError, IndexError):
+        return True
+    # A killed process that nobody has reaped yet, as under a container's bare first process, still has its id.
+    return state != "Z"
