@@ -14,7 +14,7 @@ import re
 import time
 import uuid
 from collections.abc import AsyncGenerator, AsyncIterator, Iterator
-from contextlib import aclosing, contextmanager
+from contextlib import aclosing, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -256,14 +256,12 @@ class ObjectStore:
             await asyncio.to_thread(_sync, folder)
 
     async def _discard(self, partial: str) -> None:
-        if self._folder is not None:
-            await asyncio.to_thread(_unlink_partial, self._folder / partial)
-            return
-        try:
-            await obstore.delete_async(self._store, partial)
-        except (BaseError, OSError):
-            # Gone already, or left to the bucket's rule for the prefix; it is invisible either way.
-            return
+        """Remove what was received; what cannot be removed is invisible anyway and left to `sweep`."""
+        with suppress(BaseError, OSError):
+            if self._folder is not None:
+                await asyncio.to_thread(_unlink_partial, self._folder / partial)
+            else:
+                await obstore.delete_async(self._store, partial)
 
 
 @contextmanager

@@ -101,12 +101,12 @@ async def eventually(
         await asyncio.sleep(every_s)
 
 
-def new_event(key: str, data: bytes = b"data", *, type_: str = "tapelog.song.take_added.v1") -> NewEvent:
+def new_event(key: str, data: bytes = b"data", *, type_: str = "tapelog.thing.thing_happened.v1") -> NewEvent:
     """Make an event whose id follows from `key`, so that the same key is the same event."""
     return NewEvent(
         event_id=str(uuid.uuid5(uuid.NAMESPACE_URL, key)),
         type=type_,
-        schema="tapelog.session.v1.TakeAdded",
+        schema="google.protobuf.BytesValue",
         data=data,
         time=_TEST_EPOCH,
     )

@@ -29,7 +29,7 @@ ORPHAN_WAIT_S: Final = 3.0
 """How long a server whose parent was killed may take to let go of the folder."""
 RESTART_DELAY_S: Final = (0.2, 5.0)
 """First and longest delay before a restart; doubled each time the server does not stay up."""
-STEADY_S: Final = 5.0
+STEADY_S: Final = 1.0
 """A server that ran this long starts the delays anew."""
 POLL_S: Final = 0.005
 LOG_TAIL_LINES: Final = 5
@@ -272,4 +272,9 @@ def _is_alive(pid: int) -> bool:
         return False
     except PermissionError:
         return True
-    return True
+    try:
+        state = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
+    except (OSError, IndexError):
+        return True
+    # A killed process that nobody has reaped yet, as under a container's bare first process, still has its id.
+    return state != "Z"
