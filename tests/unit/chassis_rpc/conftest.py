@@ -2,7 +2,8 @@
 
 import asyncio
 import dataclasses
-from collections.abc import Callable, Sequence
+import os
+from collections.abc import Callable, Iterator, MutableMapping, Sequence
 from typing import Any, Final
 
 import msgspec
@@ -194,3 +195,14 @@ def desk(open_desk: Callable[..., Desk]) -> Desk:
 def codec() -> GuestsCodec:
     """Give the list's snapshot codec."""
     return GuestsCodec()
+
+
+@pytest.fixture
+def environment() -> Iterator[MutableMapping[str, str]]:
+    """Give the environment without our variables, and restore it."""
+    before = dict(os.environ)
+    for name in [name for name in os.environ if name.startswith("TAPELOG_")]:
+        del os.environ[name]
+    yield os.environ
+    os.environ.clear()
+    os.environ.update(before)
