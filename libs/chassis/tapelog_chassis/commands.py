@@ -56,7 +56,8 @@ class Outcome(Generic[S]):
     events : tuple[StoredEvent, ...]
         The command's events as stored; empty when it changed nothing.
     replayed : bool
-        The request_id had been answered before; nothing was appended now.
+        The aggregate already knew the request_id. False does not prove that the events are new: a repeat that races
+        with its first attempt is recognised by the log, and gets the first attempt's events from there.
     """
 
     versioned: Versioned[S]

@@ -274,6 +274,8 @@ async def _each_checked(requests: AsyncIterator[Any]) -> AsyncIterator[Any]:
 
 def _bind(server: grpc.aio.Server, config: ServerConfig) -> int:
     host, port = config.host, config.port
+    if _is_taken(host, port):  # asked first, because grpc would write its own lines to standard error
+        raise PortInUse(host, port)
     address = host if host.startswith("unix:") else f"{_bracketed(host)}:{port}"
     try:
         if config.tls is None:
@@ -286,7 +288,7 @@ def _bind(server: grpc.aio.Server, config: ServerConfig) -> int:
 
 
 def _is_taken(host: str, port: int) -> bool:
-    """Ask the system why a bind failed: grpc does not say."""
+    """Ask the system whether a port belongs to somebody: grpc does not say why a bind failed."""
     if host.startswith("unix:") or port == 0:
         return False
     family = socket.AF_INET6 if ":" in host else socket.AF_INET

@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from typing import Any, ClassVar, Final, NamedTuple
 
 import grpc
+from google.protobuf.message import DecodeError
 from google.rpc import error_details_pb2, status_pb2
 
 STATUS_DETAILS: Final = "grpc-status-details-bin"
@@ -215,6 +216,6 @@ def _status_of(failure: grpc.aio.AioRpcError) -> status_pb2.Status | None:
         if key == STATUS_DETAILS and isinstance(value, bytes):
             try:
                 return status_pb2.Status.FromString(value)
-            except ValueError:  # google.protobuf.message.DecodeError is one
+            except DecodeError:
                 return None
     return None

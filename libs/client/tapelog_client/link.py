@@ -2,17 +2,22 @@
 
 from collections.abc import AsyncGenerator, AsyncIterator
 from functools import cached_property
-from typing import Any, TypeVar, cast
+from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 import grpc
 from google.protobuf.message import Message
-from tapelog.notify.v1.notify_service_pb2_grpc import NotifyServiceAsyncStub, NotifyServiceStub
-from tapelog.render.v1.render_service_pb2_grpc import RenderServiceAsyncStub, RenderServiceStub
-from tapelog.session.v1.session_service_pb2_grpc import SessionServiceAsyncStub, SessionServiceStub
+from tapelog.notify.v1.notify_service_pb2_grpc import NotifyServiceStub
+from tapelog.render.v1.render_service_pb2_grpc import RenderServiceStub
+from tapelog.session.v1.session_service_pb2_grpc import SessionServiceStub
 
 from tapelog_client.calls import TIMEOUT_S, Calls
 from tapelog_client.channel import open_channel
 from tapelog_client.client_errors import AddressMissing
+
+if TYPE_CHECKING:
+    from tapelog.notify.v1.notify_service_pb2_grpc import NotifyServiceAsyncStub
+    from tapelog.render.v1.render_service_pb2_grpc import RenderServiceAsyncStub
+    from tapelog.session.v1.session_service_pb2_grpc import SessionServiceAsyncStub
 
 Request = TypeVar("Request", bound=Message)
 Response = TypeVar("Response", bound=Message)
@@ -50,17 +55,17 @@ class Link:
 
     # AsyncStub exists for the type checker alone: at run time one stub serves both kinds of channel.
     @cached_property
-    def session(self) -> SessionServiceAsyncStub:
+    def session(self) -> "SessionServiceAsyncStub":
         """Stub of the session service."""
         return SessionServiceStub(self._channels.of("session"))
 
     @cached_property
-    def render(self) -> RenderServiceAsyncStub:
+    def render(self) -> "RenderServiceAsyncStub":
         """Stub of the render service."""
         return RenderServiceStub(self._channels.of("render"))
 
     @cached_property
-    def notify(self) -> NotifyServiceAsyncStub:
+    def notify(self) -> "NotifyServiceAsyncStub":
         """Stub of the notify service."""
         return NotifyServiceStub(self._channels.of("notify"))
 

@@ -2,6 +2,7 @@
 
 import asyncio
 import dataclasses
+import socket
 from collections.abc import AsyncIterator, Callable
 from typing import Any, Final
 
@@ -173,3 +174,11 @@ def stub(local: LocalServer) -> Stub:
 def stub_of() -> type[Stub]:
     """Give the stub class, for tests that start servers of their own."""
     return Stub
+
+
+@pytest.fixture
+def unused_address() -> str:
+    """Give a loopback address where nobody listens."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return f"127.0.0.1:{probe.getsockname()[1]}"
