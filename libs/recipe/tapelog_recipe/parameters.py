@@ -46,7 +46,7 @@ _FADER: Final = Parameter("dB", -96.0, 24.0)
 _FRAME: Final = Parameter("frames", 0, SONG_MAX_S * 192_000)
 _FILTER: Final = Parameter("Hz", 10.0, 0.45, None, high_is_share_of_rate=True)
 _SLOPE: Final = Parameter("dB/octave", 12, 48, 12, choices=(12, 24, 36, 48))
-_ECHO_FILTER: Final = Parameter("Hz", 10.0, 0.45, high_is_share_of_rate=True, zero_is_off=True)
+_ECHO_FILTER: Final = Parameter("Hz", 10.0, 20_000.0, zero_is_off=True)
 
 PARAMETERS: Final[dict[str, dict[str, Parameter]]] = {
     "MixRecipe": {

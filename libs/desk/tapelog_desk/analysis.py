@@ -1,0 +1,252 @@
+"""What is measured of a piece of audio, and how it is written down: the file of role ``analysis``."""
+
+import json
+import math
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+from tapelog.common.v1 import audio_pb2 as pb
+from tapelog_dsp import ENGINE_VERSION, LoudnessMeter, TruePeakMeter
+
+from tapelog_desk.faults import FaultMeter
+from tapelog_desk.files.atomic import atomic_file, file_sha256
+from tapelog_desk.files.pcm import SampleDigest
+from tapelog_desk.files.readers import Samples, open_audio
+from tapelog_desk.limits import BLOCK_FRAMES, METER_RATE_MAX_HZ
+from tapelog_desk.waveform import Waveform
+
+SCHEMA: Final = "tapelog.analysis/1"
+"""Name of the JSON form; docs/dsp.md describes its fields."""
+
+Progress = Callable[[float], None]
+"""Called with the share of the work that is done, 0 to 1, never falling. What it raises ends the work cleanly."""
+
+METERED_CHANNELS: Final = (1, 2, 3, 5, 6)
+"""Channel counts that BS.1770 has weights for."""
+
+_MEDIA_TYPES: Final = {"wav": "audio/wav", "w64": "audio/x-w64", "aiff": "audio/aiff", "flac": "audio/flac",
+                       "ogg": "audio/ogg", "mp3": "audio/mpeg"}  # fmt: skip
+_STEPS_PER_S: Final = 10
+
+
+@dataclass(frozen=True, slots=True)
+class Curve:
+    """A value over time.
+
+    Attributes
+    ----------
+    first_s, step_s : float
+        Time of the first value, and between values.
+    values : tuple of float
+        Minus infinity for silence.
+    """
+
+    first_s: float
+    step_s: float
+    values: tuple[float, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Analysis:
+    """Everything that was measured of one piece of audio.
+
+    Attributes
+    ----------
+    measurements : Measurements
+        The numbers.
+    momentary, short_term : Curve
+        M ten times and S once a second; empty where loudness is not defined.
+    bucket_s : float
+        Time that one low and one high of the waveform stand for.
+    low, high : tuple of tuple of float
+        Waveform per channel.
+    audio : AudioResult, optional
+        The file, with its digests, where one was read or written.
+    """
+
+    measurements: pb.Measurements
+    momentary: Curve
+    short_term: Curve
+    bucket_s: float
+    low: tuple[tuple[float, ...], ...]
+    high: tuple[tuple[float, ...], ...]
+    audio: pb.AudioResult = field(default_factory=pb.AudioResult)
+
+
+class Analyzer:
+    """Measures a stream; any block size gives the same result.
+
+    Parameters
+    ----------
+    audio : AudioFormat
+        Sample rate, channels and word length.
+    """
+
+    def __init__(self, audio: pb.AudioFormat) -> None:
+        self._format = audio
+        rate_hz, channels = audio.sample_rate_hz, audio.channels
+        in_range = rate_hz <= METER_RATE_MAX_HZ
+        self._loudness = LoudnessMeter(rate_hz, channels) if in_range and channels in METERED_CHANNELS else None
+        self._true_peak = TruePeakMeter(rate_hz, channels) if in_range else None
+        self._faults = FaultMeter(channels, audio.bit_depth, is_float=audio.is_float)
+        self._waveform = Waveform(rate_hz, channels)
+        self._frames = 0
+
+    def add(self, samples: Samples) -> None:
+        """Measure the next block ``[channels, frames]``."""
+        if self._loudness is not None:
+            self._loudness.add(samples)
+        if self._true_peak is not None:
+            self._true_peak.add(samples)
+        self._faults.add(samples)
+        self._waveform.add(samples)
+        self._frames += samples.shape[1]
+
+    def result(self, *, non_finite_samples: int = 0) -> Analysis:
+        """Return what was measured."""
+        numbers = pb.Measurements(
+            length_frames=self._frames,
+            sample_rate_hz=self._format.sample_rate_hz,
+            channels=self._format.channels,
+            non_finite_samples=non_finite_samples,
+            silent_channels=self._faults.silent_channels(),
+            clipped_samples=self._faults.clipped_samples,
+        )
+        _set(numbers, "sample_peak_dbfs", _decibels(self._faults.sample_peak()))
+        if self._true_peak is not None:
+            _set(numbers, "true_peak_dbtp", self._true_peak.result().max_dbtp)
+        momentary, short_term = Curve(0.4, 0.1, ()), Curve(3.0, 1.0, ())
+        if self._loudness is not None:
+            loudness = self._loudness.result()
+            _set(numbers, "integrated_lufs", loudness.integrated_lufs)
+            _set(numbers, "max_momentary_lufs", loudness.momentary_max_lufs)
+            _set(numbers, "max_short_term_lufs", loudness.short_term_max_lufs)
+            if np.isfinite(loudness.short_term_lufs).sum() > 1:
+                _set(numbers, "loudness_range_lu", loudness.range_lu)
+            momentary = Curve(0.4, 0.1, tuple(loudness.momentary_lufs.tolist()))
+            short_term = Curve(3.0, 1.0, tuple(loudness.short_term_lufs[::_STEPS_PER_S].tolist()))
+        low, high = self._waveform.result()
+        bucket_s = self._waveform.bucket_frames / self._format.sample_rate_hz
+        return Analysis(numbers, momentary, short_term, bucket_s, _rows(low), _rows(high))
+
+
+def _rows(values: Samples) -> tuple[tuple[float, ...], ...]:
+    return tuple(tuple(row) for row in values.tolist())
+
+
+def _decibels(magnitude: float) -> float:
+    return 20.0 * math.log10(magnitude) if magnitude > 0.0 else -math.inf
+
+
+def _set(numbers: pb.Measurements, name: str, value: float) -> None:
+    """Set a measurement, leaving it absent where it does not exist."""
+    if math.isfinite(value):
+        setattr(numbers, name, value)
+
+
+def analyze_file(path: Path, *, name: str = "", progress: Progress | None = None) -> Analysis:
+    """Decode a file whole and measure it.
+
+    Parameters
+    ----------
+    path : Path
+        The file.
+    name : str
+        How errors call it; by default its file name.
+    progress : callable, optional
+        Told the share that is done.
+
+    Returns
+    -------
+    Analysis
+        With `audio` filled: digests, size, the format as decoded. NaN and infinite samples are counted, and measured
+        as silence.
+
+    Raises
+    ------
+    SourceError
+        It cannot be read whole.
+    """
+    with open_audio(path, name=name, refuse_non_finite=False) as reader:
+        audio = reader.format
+        analyzer = Analyzer(audio)
+        digest = SampleDigest(audio.bit_depth, is_float=audio.is_float)
+        while (block := reader.read(BLOCK_FRAMES)).shape[1]:
+            analyzer.add(block)
+            digest.add(block)
+            if progress is not None:
+                progress(min(reader.frames_read / max(reader.declared_frames, reader.frames_read), 1.0))
+        analysis = analyzer.result(non_finite_samples=reader.non_finite_samples)
+        audio.length_frames = reader.frames_read
+    analysis.audio.CopyFrom(
+        pb.AudioResult(
+            sha256=file_sha256(path),
+            sample_digest=digest.hexdigest(),
+            size_bytes=path.stat().st_size,
+            media_type=_MEDIA_TYPES[audio.container],
+            format=audio,
+            measurements=analysis.measurements,
+        )
+    )
+    return analysis
+
+
+def _number(value: float, digits: int) -> float | None:
+    return round(value, digits) + 0.0 if math.isfinite(value) else None
+
+
+def curve_json(curve: Curve) -> dict[str, Any]:
+    """Return a curve as JSON values, silence as null."""
+    values = [_number(value, 2) for value in curve.values]
+    return {"first_s": curve.first_s, "step_s": curve.step_s, "values": values}
+
+
+def measurements_json(numbers: pb.Measurements) -> dict[str, Any]:
+    """Return measurements as JSON values; what does not exist is null."""
+    plain: dict[str, Any] = {}
+    for described in pb.Measurements.DESCRIPTOR.fields:
+        value = getattr(numbers, described.name)
+        if described.is_repeated:
+            plain[described.name] = list(value)
+        elif isinstance(value, float):
+            plain[described.name] = _number(value, 3) if numbers.HasField(described.name) else None  # type: ignore[arg-type]
+        else:
+            plain[described.name] = value
+    return plain
+
+
+def analysis_json(analysis: Analysis, **further: object) -> dict[str, Any]:
+    """Return an analysis as JSON values, in the form `SCHEMA`; `further` entries stand between numbers and curves."""
+    audio = analysis.audio
+    return {
+        "schema": SCHEMA,
+        "engine_version": ENGINE_VERSION,
+        "sample_digest": audio.sample_digest,
+        "format": {
+            "sample_rate_hz": audio.format.sample_rate_hz,
+            "channels": audio.format.channels,
+            "bit_depth": audio.format.bit_depth,
+            "is_float": audio.format.is_float,
+            "length_frames": audio.format.length_frames,
+            "container": audio.format.container,
+        },
+        "measurements": measurements_json(analysis.measurements),
+        **further,
+        "momentary_lufs": curve_json(analysis.momentary),
+        "short_term_lufs": curve_json(analysis.short_term),
+        "waveform": {
+            "bucket_s": analysis.bucket_s,
+            "low": [[_number(value, 4) for value in row] for row in analysis.low],
+            "high": [[_number(value, 4) for value in row] for row in analysis.high],
+        },
+    }
+
+
+def write_json(path: Path, plain: Mapping[str, Any] | Sequence[Any]) -> None:
+    """Write JSON values to a file, whole or not at all; the same values give the same bytes."""
+    text = json.dumps(plain, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
+    with atomic_file(path) as file:
+        file.write(text.encode() + b"\n")

@@ -1,0 +1,54 @@
+"""Samples as bytes, and the digest that tells equal sound from equal files."""
+
+import hashlib
+
+import numpy as np
+import numpy.typing as npt
+
+from tapelog_desk.files.readers import Samples
+
+
+def pack_integers(values: npt.NDArray[np.int32], sample_bytes: int) -> bytes:
+    """Return interleaved little-endian PCM of signed integers ``[channels, frames]``."""
+    interleaved = np.ascontiguousarray(values.T, dtype="<i4")
+    if sample_bytes == 4:
+        return interleaved.tobytes()
+    return np.ascontiguousarray(interleaved.view(np.uint8).reshape(-1, 4)[:, :sample_bytes]).tobytes()
+
+
+def pack_floats(samples: Samples, bits: int) -> bytes:
+    """Return interleaved little-endian floats of 32 or 64 bits."""
+    return np.ascontiguousarray(samples.T, dtype=f"<f{bits // 8}").tobytes()
+
+
+class SampleDigest:
+    """SHA-256 over the samples as interleaved little-endian PCM, before any container.
+
+    Parameters
+    ----------
+    bit_depth : int
+        Of the file; 0 for codecs without one, whose decoded samples are digested as 32-bit floats.
+    is_float : bool
+        Whether samples are floats.
+    """
+
+    def __init__(self, bit_depth: int, *, is_float: bool) -> None:
+        self._float_bits = (bit_depth or 32) if is_float or bit_depth == 0 else 0
+        self._sample_bytes = (bit_depth + 7) // 8
+        self._hash = hashlib.sha256()
+
+    def add(self, samples: Samples) -> None:
+        """Take the next decoded block ``[channels, frames]``."""
+        if self._float_bits:
+            self._hash.update(pack_floats(samples, self._float_bits))
+            return
+        scaled = np.rint(samples * float(1 << (8 * self._sample_bytes - 1)))
+        self._hash.update(pack_integers(scaled.astype(np.int32), self._sample_bytes))
+
+    def add_bytes(self, packed: bytes) -> None:
+        """Take a block that is packed already."""
+        self._hash.update(packed)
+
+    def hexdigest(self) -> str:
+        """Return the digest so far, lower-case hex."""
+        return self._hash.hexdigest()
