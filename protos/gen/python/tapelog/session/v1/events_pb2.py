@@ -28,15 +28,15 @@ from tapelog.session.v1 import brief_pb2 as tapelog_dot_session_dot_v1_dot_brief
 from tapelog.session.v1 import resources_pb2 as tapelog_dot_session_dot_v1_dot_resources__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1ftapelog/session/v1/events.proto\x12\x12tapelog.session.v1\x1a\x1dtapelog/common/v1/audio.proto\x1a\x1etapelog/common/v1/recipe.proto\x1a\x1etapelog/session/v1/brief.proto\x1a\"tapelog/session/v1/resources.proto\"[\n\x0eProjectCreated\x12\x0f\n\x07project\x18\x01 \x01(\t\x12\r\n\x05title\x18\x02 \x01(\t\x12\x13\n\x0b\x61rtist_name\x18\x03 \x01(\t\x12\x14\n\x0c\x65xternal_ref\x18\x04 \x01(\t\"E\n\x0bMemberAdded\x12\r\n\x05party\x18\x01 \x01(\t\x12\'\n\x05roles\x18\x02 \x03(\x0e\x32\x18.tapelog.session.v1.Role\"\x1e\n\rMemberRemoved\x12\r\n\x05party\x18\x01 \x01(\t\"|\n\x0bSongCreated\x12\x0c\n\x04song\x18\x01 \x01(\t\x12\x0f\n\x07project\x18\x02 \x01(\t\x12\r\n\x05title\x18\x03 \x01(\t\x12\x16\n\x0esample_rate_hz\x18\x04 \x01(\x05\x12\x11\n\tbit_depth\x18\x05 \x01(\x05\x12\x14\n\x0c\x65xternal_ref\x18\x06 \x01(\t\"4\n\nWorkLinked\x12&\n\x04work\x18\x01 \x01(\x0b\x32\x18.tapelog.session.v1.Work\"\x1f\n\x0f\x43\x61talogueIdsSet\x12\x0c\n\x04isrc\x18\x01 \x01(\t\"9\n\rBriefProposed\x12(\n\x05\x62rief\x18\x01 \x01(\x0b\x32\x19.tapelog.session.v1.Brief\"H\n\x0c\x42riefAmended\x12(\n\x05\x62rief\x18\x01 \x01(\x0b\x32\x19.tapelog.session.v1.Brief\x12\x0e\n\x06reason\x18\x02 \x01(\t\"h\n\x0b\x42riefAgreed\x12\x10\n\x08revision\x18\x01 \x01(\x05\x12\r\n\x05party\x18\x02 \x01(\t\x12&\n\x04role\x18\x03 \x01(\x0e\x32\x18.tapelog.session.v1.Role\x12\x10\n\x08\x63omplete\x18\x04 \x01(\x08\"^\n\x13\x41rrangementApproved\x12\r\n\x05party\x18\x01 \x01(\t\x12&\n\x04role\x18\x02 \x01(\x0e\x32\x18.tapelog.session.v1.Role\x12\x10\n\x08\x63omplete\x18\x03 \x01(\x08\"\xab\x01\n\x12StageGateEvaluated\x12\'\n\x04\x66rom\x18\x01 \x01(\x0e\x32\x19.tapelog.session.v1.Stage\x12%\n\x02to\x18\x02 \x01(\x0e\x32\x19.tapelog.session.v1.Stage\x12\x35\n\nconditions\x18\x03 \x03(\x0b\x32!.tapelog.session.v1.GateCondition\x12\x0e\n\x06passed\x18\x04 \x01(\x08\"n\n\rStageAdvanced\x12\'\n\x04\x66rom\x18\x01 \x01(\x0e\x32\x19.tapelog.session.v1.Stage\x12%\n\x02to\x18\x02 \x01(\x0e\x32\x19.tapelog.session.v1.Stage\x12\r\n\x05\x63ycle\x18\x03 \x01(\x05\"8\n\x0cTrackDefined\x12(\n\x05track\x18\x01 \x01(\x0b\x32\x19.tapelog.session.v1.Track\"V\n\x0cTakeRecorded\x12\x0c\n\x04take\x18\x01 \x01(\t\x12\r\n\x05track\x18\x02 \x01(\t\x12\x14\n\x0c\x61sset_sha256\x18\x03 \x01(\t\x12\x13\n\x0brecorded_by\x18\x04 \x01(\t\"\xa4\x01\n\x0bTakeChecked\x12\x0c\n\x04take\x18\x01 \x01(\t\x12\x0e\n\x06passed\x18\x02 \x01(\x08\x12\x10\n\x08\x66indings\x18\x03 \x03(\t\x12\x35\n\x0cmeasurements\x18\x04 \x01(\x0b\x32\x1f.tapelog.common.v1.Measurements\x12.\n\x06\x66ormat\x18\x05 \x01(\x0b\x32\x1e.tapelog.common.v1.AudioFormat\"+\n\x0cTakeSelected\x12\r\n\x05track\x18\x01 \x01(\t\x12\x0c\n\x04take\x18\x02 \x01(\t\"\x8f\x01\n\x12MixVersionProposed\x12\x0e\n\x06number\x18\x01 \x01(\x05\x12,\n\x06recipe\x18\x02 \x01(\x0b\x32\x1c.tapelog.common.v1.MixRecipe\x12\x15\n\rrecipe_digest\x18\x03 \x01(\t\x12\x0f\n\x07\x63omment\x18\x04 \x01(\t\x12\x13\n\x0bproposed_by\x18\x05 \x01(\t\"\xa9\x01\n\x15MasterVersionProposed\x12\x0e\n\x06number\x18\x01 \x01(\x05\x12/\n\x06recipe\x18\x02 \x01(\x0b\x32\x1f.tapelog.common.v1.MasterRecipe\x12\x15\n\rrecipe_digest\x18\x03 \x01(\t\x12\x12\n\nmix_number\x18\x04 \x01(\x05\x12\x0f\n\x07\x63omment\x18\x05 \x01(\t\x12\x13\n\x0bproposed_by\x18\x06 \x01(\t\"\xbc\x01\n\x13\x42riefCheckCompleted\x12-\n\x04kind\x18\x01 \x01(\x0e\x32\x1f.tapelog.session.v1.VersionKind\x12\x0e\n\x06number\x18\x02 \x01(\x05\x12\x32\n\x05scope\x18\x03 \x01(\x0e\x32#.tapelog.session.v1.BriefCheckScope\x12\x32\n\x08verdicts\x18\x04 \x03(\x0b\x32 .tapelog.session.v1.BriefVerdict\"\x89\x01\n\x15\x42riefViolationFlagged\x12-\n\x04kind\x18\x01 \x01(\x0e\x32\x1f.tapelog.session.v1.VersionKind\x12\x0e\n\x06number\x18\x02 \x01(\x05\x12\x31\n\x07verdict\x18\x03 \x01(\x0b\x32 .tapelog.session.v1.BriefVerdict\"\xe0\x01\n\x0fVersionRendered\x12-\n\x04kind\x18\x01 \x01(\x0e\x32\x1f.tapelog.session.v1.VersionKind\x12\x0e\n\x06number\x18\x02 \x01(\x05\x12-\n\x05\x61udio\x18\x03 \x03(\x0b\x32\x1e.tapelog.common.v1.AudioResult\x12\x33\n\x0b\x61ttachments\x18\x04 \x03(\x0b\x32\x1e.tapelog.session.v1.Attachment\x12\x12\n\nrender_job\x18\x05 \x01(\t\x12\x16\n\x0e\x65ngine_version\x18\x06 \x01(\t\"w\n\x13VersionRenderFailed\x12-\n\x04kind\x18\x01 \x01(\x0e\x32\x1f.tapelog.session.v1.VersionKind\x12\x0e\n\x06number\x18\x02 \x01(\x05\x12\x12\n\nrender_job\x18\x03 \x01(\t\x12\r\n\x05\x65rror\x18\x04 \x01(\t\"Z\n\x19VersionSubmittedForReview\x12-\n\x04kind\x18\x01 \x01(\x0e\x32\x1f.tapelog.session.v1.VersionKind\x12\x0e\n\x06number\x18\x02 \x01(\x05\"q\n\x10\x43hangesRequested\x12-\n\x04kind\x18\x01 \x01(\x0e\x32\x1f.tapelog.session.v1.VersionKind\x12\x0e\n\x06number\x18\x02 \x01(\x05\x12\x0f\n\x07summary\x18\x03 \x01(\t\x12\r\n\x05notes\x18\x04 \x03(\t\"\x85\x01\n\x14VersionApprovalGiven\x12-\n\x04kind\x18\x01 \x01(\x0e\x32\x1f.tapelog.session.v1.VersionKind\x12\x0e\n\x06number\x18\x02 \x01(\x05\x12.\n\x08\x61pproval\x18\x03 \x01(\x0b\x32\x1c.tapelog.session.v1.Approval\"R\n\x12MixVersionApproved\x12\x0e\n\x06number\x18\x01 \x01(\x05\x12\x15\n\rsample_digest\x18\x02 \x01(\t\x12\x15\n\rrecipe_digest\x18\x03 \x01(\t\"U\n\x15MasterVersionApproved\x12\x0e\n\x06number\x18\x01 \x01(\x05\x12\x15\n\rsample_digest\x18\x02 \x01(\t\x12\x15\n\rrecipe_digest\x18\x03 \x01(\t\"e\n\x11VersionSuperseded\x12-\n\x04kind\x18\x01 \x01(\x0e\x32\x1f.tapelog.session.v1.VersionKind\x12\x0e\n\x06number\x18\x02 \x01(\x05\x12\x11\n\tby_number\x18\x03 \x01(\x05\"3\n\tNoteAdded\x12&\n\x04note\x18\x01 \x01(\x0b\x32\x18.tapelog.session.v1.Note\">\n\rNoteAddressed\x12\x0c\n\x04note\x18\x01 \x01(\t\x12\x0e\n\x06\x61nswer\x18\x02 \x01(\t\x12\x0f\n\x07version\x18\x03 \x01(\t\"\x1c\n\x0cNoteVerified\x12\x0c\n\x04note\x18\x01 \x01(\t\"[\n\x13\x41lternatesRequested\x12\x12\n\nmix_number\x18\x01 \x01(\x05\x12\x30\n\nalternates\x18\x02 \x03(\x0b\x32\x1c.tapelog.common.v1.Alternate\"\x8c\x01\n\x11\x41lternateRendered\x12\x12\n\nmix_number\x18\x01 \x01(\x05\x12\x11\n\talternate\x18\x02 \x01(\t\x12-\n\x05\x61udio\x18\x03 \x01(\x0b\x32\x1e.tapelog.common.v1.AudioResult\x12\x12\n\nrender_job\x18\x04 \x01(\t\x12\r\n\x05\x65rror\x18\x05 \x01(\t\"H\n\x12\x44\x65liveryPrechecked\x12\x0e\n\x06passed\x18\x01 \x01(\x08\x12\x10\n\x08\x66indings\x18\x02 \x03(\t\x12\x10\n\x08\x64\x65livery\x18\x03 \x01(\t\";\n\x0f\x41ssetRegistered\x12(\n\x05\x61sset\x18\x01 \x01(\x0b\x32\x19.tapelog.session.v1.Asset\"\x87\x01\n\rDeliveryBuilt\x12\x0f\n\x07project\x18\x01 \x01(\t\x12\x0c\n\x04song\x18\x02 \x01(\t\x12\r\n\x05\x64raft\x18\x03 \x01(\x08\x12/\n\x05\x66iles\x18\x04 \x03(\x0b\x32 .tapelog.session.v1.DeliveryFile\x12\x17\n\x0fmanifest_sha256\x18\x05 \x01(\t\"\'\n\x10\x44\x65liveryAccepted\x12\x13\n\x0b\x61\x63\x63\x65pted_by\x18\x01 \x01(\t*p\n\x0f\x42riefCheckScope\x12!\n\x1d\x42RIEF_CHECK_SCOPE_UNSPECIFIED\x10\x00\x12\x1c\n\x18\x42RIEF_CHECK_SCOPE_RECIPE\x10\x01\x12\x1c\n\x18\x42RIEF_CHECK_SCOPE_SIGNAL\x10\x02\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1ftapelog/session/v1/events.proto\x12\x12tapelog.session.v1\x1a\x1dtapelog/common/v1/audio.proto\x1a\x1etapelog/common/v1/recipe.proto\x1a\x1etapelog/session/v1/brief.proto\x1a\"tapelog/session/v1/resources.proto\"[\n\x0eProjectCreated\x12\x0f\n\x07project\x18\x01 \x01(\t\x12\r\n\x05title\x18\x02 \x01(\t\x12\x13\n\x0b\x61rtist_name\x18\x03 \x01(\t\x12\x14\n\x0c\x65xternal_ref\x18\x04 \x01(\t\"E\n\x0bMemberAdded\x12\r\n\x05party\x18\x01 \x01(\t\x12\'\n\x05roles\x18\x02 \x03(\x0e\x32\x18.tapelog.session.v1.Role\"\x1e\n\rMemberRemoved\x12\r\n\x05party\x18\x01 \x01(\t\"|\n\x0bSongCreated\x12\x0c\n\x04song\x18\x01 \x01(\t\x12\x0f\n\x07project\x18\x02 \x01(\t\x12\r\n\x05title\x18\x03 \x01(\t\x12\x16\n\x0esample_rate_hz\x18\x04 \x01(\x05\x12\x11\n\tbit_depth\x18\x05 \x01(\x05\x12\x14\n\x0c\x65xternal_ref\x18\x06 \x01(\t\"4\n\nWorkLinked\x12&\n\x04work\x18\x01 \x01(\x0b\x32\x18.tapelog.session.v1.Work\"\x1f\n\x0f\x43\x61talogueIdsSet\x12\x0c\n\x04isrc\x18\x01 \x01(\t\"9\n\rBriefProposed\x12(\n\x05\x62rief\x18\x01 \x01(\x0b\x32\x19.tapelog.session.v1.Brief\"H\n\x0c\x42riefAmended\x12(\n\x05\x62rief\x18\x01 \x01(\x0b\x32\x19.tapelog.session.v1.Brief\x12\x0e\n\x06reason\x18\x02 \x01(\t\"h\n\x0b\x42riefAgreed\x12\x10\n\x08revision\x18\x01 \x01(\x05\x12\r\n\x05party\x18\x02 \x01(\t\x12&\n\x04role\x18\x03 \x01(\x0e\x32\x18.tapelog.session.v1.Role\x12\x10\n\x08\x63omplete\x18\x04 \x01(\x08\"^\n\x13\x41rrangementApproved\x12\r\n\x05party\x18\x01 \x01(\t\x12&\n\x04role\x18\x02 \x01(\x0e\x32\x18.tapelog.session.v1.Role\x12\x10\n\x08\x63omplete\x18\x03 \x01(\x08\"\xab\x01\n\x12StageGateEvaluated\x12\'\n\x04\x66rom\x18\x01 \x01(\x0e\x32\x19.tapelog.session.v1.Stage\x12%\n\x02to\x18\x02 \x01(\x0e\x32\x19.tapelog.session.v1.Stage\x12\x35\n\nconditions\x18\x03 \x03(\x0b\x32!.tapelog.session.v1.GateCondition\x12\x0e\n\x06passed\x18\x04 \x01(\x08\"n\n\rStageAdvanced\x12\'\n\x04\x66rom\x18\x01 \x01(\x0e\x32\x19.tapelog.session.v1.Stage\x12%\n\x02to\x18\x02 \x01(\x0e\x32\x19.tapelog.session.v1.Stage\x12\r\n\x05\x63ycle\x18\x03 \x01(\x05\"8\n\x0cTrackDefined\x12(\n\x05track\x18\x01 \x01(\x0b\x32\x19.tapelog.session.v1.Track\"V\n\x0cTakeRecorded\x12\x0c\n\x04take\x18\x01 \x01(\t\x12\r\n\x05track\x18\x02 \x01(\t\x12\x14\n\x0c\x61sset_sha256\x18\x03 \x01(\t\x12\x13\n\x0brecorded_by\x18\x04 \x01(\t\"\xa4\x01\n\x0bTakeChecked\x12\x0c\n\x04take\x18\x01 \x01(\t\x12\x0e\n\x06passed\x18\x02 \x01(\x08\x12\x10\n\x08\x66indings\x18\x03 \x03(\t\x12\x35\n\x0cmeasurements\x18\x04 \x01(\x0b\x32\x1f.tapelog.common.v1.Measurements\x12.\n\x06\x66ormat\x18\x05 \x01(\x0b\x32\x1e.tapelog.common.v1.AudioFormat\"+\n\x0cTakeSelected\x12\r\n\x05track\x18\x01 \x01(\t\x12\x0c\n\x04take\x18\x02 \x01(\t\"\x8f\x01\n\x12MixVersionProposed\x12\x0e\n\x06number\x18\x01 \x01(\x05\x12,\n\x06recipe\x18\x02 \x01(\x0b\x32\x1c.tapelog.common.v1.MixRecipe\x12\x15\n\rrecipe_digest\x18\x03 \x01(\t\x12\x0f\n\x07\x63omment\x18\x04 \x01(\t\x12\x13\n\x0bproposed_by\x18\x05 \x01(\t\"\xa9\x01\n\x15MasterVersionProposed\x12\x0e\n\x06number\x18\x01 \x01(\x05\x12/\n\x06recipe\x18\x02 \x01(\x0b\x32\x1f.tapelog.common.v1.MasterRecipe\x12\x15\n\rrecipe_digest\x18\x03 \x01(\t\x12\x12\n\nmix_number\x18\x04 \x01(\x05\x12\x0f\n\x07\x63omment\x18\x05 \x01(\t\x12\x13\n\x0bproposed_by\x18\x06 \x01(\t\"\xd4\x01\n\x13\x42riefCheckCompleted\x12-\n\x04kind\x18\x01 \x01(\x0e\x32\x1f.tapelog.session.v1.VersionKind\x12\x0e\n\x06number\x18\x02 \x01(\x05\x12\x32\n\x05scope\x18\x03 \x01(\x0e\x32#.tapelog.session.v1.BriefCheckScope\x12\x32\n\x08verdicts\x18\x04 \x03(\x0b\x32 .tapelog.session.v1.BriefVerdict\x12\x16\n\x0e\x62rief_revision\x18\x05 \x01(\x05\"\x89\x01\n\x15\x42riefViolationFlagged\x12-\n\x04kind\x18\x01 \x01(\x0e\x32\x1f.tapelog.session.v1.VersionKind\x12\x0e\n\x06number\x18\x02 \x01(\x05\x12\x31\n\x07verdict\x18\x03 \x01(\x0b\x32 .tapelog.session.v1.BriefVerdict\"\xe0\x01\n\x0fVersionRendered\x12-\n\x04kind\x18\x01 \x01(\x0e\x32\x1f.tapelog.session.v1.VersionKind\x12\x0e\n\x06number\x18\x02 \x01(\x05\x12-\n\x05\x61udio\x18\x03 \x03(\x0b\x32\x1e.tapelog.common.v1.AudioResult\x12\x33\n\x0b\x61ttachments\x18\x04 \x03(\x0b\x32\x1e.tapelog.session.v1.Attachment\x12\x12\n\nrender_job\x18\x05 \x01(\t\x12\x16\n\x0e\x65ngine_version\x18\x06 \x01(\t\"w\n\x13VersionRenderFailed\x12-\n\x04kind\x18\x01 \x01(\x0e\x32\x1f.tapelog.session.v1.VersionKind\x12\x0e\n\x06number\x18\x02 \x01(\x05\x12\x12\n\nrender_job\x18\x03 \x01(\t\x12\r\n\x05\x65rror\x18\x04 \x01(\t\"Z\n\x19VersionSubmittedForReview\x12-\n\x04kind\x18\x01 \x01(\x0e\x32\x1f.tapelog.session.v1.VersionKind\x12\x0e\n\x06number\x18\x02 \x01(\x05\"q\n\x10\x43hangesRequested\x12-\n\x04kind\x18\x01 \x01(\x0e\x32\x1f.tapelog.session.v1.VersionKind\x12\x0e\n\x06number\x18\x02 \x01(\x05\x12\x0f\n\x07summary\x18\x03 \x01(\t\x12\r\n\x05notes\x18\x04 \x03(\t\"\x85\x01\n\x14VersionApprovalGiven\x12-\n\x04kind\x18\x01 \x01(\x0e\x32\x1f.tapelog.session.v1.VersionKind\x12\x0e\n\x06number\x18\x02 \x01(\x05\x12.\n\x08\x61pproval\x18\x03 \x01(\x0b\x32\x1c.tapelog.session.v1.Approval\"R\n\x12MixVersionApproved\x12\x0e\n\x06number\x18\x01 \x01(\x05\x12\x15\n\rsample_digest\x18\x02 \x01(\t\x12\x15\n\rrecipe_digest\x18\x03 \x01(\t\"U\n\x15MasterVersionApproved\x12\x0e\n\x06number\x18\x01 \x01(\x05\x12\x15\n\rsample_digest\x18\x02 \x01(\t\x12\x15\n\rrecipe_digest\x18\x03 \x01(\t\"e\n\x11VersionSuperseded\x12-\n\x04kind\x18\x01 \x01(\x0e\x32\x1f.tapelog.session.v1.VersionKind\x12\x0e\n\x06number\x18\x02 \x01(\x05\x12\x11\n\tby_number\x18\x03 \x01(\x05\"3\n\tNoteAdded\x12&\n\x04note\x18\x01 \x01(\x0b\x32\x18.tapelog.session.v1.Note\">\n\rNoteAddressed\x12\x0c\n\x04note\x18\x01 \x01(\t\x12\x0e\n\x06\x61nswer\x18\x02 \x01(\t\x12\x0f\n\x07version\x18\x03 \x01(\t\"\x1c\n\x0cNoteVerified\x12\x0c\n\x04note\x18\x01 \x01(\t\"[\n\x13\x41lternatesRequested\x12\x12\n\nmix_number\x18\x01 \x01(\x05\x12\x30\n\nalternates\x18\x02 \x03(\x0b\x32\x1c.tapelog.common.v1.Alternate\"\x8c\x01\n\x11\x41lternateRendered\x12\x12\n\nmix_number\x18\x01 \x01(\x05\x12\x11\n\talternate\x18\x02 \x01(\t\x12-\n\x05\x61udio\x18\x03 \x01(\x0b\x32\x1e.tapelog.common.v1.AudioResult\x12\x12\n\nrender_job\x18\x04 \x01(\t\x12\r\n\x05\x65rror\x18\x05 \x01(\t\"_\n\x12\x44\x65liveryPrechecked\x12\x0e\n\x06passed\x18\x01 \x01(\x08\x12\x10\n\x08\x66indings\x18\x02 \x03(\t\x12\x10\n\x08\x64\x65livery\x18\x03 \x01(\t\x12\x15\n\rmaster_number\x18\x04 \x01(\x05\";\n\x0f\x41ssetRegistered\x12(\n\x05\x61sset\x18\x01 \x01(\x0b\x32\x19.tapelog.session.v1.Asset\"\x87\x01\n\rDeliveryBuilt\x12\x0f\n\x07project\x18\x01 \x01(\t\x12\x0c\n\x04song\x18\x02 \x01(\t\x12\r\n\x05\x64raft\x18\x03 \x01(\x08\x12/\n\x05\x66iles\x18\x04 \x03(\x0b\x32 .tapelog.session.v1.DeliveryFile\x12\x17\n\x0fmanifest_sha256\x18\x05 \x01(\t\"\'\n\x10\x44\x65liveryAccepted\x12\x13\n\x0b\x61\x63\x63\x65pted_by\x18\x01 \x01(\t*p\n\x0f\x42riefCheckScope\x12!\n\x1d\x42RIEF_CHECK_SCOPE_UNSPECIFIED\x10\x00\x12\x1c\n\x18\x42RIEF_CHECK_SCOPE_RECIPE\x10\x01\x12\x1c\n\x18\x42RIEF_CHECK_SCOPE_SIGNAL\x10\x02\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'tapelog.session.v1.events_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
-  _globals['_BRIEFCHECKSCOPE']._serialized_start=3885
-  _globals['_BRIEFCHECKSCOPE']._serialized_end=3997
+  _globals['_BRIEFCHECKSCOPE']._serialized_start=3932
+  _globals['_BRIEFCHECKSCOPE']._serialized_end=4044
   _globals['_PROJECTCREATED']._serialized_start=186
   _globals['_PROJECTCREATED']._serialized_end=277
   _globals['_MEMBERADDED']._serialized_start=279
@@ -74,41 +74,41 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_MASTERVERSIONPROPOSED']._serialized_start=1721
   _globals['_MASTERVERSIONPROPOSED']._serialized_end=1890
   _globals['_BRIEFCHECKCOMPLETED']._serialized_start=1893
-  _globals['_BRIEFCHECKCOMPLETED']._serialized_end=2081
-  _globals['_BRIEFVIOLATIONFLAGGED']._serialized_start=2084
-  _globals['_BRIEFVIOLATIONFLAGGED']._serialized_end=2221
-  _globals['_VERSIONRENDERED']._serialized_start=2224
-  _globals['_VERSIONRENDERED']._serialized_end=2448
-  _globals['_VERSIONRENDERFAILED']._serialized_start=2450
-  _globals['_VERSIONRENDERFAILED']._serialized_end=2569
-  _globals['_VERSIONSUBMITTEDFORREVIEW']._serialized_start=2571
-  _globals['_VERSIONSUBMITTEDFORREVIEW']._serialized_end=2661
-  _globals['_CHANGESREQUESTED']._serialized_start=2663
-  _globals['_CHANGESREQUESTED']._serialized_end=2776
-  _globals['_VERSIONAPPROVALGIVEN']._serialized_start=2779
-  _globals['_VERSIONAPPROVALGIVEN']._serialized_end=2912
-  _globals['_MIXVERSIONAPPROVED']._serialized_start=2914
-  _globals['_MIXVERSIONAPPROVED']._serialized_end=2996
-  _globals['_MASTERVERSIONAPPROVED']._serialized_start=2998
-  _globals['_MASTERVERSIONAPPROVED']._serialized_end=3083
-  _globals['_VERSIONSUPERSEDED']._serialized_start=3085
-  _globals['_VERSIONSUPERSEDED']._serialized_end=3186
-  _globals['_NOTEADDED']._serialized_start=3188
-  _globals['_NOTEADDED']._serialized_end=3239
-  _globals['_NOTEADDRESSED']._serialized_start=3241
-  _globals['_NOTEADDRESSED']._serialized_end=3303
-  _globals['_NOTEVERIFIED']._serialized_start=3305
-  _globals['_NOTEVERIFIED']._serialized_end=3333
-  _globals['_ALTERNATESREQUESTED']._serialized_start=3335
-  _globals['_ALTERNATESREQUESTED']._serialized_end=3426
-  _globals['_ALTERNATERENDERED']._serialized_start=3429
-  _globals['_ALTERNATERENDERED']._serialized_end=3569
-  _globals['_DELIVERYPRECHECKED']._serialized_start=3571
-  _globals['_DELIVERYPRECHECKED']._serialized_end=3643
-  _globals['_ASSETREGISTERED']._serialized_start=3645
-  _globals['_ASSETREGISTERED']._serialized_end=3704
-  _globals['_DELIVERYBUILT']._serialized_start=3707
-  _globals['_DELIVERYBUILT']._serialized_end=3842
-  _globals['_DELIVERYACCEPTED']._serialized_start=3844
-  _globals['_DELIVERYACCEPTED']._serialized_end=3883
+  _globals['_BRIEFCHECKCOMPLETED']._serialized_end=2105
+  _globals['_BRIEFVIOLATIONFLAGGED']._serialized_start=2108
+  _globals['_BRIEFVIOLATIONFLAGGED']._serialized_end=2245
+  _globals['_VERSIONRENDERED']._serialized_start=2248
+  _globals['_VERSIONRENDERED']._serialized_end=2472
+  _globals['_VERSIONRENDERFAILED']._serialized_start=2474
+  _globals['_VERSIONRENDERFAILED']._serialized_end=2593
+  _globals['_VERSIONSUBMITTEDFORREVIEW']._serialized_start=2595
+  _globals['_VERSIONSUBMITTEDFORREVIEW']._serialized_end=2685
+  _globals['_CHANGESREQUESTED']._serialized_start=2687
+  _globals['_CHANGESREQUESTED']._serialized_end=2800
+  _globals['_VERSIONAPPROVALGIVEN']._serialized_start=2803
+  _globals['_VERSIONAPPROVALGIVEN']._serialized_end=2936
+  _globals['_MIXVERSIONAPPROVED']._serialized_start=2938
+  _globals['_MIXVERSIONAPPROVED']._serialized_end=3020
+  _globals['_MASTERVERSIONAPPROVED']._serialized_start=3022
+  _globals['_MASTERVERSIONAPPROVED']._serialized_end=3107
+  _globals['_VERSIONSUPERSEDED']._serialized_start=3109
+  _globals['_VERSIONSUPERSEDED']._serialized_end=3210
+  _globals['_NOTEADDED']._serialized_start=3212
+  _globals['_NOTEADDED']._serialized_end=3263
+  _globals['_NOTEADDRESSED']._serialized_start=3265
+  _globals['_NOTEADDRESSED']._serialized_end=3327
+  _globals['_NOTEVERIFIED']._serialized_start=3329
+  _globals['_NOTEVERIFIED']._serialized_end=3357
+  _globals['_ALTERNATESREQUESTED']._serialized_start=3359
+  _globals['_ALTERNATESREQUESTED']._serialized_end=3450
+  _globals['_ALTERNATERENDERED']._serialized_start=3453
+  _globals['_ALTERNATERENDERED']._serialized_end=3593
+  _globals['_DELIVERYPRECHECKED']._serialized_start=3595
+  _globals['_DELIVERYPRECHECKED']._serialized_end=3690
+  _globals['_ASSETREGISTERED']._serialized_start=3692
+  _globals['_ASSETREGISTERED']._serialized_end=3751
+  _globals['_DELIVERYBUILT']._serialized_start=3754
+  _globals['_DELIVERYBUILT']._serialized_end=3889
+  _globals['_DELIVERYACCEPTED']._serialized_start=3891
+  _globals['_DELIVERYACCEPTED']._serialized_end=3930
 # @@protoc_insertion_point(module_scope)

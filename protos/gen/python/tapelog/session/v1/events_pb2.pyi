@@ -621,12 +621,15 @@ class BriefCheckCompleted(_message.Message):
     NUMBER_FIELD_NUMBER: _builtins.int
     SCOPE_FIELD_NUMBER: _builtins.int
     VERDICTS_FIELD_NUMBER: _builtins.int
+    BRIEF_REVISION_FIELD_NUMBER: _builtins.int
     kind: _resources_pb2.VersionKind.ValueType
     """Mix or master."""
     number: _builtins.int
     """Number of the version."""
     scope: Global___BriefCheckScope.ValueType
     """What was looked at."""
+    brief_revision: _builtins.int
+    """Brief revision it was checked against."""
     @_builtins.property
     def verdicts(self) -> _containers.RepeatedCompositeFieldContainer[_brief_pb2.BriefVerdict]:
         """One verdict a rule in this scope."""
@@ -638,10 +641,11 @@ class BriefCheckCompleted(_message.Message):
         number: _builtins.int = ...,
         scope: Global___BriefCheckScope.ValueType = ...,
         verdicts: _abc.Iterable[_brief_pb2.BriefVerdict] | None = ...,
+        brief_revision: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["kind", b"kind", "number", b"number", "scope", b"scope", "verdicts", b"verdicts"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["brief_revision", b"brief_revision", "kind", b"kind", "number", b"number", "scope", b"scope", "verdicts", b"verdicts"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -836,7 +840,7 @@ class VersionApprovalGiven(_message.Message):
     """Number of the version."""
     @_builtins.property
     def approval(self) -> _resources_pb2.Approval:
-        """The approval."""
+        """The approval; its time is the envelope's."""
 
     def __init__(
         self,
@@ -927,7 +931,7 @@ class VersionSuperseded(_message.Message):
     number: _builtins.int
     """Number of the version."""
     by_number: _builtins.int
-    """Number of the version that replaces it."""
+    """Number of the version that replaces it; 0 for a master whose mix was replaced."""
     def __init__(
         self,
         *,
@@ -952,7 +956,7 @@ class NoteAdded(_message.Message):
     NOTE_FIELD_NUMBER: _builtins.int
     @_builtins.property
     def note(self) -> _resources_pb2.Note:
-        """The note, open."""
+        """The note, open; its time is the envelope's."""
 
     def __init__(
         self,
@@ -1089,17 +1093,20 @@ Global___AlternateRendered: _TypeAlias = AlternateRendered  # noqa: Y015
 
 @_typing.final
 class DeliveryPrechecked(_message.Message):
-    """Song: the delivery package could be built, or not: the check that the last gate reads."""
+    """Song: a delivery package was built, or could not be: the check that the gate to DELIVERED reads."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
     PASSED_FIELD_NUMBER: _builtins.int
     FINDINGS_FIELD_NUMBER: _builtins.int
     DELIVERY_FIELD_NUMBER: _builtins.int
+    MASTER_NUMBER_FIELD_NUMBER: _builtins.int
     passed: _builtins.bool
     """Whether everything a package needs is there."""
     delivery: _builtins.str
     """Delivery id, if built."""
+    master_number: _builtins.int
+    """Number of the master version that was checked; 0 if none was approved."""
     @_builtins.property
     def findings(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
         """What is missing: one line a finding."""
@@ -1110,10 +1117,11 @@ class DeliveryPrechecked(_message.Message):
         passed: _builtins.bool = ...,
         findings: _abc.Iterable[_builtins.str] | None = ...,
         delivery: _builtins.str = ...,
+        master_number: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["delivery", b"delivery", "findings", b"findings", "passed", b"passed"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["delivery", b"delivery", "findings", b"findings", "master_number", b"master_number", "passed", b"passed"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

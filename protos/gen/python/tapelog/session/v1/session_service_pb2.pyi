@@ -1138,6 +1138,7 @@ class ApproveVersionRequest(_message.Message):
     SAMPLE_DIGEST_FIELD_NUMBER: _builtins.int
     REQUEST_ID_FIELD_NUMBER: _builtins.int
     ETAG_FIELD_NUMBER: _builtins.int
+    BRIEF_REVISION_FIELD_NUMBER: _builtins.int
     name: _builtins.str
     """.../mixVersions/{n} or .../masterVersions/{n}."""
     sample_digest: _builtins.str
@@ -1146,6 +1147,8 @@ class ApproveVersionRequest(_message.Message):
     """Makes a retry safe."""
     etag: _builtins.str
     """If set, must be the song's current one."""
+    brief_revision: _builtins.int
+    """Brief revision the approval was prepared against; if not 0, must be the one in force."""
     def __init__(
         self,
         *,
@@ -1153,10 +1156,11 @@ class ApproveVersionRequest(_message.Message):
         sample_digest: _builtins.str = ...,
         request_id: _builtins.str = ...,
         etag: _builtins.str = ...,
+        brief_revision: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["etag", b"etag", "name", b"name", "request_id", b"request_id", "sample_digest", b"sample_digest"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["brief_revision", b"brief_revision", "etag", b"etag", "name", b"name", "request_id", b"request_id", "sample_digest", b"sample_digest"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -1,0 +1,54 @@
+"""The fold of a Song: which event changes it how. Unknown events are a defect and never skipped."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable, Mapping
+from datetime import datetime
+from typing import Any, Final
+
+from google.protobuf.message import Message
+from tapelog.session.v1 import events_pb2 as pb
+
+from tapelog_session.domain import brief, notes, recording, songs, stages, version_folds
+from tapelog_session.domain.song import Song
+
+ON: Final[Mapping[type[Message], Callable[[Song, Any, datetime], Song]]] = {
+    pb.SongCreated: songs.on_song_created,
+    pb.WorkLinked: songs.on_work_linked,
+    pb.CatalogueIdsSet: songs.on_catalogue_ids_set,
+    pb.BriefProposed: brief.on_brief_proposed,
+    pb.BriefAmended: brief.on_brief_amended,
+    pb.BriefAgreed: brief.on_brief_agreed,
+    pb.ArrangementApproved: brief.on_arrangement_approved,
+    pb.StageGateEvaluated: stages.on_gate_evaluated,
+    pb.StageAdvanced: stages.on_stage_advanced,
+    pb.TrackDefined: recording.on_track_defined,
+    pb.TakeRecorded: recording.on_take_recorded,
+    pb.TakeChecked: recording.on_take_checked,
+    pb.TakeSelected: recording.on_take_selected,
+    pb.MixVersionProposed: version_folds.on_mix_proposed,
+    pb.MasterVersionProposed: version_folds.on_master_proposed,
+    pb.BriefCheckCompleted: version_folds.on_checked,
+    pb.BriefViolationFlagged: version_folds.on_violation_flagged,
+    pb.VersionRendered: version_folds.on_rendered,
+    pb.VersionRenderFailed: version_folds.on_render_failed,
+    pb.VersionSubmittedForReview: version_folds.on_submitted,
+    pb.ChangesRequested: version_folds.on_changes_requested,
+    pb.VersionApprovalGiven: version_folds.on_approval_given,
+    pb.MixVersionApproved: version_folds.on_mix_approved,
+    pb.MasterVersionApproved: version_folds.on_master_approved,
+    pb.VersionSuperseded: version_folds.on_superseded,
+    pb.NoteAdded: notes.on_note_added,
+    pb.NoteAddressed: notes.on_note_addressed,
+    pb.NoteVerified: notes.on_note_verified,
+    pb.AlternatesRequested: songs.on_alternates_requested,
+    pb.AlternateRendered: songs.on_alternate_rendered,
+    pb.DeliveryPrechecked: songs.on_prechecked,
+}
+"""Every event of a song, once."""
+
+
+def evolve(song: Song, event: Message, time: datetime) -> Song:
+    """Return the song after an event that was recorded at `time`."""
+    return dataclasses.replace(ON[type(event)](song, event, time), update_time=time)

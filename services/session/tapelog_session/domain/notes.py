@@ -1,0 +1,150 @@
+"""Timecoded notes: added to a version, addressed by an engineer, verified by artist or producer."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Final
+
+from google.protobuf.message import Message
+from tapelog.session.v1 import events_pb2
+from tapelog.session.v1 import resources_pb2 as pb
+
+from tapelog_session.domain.checks import TEXT_CHARS_MAX, Fields
+from tapelog_session.domain.errors import NotNow, Unknown
+from tapelog_session.domain.names import VersionName, parse_version
+from tapelog_session.domain.permissions import MUSICIAN, SONGWRITER, require_stage
+from tapelog_session.domain.roles import Actor, RoleValue
+from tapelog_session.domain.song import Note, Song, Version
+from tapelog_session.domain.versions import require_version
+
+NOTES_MAX: Final = 4000
+NOTE_TRACKS_MAX: Final = 64
+
+
+def add_note(song: Song, actor: Actor, note: str, content: pb.Note) -> Sequence[Message]:
+    """Add a note to a version.
+
+    Parameters
+    ----------
+    note : str
+        Its new id.
+    content : Note
+        Version, range, tracks, category, severity and text; the rest is set here.
+    """
+    require_stage(song, "AddNote")
+    name = parse_version(content.version, "version")
+    version = require_version(song, name.kind, name.number)
+    _check_content(song, version, content)
+    if len(song.notes) >= NOTES_MAX:
+        raise NotNow("TOO_MANY_NOTES", f"the song has {NOTES_MAX} notes, which is the limit", limit=NOTES_MAX)
+    added = pb.Note(
+        id=note,
+        version=content.version,
+        range=content.range if content.HasField("range") else None,
+        tracks=content.tracks,
+        category=content.category,
+        severity=content.severity,
+        text=content.text,
+        author=actor.party,
+        author_role=actor.role,
+        state=pb.NOTE_STATE_OPEN,
+    )
+    return [events_pb2.NoteAdded(note=added)]
+
+
+def address_note(song: Song, note: str, answer: str, done_in: VersionName) -> Sequence[Message]:
+    """Say that a note is done, and in which version."""
+    require_stage(song, "AddressNote")
+    fields = Fields()
+    fields.text("answer", answer, TEXT_CHARS_MAX)
+    fields.refuse()
+    known = require_note(song, note)
+    require_version(song, done_in.kind, done_in.number)
+    if known.state != pb.NOTE_STATE_OPEN:
+        raise _wrong_state(known, "only an open note can be addressed")
+    return [events_pb2.NoteAddressed(note=note, answer=answer, version=str(done_in))]
+
+
+def verify_note(song: Song, note: str) -> Sequence[Message]:
+    """Confirm that a note is done."""
+    require_stage(song, "VerifyNote")
+    known = require_note(song, note)
+    if known.state != pb.NOTE_STATE_ADDRESSED:
+        raise _wrong_state(known, "only a note that was addressed can be verified")
+    return [events_pb2.NoteVerified(note=note)]
+
+
+def is_about_own_work(song: Song, party: str, role: RoleValue, tracks: Sequence[str]) -> bool:
+    """Say whether a note on these tracks is about what the person contributed in a role."""
+    if role == SONGWRITER:
+        return any(party in work.writers for work in song.works)
+    if role == MUSICIAN:
+        played = {take.track for take in song.takes.values() if take.recorded_by == party}
+        return bool(tracks) and set(tracks) <= played
+    return False
+
+
+def require_note(song: Song, note: str) -> Note:
+    """Return a note of the song, or refuse."""
+    known = song.notes.get(note)
+    if known is None:
+        raise Unknown("NO_SUCH_NOTE", f"the song has no note {note!r}", note=note)
+    return known
+
+
+def _check_content(song: Song, version: Version, content: pb.Note) -> None:
+    fields = Fields()
+    fields.text("text", content.text, TEXT_CHARS_MAX)
+    fields.that(content.category in pb.NoteCategory.values(), "category", f"{content.category} is not a category")
+    fields.that(
+        content.severity in pb.NoteSeverity.values() and content.severity != pb.NOTE_SEVERITY_UNSPECIFIED,
+        "severity",
+        "say how heavy it is: BLOCKER, SHOULD or NICE",
+    )
+    fields.that(len(content.tracks) <= NOTE_TRACKS_MAX, "tracks", f"at most {NOTE_TRACKS_MAX}")
+    for track in content.tracks:
+        fields.that(track in song.tracks, "tracks", f"the song has no track {track[:64]!r}")
+    if content.HasField("range"):
+        start, end = content.range.start_frame, content.range.end_frame
+        fields.that(0 <= start < end, "range", f"[{start}, {end}) must begin at 0 or later and end after it begins")
+        audio = version.audio[0] if version.audio else None
+        if audio is not None and audio.format.sample_rate_hz == song.sample_rate_hz:
+            length = audio.format.length_frames
+            fields.that(end <= length, "range.end_frame", f"{end} is behind the version's {length} frames")
+    fields.refuse()
+
+
+def _wrong_state(note: Note, rule: str) -> NotNow:
+    state = pb.NoteState.Name(note.state).removeprefix("NOTE_STATE_")
+    return NotNow("WRONG_NOTE_STATE", f"note {note.id} is {state}: {rule}", state=state, note=note.id)
+
+
+def on_note_added(song: Song, event: events_pb2.NoteAdded, time: datetime) -> Song:
+    """Add a note."""
+    name = parse_version(event.note.version, "version")
+    note = Note(
+        id=event.note.id,
+        order=len(song.notes) + 1,
+        kind=name.kind,
+        number=name.number,
+        content=event.note,
+        state=pb.NOTE_STATE_OPEN,
+        create_time=time,
+    )
+    return dataclasses.replace(song, notes=song.notes.set(note.id, note))
+
+
+def on_note_addressed(song: Song, event: events_pb2.NoteAddressed, _time: datetime) -> Song:
+    """Keep the answer."""
+    note = dataclasses.replace(
+        song.notes[event.note], state=pb.NOTE_STATE_ADDRESSED, answer=event.answer, answered_in=event.version
+    )
+    return dataclasses.replace(song, notes=song.notes.set(note.id, note))
+
+
+def on_note_verified(song: Song, event: events_pb2.NoteVerified, _time: datetime) -> Song:
+    """Close the note."""
+    note = dataclasses.replace(song.notes[event.note], state=pb.NOTE_STATE_VERIFIED)
+    return dataclasses.replace(song, notes=song.notes.set(note.id, note))

@@ -1,0 +1,226 @@
+"""Who may do what, and when: one row per RPC. An RPC without a row, and a person without a role, are denied.
+
+Source: the permission matrix of the domain reference (2.4). The first role of a row is the one the RPC is named
+after: a person with several hats acts in that one where they hold it.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable, Iterable, Mapping
+from typing import TYPE_CHECKING, Final
+
+from tapelog.session.v1 import resources_pb2 as pb
+
+from tapelog_session.domain.errors import Condition, Denied, NotNow
+from tapelog_session.domain.roles import RoleValue, role_word
+
+if TYPE_CHECKING:
+    from tapelog_session.domain.names import KindValue
+    from tapelog_session.domain.song import Song, StageValue
+
+SESSION: Final = "/tapelog.session.v1.SessionService/"
+RENDER: Final = "/tapelog.render.v1.RenderService/"
+
+ARTIST: Final = pb.ROLE_ARTIST
+PRODUCER: Final = pb.ROLE_STUDIO_PRODUCER
+SONGWRITER: Final = pb.ROLE_SONGWRITER
+MUSICIAN: Final = pb.ROLE_MUSICIAN
+RECORDING: Final = pb.ROLE_RECORDING_ENGINEER
+MIXING: Final = pb.ROLE_MIXING_ENGINEER
+MASTERING: Final = pb.ROLE_MASTERING_ENGINEER
+TECHNICIAN: Final = pb.ROLE_STUDIO_TECHNICIAN
+LABEL: Final = pb.ROLE_LABEL
+BILLING: Final = pb.ROLE_BILLING_READER
+
+STAGES: Final = (
+    pb.STAGE_PRE_PRODUCTION,
+    pb.STAGE_RECORDING,
+    pb.STAGE_MIXING,
+    pb.STAGE_MASTERING,
+    pb.STAGE_DELIVERED,
+    pb.STAGE_ARCHIVED,
+)
+"""The way forward; there is no skip."""
+PRE_STAGE, RECORDING_STAGE, MIXING_STAGE, MASTERING_STAGE, DELIVERED_STAGE, ARCHIVED_STAGE = STAGES
+OPEN: Final = STAGES[:4]
+"""Stages in which work goes on."""
+
+AUDITOR: Final = "AUDITOR"
+BILLING_READER: Final = "BILLING_READER"
+INTEGRATION: Final = "INTEGRATION"
+"""Roles that a token may give for the whole tenant."""
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Row:
+    """Who may call one RPC on a project, and in which stages of the song.
+
+    Attributes
+    ----------
+    roles : tuple of Role
+        Any of these allows it; the first held one is used.
+    own : tuple of Role
+        These allow it for the person's own work only.
+    stages : tuple of Stage
+        Where it is legal; empty for an RPC that is not about a stage.
+    kinds : Mapping[VersionKind, tuple of Role]
+        Where the roles depend on the kind of version.
+    tenant_roles : frozenset[str]
+        Roles of the token that allow it in every project of the tenant; reading only.
+    is_tenant_wide : bool
+        Anybody signed in to the tenant may call it; what it shows or does is limited by itself.
+    is_open_to_services : bool
+        Tapelog's own services may call it.
+    """
+
+    roles: tuple[RoleValue, ...] = ()
+    own: tuple[RoleValue, ...] = ()
+    stages: tuple[StageValue, ...] = ()
+    kinds: Mapping[KindValue, tuple[RoleValue, ...]] = dataclasses.field(default_factory=dict)
+    tenant_roles: frozenset[str] = frozenset()
+    is_tenant_wide: bool = False
+    is_open_to_services: bool = False
+
+
+_PEOPLE: Final = (PRODUCER, ARTIST, MIXING, MASTERING, RECORDING, TECHNICIAN, MUSICIAN, SONGWRITER, LABEL)
+_READ: Final = Row(_PEOPLE, tenant_roles=frozenset({AUDITOR}), is_open_to_services=True)
+_ANYBODY: Final = Row(is_tenant_wide=True, is_open_to_services=True)
+_RENDERERS: Final = (MIXING, MASTERING, RECORDING, PRODUCER)
+_REVIEW: Final = (MIXING_STAGE, MASTERING_STAGE)
+_WORK: Final = (RECORDING_STAGE, *_REVIEW)
+
+MATRIX: Final[Mapping[str, Row]] = {
+    SESSION + "UpsertParty": _ANYBODY,
+    SESSION + "GetParty": _ANYBODY,
+    SESSION + "CreateProject": Row(is_tenant_wide=True),
+    SESSION + "GetProject": dataclasses.replace(_READ, roles=(*_PEOPLE, BILLING)),
+    SESSION + "ListProjects": _ANYBODY,
+    SESSION + "AddMember": Row((PRODUCER,)),
+    SESSION + "RemoveMember": Row((PRODUCER,)),
+    SESSION + "CreateSong": Row((PRODUCER, ARTIST)),
+    SESSION + "GetSong": _READ,
+    SESSION + "ListSongs": _READ,
+    SESSION + "ListSongEvents": _READ,
+    SESSION + "RegisterWork": Row((SONGWRITER, PRODUCER, ARTIST), stages=(PRE_STAGE,)),
+    SESSION + "SetCatalogueIds": Row((PRODUCER, LABEL, MASTERING), stages=OPEN),
+    SESSION + "ProposeBrief": Row((ARTIST, PRODUCER), stages=OPEN),
+    SESSION + "AgreeBrief": Row((ARTIST, PRODUCER), stages=OPEN),
+    SESSION + "CheckRecipe": _READ,
+    SESSION + "ApproveArrangement": Row((ARTIST, PRODUCER), stages=(PRE_STAGE,)),
+    SESSION + "UploadAsset": Row((RECORDING, TECHNICIAN, PRODUCER), own=(MUSICIAN,)),
+    SESSION + "GetAsset": _READ,
+    SESSION + "DownloadObject": _READ,
+    SESSION + "DefineTrack": Row((RECORDING, TECHNICIAN, PRODUCER), stages=(PRE_STAGE, RECORDING_STAGE)),
+    SESSION + "AddTake": Row((RECORDING, TECHNICIAN, PRODUCER), own=(MUSICIAN,), stages=(RECORDING_STAGE,)),
+    SESSION + "SelectTake": Row((PRODUCER, ARTIST, RECORDING), stages=(RECORDING_STAGE,)),
+    SESSION + "ProposeMixVersion": Row((MIXING, PRODUCER), stages=(MIXING_STAGE,)),
+    SESSION + "ProposeMasterVersion": Row((MASTERING, PRODUCER), stages=(MASTERING_STAGE,)),
+    SESSION + "GetVersion": _READ,
+    SESSION + "SubmitVersion": Row(
+        (MIXING, MASTERING, PRODUCER),
+        stages=_REVIEW,
+        kinds={pb.VERSION_KIND_MIX: (MIXING, PRODUCER), pb.VERSION_KIND_MASTER: (MASTERING, PRODUCER)},
+    ),
+    SESSION + "RequestChanges": Row((PRODUCER,), stages=_REVIEW),
+    SESSION + "ApproveVersion": Row((ARTIST, PRODUCER), stages=_REVIEW),
+    SESSION + "RequestAlternates": Row(_RENDERERS, stages=(*_REVIEW, DELIVERED_STAGE)),
+    SESSION + "AddNote": Row(
+        (PRODUCER, ARTIST, MIXING, MASTERING, RECORDING, TECHNICIAN, LABEL), own=(SONGWRITER, MUSICIAN), stages=_WORK
+    ),
+    SESSION + "AddressNote": Row((MIXING, MASTERING, RECORDING), stages=_WORK),
+    SESSION + "VerifyNote": Row((ARTIST, PRODUCER), stages=_WORK),
+    SESSION + "EvaluateGate": _READ,
+    SESSION + "AdvanceStage": Row((PRODUCER,)),
+    SESSION + "BuildDelivery": Row((MASTERING, PRODUCER, TECHNICIAN), stages=(MASTERING_STAGE, DELIVERED_STAGE)),
+    SESSION + "GetDelivery": _READ,
+    SESSION + "AcceptDelivery": Row((LABEL,), stages=(DELIVERED_STAGE,)),
+    SESSION + "CheckPermission": _ANYBODY,
+    RENDER + "ValidateRecipe": _ANYBODY,
+    RENDER + "CreateRenderJob": Row(_RENDERERS, is_open_to_services=True),
+    RENDER + "BatchCreateRenderJobs": Row(_RENDERERS, is_open_to_services=True),
+    RENDER + "GetRenderJob": _READ,
+    RENDER + "ListRenderJobs": _READ,
+    RENDER + "WatchRenderJob": _READ,
+    RENDER + "CancelRenderJob": Row(_RENDERERS, is_open_to_services=True),
+    RENDER + "GetBatch": _READ,
+    RENDER + "ListUsageEntries": Row(
+        (BILLING, PRODUCER), tenant_roles=frozenset({AUDITOR, BILLING_READER}), is_open_to_services=True
+    ),
+}
+
+
+def owns_nothing(_role: RoleValue) -> bool:
+    """Say that nothing asked about is the person's own work."""
+    return False
+
+
+def allowing_roles(
+    rpc: str,
+    held: Iterable[RoleValue],
+    *,
+    kind: KindValue | None = None,
+    owns: Callable[[RoleValue], bool] = owns_nothing,
+) -> tuple[RoleValue, ...]:
+    """Return the held roles that allow an RPC, best first; empty is a denial.
+
+    Parameters
+    ----------
+    rpc : str
+        Full name.
+    held : Iterable[Role]
+        The person's roles in the project.
+    kind : VersionKind, optional
+        For RPCs about a version.
+    owns : Callable[[Role], bool]
+        Whether what is asked about is the person's own work in that role.
+    """
+    row = MATRIX.get(rpc)
+    if row is None:
+        return ()
+    have = set(held)
+    roles = row.roles if kind is None else row.kinds.get(kind, row.roles)
+    return tuple(role for role in roles if role in have) + tuple(
+        role for role in row.own if role in have and owns(role)
+    )
+
+
+def denial(rpc: str, held: Iterable[RoleValue]) -> Denied:
+    """Return the refusal of an RPC to a person with these roles."""
+    row = MATRIX.get(rpc)
+    short = rpc.rpartition("/")[2]
+    if row is None:
+        return Denied("NO_RULE", f"nobody may call {rpc}: it has no row in the permission matrix", rpc=rpc)
+    wanted = " or ".join(role_word(role) for role in row.roles) or "nobody"
+    if row.own:
+        wanted += f", or for their own work {' or '.join(role_word(role) for role in row.own)}"
+    have = ", ".join(role_word(role) for role in held) or "none"
+    return Denied(
+        "ROLE_MISSING",
+        f"{short} is for {wanted}; your roles in this project: {have}. Ask the studio producer.",
+        rpc=short,
+        wanted=wanted,
+        roles=have,
+    )
+
+
+def require_stage(song: Song, rpc: str) -> None:
+    """Refuse an RPC (by its short name) in a stage where it is not legal.
+
+    Raises
+    ------
+    NotNow
+        `WRONG_STAGE`.
+    """
+    stages = MATRIX[SESSION + rpc].stages
+    if stages and song.stage not in stages:
+        at, legal = stage_word(song.stage), " or ".join(stage_word(stage) for stage in stages)
+        text = f"{rpc} belongs to {legal}; the song is in {at}"
+        raise NotNow(
+            "WRONG_STAGE", text, conditions=[Condition("WRONG_STAGE", str(song.name), text)], stage=at, legal=legal
+        )
+
+
+def stage_word(stage: StageValue) -> str:
+    """Return `MIXING` for STAGE_MIXING."""
+    return pb.Stage.Name(stage).removeprefix("STAGE_")

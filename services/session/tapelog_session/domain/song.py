@@ -1,0 +1,255 @@
+"""The state of a Song: everything its gates read, and nothing else.
+
+Protobuf messages in it (recipes, measurements, verdicts) are values: they are never changed once they are here.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from datetime import datetime
+from typing import TYPE_CHECKING, TypeAlias
+
+import immutables
+from tapelog.common.v1 import audio_pb2, recipe_pb2
+from tapelog.session.v1 import brief_pb2
+from tapelog.session.v1 import resources_pb2 as pb
+
+from tapelog_session.domain.names import SongName
+from tapelog_session.domain.roles import REQUIRED_CONSENTS, Consent, RoleValue, missing_consents
+
+if TYPE_CHECKING:
+    from tapelog_session.domain.names import KindValue
+
+    StageValue: TypeAlias = pb.Stage.ValueType
+    CheckStateValue: TypeAlias = pb.TakeCheckState.ValueType
+    VersionStateValue: TypeAlias = pb.VersionState.ValueType
+    NoteStateValue: TypeAlias = pb.NoteState.ValueType
+    Recipe: TypeAlias = recipe_pb2.MixRecipe | recipe_pb2.MasterRecipe
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Brief:
+    """The vision brief in force, and who agreed to this revision."""
+
+    revision: int
+    intent: str
+    non_goals: tuple[str, ...]
+    constraints: tuple[brief_pb2.Constraint, ...]
+    agreements: tuple[Consent, ...] = ()
+
+    @property
+    def is_agreed(self) -> bool:
+        """Whether every required role agreed to this revision."""
+        return not missing_consents(self.agreements)
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Track:
+    """One lane; `order` counts from 1 as tracks are defined."""
+
+    id: str
+    order: int
+    title: str
+    required: bool
+    selected_take: str = ""
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Take:
+    """One recorded pass and what its arrival check found."""
+
+    id: str
+    order: int
+    track: str
+    asset_sha256: str
+    recorded_by: str
+    check_state: CheckStateValue = pb.TAKE_CHECK_STATE_PENDING
+    findings: tuple[str, ...] = ()
+    measurements: audio_pb2.Measurements | None = None
+    format: audio_pb2.AudioFormat | None = None
+
+    @property
+    def has_passed(self) -> bool:
+        """Whether it is fit for use."""
+        return self.check_state == pb.TAKE_CHECK_STATE_PASSED
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Approval:
+    """A consent bound to exact bytes; inapplicable as soon as one of the bound values differs."""
+
+    party: str
+    role: RoleValue
+    sample_digest: str
+    recipe_digest: str
+    brief_revision: int
+    time: datetime
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Version:
+    """An immutable recipe with its render and review state.
+
+    Attributes
+    ----------
+    mix_number : int
+        Of a master: the approved mix it is made from; 0 for a mix.
+    recipe_revision, signal_revision : int
+        Brief revision of the last check over the recipe and over the signal; 0 before the first.
+    """
+
+    kind: KindValue
+    number: int
+    state: VersionStateValue
+    proposed_by: str
+    comment: str
+    recipe: Recipe
+    recipe_digest: str
+    mix_number: int
+    create_time: datetime
+    recipe_revision: int = 0
+    recipe_verdicts: tuple[brief_pb2.BriefVerdict, ...] = ()
+    signal_revision: int = 0
+    signal_verdicts: tuple[brief_pb2.BriefVerdict, ...] = ()
+    audio: tuple[audio_pb2.AudioResult, ...] = ()
+    attachments: tuple[pb.Attachment, ...] = ()
+    render_job: str = ""
+    render_error: str = ""
+    approvals: tuple[Approval, ...] = ()
+
+    @property
+    def is_rendered(self) -> bool:
+        """Whether there is audio."""
+        return bool(self.audio)
+
+    @property
+    def is_superseded(self) -> bool:
+        """Whether another version took its place."""
+        return self.state == pb.VERSION_STATE_SUPERSEDED
+
+    @property
+    def sample_digest(self) -> str:
+        """Digest of the samples that are approved; empty until rendered."""
+        return self.audio[0].sample_digest if self.audio else ""
+
+    @property
+    def verdicts(self) -> tuple[brief_pb2.BriefVerdict, ...]:
+        """Every verdict, over the recipe and over the signal."""
+        return self.recipe_verdicts + self.signal_verdicts
+
+    def applicable(self, brief_revision: int) -> tuple[Approval, ...]:
+        """Return the approvals whose four bound values all still match."""
+        bound = (self.sample_digest, self.recipe_digest, brief_revision)
+        return tuple(a for a in self.approvals if (a.sample_digest, a.recipe_digest, a.brief_revision) == bound)
+
+    def missing_approvals(self, brief_revision: int) -> tuple[RoleValue, ...]:
+        """Return the required roles without an applicable approval."""
+        have = {approval.role for approval in self.applicable(brief_revision)}
+        return tuple(role for role in REQUIRED_CONSENTS if role not in have)
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Note:
+    """A remark on a version."""
+
+    id: str
+    order: int
+    kind: KindValue
+    number: int
+    content: pb.Note
+    state: NoteStateValue
+    create_time: datetime
+    answer: str = ""
+    answered_in: str = ""
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Alternate:
+    """A variant of a mix and its render."""
+
+    order: int
+    mix_number: int
+    spec: recipe_pb2.Alternate
+    audio: audio_pb2.AudioResult | None = None
+    render_job: str = ""
+    render_error: str = ""
+
+    @property
+    def is_pending(self) -> bool:
+        """Whether its render is on the way."""
+        return self.audio is None and not self.render_error
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Precheck:
+    """The last attempt to build a delivery: whether it could be, for which master, and the package."""
+
+    passed: bool
+    findings: tuple[str, ...]
+    delivery: str
+    master_number: int
+
+
+Versions: TypeAlias = "immutables.Map[int, Version]"
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Song:
+    """One finished recording in the making. `id` is empty before its first event."""
+
+    id: str = ""
+    project: str = ""
+    title: str = ""
+    stage: StageValue = pb.STAGE_UNSPECIFIED
+    cycle: int = 0
+    sample_rate_hz: int = 0
+    bit_depth: int = 0
+    isrc: str = ""
+    external_ref: str = ""
+    create_time: datetime | None = None
+    update_time: datetime | None = None
+    works: tuple[pb.Work, ...] = ()
+    brief: Brief | None = None
+    arrangement: tuple[Consent, ...] = ()
+    tracks: immutables.Map[str, Track] = immutables.Map()
+    takes: immutables.Map[str, Take] = immutables.Map()
+    mixes: Versions = immutables.Map()
+    masters: Versions = immutables.Map()
+    notes: immutables.Map[str, Note] = immutables.Map()
+    alternates: immutables.Map[tuple[int, str], Alternate] = immutables.Map()
+    recipe_bytes: int = 0
+    precheck: Precheck | None = None
+    delivery: str = ""
+
+    @property
+    def exists(self) -> bool:
+        """Whether it was created."""
+        return bool(self.id)
+
+    @property
+    def name(self) -> SongName:
+        """Its resource name."""
+        return SongName(self.project, self.id)
+
+    @property
+    def brief_revision(self) -> int:
+        """The revision in force; 0 without a brief."""
+        return self.brief.revision if self.brief else 0
+
+    def versions(self, kind: KindValue) -> Versions:
+        """Return the versions of a kind by number."""
+        return self.mixes if kind == pb.VERSION_KIND_MIX else self.masters
+
+    def approved(self, kind: KindValue) -> Version | None:
+        """Return the one approved version of a kind, if there is one."""
+        return next((v for v in self.versions(kind).values() if v.state == pb.VERSION_STATE_APPROVED), None)
+
+    def candidate(self, kind: KindValue) -> Version | None:
+        """Return the version that a gate is about: the approved one, else the newest that was not superseded."""
+        living = [v for v in self.versions(kind).values() if not v.is_superseded]
+        return self.approved(kind) or max(living, key=lambda v: v.number, default=None)
+
+    def selected_takes(self) -> tuple[Take, ...]:
+        """Return the selected take of every track that has one, in the tracks' order."""
+        tracks = sorted(self.tracks.values(), key=lambda track: track.order)
+        return tuple(self.takes[track.selected_take] for track in tracks if track.selected_take)
