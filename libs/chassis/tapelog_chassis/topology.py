@@ -126,12 +126,7 @@ STREAMS: Final = (
     ),
 )
 
-RENDER_OUTCOMES: Final = (
-    "renderjob_render_succeeded",
-    "renderjob_render_reused_from_cache",
-    "renderjob_render_failed",
-    "renderjob_render_cancelled",
-)
+RENDER_OUTCOMES: Final = ("render_job_render_succeeded", "render_job_render_failed", "render_job_render_cancelled")
 """The public events by which other contexts learn how a job ended (a subject wildcard is a whole token)."""
 
 SESSION_PROCESS: Final = "session-process"

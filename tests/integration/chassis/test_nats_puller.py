@@ -123,7 +123,7 @@ async def test_a_dead_letter_reaches_the_advisory_stream(broker: Broker) -> None
 
 
 async def test_reading_resumes_within_three_seconds_of_a_kill(broker: Broker) -> None:
-    """After kill -9 of the server an idle and an ordered reader both go on, and miss nothing."""
+    """After kill -9 of the server an idle and an ordered reader both go on; only the durable may repeat a message."""
     async with feed(broker) as (notify, puller), OrderedReader(notify, PUB, filters=("pub.acme.>",)) as reader:
         await publish(notify, 0, 1)
         await (await next_of(puller)).ack_sync()
@@ -135,6 +135,10 @@ async def test_reading_resumes_within_three_seconds_of_a_kill(broker: Broker) ->
             await publish(notify, n, n + 1)
             async with asyncio.timeout(RESUME_S):
                 durable, ordered = await asyncio.gather(*waiting)
+                while durable.position <= n:
+                    # The server writes a durable's acknowledgements later than its messages.
+                    await durable.ack_sync()
+                    durable = await anext(puller)
             assert (durable.data, ordered.data) == (b"%d" % n, b"%d" % n)
             assert time.monotonic() - started_s < RESUME_S
             await durable.ack_sync()

@@ -1,5 +1,8 @@
 """The one list of streams, subjects and consumers agrees with itself."""
 
+import re
+from pathlib import Path
+
 import pytest
 from tapelog_chassis import topology
 from tapelog_chassis.nats.permissions import SERVICES, Permissions
@@ -82,6 +85,13 @@ def test_consumers_read_streams_that_exist_and_jobs_do_not_overlap() -> None:
         subject = topology.job_subject("render", class_, "acme", "rj-1")
         takers = [c.name for c in topology.CONSUMERS if any(matches(p, subject) for p in c.filters)]
         assert takers == [class_]
+
+
+def test_the_awaited_outcomes_are_events_that_exist() -> None:
+    """The names that the session filters public events by are in the event catalogue."""
+    catalogue = (Path(__file__).parents[3] / "docs" / "events.md").read_text()
+    types = re.findall(r"tapelog\.render_job\.render_\w+\.v\d+", catalogue)
+    assert set(topology.RENDER_OUTCOMES) <= {topology.event_token(type_) for type_ in types}
 
 
 def test_the_sizes_fit() -> None:

@@ -84,6 +84,8 @@ class Delivery:
         """
         Say that it is done and wait until the server knows, with a few retries.
 
+        Not a proof: the server writes acknowledgements later than messages, so a kill may still bring it again.
+
         Raises
         ------
         Unreachable
