@@ -27,6 +27,9 @@ MAX_ACK_PENDING: Final = 64
 SUBSCRIPTION_MAX_ACK_PENDING: Final = 256
 """The same for one subscriber's feed."""
 
+SUBSCRIPTION_PREFIX: Final = "sub-"
+"""Ids of subscriptions, and so the names of their consumers, begin with it; no other durable's name does."""
+
 CONTEXTS: Final = ("session", "render", "usage", "notify")
 JOB_CLASSES: Final = ("interactive", "standard", "bulk")
 NONE_TOKEN: Final = "-"  # noqa: S105 - a subject token, not a secret
@@ -88,6 +91,8 @@ JOBS: Final = "JOBS"
 ADV: Final = "ADV"
 SNAP_BUCKET: Final = "snap"
 SNAP: Final = f"KV_{SNAP_BUCKET}"
+SECRETS_BUCKET: Final = "secrets"
+SECRETS: Final = f"KV_{SECRETS_BUCKET}"
 CANCEL_SUBJECTS: Final = "ctl.render.cancel.*"
 PROGRESS_SUBJECTS: Final = "tel.render.progress.*.*"
 
@@ -98,7 +103,7 @@ STREAMS: Final = (
         StreamSpec(name=es_stream(context), subjects=(f"es.{context}.*.*",), share=share, allow_atomic=True)
         for context, share in _EVENT_SHARES.items()
     ),
-    StreamSpec(name=PUB, subjects=("pub.*.*.*.*",), share=0.25, max_age_s=400 * DAY_S),
+    StreamSpec(name=PUB, subjects=("pub.*.*.*.*",), share=0.24, max_age_s=400 * DAY_S, allow_atomic=True),
     StreamSpec(
         name=JOBS,
         subjects=("job.*.*.*.*",),
@@ -124,6 +129,7 @@ STREAMS: Final = (
         max_messages_per_subject=1,
         allow_rollup=True,
     ),
+    StreamSpec(name=SECRETS, subjects=(f"$KV.{SECRETS_BUCKET}.*.*",), share=0.01, max_messages_per_subject=1),
 )
 
 RENDER_OUTCOMES: Final = ("render_job_render_succeeded", "render_job_render_failed", "render_job_render_cancelled")
@@ -221,12 +227,40 @@ def snapshot_subject(context: str, tenant: str, id_: str) -> str:
     return f"$KV.{SNAP_BUCKET}.{_token('context', context)}.{_token('tenant', tenant)}.{_token('id', id_)}"
 
 
-def subscription_consumer(subscription: str, filters: tuple[str, ...]) -> ConsumerSpec:
-    """Describe the durable `sub-<id>` on PUB that notify makes for one subscription."""
+def secret_subject(tenant: str, subscription: str) -> str:
+    """Where a subscription's encrypted secret is: the key `<tenant>.<subscription>` of the bucket."""
+    return f"$KV.{SECRETS_BUCKET}.{_token('tenant', tenant)}.{_token('subscription', subscription)}"
+
+
+def subscription_consumer(
+    subscription: str,
+    filters: tuple[str, ...],
+    *,
+    after_position: int = 0,
+    max_ack_pending: int = SUBSCRIPTION_MAX_ACK_PENDING,
+) -> ConsumerSpec:
+    """
+    Describe the durable on PUB that notify makes for one subscription; it bears the subscription's id, `sub-…`.
+
+    Parameters
+    ----------
+    subscription
+        The id.
+    filters
+        Subjects, none of which may overlap another.
+    after_position
+        Deliver what comes behind this position.
+    max_ack_pending
+        1 for ordered delivery: the next event leaves when the one before was accepted.
+    """
+    name = _token("subscription", subscription)
+    if not name.startswith(SUBSCRIPTION_PREFIX):
+        raise ValueError(f"subscription {subscription!r} does not begin with {SUBSCRIPTION_PREFIX!r}")
     return ConsumerSpec(
-        name=f"sub-{_token('subscription', subscription)}",
+        name=name,
         stream=PUB,
         owner="notify",
         filters=filters,
-        max_ack_pending=SUBSCRIPTION_MAX_ACK_PENDING,
+        max_ack_pending=max_ack_pending,
+        start_sequence=after_position + 1,
     )

@@ -18,6 +18,8 @@ MIN_STORE_BYTES: Final = 256 * 1024 * 1024
 """Less than this is not worth starting on."""
 MAX_STORE_BYTES: Final = 256 * 1024**3
 MAX_PAYLOAD_BYTES: Final = 1024 * 1024
+MAX_CONTROL_LINE_BYTES: Final = 16 * 1024
+"""A connection presents its permissions in one line; the server's default of 4 KiB is too short for notify's."""
 MAX_CONNECTIONS: Final = 256
 MAX_PENDING_BYTES: Final = 32 * 1024 * 1024
 """Unsent bytes per client before the server drops it as too slow."""
@@ -86,6 +88,7 @@ log_file: {quoted(str(folder / "nats-server.log"))}
 logfile_size_limit: {LOG_FILE_BYTES}
 logfile_max_num: 2
 max_payload: {MAX_PAYLOAD_BYTES}
+max_control_line: {MAX_CONTROL_LINE_BYTES}
 max_connections: {MAX_CONNECTIONS}
 max_pending: {MAX_PENDING_BYTES}
 write_deadline: "5s"

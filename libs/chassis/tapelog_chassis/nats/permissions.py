@@ -13,7 +13,19 @@ from dataclasses import dataclass
 from typing import Final
 
 from tapelog_chassis import topology
-from tapelog_chassis.topology import ADV, CONSUMERS, CONTEXTS, JOB_CLASSES, JOBS, PUB, SNAP, SNAP_BUCKET, es_stream
+from tapelog_chassis.topology import (
+    ADV,
+    CONSUMERS,
+    CONTEXTS,
+    JOB_CLASSES,
+    JOBS,
+    PUB,
+    SECRETS,
+    SECRETS_BUCKET,
+    SNAP,
+    SNAP_BUCKET,
+    es_stream,
+)
 
 API: Final = "$JS.API"
 
@@ -125,15 +137,18 @@ def _worker() -> Permissions:
 
 def _notify() -> Permissions:
     read_logs = [subject for context in CONTEXTS for subject in _tail(context)]
-    publish_public = ("pub.*.*.*.*", f"{API}.DIRECT.GET.{PUB}")
+    publish_public = ("pub.*.*.*.*", f"{API}.DIRECT.GET.{PUB}", f"{API}.STREAM.INFO.{PUB}")
+    secrets = (f"$KV.{SECRETS_BUCKET}.*.*", f"{API}.DIRECT.GET.{SECRETS}.$KV.{SECRETS_BUCKET}.*.*")
     subscriptions = (
         f"{API}.CONSUMER.CREATE.{PUB}.>",
         f"{API}.CONSUMER.DELETE.{PUB}.*",
         f"{API}.CONSUMER.INFO.{PUB}.*",
+        f"{API}.CONSUMER.PAUSE.{PUB}.*",
+        f"{API}.CONSUMER.RESET.{PUB}.*",
         f"{API}.CONSUMER.MSG.NEXT.{PUB}.*",
         f"$JS.ACK.{PUB}.>",
     )
-    return _service("notify", (*_append_and_load("notify"), *read_logs, *publish_public, *subscriptions))
+    return _service("notify", (*_append_and_load("notify"), *read_logs, *publish_public, *secrets, *subscriptions))
 
 
 def _admin() -> Permissions:
@@ -159,6 +174,6 @@ def subscriber(subscription: str, durable: str) -> Permissions:
     subscription
         Names the tool's inbox prefix, `_INBOX_<subscription>`.
     durable
-        The consumer made for it, `sub-<id>`.
+        The consumer made for it.
     """
     return Permissions(publish=_durable(PUB, durable), subscribe=(_inbox(subscription),))

@@ -1,0 +1,88 @@
+"""The form of public events on NATS: CloudEvents binary mode, protobuf body, our `tl-*` headers."""
+
+from collections.abc import Mapping
+from typing import Final
+
+from tapelog_chassis.event_log import CorruptStream
+from tapelog_chassis.event_log.codec import (
+    MSG_ID,
+    SCHEMA_SCHEME,
+    decode_value,
+    encode,
+    parse_time,
+)
+from tapelog_chassis.nats import Delivery
+from tapelog_chassis.topology import es_stream, pub_subject
+
+from tapelog_notify.application.ports import Outgoing, Positions
+from tapelog_notify.domain.public_event import PublicEvent
+
+SOURCE_POSITION: Final = "tl-source-position"
+"""How far every log was published with this message: `ES_SESSION=12,ES_RENDER=7`."""
+
+_PUBLIC_TL: Final = frozenset(
+    {"tl-actor", "tl-on-behalf-of", "tl-role-used", "tl-project", "tl-song", "tl-external-ref"}
+)
+"""Our headers that outsiders get; hashes, request ids and membership sequences stay inside."""
+
+
+def encode_public(outgoing: Outgoing) -> tuple[str, dict[str, str]]:
+    """Return subject and headers of a public message; its body is the event's own."""
+    event = outgoing.event
+    metadata = event.metadata
+    subject = pub_subject(event.aggregate.tenant, metadata.project, metadata.song, event.type)
+    headers = {name: value for name, value in encode(event).items() if not name.startswith("tl-") or name in _PUBLIC_TL}
+    headers[MSG_ID] = event.event_id
+    headers[SOURCE_POSITION] = format_positions(outgoing.positions)
+    return subject, headers
+
+
+def format_positions(positions: Positions) -> str:
+    """Write the value of `tl-source-position`."""
+    return ",".join(f"{es_stream(context)}={position}" for context, position in positions.items())
+
+
+def parse_positions(text: str, contexts: Mapping[str, str]) -> dict[str, int]:
+    """Read `tl-source-position`; `contexts` maps stream names to contexts."""
+    pairs = (item.partition("=") for item in text.split(",") if item)
+    return {contexts[stream]: int(position) for stream, _, position in pairs if stream in contexts}
+
+
+def decode_public(delivery: Delivery) -> PublicEvent:
+    """
+    Read a public event back from its message.
+
+    Raises
+    ------
+    CorruptStream
+        If a header is missing or unreadable.
+    """
+    headers = delivery.headers
+
+    def text(name: str) -> str:
+        return decode_value(headers.get(name, ""))
+
+    try:
+        return PublicEvent(
+            id=decode_value(headers["ce-id"]),
+            type=decode_value(headers["ce-type"]),
+            source=decode_value(headers["ce-source"]),
+            time=parse_time(decode_value(headers["ce-time"])),
+            tenant=decode_value(headers["ce-tenant"]),
+            project=text("tl-project"),
+            song=text("tl-song"),
+            aggregate=decode_value(headers["ce-subject"]),
+            sequence=int(headers["ce-sequence"]),
+            position=delivery.position,
+            actor=text("tl-actor"),
+            on_behalf_of=text("tl-on-behalf-of"),
+            role_used=text("tl-role-used"),
+            correlation_id=text("ce-correlationid"),
+            causation_id=text("ce-causationid"),
+            schema=decode_value(headers["ce-dataschema"]).removeprefix(SCHEMA_SCHEME),
+            data=delivery.data,
+        )
+    except (KeyError, ValueError) as error:
+        raise CorruptStream(
+            delivery.subject, 0, f"the message at position {delivery.position} is not a public event ({error!r})"
+        ) from error

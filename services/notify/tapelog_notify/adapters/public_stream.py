@@ -1,0 +1,198 @@
+"""The public stream on JetStream: fenced writing, and reading for gRPC followers."""
+
+import json
+import uuid
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from datetime import datetime, timedelta
+from typing import Any, Final, Self
+
+import nats.errors
+import structlog
+from nats.aio.client import Client
+from tapelog_chassis.event_log.codec import decode_value, format_time, parse_time
+from tapelog_chassis.nats import JetStreamApiError, NatsError, OrderedReader, Unreachable, api, direct
+from tapelog_chassis.topology import CONTEXTS, PUB, es_stream
+
+from tapelog_notify.application.ports import Bounds, End, Outgoing
+from tapelog_notify.domain.event_filter import EventFilter
+from tapelog_notify.domain.public_event import PublicEvent
+from tapelog_notify.errors import FenceLost, PublishRefused, PublishUnknown
+
+from .public_codec import SOURCE_POSITION, decode_public, encode_public, parse_positions
+from .subjects import public_subjects
+
+PUBLISH_TIMEOUT_S: Final = 2.0
+"""The client package does not fail a pending request when the link breaks: it waits for all of this."""
+READ_TIMEOUT_S: Final = 2.0
+READ_AHEAD: Final = 128
+"""Events that wait in this process for one follower; the rest wait in the stream."""
+
+WRONG_LAST_SEQUENCE: Final = 10071
+BATCH_DUPLICATE: Final = 10201
+_TRANSIENT: Final = frozenset({10164, 10008, 10039, 10176, 10189, 10210})
+"""Busy, starting, or an atomic batch that the server dropped before its end."""
+CLOCK_SKEW: Final = timedelta(seconds=5)
+"""The broker's clock may be behind that of the service which recorded an event by this much."""
+_NOT_FOUND: Final = "404"
+_STREAMS: Final = {es_stream(context): context for context in CONTEXTS}
+
+_log = structlog.get_logger(__name__)
+
+
+class JetStreamPublicStream:
+    """The stream PUB as its writer sees it: a `PublicStream`."""
+
+    def __init__(self, connection: Client) -> None:
+        self._connection = connection
+
+    async def end(self) -> End:
+        """See `PublicStream.end`."""
+        state = (await api.request(self._connection, f"STREAM.INFO.{PUB}"))["state"]
+        position = int(state["last_seq"])
+        if not state["messages"]:
+            # Empty after a purge: everything is published again, under the same ids, behind the old positions.
+            return End(position, {})
+        last = await direct.get_last(self._connection, PUB, "pub.>", timeout_s=READ_TIMEOUT_S)
+        if last is None or last.position < position:
+            raise Unreachable(f"the last message of {PUB} ({position}) cannot be read yet")
+        return End(last.position, parse_positions(last.headers[SOURCE_POSITION], _STREAMS))
+
+    async def publish(self, end_position: int, batch: Sequence[Outgoing]) -> int:
+        """See `PublicStream.publish`."""
+        messages = [encode_public(outgoing) for outgoing in batch]
+        messages[0][1]["Nats-Expected-Last-Sequence"] = str(end_position)
+        messages[0][1]["Nats-Expected-Stream"] = PUB
+        if len(messages) > 1:
+            batch_id = uuid.uuid4().hex
+            for number, (_, headers) in enumerate(messages, start=1):
+                headers["Nats-Batch-Id"] = batch_id
+                headers["Nats-Batch-Sequence"] = str(number)
+            messages[-1][1]["Nats-Batch-Commit"] = "1"
+        answer = await self._send(messages, [outgoing.event.data for outgoing in batch])
+        if refusal := answer.get("error"):
+            raise _meaning_of(refusal)
+        if answer.get("duplicate"):
+            raise PublishRefused(f"event {batch[0].event.event_id} is in {PUB} already, but not at its end")
+        return int(answer["seq"])
+
+    async def _send(self, messages: Sequence[tuple[str, dict[str, str]]], bodies: Sequence[bytes]) -> dict[str, Any]:
+        try:
+            for (subject, headers), body in zip(messages[:-1], bodies[:-1], strict=True):
+                await self._connection.publish(subject, body, headers=headers)
+            subject, headers = messages[-1]
+            message = await self._connection.request(subject, bodies[-1], timeout=PUBLISH_TIMEOUT_S, headers=headers)
+            answer: dict[str, Any] = json.loads(message.data)
+        except (nats.errors.Error, TimeoutError) as error:
+            raise PublishUnknown(f"{type(error).__name__} {error}".strip()) from error
+        return answer
+
+
+def _meaning_of(refusal: dict[str, Any]) -> Exception:
+    code, err_code = int(refusal.get("code", 0)), int(refusal.get("err_code", 0))
+    text = f"{refusal.get('description', '')} (error {err_code})"
+    if err_code in {WRONG_LAST_SEQUENCE, BATCH_DUPLICATE}:
+        return FenceLost(text)
+    if err_code in _TRANSIENT or code == 503:
+        return PublishUnknown(text)
+    return PublishRefused(f"{PUB}: {text}")
+
+
+class JetStreamPublicEvents:
+    """The stream PUB as followers see it: a `PublicEvents`."""
+
+    def __init__(self, connection: Client) -> None:
+        self._connection = connection
+
+    async def bounds(self) -> Bounds:
+        """See `PublicEvents.bounds`."""
+        state = (await api.request(self._connection, f"STREAM.INFO.{PUB}"))["state"]
+        last = int(state["last_seq"])
+        return Bounds(first=int(state["first_seq"]) if state["messages"] else last + 1, last=last)
+
+    async def position_before(self, time: datetime) -> int:
+        """See `PublicEvents.position_before`."""
+        position = await self._stored_before(time - CLOCK_SKEW)
+        while True:
+            batch = await direct.get_batch(
+                self._connection, PUB, "pub.>", after_position=position, timeout_s=READ_TIMEOUT_S
+            )
+            for message in batch.messages:
+                if parse_time(decode_value(message.headers["ce-time"])) >= time:
+                    return message.position - 1
+                position = message.position
+            if not batch.pending:
+                return position
+
+    async def _stored_before(self, time: datetime) -> int:
+        """Return the last position that the stream took before a time by the broker's clock."""
+        body = {"start_time": format_time(time), "next_by_subj": "pub.>", "batch": 1}
+        try:
+            message = await self._connection.request(
+                f"$JS.API.DIRECT.GET.{PUB}", json.dumps(body).encode(), timeout=READ_TIMEOUT_S
+            )
+        except (nats.errors.Error, TimeoutError) as error:
+            raise Unreachable(f"no answer about {PUB} ({type(error).__name__})") from error
+        headers = message.headers or {}
+        status = headers.get("Status", "")
+        if status == _NOT_FOUND:
+            return (await self.bounds()).last
+        if status:
+            raise JetStreamApiError(f"DIRECT.GET.{PUB}", int(status), 0, headers.get("Description", ""))
+        return int(headers["Nats-Sequence"]) - 1
+
+    @asynccontextmanager
+    async def reader(
+        self, tenant: str, event_filter: EventFilter, *, after_position: int
+    ) -> AsyncIterator["PublicReader"]:
+        """See `PublicEvents.reader`."""
+        subjects = public_subjects(tenant, event_filter)
+        async with _Reader(
+            self._connection, PUB, filters=subjects, after_position=after_position, max_buffered=READ_AHEAD
+        ) as reader:
+            yield PublicReader(reader, event_filter, self, after_position)
+
+
+class PublicReader:
+    """One follower's place in the public stream: a `Reader`."""
+
+    def __init__(
+        self, reader: "_Reader", event_filter: EventFilter, events: JetStreamPublicEvents, after_position: int
+    ) -> None:
+        self._reader = reader
+        self._filter = event_filter
+        self._events = events
+        self._settled = after_position
+
+    def __aiter__(self) -> Self:
+        return self
+
+    async def __anext__(self) -> PublicEvent:
+        while True:
+            event = decode_public(await anext(self._reader))
+            self._settled = event.position
+            if self._filter.matches(type_=event.type, project=event.project, song=event.song):
+                return event
+
+    async def settled_position(self) -> int:
+        """See `Reader.settled_position`."""
+        try:
+            last = (await self._events.bounds()).last
+            if await self._reader.is_drained():
+                self._settled = max(self._settled, last)
+        except NatsError as error:
+            # The cursor of the last event stays right, it is only older.
+            _log.info("cursor not moved on", error=str(error))
+        return self._settled
+
+
+class _Reader(OrderedReader):
+    """An ordered reader that knows whether it has handed out everything there is."""
+
+    async def is_drained(self) -> bool:
+        """Whether the consumer has nothing left, and what it sent has been handed out."""
+        if self._stale or self._buffer:
+            return False
+        info = await api.request(self._connection, f"CONSUMER.INFO.{PUB}.{self._consumer}")
+        delivered = int(info["delivered"]["consumer_seq"])
+        return not info["num_pending"] and delivered == self._consumer_sequence and not self._buffer

@@ -1,0 +1,120 @@
+"""Webhook secrets in a JetStream bucket, encrypted with a key that never leaves the data folder."""
+
+import json
+import os
+from pathlib import Path
+from typing import Final, Self
+
+import nats.errors
+from cryptography.exceptions import InvalidTag
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+from nats.aio.client import Client
+from tapelog_chassis.auth.issuer import write_private
+from tapelog_chassis.errors import ConfigRefusal
+from tapelog_chassis.nats import Unreachable, direct
+from tapelog_chassis.topology import SECRETS, secret_subject
+
+from tapelog_notify.errors import SecretUnreadable
+
+KEY_BYTES: Final = 32
+NONCE_BYTES: Final = 12
+TIMEOUT_S: Final = 2.0
+_FORMAT: Final = b"\x01"
+"""First byte of an entry: AES-256-GCM, nonce, ciphertext with tag; the bucket's key is authenticated with it."""
+WRONG_LAST_SEQUENCE: Final = 10071
+
+
+class SecretKey:
+    """The key that secrets are encrypted with; `open` makes it at the first start (mode 0600)."""
+
+    def __init__(self, key: bytes) -> None:
+        self._cipher = AESGCM(key)
+
+    def __repr__(self) -> str:
+        return "SecretKey(<hidden>)"
+
+    @classmethod
+    def open(cls, path: Path) -> Self:
+        """
+        Read the key file, or make it.
+
+        Raises
+        ------
+        ConfigRefusal
+            Other users can read the file, or it is not a key.
+        """
+        if not path.exists():
+            write_private(path, os.urandom(KEY_BYTES))
+        mode = path.stat().st_mode & 0o777
+        if mode & 0o077:
+            raise ConfigRefusal(f"secret key {path} has mode {mode:04o}, so other users can read it: chmod 600 it")
+        key = path.read_bytes()
+        if len(key) != KEY_BYTES:
+            raise ConfigRefusal(f"secret key {path} has {len(key)} bytes, not {KEY_BYTES}: restore it from a backup")
+        return cls(key)
+
+    def encrypt(self, secret: bytes, *, name: str) -> bytes:
+        """Encrypt a secret; `name` must be given again to decrypt it."""
+        nonce = os.urandom(NONCE_BYTES)
+        return _FORMAT + nonce + self._cipher.encrypt(nonce, secret, name.encode())
+
+    def decrypt(self, entry: bytes, *, name: str) -> bytes:
+        """Decrypt an entry; `SecretUnreadable` if it is not this key's, or another name's."""
+        nonce, ciphertext = entry[1 : 1 + NONCE_BYTES], entry[1 + NONCE_BYTES :]
+        if entry[:1] != _FORMAT or len(nonce) != NONCE_BYTES:
+            raise SecretUnreadable(f"the secret at {name} is not in a known form")
+        try:
+            return self._cipher.decrypt(nonce, ciphertext, name.encode())
+        except InvalidTag:
+            raise SecretUnreadable(
+                f"the secret at {name} was encrypted with another key: restore the key file"
+            ) from None
+
+
+class JetStreamSecrets:
+    """`Secrets` on a JetStream connection; an empty message stands for none."""
+
+    def __init__(self, connection: Client, key: SecretKey) -> None:
+        self._connection = connection
+        self._key = key
+
+    async def keep(self, tenant: str, subscription: str, secret: bytes) -> bytes:
+        """See `Secrets.keep`."""
+        subject = secret_subject(tenant, subscription)
+        while True:
+            message = await direct.get_last_on(self._connection, SECRETS, subject, timeout_s=TIMEOUT_S)
+            if message is not None and message.data:
+                return self._key.decrypt(message.data, name=subject)
+            if await self._write(subject, self._key.encrypt(secret, name=subject), message.position if message else 0):
+                return secret
+
+    async def put(self, tenant: str, subscription: str, secret: bytes) -> None:
+        """See `Secrets.put`."""
+        subject = secret_subject(tenant, subscription)
+        await self._write(subject, self._key.encrypt(secret, name=subject), None)
+
+    async def get(self, tenant: str, subscription: str) -> bytes:
+        """See `Secrets.get`."""
+        subject = secret_subject(tenant, subscription)
+        message = await direct.get_last_on(self._connection, SECRETS, subject, timeout_s=TIMEOUT_S)
+        if message is None or not message.data:
+            raise SecretUnreadable(f"there is no secret at {subject}: repeat the creation, or make a new subscription")
+        return self._key.decrypt(message.data, name=subject)
+
+    async def forget(self, tenant: str, subscription: str) -> None:
+        """See `Secrets.forget`."""
+        await self._write(secret_subject(tenant, subscription), b"", None)
+
+    async def _write(self, subject: str, entry: bytes, expected: int | None) -> bool:
+        """Write an entry; False if it is not where it was `expected` to be."""
+        headers = {} if expected is None else {"Nats-Expected-Last-Subject-Sequence": str(expected)}
+        try:
+            message = await self._connection.request(subject, entry, timeout=TIMEOUT_S, headers=headers)
+        except (nats.errors.Error, TimeoutError) as error:
+            raise Unreachable(f"the secret at {subject} was not kept ({type(error).__name__})") from error
+        refusal = json.loads(message.data).get("error")
+        if refusal is None:
+            return True
+        if refusal.get("err_code") == WRONG_LAST_SEQUENCE and expected is not None:
+            return False
+        raise Unreachable(f"the secret at {subject} was refused: {refusal.get('description', '')}")

@@ -1,0 +1,25 @@
+"""What can go wrong inside the notify service between its parts; callers see the chassis' errors."""
+
+
+class NotifyServiceError(Exception):
+    """Root of these errors."""
+
+
+class FenceLost(NotifyServiceError):  # noqa: N818 - named after the state it reports
+    """Something else was written to the public stream since it was last read: read its end again."""
+
+
+class PublishUnknown(NotifyServiceError):  # noqa: N818 - named after the state it reports
+    """The public stream did not answer in time: what was published may be there or not."""
+
+
+class PublishRefused(NotifyServiceError):  # noqa: N818 - named after the state it reports
+    """The public stream does not take the message, such as when it is full; nothing was written."""
+
+
+class ProjectionLost(NotifyServiceError):  # noqa: N818 - named after the state it reports
+    """The public stream went back behind what was already published: it was restored or damaged."""
+
+
+class SecretUnreadable(NotifyServiceError):  # noqa: N818 - named after the state it reports
+    """A subscription's secret is missing, or was encrypted with another key."""

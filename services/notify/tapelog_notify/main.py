@@ -1,0 +1,130 @@
+"""The notify service: everything it consists of, from the broker to the port it listens on."""
+
+import asyncio
+from typing import Final
+
+import structlog
+from nats.aio.client import Client
+from tapelog.notify.v1 import events_pb2, notify_service_pb2_grpc
+from tapelog_chassis.auth import TokenVerifier
+from tapelog_chassis.clock import SystemClock
+from tapelog_chassis.commands import Repository
+from tapelog_chassis.event_log import JetStreamEventLog, StoredEvent
+from tapelog_chassis.event_registry import EventRegistry
+from tapelog_chassis.grpc_server import build_server
+from tapelog_chassis.lifecycle import Ready
+from tapelog_chassis.nats import connected
+from tapelog_chassis.topology import CONTEXTS
+
+from .adapters.feeds import JetStreamFeeds
+from .adapters.follow import Follow
+from .adapters.grpc_service import NotifyService
+from .adapters.nats_access import IdentityMint
+from .adapters.policies import POLICIES, SERVICE
+from .adapters.public_stream import JetStreamPublicEvents, JetStreamPublicStream
+from .adapters.secrets import JetStreamSecrets, SecretKey
+from .adapters.webhook_client import WebhookClient
+from .application.attempts import AttemptLog
+from .application.dispatcher import IN_FLIGHT_MAX, Delivering
+from .application.handlers import Desk, stop_delivering
+from .application.projector import Projector
+from .application.registry import Registered, Registry
+from .application.supervisor import Supervisor
+from .domain import subscription as domain
+from .domain.retry import Verdict
+from .domain.subscription import Subscription
+from .settings import NotifySettings
+
+CONTEXT: Final = "notify"
+
+EVENTS: Final = EventRegistry(
+    {
+        "subscription": [
+            events_pb2.SubscriptionCreated,
+            events_pb2.SubscriptionPaused,
+            events_pb2.SubscriptionResumed,
+            events_pb2.SubscriptionDisabled,
+            events_pb2.SubscriptionDeleted,
+        ]
+    }
+)
+
+_log = structlog.get_logger(__name__)
+
+
+async def run(settings: NotifySettings, *, ready: Ready, stop: asyncio.Event) -> None:
+    """Serve until `stop` is set; then let open calls and attempts come to their end."""
+    key = SecretKey.open(settings.secret_key_file)
+    access = IdentityMint.open(settings.identity_folder, url=settings.nats_public_url or settings.nats_url)
+    verifier = TokenVerifier.from_file(settings.key_set_path, audience=CONTEXT)
+    if settings.allow_loopback_webhooks:
+        _log.warning("webhooks may go to this machine, by plain http too: allow_loopback_webhooks is set")
+    async with (
+        connected(settings.nats_url, name=CONTEXT, creds=settings.nats_creds) as connection,
+        WebhookClient(allow_loopback=settings.allow_loopback_webhooks, clock=SystemClock()) as webhooks,
+    ):
+        desk, supervisor = _wire(connection, webhooks, JetStreamSecrets(connection, key), access, settings.drain_s)
+        projector = Projector(JetStreamEventLog(connection), JetStreamPublicStream(connection), CONTEXTS)
+        server = build_server(
+            settings.server_config(),
+            [(notify_service_pb2_grpc.add_NotifyServiceServicer_to_server, NotifyService(desk, Follow()), SERVICE)],
+            verifier=verifier,
+            policies=POLICIES,
+        )
+        async with asyncio.TaskGroup() as group:
+            background = [
+                group.create_task(desk.registry.run(), name="registry"),
+                group.create_task(supervisor.run(), name="supervisor"),
+            ]
+            if settings.projector:
+                background.append(group.create_task(projector.run(), name="projector"))
+            stopping = group.create_task(stop.wait(), name="stop")
+            past = group.create_task(desk.registry.caught_up(), name="past")
+            await asyncio.wait({stopping, past}, return_when=asyncio.FIRST_COMPLETED)
+            if not stop.is_set():
+                async with server:
+                    ready(address=server.address)
+                    await stop.wait()
+            for task in (*background, past):
+                task.cancel()
+
+
+def _wire(
+    connection: Client, webhooks: WebhookClient, secrets: JetStreamSecrets, access: IdentityMint, finish_s: float
+) -> tuple[Desk, Supervisor]:
+    clock = SystemClock()
+    log = JetStreamEventLog(connection)
+    feeds = JetStreamFeeds(connection)
+    attempts = AttemptLog()
+    repository = Repository(log, CONTEXT, initial=Subscription, evolve=_evolve, events=EVENTS, clock=clock)
+
+    async def stop_subscription(item: Registered, verdict: Verdict, reason: str) -> None:
+        await stop_delivering(desk, item, verdict, reason)
+
+    shared = Delivering(
+        webhooks=webhooks,
+        secrets=secrets,
+        attempts=attempts,
+        clock=clock,
+        in_flight=asyncio.Semaphore(IN_FLIGHT_MAX),
+        stop=stop_subscription,
+        finish_s=finish_s,
+    )
+    supervisor = Supervisor(feeds, shared)
+    registry = Registry(log, CONTEXT, EVENTS, on_change=supervisor.changed)
+    desk = Desk(
+        repository=repository,
+        registry=registry,
+        feeds=feeds,
+        secrets=secrets,
+        webhooks=webhooks,
+        public=JetStreamPublicEvents(connection),
+        attempts=attempts,
+        access=access,
+        clock=clock,
+    )
+    return desk, supervisor
+
+
+def _evolve(state: Subscription, message: object, stored: StoredEvent) -> Subscription:
+    return domain.evolve(state, message, stored.time)  # type: ignore[arg-type]  # the registry made it from its bytes

@@ -1,0 +1,38 @@
+"""Settings of the notify service, from `TAPELOG_…` environment variables."""
+
+from pathlib import Path
+
+from pydantic import Field
+from tapelog_chassis.settings import ServiceSettings
+
+
+class NotifySettings(ServiceSettings):
+    """What the notify service needs to know about the place it runs in."""
+
+    allow_loopback_webhooks: bool = Field(
+        default=False, description="Let webhooks go to this machine, also by plain http (development)."
+    )
+    secret_key_path: Path | None = Field(
+        default=None,
+        description="Key that webhook secrets are encrypted with, the same for every instance; empty means "
+        "`notify/secrets.key` in the data folder, made at the first start.",
+    )
+    nats_identity_dir: Path | None = Field(
+        default=None,
+        description="Folder with `keys/account.nk`, to make credentials for outside tools; empty means `nats` in the "
+        "data folder. Without the key, subscriptions by NATS are refused.",
+    )
+    nats_public_url: str = Field(
+        default="", description="Where outside tools reach the broker; empty means the same address as this service."
+    )
+    projector: bool = Field(default=True, description="Publish events; off, another instance has to.")
+
+    @property
+    def secret_key_file(self) -> Path:
+        """The file of the secrets' key."""
+        return self.secret_key_path or self.data_dir / "notify" / "secrets.key"
+
+    @property
+    def identity_folder(self) -> Path:
+        """The folder of the broker's identity."""
+        return self.nats_identity_dir or self.data_dir / "nats"
