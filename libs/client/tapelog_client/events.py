@@ -19,7 +19,7 @@ PAUSE_S_MAX: Final = 5.0
 SILENCE_S_MAX: Final = 30.0
 """Three heartbeats missed: the stream is dead although nobody said so, and a new one is opened."""
 
-OPENINGS_MAX: Final = 8
+OPENINGS_MAX: Final = 6
 """Failed attempts before a stream that never opened gives up: a wrong address is told, not retried for ever."""
 
 BROKEN: Final = (Unavailable, DeadlineExceeded, ResourceExhausted, TimeoutError)

@@ -14,7 +14,7 @@ from tapelog_client.calls import TIMEOUT_S, Calls
 from tapelog_client.channel import open_channel
 from tapelog_client.client_errors import AddressMissing
 
-if TYPE_CHECKING:
+if TYPE_CHECKING:  # these classes exist in the stubs alone: at run time one class serves both kinds of channel
     from tapelog.notify.v1.notify_service_pb2_grpc import NotifyServiceAsyncStub
     from tapelog.render.v1.render_service_pb2_grpc import RenderServiceAsyncStub
     from tapelog.session.v1.session_service_pb2_grpc import SessionServiceAsyncStub
@@ -53,7 +53,6 @@ class Link:
         self._channels = channels
         self._calls = calls
 
-    # AsyncStub exists for the type checker alone: at run time one stub serves both kinds of channel.
     @cached_property
     def session(self) -> "SessionServiceAsyncStub":
         """Stub of the session service."""

@@ -59,7 +59,7 @@ class Projects(Group):
         return pages(fetch, lambda page: page.projects, lambda page: page.next_page_token)
 
     async def add_member(
-        self, project: str, party: str, roles: Iterable[res.Role.ValueType], *, etag: str = "", request_id: str = ""
+        self, project: str, party: str, roles: Iterable["res.Role.ValueType"], *, etag: str = "", request_id: str = ""
     ) -> res.Project:
         """Add a person, or set all their roles."""
         request = rpc.AddMemberRequest(

@@ -125,7 +125,7 @@ class Stages(Group):
         """Evaluate every condition of the next gate; nothing is stored."""
         return await self._link.unary(self._link.session.EvaluateGate, rpc.EvaluateGateRequest(song=song))
 
-    async def advance(self, song: str, to: res.Stage.ValueType, *, etag: str = "", request_id: str = "") -> res.Song:
+    async def advance(self, song: str, to: "res.Stage.ValueType", *, etag: str = "", request_id: str = "") -> res.Song:
         """Move the song to the next stage.
 
         Raises

@@ -147,8 +147,8 @@ class Notes(Group):
         *,
         frames: tuple[int, int] | None = None,
         tracks: Iterable[str] = (),
-        category: res.NoteCategory.ValueType = res.NOTE_CATEGORY_UNSPECIFIED,
-        severity: res.NoteSeverity.ValueType = res.NOTE_SEVERITY_SHOULD,
+        category: "res.NoteCategory.ValueType" = res.NOTE_CATEGORY_UNSPECIFIED,
+        severity: "res.NoteSeverity.ValueType" = res.NOTE_SEVERITY_SHOULD,
         etag: str = "",
         request_id: str = "",
     ) -> res.Note:
