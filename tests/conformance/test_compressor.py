@@ -2,19 +2,20 @@
 
 import numpy as np
 import pytest
-from tapelog_dsp import Compressor
+from tapelog_dsp import Audio, Compressor
 
 RATE = 48_000
 
 
 def settled_db(compressor: Compressor, level_db: float) -> float:
+    """Return the level that a steady input settles at."""
     samples = np.full((1, RATE // 2), 10.0 ** (level_db / 20.0))
     return 20.0 * float(np.log10(compressor.prepare(RATE, 1).process(samples, 0)[0, -1]))
 
 
 @pytest.mark.parametrize("ratio", [1.5, 4.0, 100.0])
 @pytest.mark.parametrize("knee_db", [0.0, 6.0, 12.0])
-def test_static_curve(ratio, knee_db):
+def test_static_curve(ratio: float, knee_db: float):
     """Below the knee 1:1, in it eq. (4), above it the slope 1/R, each to 1e-9 dB."""
     compressor = Compressor(-20.0, ratio, attack_ms=0.0, release_ms=1.0, knee_db=knee_db)
     for over in (-15.0, -knee_db / 2, -knee_db / 4, 0.0, knee_db / 4, knee_db / 2, 10.0, 20.0):
@@ -27,7 +28,8 @@ def test_static_curve(ratio, knee_db):
         assert settled_db(compressor, -20.0 + over) == pytest.approx(-20.0 + wanted, abs=1e-9)
 
 
-def reduction_of_a_step(attack_ms, release_ms, first_db, then_db):
+def reduction_of_a_step(attack_ms: float, release_ms: float, first_db: float, then_db: float):
+    """Return the gain reduction in dB per frame after a step."""
     samples = np.full((1, RATE), 10.0 ** (first_db / 20.0))
     samples[:, RATE // 2 :] = 10.0 ** (then_db / 20.0)
     running = Compressor(-20.0, 4.0, attack_ms, release_ms, knee_db=0.0).prepare(RATE, 1)
@@ -35,7 +37,7 @@ def reduction_of_a_step(attack_ms, release_ms, first_db, then_db):
 
 
 @pytest.mark.parametrize("attack_ms", [1.0, 10.0, 30.0])
-def test_attack_step(attack_ms):
+def test_attack_step(attack_ms: float):
     """A step from -40 to -10 dB reaches 63.2 % of its 7.5 dB reduction after the attack time, +-1 sample."""
     reduction = reduction_of_a_step(attack_ms, 200.0, -40.0, -10.0)
     frames = attack_ms * RATE / 1000.0
@@ -44,7 +46,7 @@ def test_attack_step(attack_ms):
 
 
 @pytest.mark.parametrize("release_ms", [20.0, 100.0])
-def test_release_step(release_ms):
+def test_release_step(release_ms: float):
     """Back from -10 to -40 dB 63.2 % of the reduction are gone after the release time, +-1 sample."""
     reduction = reduction_of_a_step(0.0, release_ms, -10.0, -40.0)
     frames = release_ms * RATE / 1000.0
@@ -61,7 +63,7 @@ def test_channels_are_linked():
     assert gains[1, -1] < 0.5
 
 
-def test_ratio_one_is_transparent(random_noise):
+def test_ratio_one_is_transparent(random_noise: Audio):
     """Ratio 1 gives the input bit for bit."""
     assert (Compressor(-40.0, 1.0).prepare(RATE, 2).process(random_noise, 0) == random_noise).all()
 

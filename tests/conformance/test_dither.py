@@ -8,14 +8,15 @@ DIGEST = bytes(range(32))
 STEP = 2.0**-15
 
 
-def error_steps(level_steps, frames=400_000, digest=DIGEST):
+def error_steps(level_steps: float, frames: int = 400_000, digest: bytes = DIGEST):
+    """Return the total error in steps for a steady input."""
     samples = np.full((1, frames), level_steps * STEP)
     _, real = Dither(bits=16, digest=digest, channels=1).process(samples)
     return (real - samples)[0] / STEP
 
 
 @pytest.mark.parametrize("level_steps", [0.0, 0.1, 0.25, 0.5, 0.75, 1.0, 1000.3])
-def test_error_does_not_depend_on_the_signal(level_steps):
+def test_error_does_not_depend_on_the_signal(level_steps: float):
     """Mean and power of the total error are those of TPDF at every input: 0 and half a step rms."""
     error = error_steps(level_steps)
     assert abs(error.mean()) < 0.005
@@ -53,7 +54,7 @@ def test_channels_and_masters_have_their_own_noise():
 
 
 @pytest.mark.parametrize("bits", [16, 24])
-def test_values_and_floats_agree(bits):
+def test_values_and_floats_agree(bits: int):
     """The floats are the whole numbers divided by 2^(bits - 1), and full scale clips without wrapping."""
     dither = Dither(bits=bits, digest=DIGEST, channels=1)
     whole, real = dither.process(np.array([[0.5, -0.5, 1.0, -1.0, 1.2, -1.2]]))
@@ -66,7 +67,7 @@ def test_values_and_floats_agree(bits):
 
 
 @pytest.mark.parametrize(("bits", "digest"), [(20, DIGEST), (16, b"short")])
-def test_unusable_settings(bits, digest):
+def test_unusable_settings(bits: int, digest: bytes):
     """Another word length or digest length is refused."""
     with pytest.raises(ParameterError):
         Dither(bits=bits, digest=digest, channels=2)

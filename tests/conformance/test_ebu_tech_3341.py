@@ -3,27 +3,29 @@
 import numpy as np
 import pytest
 from scipy import signal
-from tapelog_dsp import Loudness, LoudnessMeter, TruePeakMeter
+from tapelog_dsp import Audio, Loudness, LoudnessMeter, TruePeakMeter
 from tapelog_dsp.testing import silence, tone
 
 RATE = 48_000
 TOLERANCE_LU = 0.1
 
 
-def measure(samples, rate=RATE) -> Loudness:
+def measure(samples: Audio, rate: int = RATE) -> Loudness:
+    """Return the meter's reading, fed in blocks that fit no hop."""
     meter = LoudnessMeter(rate, len(samples))
     for start in range(0, samples.shape[1], 9_973):
         meter.add(np.ascontiguousarray(samples[:, start : start + 9_973]))
     return meter.result()
 
 
-def near(level):
+def near(level: float):
+    """Return the level with the document's tolerance."""
     return pytest.approx(level, abs=TOLERANCE_LU)
 
 
 @pytest.mark.parametrize(("case", "level"), [(1, -23.0), (2, -33.0)])
 @pytest.mark.parametrize("rate", [8_000, 11_025, 44_100, 48_000, 96_000, 192_000])
-def test_case_1_and_2_steady_tone(case, level, rate):
+def test_case_1_and_2_steady_tone(case: int, level: float, rate: int):
     """20 s of 1 kHz: M, S and I equal the level, at every sample rate."""
     loudness = measure(tone([(20, level)], sample_rate=rate), rate)
     assert loudness.integrated_lufs == near(level)
@@ -61,7 +63,7 @@ def test_case_9_short_term():
 
 
 @pytest.mark.parametrize("index", range(0, 20, 3))
-def test_case_10_short_term_of_a_file(index):
+def test_case_10_short_term_of_a_file(index: int):
     """Silence of index x 0.15 s, 3 s at -23 dBFS, 1 s of silence: the largest S is -23."""
     samples = np.concatenate((silence(index * 0.15), tone([(3, -23)]), silence(1)), axis=1)
     assert measure(samples).short_term_max_lufs == near(-23.0)
@@ -74,20 +76,22 @@ def test_case_12_momentary():
 
 
 @pytest.mark.parametrize("index", range(0, 20, 3))
-def test_case_13_momentary_of_a_file(index):
+def test_case_13_momentary_of_a_file(index: int):
     """Silence of index x 20 ms, 0.4 s at -23 dBFS, 1 s of silence: the largest M is -23, which needs 10 ms hops."""
     samples = np.concatenate((silence(index * 0.02), tone([(0.4, -23)]), silence(1)), axis=1)
     assert measure(samples).momentary_max_lufs == near(-23.0)
 
 
-def true_peak(samples) -> list[float]:
+def true_peak(samples: Audio) -> list[float]:
+    """Return the readings of the meter as a whole and of each interpolator."""
     meter = TruePeakMeter(RATE, 1)
     meter.add(np.ascontiguousarray(samples[None]))
     reading = meter.result()
     return [reading.max_dbtp, reading.itu48_dbtp, reading.hann49_dbtp, reading.long_dbtp]
 
 
-def assert_true_peak(readings, expected):
+def assert_true_peak(readings: list[float], expected: float):
+    """Hold every reading against the document's tolerance."""
     for reading in readings:
         assert expected - 0.4 <= reading <= expected + 0.2
 
@@ -97,7 +101,7 @@ def assert_true_peak(readings, expected):
     [(4, 0.5, 0.0, -6.0), (4, 0.5, 45.0, -6.0), (6, 0.5, 60.0, -6.0), (8, 0.5, 67.5, -6.0), (4, 1.41, 45.0, 3.0)],
     ids=["case 15", "case 16", "case 17", "case 18", "case 19"],
 )
-def test_case_15_to_19_true_peak_of_tones(divisor, amplitude, degrees, expected):
+def test_case_15_to_19_true_peak_of_tones(divisor: int, amplitude: float, degrees: float, expected: float):
     """A faded tone at a fraction of the sample rate reads its analog peak on every interpolator."""
     index = np.arange(RATE)
     fade = np.minimum(1.0, np.minimum(index, index[::-1]) / 480.0)
@@ -106,7 +110,7 @@ def test_case_15_to_19_true_peak_of_tones(divisor, amplitude, degrees, expected)
 
 
 @pytest.mark.parametrize("offset", range(4), ids=["case 20", "case 21", "case 22", "case 23"])
-def test_case_20_to_23_true_peak_of_a_splice(offset):
+def test_case_20_to_23_true_peak_of_a_splice(offset: int):
     """One period of fs/4 at full scale in fs/6 at half scale, made at 4 fs, low-passed and decimated: 0 dBTP."""
     over = 4 * RATE
     slow = 0.5 * np.sin(2.0 * np.pi * np.arange(24 * 400) / 24.0)

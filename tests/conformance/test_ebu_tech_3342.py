@@ -12,7 +12,7 @@ from tapelog_dsp.testing import tone
     ids=["case 1", "case 2", "case 3", "case 4"],
 )
 @pytest.mark.parametrize("block_frames", [4_096, 100_003])
-def test_loudness_range(levels, expected, block_frames):
+def test_loudness_range(levels: tuple[float, ...], expected: float, block_frames: int):
     """Tones of 1 kHz, 20 s at each level: LRA is the difference that the document gives, whatever the blocks."""
     samples = tone([(20, level) for level in levels])
     meter = LoudnessMeter(48_000, 2)

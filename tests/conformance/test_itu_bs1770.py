@@ -5,7 +5,7 @@ import math
 import numpy as np
 import pyloudnorm
 import pytest
-from tapelog_dsp import LoudnessMeter
+from tapelog_dsp import Audio, LoudnessMeter
 from tapelog_dsp.design.interpolators import ITU48_PHASES
 from tapelog_dsp.design.response import magnitude_db
 from tapelog_dsp.meters.weighting import k_weighting
@@ -17,7 +17,8 @@ TABLE_48K = [
 ]
 
 
-def integrated(samples, rate=48_000) -> float:
+def integrated(samples: Audio, rate: int = 48_000) -> float:
+    """Return the integrated loudness."""
     meter = LoudnessMeter(rate, len(samples))
     meter.add(samples)
     return meter.result().integrated_lufs
@@ -29,7 +30,7 @@ def test_k_weighting_at_48_khz():
 
 
 @pytest.mark.parametrize("rate", [44_100, 88_200, 96_000, 192_000])
-def test_k_weighting_at_other_rates(rate):
+def test_k_weighting_at_other_rates(rate: int):
     """At other rates the weighting is the same curve: within 0.05 dB from 100 Hz to 10 kHz, 0.006 at 44.1 kHz."""
     frequencies = np.geomspace(100.0, 10_000.0, 60)
     here = np.array(magnitude_db(k_weighting(rate), frequencies, rate))
@@ -60,7 +61,7 @@ def test_a_partial_last_block_is_dropped():
 
 @pytest.mark.parametrize("rate", [44_100, 48_000])
 @pytest.mark.parametrize("seed", [1, 2, 3])
-def test_agrees_with_pyloudnorm(rate, seed):
+def test_agrees_with_pyloudnorm(rate: int, seed: int):
     """Programme reads as in pyloudnorm, but for that meter's known error of -0.04 dB."""
     samples = programme(8.0, sample_rate=rate, seed=seed)
     other = pyloudnorm.Meter(rate, filter_class="K-weighting").integrated_loudness(samples.T)

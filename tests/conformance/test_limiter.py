@@ -13,7 +13,8 @@ OVER_DB = 0.05
 
 
 @functools.cache
-def limited(name, ceiling_dbtp, lookahead_ms, release_ms):
+def limited(name: str, ceiling_dbtp: float, lookahead_ms: float, release_ms: float):
+    """Return a torture signal behind the limiter, latency removed."""
     samples = TORTURE[name]()
     limiter = TruePeakLimiter(ceiling_dbtp, lookahead_ms, 8.0, release_ms)
     return np.concatenate(list(limit_blocks([samples], sample_rate=RATE, limiter=limiter)), axis=1)
@@ -22,7 +23,7 @@ def limited(name, ceiling_dbtp, lookahead_ms, release_ms):
 @pytest.mark.parametrize(("lookahead_ms", "release_ms"), [(3.0, 50.0), (1.0, 5.0)])
 @pytest.mark.parametrize("ceiling_dbtp", [-1.0, -0.1])
 @pytest.mark.parametrize("name", TORTURE)
-def test_ceiling_holds_on_every_meter(name, ceiling_dbtp, lookahead_ms, release_ms):
+def test_ceiling_holds_on_every_meter(name: str, ceiling_dbtp: float, lookahead_ms: float, release_ms: float):
     """No meter reads more than 0.05 dB over the ceiling."""
     samples = limited(name, ceiling_dbtp, lookahead_ms, release_ms)
     meter = TruePeakMeter(RATE, 2)
@@ -33,7 +34,7 @@ def test_ceiling_holds_on_every_meter(name, ceiling_dbtp, lookahead_ms, release_
 
 
 @pytest.mark.parametrize("name", TORTURE)
-def test_ceiling_is_used(name):
+def test_ceiling_is_used(name: str):
     """The limiter takes no more than it must: the loudest meter reads within 0.05 dB of the ceiling."""
     meter = TruePeakMeter(RATE, 2)
     meter.add(limited(name, -1.0, 3.0, 50.0))
@@ -41,7 +42,7 @@ def test_ceiling_is_used(name):
 
 
 @pytest.mark.parametrize("rate", [44_100, 96_000, 192_000])
-def test_other_rates(rate):
+def test_other_rates(rate: int):
     """The ceiling holds at other sample rates."""
     running = TruePeakLimiter(-1.0).prepare(rate, 2)
     meter = TruePeakMeter(rate, 2)

@@ -33,7 +33,7 @@ def programme(seconds: float, *, sample_rate: int = 48_000, seed: int = 1770) ->
     random = np.random.default_rng(seed)
     frames = round(seconds * sample_rate)
     time = np.arange(frames) / sample_rate
-    result = 0.05 * random.standard_normal((2, frames))
+    result: Audio = 0.05 * random.standard_normal((2, frames))
     result += 0.1 * np.sin(2.0 * math.pi * np.array([[220.0], [331.0]]) * time)
     for beat in range(int(seconds * 4.0)):
         start = beat * sample_rate // 4
@@ -42,7 +42,8 @@ def programme(seconds: float, *, sample_rate: int = 48_000, seed: int = 1770) ->
         result[:, start:] += np.exp(-18.0 * later) * np.sin(sweep)
         if beat % 2:
             result[:, start:] += 0.35 * np.exp(-30.0 * later) * random.standard_normal((2, frames - start))
-    return result / np.abs(result).max()
+    result /= np.abs(result).max()
+    return result
 
 
 def intersample_torture(*, sample_rate: int = 48_000, seed: int = 2) -> Audio:

@@ -1,10 +1,22 @@
 """The gatekeeper, units, and errors that name the value."""
 
 import math
+from collections.abc import Callable
 
 import numpy as np
 import pytest
-from tapelog_dsp import AudioError, Bell, Compressor, Gain, HighPass, ParameterError, PlateReverb, Width, valid_audio
+from tapelog_dsp import (
+    Audio,
+    AudioError,
+    Bell,
+    Compressor,
+    Gain,
+    HighPass,
+    ParameterError,
+    PlateReverb,
+    Width,
+    valid_audio,
+)
 from tapelog_dsp.units import db_to_gain, gain_to_db
 
 
@@ -28,7 +40,7 @@ def test_valid_audio_passes_float64_through():
         (np.array([[0.0, 0.0], [-np.inf, np.inf]]), "-inf in channel 1 at frame 0 .2 in all"),
     ],
 )
-def test_invalid_audio(samples, message):
+def test_invalid_audio(samples: Audio, message: str):
     """What is no audio is refused with its name and the first bad value's place."""
     with pytest.raises(AudioError, match="stem kick: .*" + message):
         valid_audio(samples, name="stem kick", channels=(1, 2))
@@ -47,7 +59,7 @@ def test_invalid_audio(samples, message):
         (lambda: Width(1.0).prepare(48_000, 1), "Width", "1 channels"),
     ],
 )
-def test_settings_out_of_range(make, parameter, value):
+def test_settings_out_of_range(make: Callable[[], object], parameter: str, value: object):
     """A setting outside its range is refused when made, with its name, its value and what would do."""
     with pytest.raises(ParameterError) as caught:
         make()

@@ -12,20 +12,21 @@ from tapelog_dsp.kernels import build, call, loader
 
 
 @pytest.fixture
-def copied_kernels(tmp_path) -> Path:
-    """The kernel folder alone, without any library, where nothing else of the project is."""
+def copied_kernels(tmp_path: Path) -> Path:
+    """Copy the kernel folder alone, without any library, to where nothing else of the project is."""
     folder = tmp_path / "kernels"
     shutil.copytree(build.HERE, folder, ignore=shutil.ignore_patterns("lib", "__pycache__", "twins"))
     return folder
 
 
 def run_build(folder: Path, **environment: str) -> subprocess.CompletedProcess[str]:
+    """Build the kernels as a program, in an environment with next to nothing in it."""
     clean = {"PATH": "/nonexistent", "HOME": "/nonexistent", "CC": "false", **environment}
     command = [sys.executable, str(folder / "build.py")]
     return subprocess.run(command, env=clean, capture_output=True, text=True, check=False, timeout=100)
 
 
-def test_builds_without_a_compiler_or_a_home(copied_kernels, tmp_path):
+def test_builds_without_a_compiler_or_a_home(copied_kernels: Path, tmp_path: Path):
     """With CC=false, an empty PATH and no home folder every library is built, the same bytes as the ones in use."""
     outcome = run_build(copied_kernels, TMPDIR=str(tmp_path))
     assert outcome.returncode == 0, outcome.stderr
@@ -34,7 +35,7 @@ def test_builds_without_a_compiler_or_a_home(copied_kernels, tmp_path):
         assert built.read_bytes() == build.library_path(isa).read_bytes()
 
 
-def test_builds_once(copied_kernels, tmp_path):
+def test_builds_once(copied_kernels: Path, tmp_path: Path):
     """A second build does nothing; a changed source makes every library anew."""
     first = run_build(copied_kernels, TMPDIR=str(tmp_path))
     again = run_build(copied_kernels, TMPDIR=str(tmp_path))
@@ -46,7 +47,7 @@ def test_builds_once(copied_kernels, tmp_path):
     assert changed.stdout == first.stdout
 
 
-def test_broken_source_is_reported(copied_kernels, tmp_path):
+def test_broken_source_is_reported(copied_kernels: Path, tmp_path: Path):
     """A source that does not compile fails the build with the compiler's words, and leaves no library behind."""
     (copied_kernels / "mix.c").write_text("this is not C\n")
     outcome = run_build(copied_kernels, TMPDIR=str(tmp_path))
@@ -56,7 +57,7 @@ def test_broken_source_is_reported(copied_kernels, tmp_path):
     assert list((copied_kernels / "lib").glob("*.so")) == []
 
 
-def test_unknown_instruction_set(monkeypatch):
+def test_unknown_instruction_set(monkeypatch: pytest.MonkeyPatch):
     """An instruction set that does not exist is refused, and the message lists those that can run."""
     monkeypatch.setenv(loader.ISA_ENVIRONMENT, "v9")
     loader.open_library.cache_clear()
@@ -65,7 +66,7 @@ def test_unknown_instruction_set(monkeypatch):
     loader.open_library.cache_clear()
 
 
-def test_missing_and_stale_libraries_are_typed_errors(tmp_path):
+def test_missing_and_stale_libraries_are_typed_errors(tmp_path: Path):
     """Without libraries, and with libraries older than their sources, the first use says what builds them."""
     package = tmp_path / "tapelog_dsp"
     shutil.copytree(build.HERE.parent, package, ignore=shutil.ignore_patterns("__pycache__", "lib"))

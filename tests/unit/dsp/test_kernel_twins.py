@@ -1,11 +1,14 @@
 """Every kernel against its plain twin: equal bits, on every instruction set of this processor."""
 
 import math
+from collections.abc import Callable
+from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import pytest
 from tapelog_dsp import Bell, Delay, HighPass, HighShelf, ParametricEq, PlateReverb
-from tapelog_dsp.design.interpolators import hann49, itu48, long128
+from tapelog_dsp.design.interpolators import Interpolator, hann49, itu48, long128
 from tapelog_dsp.kernels import console, dynamics, effects, interpolation, pcm, recursion
 from tapelog_dsp.kernels.twins import console as plain_console
 from tapelog_dsp.kernels.twins import dynamics as plain_dynamics
@@ -19,11 +22,12 @@ from tapelog_dsp.units import exp2
 pytestmark = pytest.mark.usefixtures("each_isa")
 
 
-def same_bits(one, other):
+def same_bits(one: npt.NDArray[Any], other: npt.NDArray[Any]):
+    """Tell whether two arrays are equal bit for bit."""
     return one.dtype == other.dtype and one.tobytes() == other.tobytes()
 
 
-def test_log2(random):
+def test_log2(random: np.random.Generator):
     """log2 equals its twin bit for bit, and the true logarithm to 2e-15 relative to its size or 1."""
     values = np.concatenate((np.exp(random.uniform(-40, 10, 5000)), [1.0, 2.0, 0.5, math.sqrt(2.0), 1e-10]))
     got = console.log2_array(values)
@@ -33,7 +37,7 @@ def test_log2(random):
     assert got[-5:-2].tolist() == [0.0, 1.0, -1.0]
 
 
-def test_exp2(random):
+def test_exp2(random: np.random.Generator):
     """exp2 equals both its twins bit for bit, and the true power to 5e-16 relative."""
     exponents = np.concatenate((random.uniform(-60, 10, 5000), [0.0, 1.0, -1.0, 0.5, -0.5, 2000.0, -2000.0]))
     got = console.exp2_array(exponents)
@@ -44,7 +48,7 @@ def test_exp2(random):
     assert got[-7:-4].tolist() == [1.0, 2.0, 0.5]
 
 
-def test_faders_and_sums(random):
+def test_faders_and_sums(random: np.random.Generator):
     """Fader, sum and gain curve equal their twins."""
     samples, gains = random.standard_normal((2, 1003)), random.uniform(0, 2, 1003)
     for gain in (0.7, gains):
@@ -61,7 +65,7 @@ def test_faders_and_sums(random):
 
 @pytest.mark.parametrize("channels", [1, 2, 3])
 @pytest.mark.parametrize("bands", [1, 5, 6, 7, 13])
-def test_cascade(random, channels, bands):
+def test_cascade(random: np.random.Generator, channels: int, bands: int):
     """A cascade of any length equals its twin on mono, pairs and odd counts, its memory too."""
     eq = ParametricEq(tuple(Bell(float(50 * 2 ** (k % 8)), (-1.0) ** k * 4.0) for k in range(bands)))
     sections = eq.sections(48_000)
@@ -74,7 +78,7 @@ def test_cascade(random, channels, bands):
 
 
 @pytest.mark.parametrize("rate", [8_000, 11_025, 44_100])
-def test_weighted_energy(random, rate):
+def test_weighted_energy(random: np.random.Generator, rate: int):
     """Energies per 10 ms hop equal their twin, also where a hop is no whole number of frames."""
     samples = random.standard_normal((2, 1200))
     got_state, want_state = recursion.sos_state(2, 2), recursion.sos_state(2, 2)
@@ -90,7 +94,7 @@ def test_weighted_energy(random, rate):
 
 
 @pytest.mark.parametrize(("knee_db", "power"), [(6.0, 0.0), (0.0, 0.0), (4.0, 0.01)])
-def test_compressor_curve(random, knee_db, power):
+def test_compressor_curve(random: np.random.Generator, knee_db: float, power: float):
     """The compressor's gain equals its twin for hard and soft knee, peak and RMS, across blocks."""
     settings = dynamics.CompressorSettings(-24.0, knee_db, 0.75, 0.02, 0.001, 2.0, 0.9, power).array()
     key = random.standard_normal((2, 1100)) * np.linspace(0, 1, 1100)
@@ -101,7 +105,7 @@ def test_compressor_curve(random, knee_db, power):
     assert same_bits(got_state, want_state)
 
 
-def test_limiter_curve(random):
+def test_limiter_curve(random: np.random.Generator):
     """The limiter's gain equals a twin that searches the whole window and adds whole boxes for every sample."""
     shape = np.array([60, 17, 12], dtype=np.int64)
     peaks = (random.standard_normal(3000).astype(np.float32) ** 4 * np.float32(0.2)).clip(0)
@@ -112,7 +116,7 @@ def test_limiter_curve(random):
 
 
 @pytest.mark.parametrize("table", [itu48, hann49, long128])
-def test_interpolated_peaks(random, table):
+def test_interpolated_peaks(random: np.random.Generator, table: Callable[[], Interpolator]):
     """Interpolated peaks equal their twin for every frame, in whole vectors and in the rest."""
     taps = table()
     samples = random.standard_normal(1000 + taps.count - 1).astype(np.float32)
@@ -124,7 +128,7 @@ def test_interpolated_peaks(random, table):
     assert most == plain_interpolation.interpolated_maximum(samples, taps.taps, 0.0)
 
 
-def test_skipped_stretches_leave_the_result_unchanged(random):
+def test_skipped_stretches_leave_the_result_unchanged(random: np.random.Generator):
     """Leaving out what cannot reach the bound changes neither the maximum nor any peak above the bound."""
     taps = long128()
     samples = (random.standard_normal(9000) * np.repeat([0.01, 1.0, 0.1], 3000)).astype(np.float32)
@@ -138,7 +142,7 @@ def test_skipped_stretches_leave_the_result_unchanged(random):
 
 
 @pytest.mark.parametrize(("highpass_hz", "lowpass_hz"), [(None, None), (200.0, 4000.0)])
-def test_delay(random, highpass_hz, lowpass_hz):
+def test_delay(random: np.random.Generator, highpass_hz: float | None, lowpass_hz: float | None):
     """The feedback delay equals its twin over several turns of its ring."""
     running = Delay(7.3, 0.6, 0.5, highpass_hz, lowpass_hz).prepare(8_000, 2)
     memory = effects.DelayMemory.at_rest(2, running._length)
@@ -147,7 +151,7 @@ def test_delay(random, highpass_hz, lowpass_hz):
 
 
 @pytest.mark.parametrize("predelay_ms", [0.0, 3.0])
-def test_plate(random, predelay_ms):
+def test_plate(random: np.random.Generator, predelay_ms: float):
     """The plate equals its twin for longer than its longest line."""
     running = PlateReverb(decay_s=2.0, predelay_ms=predelay_ms, size=0.5, mix=0.8).prepare(8_000, 2)
     samples = random.standard_normal((2, 2500))
@@ -157,7 +161,7 @@ def test_plate(random, predelay_ms):
 
 
 @pytest.mark.parametrize("start", [0, 1, 2, 3, 4, 1001])
-def test_dither(random, start):
+def test_dither(random: np.random.Generator, start: int):
     """Dithered values equal a twin on NumPy's own Philox generator, from any sample on, clipping included."""
     samples = random.uniform(-1.01, 1.01, 997)
     key = (0x0123456789ABCDEF, 0xFEDCBA9876543210)
@@ -167,7 +171,7 @@ def test_dither(random, start):
     assert got[2] == want[2] > 0
 
 
-def test_eq_with_filters_of_odd_order(random):
+def test_eq_with_filters_of_odd_order(random: np.random.Generator):
     """First-order sections go through the same cascade."""
     sections = ParametricEq((HighPass(80.0, 18), HighShelf(9_000.0, -3.0))).sections(44_100)
     samples = random.standard_normal((2, 300))

@@ -6,6 +6,7 @@ import numpy as np
 import pyloudnorm
 import pytest
 from tapelog_dsp import (
+    Audio,
     AudioError,
     Bell,
     Compressor,
@@ -25,16 +26,18 @@ from tapelog_dsp.testing import programme
 RATE = 48_000
 
 
-def blocks_of(samples, frames=4_096):
+def blocks_of(samples: Audio, frames: int = 4_096):
+    """Cut into blocks."""
     return (samples[:, start : start + frames] for start in range(0, samples.shape[1], frames))
 
 
 @pytest.fixture(scope="module")
 def quiet():
+    """Return a programme with head-room."""
     return programme(6.0) * 0.35
 
 
-def test_chain_keeps_length_and_time(quiet):
+def test_chain_keeps_length_and_time(quiet: Audio):
     """A chain with latency gives as many frames as it gets, in time, on the float32 grid."""
     chain = MasterChain(MasterSpec(RATE, (Compressor(-1.0, 1.0, lookahead_ms=9.0), Width(1.0))))
     result = np.concatenate(list(chain.blocks(blocks_of(quiet))), axis=1)
@@ -48,7 +51,7 @@ def test_chain_shorter_than_its_latency():
     assert (np.concatenate(list(chain.blocks(blocks_of(samples, 3))), axis=1) == samples).all()
 
 
-def test_chain_reports_its_compressor(quiet):
+def test_chain_reports_its_compressor(quiet: Audio):
     """Telemetry tells how much the glue compressor did."""
     chain = MasterChain(MasterSpec(RATE, (ParametricEq((Bell(200.0, -1.0),)), Compressor(-30.0, 2.0))))
     list(chain.blocks(blocks_of(quiet)))
@@ -56,7 +59,7 @@ def test_chain_reports_its_compressor(quiet):
 
 
 @pytest.mark.parametrize("target_lufs", [-23.0, -16.0, -14.0, -12.0])
-def test_drive_reaches_the_target(quiet, target_lufs):
+def test_drive_reaches_the_target(quiet: Audio, target_lufs: float):
     """The master lands within 0.1 LU of its target and under the ceiling, by our meter and by an independent one."""
     solution = solve_drive(lambda: blocks_of(quiet), sample_rate=RATE, target_lufs=target_lufs)
     assert solution.feasible
@@ -73,7 +76,7 @@ def test_drive_reaches_the_target(quiet, target_lufs):
     assert meter.result().max_dbtp <= -1.0 + 0.05
 
 
-def test_drive_that_needs_no_limiting_is_exact(quiet):
+def test_drive_that_needs_no_limiting_is_exact(quiet: Audio):
     """A target below the limiter's threshold needs two passes and moves nothing but the level."""
     solution = solve_drive(lambda: blocks_of(quiet), sample_rate=RATE, target_lufs=-28.0)
     assert solution.passes == 2
@@ -81,7 +84,7 @@ def test_drive_that_needs_no_limiting_is_exact(quiet):
     assert solution.after.loudness.integrated_lufs == pytest.approx(-28.0, abs=0.001)
 
 
-def test_infeasible_target_says_why(quiet):
+def test_infeasible_target_says_why(quiet: Audio):
     """A target that would need more limiting than allowed is reported with what can be reached."""
     solution = solve_drive(lambda: blocks_of(quiet), sample_rate=RATE, target_lufs=-6.0, reduction_max_db=6.0)
     assert not solution.feasible
@@ -98,7 +101,7 @@ def test_silence_is_infeasible():
     assert "absolute gate" in solution.limit
 
 
-def test_unusable_arguments(quiet):
+def test_unusable_arguments(quiet: Audio):
     """An empty source, NaN, a target above full scale and too fine a tolerance are refused."""
     with pytest.raises(AudioError, match="gave no blocks"):
         solve_drive(lambda: iter(()), sample_rate=RATE, target_lufs=-14.0)
@@ -111,7 +114,7 @@ def test_unusable_arguments(quiet):
 
 
 @pytest.mark.parametrize("bits", [16, 24])
-def test_dithered_master_stays_under_the_ceiling(quiet, bits):
+def test_dithered_master_stays_under_the_ceiling(quiet: Audio, bits: int):
     """After dither the true peak is still within 0.05 dB of the ceiling and nothing clips."""
     dither = Dither(bits=bits, digest=b"\1" * 32, channels=2)
     meter = TruePeakMeter(RATE, 2)

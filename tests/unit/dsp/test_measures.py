@@ -21,7 +21,7 @@ from tapelog_dsp import (
 from tapelog_dsp.testing import tone
 
 
-def test_waveform_peaks(random):
+def test_waveform_peaks(random: np.random.Generator):
     """Every bucket holds the smallest and largest sample of its stretch, the last one of what is left."""
     samples = random.uniform(-1, 1, (2, 1_050))
     peaks = WaveformPeaks(2, 100)
@@ -36,7 +36,7 @@ def test_waveform_peaks(random):
 
 
 @pytest.mark.parametrize(("input_rate", "output_rate"), [(44_100, 48_000), (48_000, 44_100), (96_000, 44_100)])
-def test_resampling_streams_exactly(random, input_rate, output_rate):
+def test_resampling_streams_exactly(random: np.random.Generator, input_rate: int, output_rate: int):
     """Any blocks give the same samples as soxr in one go, in exactly the expected number."""
     samples = random.uniform(-0.5, 0.5, (2, 9_001))
     converter = Resampler(input_rate, output_rate, 2)
@@ -61,7 +61,7 @@ def test_resampling_keeps_time():
     assert centres[0] == pytest.approx(centres[1], abs=1e-6)
 
 
-def test_same_rate_is_untouched(random):
+def test_same_rate_is_untouched(random: np.random.Generator):
     """Without a change of rate the samples pass unchanged."""
     samples = random.uniform(-1, 1, (1, 100))
     assert (resample(samples, 48_000, 48_000) == samples).all()
@@ -84,11 +84,11 @@ def test_targets_are_complete():
 
 def test_unknown_target_lists_the_known_ones():
     """A name that does not exist is answered with those that do."""
-    with pytest.raises(TargetUnknownError, match="no delivery target is called 'myspace'; known targets: .*spotify"):
+    with pytest.raises(TargetUnknownError, match=r"no delivery target is called 'myspace'; known targets: .*spotify"):
         get_target("myspace")
 
 
-def test_simple_processors(random):
+def test_simple_processors(random: np.random.Generator):
     """Gain, polarity and width do what they say; width never changes the mono fold-down."""
     samples = random.uniform(-1, 1, (2, 100))
     assert np.allclose(Gain(6.0).prepare(48_000, 2).process(samples, 0), samples * 10 ** (6 / 20), rtol=1e-14)

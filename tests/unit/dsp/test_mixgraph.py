@@ -1,9 +1,13 @@
 """The console: routing, faders, pan, sends, automation, mute, taps, latency."""
 
+from collections.abc import Callable
+from typing import Any
+
 import numpy as np
 import pytest
 from tapelog_dsp import (
     ArrayReader,
+    Audio,
     AudioError,
     Bell,
     BusSpec,
@@ -26,35 +30,39 @@ from tapelog_dsp.processors.pan import mono_pan_gains
 RATE = 48_000
 
 
-def mixed(spec, recordings, *, tap=None, block_frames=512):
+def mixed(spec: MixSpec, recordings: dict[str, Audio], *, tap: str | None = None, block_frames: int = 512):
+    """Return a whole mix, or one of its taps."""
     graph = MixGraph(spec, taps=(tap,) if tap else ())
     readers = {name: ArrayReader(samples) for name, samples in recordings.items()}
     blocks = list(render(graph, readers, block_frames=block_frames))
     return np.concatenate([block.taps[tap] if tap else block.mix for block in blocks], axis=1)
 
 
-def one_track(**settings):
+def one_track(**settings: Any):
+    """Return a mix of one track called t."""
     return MixSpec(RATE, (TrackSpec("t", **settings),))
 
 
 @pytest.fixture
-def stereo(random):
+def stereo(random: np.random.Generator):
+    """Return stereo noise."""
     return random.uniform(-0.5, 0.5, (2, 3_000))
 
 
 @pytest.fixture
-def mono(random):
+def mono(random: np.random.Generator):
+    """Return mono noise."""
     return random.uniform(-0.5, 0.5, (1, 3_000))
 
 
-def test_a_neutral_mix_is_the_input_on_the_float32_grid(stereo):
+def test_a_neutral_mix_is_the_input_on_the_float32_grid(stereo: Audio):
     """One stereo track with everything at rest comes out rounded to float32, nothing else, with no tail."""
     neutral = (Gain(0.0), ParametricEq((Bell(1_000.0, 0.0),)), Compressor(-30.0, 1.0), Width(1.0))
     result = mixed(one_track(processors=neutral), {"t": stereo})
     assert (result == stereo.astype(np.float32)).all()
 
 
-def test_everything_that_leaves_a_node_is_float32(stereo, mono):
+def test_everything_that_leaves_a_node_is_float32(stereo: Audio, mono: Audio):
     """Mix and taps hold float32 values."""
     spec = MixSpec(
         RATE,
@@ -68,7 +76,7 @@ def test_everything_that_leaves_a_node_is_float32(stereo, mono):
         assert np.abs(result).max() > 0.01
 
 
-def test_fader_polarity_and_pan_of_a_mono_track(mono):
+def test_fader_polarity_and_pan_of_a_mono_track(mono: Audio):
     """A mono track is turned down, inverted and placed by the mix's law."""
     spec = MixSpec(RATE, (TrackSpec("t", 1, gain_db=-6.0, pan=0.5, polarity_inverted=True),), pan_law_db=-4.5)
     sides = mono_pan_gains(0.5, -4.5)
@@ -76,7 +84,7 @@ def test_fader_polarity_and_pan_of_a_mono_track(mono):
     assert np.abs(mixed(spec, {"t": mono}) - wanted).max() <= 6e-8
 
 
-def test_tracks_sum_through_groups(stereo, mono):
+def test_tracks_sum_through_groups(stereo: Audio, mono: Audio):
     """Groups within groups sum their members; two tracks of opposite polarity cancel exactly."""
     spec = MixSpec(
         RATE,
@@ -93,7 +101,7 @@ def test_tracks_sum_through_groups(stereo, mono):
 
 
 @pytest.mark.parametrize("pre_fader", [False, True])
-def test_sends(stereo, pre_fader):
+def test_sends(stereo: Audio, pre_fader: bool):
     """A post-fader send follows the fader, a pre-fader send does not; both follow the pan."""
     send = SendSpec("fx", -12.0, pre_fader=pre_fader)
     spec = MixSpec(RATE, (TrackSpec("t", gain_db=-20.0, pan=-1.0, sends=(send,)),), (BusSpec("fx"),))
@@ -103,7 +111,7 @@ def test_sends(stereo, pre_fader):
     assert not result[1].any()
 
 
-def test_automation_is_sample_accurate(mono):
+def test_automation_is_sample_accurate(mono: Audio):
     """Between breakpoints the gain is a straight line in dB for every sample; a hold jumps at its frame."""
     points = (GainPoint(100, 0.0), GainPoint(1_100, -20.0), GainPoint(1_500, -10.0, "hold"), GainPoint(2_000, 3.0))
     result = mixed(one_track(channels=1, pan=-1.0, gain_automation=points), {"t": np.ones_like(mono)})
@@ -113,7 +121,7 @@ def test_automation_is_sample_accurate(mono):
     assert np.abs(result[0] - 10.0 ** (level_db / 20.0)).max() <= 1e-7
 
 
-def test_a_fader_at_the_bottom_is_closed(mono):
+def test_a_fader_at_the_bottom_is_closed(mono: Audio):
     """At -144 dB nothing passes, in the fader and in automation."""
     assert not mixed(one_track(channels=1, gain_db=-144.0), {"t": mono}).any()
     points = (GainPoint(0, -144.0, "hold"), GainPoint(1_000, 0.0))
@@ -122,7 +130,7 @@ def test_a_fader_at_the_bottom_is_closed(mono):
     assert result[:, 1_000:].any()
 
 
-def test_tracks_start_where_they_are_told(mono):
+def test_tracks_start_where_they_are_told(mono: Audio):
     """A recording begins at its song time; the song ends with its last track."""
     spec = MixSpec(RATE, (TrackSpec("a", 1, pan=-1.0), TrackSpec("b", 1, pan=1.0, start_frame=777)))
     result = mixed(spec, {"a": mono, "b": mono})
@@ -131,7 +139,7 @@ def test_tracks_start_where_they_are_told(mono):
     assert not result[1, :777].any()
 
 
-def test_declared_length_cuts(mono):
+def test_declared_length_cuts(mono: Audio):
     """A declared length ends the song there, also when a track is longer or not yet begun."""
     spec = MixSpec(RATE, (TrackSpec("a", 1), TrackSpec("b", 1, start_frame=5_000)), length_frames=1_000)
     assert mixed(spec, {"a": mono, "b": mono}).shape[1] == 1_000
@@ -141,7 +149,7 @@ def test_declared_length_cuts(mono):
     assert not result[:, 3_000:].any()
 
 
-def test_muted_strips_are_silent(stereo):
+def test_muted_strips_are_silent(stereo: Audio):
     """A muted track needs no reader and is silent in its tap; a muted bus swallows what it is sent."""
     spec = MixSpec(
         RATE,
@@ -153,7 +161,7 @@ def test_muted_strips_are_silent(stereo):
     assert not mixed(spec, recordings, tap="b").any()
 
 
-def test_taps_of_groups_sum_to_the_mix(stereo, mono):
+def test_taps_of_groups_sum_to_the_mix(stereo: Audio, mono: Audio):
     """Stems sum to the mix within rounding when the mix node does nothing."""
     spec = MixSpec(
         RATE,
@@ -166,7 +174,7 @@ def test_taps_of_groups_sum_to_the_mix(stereo, mono):
 
 
 @pytest.mark.parametrize("pre_fader", [False, True])
-def test_latency_is_evened_out_everywhere(pre_fader):
+def test_latency_is_evened_out_everywhere(pre_fader: bool):
     """Look-ahead on one track, on a group and on an effect leaves every impulse at its place."""
     late = Compressor(-1.0, 1.0, lookahead_ms=5.0)
     spec = MixSpec(
@@ -197,7 +205,7 @@ def test_automation_follows_the_latency():
         assert int(np.flatnonzero(result[0])[0]) == 1_000
 
 
-def test_reset_starts_again(stereo):
+def test_reset_starts_again(stereo: Audio):
     """After a reset the same recordings give the same bits."""
     spec = one_track(processors=(ParametricEq((Bell(80.0, 9.0),)), Compressor(-30.0, 4.0, lookahead_ms=2.0)))
     graph = MixGraph(spec)
@@ -206,7 +214,7 @@ def test_reset_starts_again(stereo):
     assert (graph.process({"t": stereo}, 3_000).mix == first).all()
 
 
-def test_telemetry_names_the_strip(stereo):
+def test_telemetry_names_the_strip(stereo: Audio):
     """Gain reduction is reported under strip, position and processor."""
     graph = MixGraph(one_track(processors=(Gain(6.0), Compressor(-40.0, 4.0))))
     graph.process({"t": stereo}, 3_000)
@@ -228,13 +236,13 @@ def test_telemetry_names_the_strip(stereo):
         ((), (BusSpec("x", sends=(SendSpec("x"),)),), "in a circle: x"),
     ],
 )
-def test_wrong_wiring(tracks, buses, message):
+def test_wrong_wiring(tracks: tuple[TrackSpec, ...], buses: tuple[BusSpec, ...], message: str):
     """A mix that cannot be wired is refused with the names."""
     with pytest.raises(GraphError, match=message):
         MixGraph(MixSpec(RATE, tracks, buses))
 
 
-def test_wrong_feeds(stereo):
+def test_wrong_feeds(stereo: Audio):
     """A missing reader, an unknown track, an unknown tap and a NaN are refused by name."""
     graph = MixGraph(one_track())
     with pytest.raises(GraphError, match="track 't' has no reader"):
@@ -244,7 +252,7 @@ def test_wrong_feeds(stereo):
     with pytest.raises(GraphError, match="no track or bus is called 'x'; there are t"):
         MixGraph(one_track(), taps=("x",))
     stereo[1, 7] = np.nan
-    with pytest.raises(AudioError, match="track t: .*nan in channel 1 at frame 7"):
+    with pytest.raises(AudioError, match=r"track t: .*nan in channel 1 at frame 7"):
         graph.process({"t": stereo}, 3_000)
     with pytest.raises(AudioError, match="track t: its reader must give"):
         mixed(one_track(), {"t": stereo[:1]})
@@ -266,7 +274,7 @@ def test_wrong_feeds(stereo):
     ],
     ids=["reserved", "channels", "pan", "start", "order", "shape", "rate", "law", "tail", "length"],
 )
-def test_specs_out_of_range(make):
+def test_specs_out_of_range(make: Callable[[], object]):
     """A strip or mix with a value out of range cannot be made."""
     with pytest.raises(ParameterError):
         make()

@@ -1,14 +1,28 @@
 """The end of a mix: declared, or where it stays below -100 dBFS."""
 
+from typing import Any
+
 import numpy as np
 import pytest
-from tapelog_dsp import ArrayReader, BusSpec, Delay, MixGraph, MixSpec, PlateReverb, SendSpec, TrackSpec, render
+from tapelog_dsp import (
+    ArrayReader,
+    BusSpec,
+    Delay,
+    MixGraph,
+    MixSpec,
+    PlateReverb,
+    ProcessorSpec,
+    SendSpec,
+    TrackSpec,
+    render,
+)
 from tapelog_dsp.graph.tail import TAIL_GRID_FRAMES, TAIL_THRESHOLD
 
 RATE = 8_000
 
 
-def mixed(effect, *, block_frames=600, **settings):
+def mixed(effect: ProcessorSpec, *, block_frames: int = 600, **settings: Any):
+    """Return a whole mix, or one of its taps."""
     tracks = (TrackSpec("t", sends=(SendSpec("fx"),)),)
     spec = MixSpec(RATE, tracks, (BusSpec("fx", processors=(effect,)),), **settings)
     samples = np.zeros((2, 1_000))
@@ -27,7 +41,7 @@ def test_echoes_are_rendered_until_they_cannot_be_heard():
 
 
 @pytest.mark.parametrize("block_frames", [1, 97, 5_000])
-def test_the_end_does_not_depend_on_blocks(block_frames):
+def test_the_end_does_not_depend_on_blocks(block_frames: int):
     """The tail ends at the same frame with the same bits for any block size."""
     effect = PlateReverb(decay_s=0.2, predelay_ms=10.0)
     assert (mixed(effect, block_frames=block_frames) == mixed(effect)).all()

@@ -34,7 +34,8 @@ def compress(settings: Float64s, state: Float64s, key: Float64s) -> Float64s:
         total += smooth
         reduction[n] = smooth
     state[:] = held, smooth, mean, most, total
-    return exp2_array((makeup - reduction) * LOG2_10_OVER_20) * mix + (1.0 - mix)
+    gains: Float64s = exp2_array((makeup - reduction) * LOG2_10_OVER_20) * mix + (1.0 - mix)
+    return gains
 
 
 def limit(shape: Int64s, ceiling: float, release: float, peaks: Float32s) -> Float64s:
@@ -47,7 +48,7 @@ def limit(shape: Int64s, ceiling: float, release: float, peaks: Float32s) -> Flo
     gains = np.empty(peaks.size)
     for n, level in enumerate(peaks.astype(np.float64).tolist()):
         needed.append(int((1.0 - ceiling / level) * UNIT) + 1 if level > ceiling else 0)
-        released = max(max(needed), int(float(released) * release))
+        released = max(*needed, int(float(released) * release))
         first.append(released)
         second.append(sum(first))
         gains[n] = 1.0 - float(sum(second)) * (1.0 / (float(one * two) * UNIT))

@@ -67,11 +67,11 @@ class Plate:
 
     def __init__(self, settings: PlateSettings) -> None:
         names = ("band", "lowcut", "decay", "damping", "excursion", "cosine", "sine", "wet", "dry")
-        self._p = dict(zip(names, settings.parameters.tolist(), strict=True))
-        self._delays = settings.delays.tolist()
-        self._taps = settings.taps.tolist()
+        self._p: dict[str, float] = dict(zip(names, settings.parameters.tolist(), strict=True))
+        self._delays: list[int] = settings.delays.tolist()
+        self._taps: list[list[int]] = settings.taps.tolist()
         self._lines = [_Line(length) for length in settings.lengths.tolist()]
-        self._poles = PlateMemory.at_rest(settings).poles.tolist()
+        self._poles: list[float] = PlateMemory.at_rest(settings).poles.tolist()
 
     def _smooth(self, pole: int, factor: float, x: float) -> float:
         self._poles[pole] += factor * (x - self._poles[pole])
