@@ -36,6 +36,7 @@ FLAGS: Final = (
     "-fPIC",
     "-shared",
     "-nostdlib",
+    "-s",
     "-Wall",
     "-Wextra",
     "-Werror",
@@ -97,10 +98,10 @@ def _compile(isa: str, family: str, stamp: int, cache: Path) -> None:
     command = [sys.executable, "-m", "ziglang", "cc", *FLAGS, *WIDTH_FLAGS.get(isa, ())]
     command += ["-target", f"{family}-{system}", f"-mcpu={ISA_LEVELS[family][isa]}"]
     command += [f"-DTL_SOURCE_STAMP={stamp}LL", f'-DTL_ISA_NAME="{isa}"', "-o", str(partial)]
-    command += [str(path) for path in source_files() if path.suffix == ".c"]
+    command += [path.name for path in source_files() if path.suffix == ".c"]
     environment = {**os.environ, "ZIG_GLOBAL_CACHE_DIR": str(cache), "ZIG_LOCAL_CACHE_DIR": str(cache)}
     outcome = subprocess.run(
-        command, env=environment, capture_output=True, text=True, timeout=COMPILE_TIMEOUT_S, check=False
+        command, cwd=HERE, env=environment, capture_output=True, text=True, timeout=COMPILE_TIMEOUT_S, check=False
     )
     if outcome.returncode:
         partial.unlink(missing_ok=True)

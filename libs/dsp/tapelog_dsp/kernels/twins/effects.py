@@ -1,0 +1,117 @@
+"""Twins of ``effects.c``."""
+
+import numpy as np
+
+from tapelog_dsp.kernels.call import Float64s
+from tapelog_dsp.kernels.effects import DelayMemory, DelaySettings, PlateMemory, PlateSettings
+
+L_SWING, L_FAR, L_DIFF, L_NEAR, R_SWING, R_FAR, R_DIFF, R_NEAR, PRE = range(4, 13)
+TAP_LINES = (
+    (R_FAR, R_FAR, R_DIFF, R_NEAR, L_FAR, L_DIFF, L_NEAR),
+    (L_FAR, L_FAR, L_DIFF, L_NEAR, R_FAR, R_DIFF, R_NEAR),
+)
+TAP_SIGNS = (1.0, 1.0, -1.0, 1.0, -1.0, -1.0, -1.0)
+
+
+def delay(settings: DelaySettings, memory: DelayMemory, samples: Float64s) -> Float64s:
+    """Return the samples with echoes, one sample at a time."""
+    result = np.empty_like(samples)
+    length = memory.ring.shape[1]
+    for channel, row in enumerate(samples.tolist()):
+        low, high = memory.filters[channel].tolist()
+        for n, x in enumerate(row):
+            at = (memory.clock + n) % length
+            low += settings.lowpass * (float(memory.ring[channel, at]) - low)
+            high += settings.highpass * (low - high)
+            echo = low - high
+            memory.ring[channel, at] = x + echo * settings.feedback
+            result[channel, n] = x * settings.dry + echo * settings.wet
+        memory.filters[channel] = low, high
+    memory.clock = (memory.clock + samples.shape[1]) % length
+    return result
+
+
+class _Line:
+    """A delay line; ``back`` counts from the next place to be written."""
+
+    def __init__(self, length: int) -> None:
+        self.values = [0.0] * length
+        self.at = 0
+
+    def read(self, back: int) -> float:
+        return self.values[(self.at - back) % len(self.values)]
+
+    def write(self, x: float) -> None:
+        self.values[self.at] = x
+        self.at = (self.at + 1) % len(self.values)
+
+    def diffuse(self, gain: float, delayed: float, x: float) -> float:
+        entering = x - gain * delayed
+        self.write(entering)
+        return delayed + gain * entering
+
+    def swing(self, back: float) -> float:
+        whole = int(back)
+        near, far = self.read(whole), self.read(whole + 1)
+        return near + (back - float(whole)) * (far - near)
+
+
+class Plate:
+    """The plate for a whole clip from rest.
+
+    Parameters
+    ----------
+    settings : PlateSettings
+        As for the kernel.
+    """
+
+    def __init__(self, settings: PlateSettings) -> None:
+        names = ("band", "lowcut", "decay", "damping", "excursion", "cosine", "sine", "wet", "dry")
+        self._p: dict[str, float] = dict(zip(names, settings.parameters.tolist(), strict=True))
+        self._delays: list[int] = settings.delays.tolist()
+        self._taps: list[list[int]] = settings.taps.tolist()
+        self._lines = [_Line(length) for length in settings.lengths.tolist()]
+        self._poles: list[float] = PlateMemory.at_rest(settings).poles.tolist()
+
+    def _smooth(self, pole: int, factor: float, x: float) -> float:
+        self._poles[pole] += factor * (x - self._poles[pole])
+        return self._poles[pole]
+
+    def _tank(self, first: int, swing: float, damp: int, x: float) -> float:
+        lines, delays = self._lines, self._delays
+        spread = lines[first].diffuse(-0.70, lines[first].swing(float(delays[first]) + swing), x)
+        late = lines[first + 1].read(delays[first + 1])
+        lines[first + 1].write(spread)
+        damped = self._smooth(damp, self._p["damping"], late) * self._p["decay"]
+        dense = lines[first + 2].diffuse(0.50, lines[first + 2].read(delays[first + 2]), damped)
+        out = lines[first + 3].read(delays[first + 3])
+        lines[first + 3].write(dense)
+        return out * self._p["decay"]
+
+    def _frame(self, left: float, right: float) -> tuple[float, float]:
+        p, lines, delays, poles = self._p, self._lines, self._delays, self._poles
+        x = 0.5 * (left + right)
+        early = lines[PRE].read(delays[PRE])
+        lines[PRE].write(x)
+        x = self._smooth(0, p["band"], early if delays[PRE] > 0 else x)
+        x -= self._smooth(1, p["lowcut"], x)
+        for line, gain in enumerate((0.75, 0.75, 0.625, 0.625)):
+            x = lines[line].diffuse(gain, lines[line].read(delays[line]), x)
+        cosine = poles[6] * p["cosine"] - poles[7] * p["sine"]
+        poles[7] = poles[6] * p["sine"] + poles[7] * p["cosine"]
+        poles[6] = cosine
+        from_left, from_right = poles[4], poles[5]
+        poles[4] = self._tank(L_SWING, p["excursion"] * poles[7], 2, x + from_right)
+        poles[5] = self._tank(R_SWING, p["excursion"] * cosine, 3, x + from_left)
+        outputs = []
+        for side in (0, 1):
+            total = 0.0
+            for sign, line, tap in zip(TAP_SIGNS, TAP_LINES[side], self._taps[side], strict=True):
+                total += sign * lines[line].read(tap)
+            outputs.append(0.6 * total)
+        return left * p["dry"] + outputs[0] * p["wet"], right * p["dry"] + outputs[1] * p["wet"]
+
+    def process(self, samples: Float64s) -> Float64s:
+        """Return the reverberated ``[2, frames]``."""
+        frames = [self._frame(left, right) for left, right in samples.T.tolist()]
+        return np.array(frames).T.copy()

@@ -1,0 +1,40 @@
+"""Twins of ``filters.c``."""
+
+import numpy as np
+
+from tapelog_dsp.kernels.call import Float64s
+
+
+def sos(coefficients: Float64s, state: Float64s, samples: Float64s) -> Float64s:
+    """Filter by a cascade in transposed direct form II, one sample at a time."""
+    result = samples.copy()
+    for channel, row in enumerate(result):
+        for section, (b0, b1, b2, a1, a2) in enumerate(coefficients.tolist()):
+            s1, s2 = state[channel, section].tolist()
+            for n, x in enumerate(row.tolist()):
+                y = b0 * x + s1
+                s1 = (b1 * x + s2) - a1 * y
+                s2 = b2 * x - a2 * y
+                row[n] = y
+            state[channel, section] = s1, s2
+    return result
+
+
+def weighted_energy(
+    coefficients: Float64s, state: Float64s, sums: Float64s, samples: Float64s, *, clock: int, rate: int
+) -> Float64s:
+    """Return the energy of the K-weighted signal per finished 10 ms hop."""
+    weighted = sos(coefficients, state, samples)
+    energies = []
+    for n, frame in enumerate(weighted.T):
+        sums += frame * frame
+        if _ends_hop(clock + n + 1, rate):
+            energies.append(sums.copy())
+            sums[:] = 0.0
+    return np.array(energies).reshape(-1, samples.shape[0])
+
+
+def _ends_hop(frame: int, rate: int) -> bool:
+    """Tell whether a hop ends before this frame: hop k ends at floor((k + 1) * rate / 100)."""
+    hop = -(-frame * 100 // rate)
+    return hop * rate // 100 == frame

@@ -1,0 +1,179 @@
+"""Every kernel against its plain twin: equal bits, on every instruction set of this processor."""
+
+import math
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pytest
+from tapelog_dsp import Bell, Delay, HighPass, HighShelf, ParametricEq, PlateReverb
+from tapelog_dsp.design.interpolators import Interpolator, hann49, itu48, long128
+from tapelog_dsp.kernels import console, dynamics, effects, interpolation, pcm, recursion
+from tapelog_dsp.kernels.twins import console as plain_console
+from tapelog_dsp.kernels.twins import dynamics as plain_dynamics
+from tapelog_dsp.kernels.twins import effects as plain_effects
+from tapelog_dsp.kernels.twins import interpolation as plain_interpolation
+from tapelog_dsp.kernels.twins import pcm as plain_pcm
+from tapelog_dsp.kernels.twins import recursion as plain_recursion
+from tapelog_dsp.meters.weighting import k_weighting
+from tapelog_dsp.units import exp2
+
+pytestmark = pytest.mark.usefixtures("each_isa")
+
+
+def same_bits(one: npt.NDArray[Any], other: npt.NDArray[Any]):
+    """Tell whether two arrays are equal bit for bit."""
+    return one.dtype == other.dtype and one.tobytes() == other.tobytes()
+
+
+def test_log2(random: np.random.Generator):
+    """log2 equals its twin bit for bit, and the true logarithm to 2e-15 relative to its size or 1."""
+    values = np.concatenate((np.exp(random.uniform(-40, 10, 5000)), [1.0, 2.0, 0.5, math.sqrt(2.0), 1e-10]))
+    got = console.log2_array(values)
+    assert same_bits(got, plain_console.log2_array(values))
+    true = np.array([math.log2(value) for value in values])
+    assert np.abs(got - true).max() <= 1e-14
+    assert got[-5:-2].tolist() == [0.0, 1.0, -1.0]
+
+
+def test_exp2(random: np.random.Generator):
+    """exp2 equals both its twins bit for bit, and the true power to 5e-16 relative."""
+    exponents = np.concatenate((random.uniform(-60, 10, 5000), [0.0, 1.0, -1.0, 0.5, -0.5, 2000.0, -2000.0]))
+    got = console.exp2_array(exponents)
+    assert same_bits(got, plain_console.exp2_array(exponents))
+    assert got.tolist() == [exp2(float(exponent)) for exponent in exponents]
+    true = np.array([2.0**exponent for exponent in exponents[:-2]])
+    assert np.abs(got[:-2] / true - 1.0).max() <= 5e-16
+    assert got[-7:-4].tolist() == [1.0, 2.0, 0.5]
+
+
+def test_faders_and_sums(random: np.random.Generator):
+    """Fader, sum and gain curve equal their twins."""
+    samples, gains = random.standard_normal((2, 1003)), random.uniform(0, 2, 1003)
+    for gain in (0.7, gains):
+        got, want = np.empty(1003), np.empty(1003)
+        console.fade(samples[0], gain, -0.3, got)
+        plain_console.fade(samples[0], gain, -0.3, want)
+        assert same_bits(got, want)
+    got, want = samples[1].copy(), samples[1].copy()
+    console.accumulate(samples[0], 0.3, got)
+    plain_console.accumulate(samples[0], 0.3, want)
+    assert same_bits(got, want)
+    assert same_bits(console.apply_curve(samples, gains), plain_console.apply_curve(samples, gains))
+
+
+@pytest.mark.parametrize("channels", [1, 2, 3])
+@pytest.mark.parametrize("bands", [1, 5, 6, 7, 13])
+def test_cascade(random: np.random.Generator, channels: int, bands: int):
+    """A cascade of any length equals its twin on mono, pairs and odd counts, its memory too."""
+    eq = ParametricEq(tuple(Bell(float(50 * 2 ** (k % 8)), (-1.0) ** k * 4.0) for k in range(bands)))
+    sections = eq.sections(48_000)
+    samples = random.standard_normal((channels, 501))
+    state, plain_state = recursion.sos_state(bands, channels), recursion.sos_state(bands, channels)
+    for part in (samples[:, :200].copy(), samples[:, 200:].copy()):
+        got = recursion.sos(sections, state, part)
+        assert same_bits(got, plain_recursion.sos(sections, plain_state, part))
+    assert same_bits(state, plain_state)
+
+
+@pytest.mark.parametrize("rate", [8_000, 11_025, 44_100])
+def test_weighted_energy(random: np.random.Generator, rate: int):
+    """Energies per 10 ms hop equal their twin, also where a hop is no whole number of frames."""
+    samples = random.standard_normal((2, 1200))
+    got_state, want_state = recursion.sos_state(2, 2), recursion.sos_state(2, 2)
+    got_sums, want_sums = np.zeros(2), np.zeros(2)
+    sections = k_weighting(rate)
+    clock = 0
+    for part in (samples[:, :7].copy(), samples[:, 7:800].copy(), samples[:, 800:].copy()):
+        got = recursion.weighted_energy(sections, got_state, got_sums, part, clock=clock, rate=rate)
+        want = plain_recursion.weighted_energy(sections, want_state, want_sums, part, clock=clock, rate=rate)
+        assert same_bits(got, want)
+        clock += part.shape[1]
+    assert same_bits(got_sums, want_sums)
+
+
+@pytest.mark.parametrize(("knee_db", "power"), [(6.0, 0.0), (0.0, 0.0), (4.0, 0.01)])
+def test_compressor_curve(random: np.random.Generator, knee_db: float, power: float):
+    """The compressor's gain equals its twin for hard and soft knee, peak and RMS, across blocks."""
+    settings = dynamics.CompressorSettings(-24.0, knee_db, 0.75, 0.02, 0.001, 2.0, 0.9, power).array()
+    key = random.standard_normal((2, 1100)) * np.linspace(0, 1, 1100)
+    got_state, want_state = np.zeros(5), np.zeros(5)
+    for part in (key[:, :300].copy(), key[:, 300:].copy()):
+        got = dynamics.compress(settings, got_state, part)
+        assert same_bits(got, plain_dynamics.compress(settings, want_state, part))
+    assert same_bits(got_state, want_state)
+
+
+def test_limiter_curve(random: np.random.Generator):
+    """The limiter's gain equals a twin that searches the whole window and adds whole boxes for every sample."""
+    shape = np.array([60, 17, 12], dtype=np.int64)
+    peaks = (random.standard_normal(3000).astype(np.float32) ** 4 * np.float32(0.2)).clip(0)
+    state = dynamics.limiter_state(shape)
+    halves = [dynamics.limit(shape, 0.5, 0.99, state, part) for part in (peaks[:777].copy(), peaks[777:].copy())]
+    assert same_bits(np.concatenate(halves), plain_dynamics.limit(shape, 0.5, 0.99, peaks))
+    assert halves[1].min() < 0.9
+
+
+@pytest.mark.parametrize("table", [itu48, hann49, long128])
+def test_interpolated_peaks(random: np.random.Generator, table: Callable[[], Interpolator]):
+    """Interpolated peaks equal their twin for every frame, in whole vectors and in the rest."""
+    taps = table()
+    samples = random.standard_normal(1000 + taps.count - 1).astype(np.float32)
+    got, want = np.zeros(1000, dtype=np.float32), np.zeros(1000, dtype=np.float32)
+    interpolation.interpolated_peaks(samples, taps.taps, taps.gain_sum, 0.0, got)
+    plain_interpolation.interpolated_peaks(samples, taps.taps, want)
+    assert same_bits(got, want)
+    most = interpolation.interpolated_maximum(samples, taps.taps, taps.gain_sum, 0.0)
+    assert most == plain_interpolation.interpolated_maximum(samples, taps.taps, 0.0)
+
+
+def test_skipped_stretches_leave_the_result_unchanged(random: np.random.Generator):
+    """Leaving out what cannot reach the bound changes neither the maximum nor any peak above the bound."""
+    taps = long128()
+    samples = (random.standard_normal(9000) * np.repeat([0.01, 1.0, 0.1], 3000)).astype(np.float32)
+    frames = samples.size - taps.count + 1
+    every, some = np.zeros(frames, dtype=np.float32), np.zeros(frames, dtype=np.float32)
+    interpolation.interpolated_peaks(samples, taps.taps, taps.gain_sum, 0.0, every)
+    interpolation.interpolated_peaks(samples, taps.taps, taps.gain_sum, 0.9, some)
+    assert (np.where(every > 0.9, every, 0) == np.where(some > 0.9, some, 0)).all()
+    assert np.count_nonzero(some) < 0.7 * frames
+    assert interpolation.interpolated_maximum(samples, taps.taps, taps.gain_sum, 0.0) == float(every.max())
+
+
+@pytest.mark.parametrize(("highpass_hz", "lowpass_hz"), [(None, None), (200.0, 4000.0)])
+def test_delay(random: np.random.Generator, highpass_hz: float | None, lowpass_hz: float | None):
+    """The feedback delay equals its twin over several turns of its ring."""
+    running = Delay(7.3, 0.6, 0.5, highpass_hz, lowpass_hz).prepare(8_000, 2)
+    memory = effects.DelayMemory.at_rest(2, running._length)
+    samples = random.standard_normal((2, 400))
+    assert same_bits(running.process(samples, 0), plain_effects.delay(running._settings, memory, samples))
+
+
+@pytest.mark.parametrize("predelay_ms", [0.0, 3.0])
+def test_plate(random: np.random.Generator, predelay_ms: float):
+    """The plate equals its twin for longer than its longest line."""
+    running = PlateReverb(decay_s=2.0, predelay_ms=predelay_ms, size=0.5, mix=0.8).prepare(8_000, 2)
+    samples = random.standard_normal((2, 2500))
+    want = plain_effects.Plate(running._settings).process(samples)
+    got = np.concatenate([running.process(part.copy(), 0) for part in np.split(samples, [901], axis=1)], axis=1)
+    assert same_bits(got, want)
+
+
+@pytest.mark.parametrize("start", [0, 1, 2, 3, 4, 1001])
+def test_dither(random: np.random.Generator, start: int):
+    """Dithered values equal a twin on NumPy's own Philox generator, from any sample on, clipping included."""
+    samples = random.uniform(-1.01, 1.01, 997)
+    key = (0x0123456789ABCDEF, 0xFEDCBA9876543210)
+    got, want = pcm.dither(samples, 32_768.0, key, start), plain_pcm.dither(samples, 32_768.0, key, start)
+    assert same_bits(got[0], want[0])
+    assert same_bits(got[1], want[1])
+    assert got[2] == want[2] > 0
+
+
+def test_eq_with_filters_of_odd_order(random: np.random.Generator):
+    """First-order sections go through the same cascade."""
+    sections = ParametricEq((HighPass(80.0, 18), HighShelf(9_000.0, -3.0))).sections(44_100)
+    samples = random.standard_normal((2, 300))
+    got = recursion.sos(sections, recursion.sos_state(3, 2), samples)
+    assert same_bits(got, plain_recursion.sos(sections, recursion.sos_state(3, 2), samples))
