@@ -27,7 +27,7 @@ DEFAULT_OUTPUTS: Final = (pb.OutputFormat(container=pb.CONTAINER_WAV, bit_depth=
 """A master is 24-bit."""
 
 PEAK_ROOM_DB: Final = 0.05
-"""By how much a meter may read above the ceiling: the limiter's promise, and half of what R 128 allows a meter to err."""
+"""By how much the meter may read above the ceiling: what the limiter promises for every interpolator."""
 
 PASSES_EXPECTED: Final = 5
 """Readings of the mix, chain and print included, that progress is counted by; more of them only make it wait."""

@@ -57,9 +57,7 @@ def at_rate(reader: AudioReader, sample_rate_hz: int) -> BlockReader:
     audio = reader.format
     if audio.sample_rate_hz == sample_rate_hz:
         return reader
-    return Resampled(
-        reader, channels=audio.channels, input_rate_hz=audio.sample_rate_hz, output_rate_hz=sample_rate_hz
-    )
+    return Resampled(reader, channels=audio.channels, input_rate_hz=audio.sample_rate_hz, output_rate_hz=sample_rate_hz)
 
 
 class _Tape:

@@ -1,4 +1,4 @@
-"""A signal kept on disk between passes: float32, as the core hands it over, so nothing is lost and memory stays small."""
+"""A signal kept on disk between passes: float32, as the core hands it over, so nothing is lost."""
 
 from collections.abc import Iterator
 from pathlib import Path

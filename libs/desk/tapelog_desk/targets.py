@@ -38,7 +38,7 @@ def aim(target: pb.MasterTarget) -> Aim:
     TargetError
         ``TARGET_UNKNOWN``: no target has the name. ``TARGET_OPEN``: it leaves the loudness free and the recipe too.
     """
-    named = None
+    named: dsp.Target | None = None
     if target.name:
         try:
             named = dsp.get_target(target.name)
@@ -46,7 +46,9 @@ def aim(target: pb.MasterTarget) -> Aim:
             problem = f"there is no target {target.name!r}"
             remedy = f"use one of {', '.join(error.known)}"
             raise TargetError("TARGET_UNKNOWN", problem, remedy, target=target.name) from error
-    lufs = target.integrated_lufs if target.HasField("integrated_lufs") else named and named.integrated_lufs
+    lufs = named.integrated_lufs if named is not None else None
+    if target.HasField("integrated_lufs"):
+        lufs = target.integrated_lufs
     if lufs is None:
         problem = f"the target {target.name!r} leaves the loudness free"
         raise TargetError("TARGET_OPEN", problem, "write target.integrated_lufs", target=target.name)
