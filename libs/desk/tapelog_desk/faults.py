@@ -3,6 +3,7 @@
 from typing import Final
 
 import numpy as np
+import numpy.typing as npt
 
 from tapelog_desk.files.readers import Samples
 
@@ -12,8 +13,9 @@ SILENT_PEAK: Final = 10.0 ** (-90.0 / 20.0)
 CLIP_RUN_FRAMES: Final = 3
 """Neighbouring samples at full scale that are no coincidence."""
 
-FLOAT_FULL_SCALE: Final = 1.0 - 1e-6
-"""Full scale of samples without a word length."""
+FLOAT_PLATEAU: Final = 1e-6
+"""Half the height of the band around full scale in which samples without a word length count as clipped; above it they
+are merely loud."""
 
 
 class FaultMeter:
@@ -31,7 +33,8 @@ class FaultMeter:
 
     def __init__(self, channels: int, bit_depth: int, *, is_float: bool) -> None:
         has_steps = bit_depth > 0 and not is_float
-        self._full_scale = 1.0 - 1.0 / (1 << (bit_depth - 1)) if has_steps else FLOAT_FULL_SCALE
+        self._full_scale = 1.0 - 1.0 / (1 << (bit_depth - 1)) if has_steps else 1.0 - FLOAT_PLATEAU
+        self._plateau_end = 1.0 if has_steps else 1.0 + FLOAT_PLATEAU
         self._peaks = np.zeros(channels)
         self._runs = np.zeros(channels, dtype=np.int64)
         self.clipped_samples = 0
@@ -47,9 +50,10 @@ class FaultMeter:
             if peak < self._full_scale:
                 self._runs[channel] = 0
             else:
-                self._count(channel, magnitudes[channel] >= self._full_scale)
+                values = magnitudes[channel]
+                self._count(channel, (values >= self._full_scale) & (values <= self._plateau_end))
 
-    def _count(self, channel: int, full: np.typing.NDArray[np.bool_]) -> None:
+    def _count(self, channel: int, full: npt.NDArray[np.bool_]) -> None:
         """Count runs; one that began in the block before goes on, and counts from its third sample."""
         edges = np.flatnonzero(np.diff(np.concatenate(([False], full, [False])).astype(np.int8)))
         carried = int(self._runs[channel])

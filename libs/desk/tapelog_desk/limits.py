@@ -3,8 +3,9 @@
 from typing import Final
 
 FILE_MAX_BYTES: Final = 8 * 1024**3
-"""Bytes of one source at the desk: four hours of stereo in 32-bit float at 48 kHz are 5.2 GiB. An upload to the services
-ends at 2 GiB."""
+"""Bytes of one source at the desk: four hours of stereo in 32-bit float at 48 kHz are 5.2 GiB.
+
+An upload to the services ends at 2 GiB."""
 
 CHANNELS_MAX: Final = 64
 """Channels of a file that is measured."""

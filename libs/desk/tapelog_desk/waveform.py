@@ -7,8 +7,8 @@ import numpy.typing as npt
 
 from tapelog_desk.files.readers import Samples
 
-BUCKETS_MAX: Final = 4_000
-"""Buckets kept: four per pixel of a wide drawing."""
+BUCKETS_MAX: Final = 2_000
+"""Buckets are joined in pairs when there are twice as many: two to four per pixel of a wide drawing."""
 
 FIRST_BUCKETS_PER_S: Final = 200
 """Buckets per second at the start: 5 ms, one pixel of a short clip."""

@@ -1,6 +1,7 @@
 """How a mix is wired: ids, tags, buses that exist, and no loops."""
 
 from collections.abc import Iterator
+from typing import Final
 
 from tapelog.common.v1 import recipe_pb2 as pb
 
@@ -10,7 +11,10 @@ from tapelog_recipe.naming import did_you_mean
 from tapelog_recipe.parameters import PROCESSOR_KINDS
 from tapelog_recipe.selectors import bus_paths, track_paths
 
-_ID_RULE = "must be lower case, start with a letter and have at most 32 of [a-z0-9-]"
+MIX_BUS: Final = "mix"
+"""Name of the last bus; no track or bus may use it."""
+
+_ID_RULE: Final = "must be lower case, start with a letter and have at most 32 of [a-z0-9-]"
 
 
 def _channels(recipe: pb.MixRecipe) -> Iterator[tuple[str, pb.RecipeTrack | pb.RecipeBus]]:
@@ -23,6 +27,8 @@ def _ids(recipe: pb.MixRecipe) -> Iterator[Violation]:
     for path, channel in _channels(recipe):
         if not ID_PATTERN.fullmatch(channel.id):
             yield Violation(f"{path}.id", f"{_ID_RULE}, got {show(channel.id)}")
+        elif channel.id == MIX_BUS:
+            yield Violation(f"{path}.id", f"{MIX_BUS!r} is the mix bus itself; choose another id")
         elif channel.id in seen:
             yield Violation(f"{path}.id", f"{channel.id!r} is already the id of {seen[channel.id]}")
         else:

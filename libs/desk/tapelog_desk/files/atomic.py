@@ -16,7 +16,9 @@ _READ_BYTES: Final = 1024 * 1024
 def output_error(path: Path, error: OSError) -> OutputError:
     """Return the error for a file that cannot be written."""
     problem = f"{path} cannot be written: {error.strerror or error}"
-    return OutputError("OUTPUT_NOT_WRITABLE", problem, "check the folder, its rights and the free space", file=path.name)
+    return OutputError(
+        "OUTPUT_NOT_WRITABLE", problem, "check the folder, its rights and the free space", file=path.name
+    )
 
 
 def partial_path(path: Path) -> Path:

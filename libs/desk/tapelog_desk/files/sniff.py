@@ -8,7 +8,7 @@ from tapelog_desk.errors import SourceError
 from tapelog_desk.limits import ID3_MAX_BYTES
 
 READABLE: Final = ("wav", "w64", "aiff", "flac", "ogg", "mp3")
-"""Containers that are read: WAV with its relatives BWF, RF64 and RIFX, W64, AIFF, FLAC, Ogg (Vorbis, Opus, FLAC), MP3."""
+"""Containers that are read: WAV with BWF, RF64 and RIFX; W64; AIFF; FLAC; Ogg with Vorbis, Opus or FLAC; MP3."""
 
 _HEAD_BYTES: Final = 64
 _W64_GUID: Final = b"riff\x2e\x91\xcf\x11\xa5\xd6\x28\xdb\x04\xc1\x00\x00"

@@ -106,7 +106,9 @@ def _data_bytes(declared: int, available: int, frame_bytes: int, name: str) -> i
     if declared == _SIZE_UNKNOWN:
         return available
     if declared > available:
-        problem = f"{name} is cut off: it declares {declared // frame_bytes} frames, {available // frame_bytes} are there"
+        problem = (
+            f"{name} is cut off: it declares {declared // frame_bytes} frames, {available // frame_bytes} are there"
+        )
         raise SourceError("SOURCE_TRUNCATED", problem, "export or upload it again", file=name)
     return declared
 

@@ -139,9 +139,7 @@ class FlacWriter:
         self._file.close()
 
 
-def open_writer(
-    path: Path, container: recipe_pb.Container, *, sample_rate_hz: int, channels: int, bit_depth: int
-) -> AudioWriter:
+def open_writer(path: Path, container: int, *, sample_rate_hz: int, channels: int, bit_depth: int) -> AudioWriter:
     """Open a writer for a container."""
     kind = FlacWriter if container == recipe_pb.CONTAINER_FLAC else WavWriter
     return kind(path, sample_rate_hz=sample_rate_hz, channels=channels, bit_depth=bit_depth)

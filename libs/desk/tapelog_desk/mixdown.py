@@ -1,0 +1,193 @@
+"""A mix from its recipe: files in, files out, constant memory in the length of the song."""
+
+import time
+from collections.abc import Iterator, Sequence
+from concurrent.futures import Executor, ThreadPoolExecutor
+from contextlib import ExitStack
+from pathlib import Path
+
+import tapelog_dsp as dsp
+from tapelog.common.v1 import recipe_pb2 as pb
+from tapelog_recipe import Violation, recipe_digest, resolved, validate_mix
+
+from tapelog_desk.analysis import Progress, analysis_json, write_json
+from tapelog_desk.console import mix_spec
+from tapelog_desk.errors import RecipeRefusedError, SourceError
+from tapelog_desk.files.readers import AudioReader, open_audio
+from tapelog_desk.files.streams import BlockReader, Muted, Prefetched, Resampled
+from tapelog_desk.limits import METER_RATE_MAX_HZ, MIX_CHANNELS_MAX
+from tapelog_desk.printing import Printer, output_paths, printing
+from tapelog_desk.rendered import Rendered, RenderedFileOut
+from tapelog_desk.sources import Resolve, pinned
+
+DEFAULT_OUTPUTS = (pb.OutputFormat(container=pb.CONTAINER_WAV, bit_depth=32),)
+"""A mix for mastering is 32-bit float: nothing is dithered twice."""
+
+MIX_CHANNELS = 2
+
+
+def resolved_outputs(outputs: Sequence[pb.OutputFormat]) -> list[pb.OutputFormat]:
+    """Return outputs with container and depth written out."""
+    holder = resolved(pb.MasterRecipe(outputs=outputs))
+    return list(holder.outputs)
+
+
+def open_source(path: Path, name: str) -> AudioReader:
+    """Open a source that is to be heard.
+
+    Raises
+    ------
+    SourceError
+        It cannot be read, or has more than two channels or too high a rate.
+    """
+    reader = open_audio(path, name=name)
+    audio = reader.format
+    if audio.channels > MIX_CHANNELS_MAX or audio.sample_rate_hz > METER_RATE_MAX_HZ:
+        reader.close()
+        problem = (
+            f"{name} has {audio.channels} channels at {audio.sample_rate_hz} Hz; "
+            f"a mix takes mono or stereo up to {METER_RATE_MAX_HZ} Hz"
+        )
+        raise SourceError("SOURCE_CHANNELS_REFUSED", problem, "split or resample it", file=name)
+    return reader
+
+
+def at_rate(reader: AudioReader, sample_rate_hz: int) -> BlockReader:
+    """Return a reader at another rate, or itself."""
+    audio = reader.format
+    if audio.sample_rate_hz == sample_rate_hz:
+        return reader
+    return Resampled(reader, channels=audio.channels, input_rate_hz=audio.sample_rate_hz, output_rate_hz=sample_rate_hz)
+
+
+class _Tape:
+    """The sources of a mix, open and ready to roll."""
+
+    def __init__(self, recipe: pb.MixRecipe, resolve: Resolve, stack: ExitStack, executor: Executor | None) -> None:
+        self.readers: dict[str, BlockReader] = {}
+        self.channels: dict[str, int] = {}
+        self.length_frames = 0
+        for track in recipe.tracks:
+            reader = stack.enter_context(open_source(resolve(track.source), f"track {track.id}"))
+            self.channels[track.id] = reader.format.channels
+            declared = reader.declared_frames * recipe.sample_rate_hz // reader.format.sample_rate_hz
+            self.length_frames = max(self.length_frames, track.start_frame + declared)
+            stream = at_rate(reader, recipe.sample_rate_hz)
+            stream = Muted(stream) if track.mute else stream
+            self.readers[track.id] = stream if executor is None else Prefetched(stream, executor)
+
+
+def mix_blocks(
+    recipe: pb.MixRecipe, resolve: Resolve, *, threads: int = 1, progress: Progress | None = None
+) -> Iterator[dsp.MixBlock]:
+    """Mix a resolved, valid recipe block by block.
+
+    Parameters
+    ----------
+    recipe : MixRecipe
+        Resolved.
+    resolve : callable
+        Finds the file of a source.
+    threads : int
+        More than one decodes ahead in threads; it cannot be heard.
+    progress : callable, optional
+        Told the share that is done.
+
+    Yields
+    ------
+    MixBlock
+        In order from frame 0.
+
+    Raises
+    ------
+    SourceError, RecipeRefusedError
+        A source cannot be used; a setting is beyond the core.
+    """
+    with ExitStack() as stack:
+        executor = None
+        if threads > 1:
+            executor = ThreadPoolExecutor(max_workers=threads - 1, thread_name_prefix="decode")
+            stack.callback(executor.shutdown, wait=True, cancel_futures=True)
+        tape = _Tape(recipe, resolve, stack, executor)
+        try:
+            graph = dsp.MixGraph(mix_spec(recipe, tape.channels))
+        except dsp.DspError as error:
+            raise RecipeRefusedError([Violation("", str(error))]) from error
+        length = max(tape.length_frames + round(recipe.tail_s * recipe.sample_rate_hz), 1)
+        for block in dsp.render(graph, tape.readers):
+            yield block
+            if progress is not None:
+                progress(min((block.start_frame + block.mix.shape[1]) / length, 1.0))
+
+
+def render_mix(
+    recipe: pb.MixRecipe,
+    resolve: Resolve,
+    outputs: Sequence[pb.OutputFormat],
+    out_dir: Path,
+    *,
+    name: str = "mix",
+    seed: str | None = None,
+    analysis_file: bool = True,
+    threads: int = 1,
+    progress: Progress | None = None,
+) -> Rendered:
+    """Render a mix into files.
+
+    Parameters
+    ----------
+    recipe : MixRecipe
+        As written; it is checked, resolved and pinned here.
+    resolve : callable
+        Finds the file of a source.
+    outputs : sequence of OutputFormat
+        Files to make; none is one 32-bit float WAV.
+    out_dir : Path
+        An existing folder.
+    name : str
+        Name of the files without extension.
+    seed : str, optional
+        64 hex digits that key the dither; by default the digest of the pinned recipe.
+    analysis_file : bool
+        Whether the analysis is written beside the audio, as ``<name>.analysis.json``.
+    threads : int
+        More than one decodes ahead in threads; it cannot be heard.
+    progress : callable, optional
+        Told the share that is done; what it raises ends the render and leaves nothing behind.
+
+    Returns
+    -------
+    Rendered
+        The same recipe gives the same bytes, whatever the machine, block size or thread.
+
+    Raises
+    ------
+    RecipeRefusedError, SourceError, OutputError
+        What is wrong, and what to do.
+    """
+    violations = validate_mix(recipe, services=False)
+    if violations:
+        raise RecipeRefusedError(violations)
+    begun = time.perf_counter()
+    digest = recipe_digest(pinned(recipe, resolve))
+    whole, formats = resolved(recipe), resolved_outputs(outputs or DEFAULT_OUTPUTS)
+    pinned_at = time.perf_counter()
+    printer = Printer(
+        formats,
+        output_paths(formats, out_dir, name),
+        sample_rate_hz=whole.sample_rate_hz,
+        channels=MIX_CHANNELS,
+        dither_key=bytes.fromhex(seed or digest),
+    )
+    with printing(printer):
+        for block in mix_blocks(whole, resolve, threads=threads, progress=progress):
+            printer.write(block.mix)
+        audio, analysis = printer.finish()
+    files: tuple[RenderedFileOut, ...] = ()
+    if analysis_file:
+        path = out_dir / f"{name}.analysis.json"
+        write_json(path, analysis_json(analysis, kind="mix", recipe_digest=digest))
+        files = (RenderedFileOut("analysis", path, "application/json"),)
+    ended = time.perf_counter()
+    timings = {"pin_s": pinned_at - begun, "mix_s": ended - pinned_at}
+    return Rendered(audio, files, digest, analysis, remarks=tuple(printer.remarks()), timings_s=timings)

@@ -1,0 +1,174 @@
+"""Printing a finished signal: each depth is dithered, measured and digested once, whatever files it goes into."""
+
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Final
+
+import numpy as np
+from tapelog.common.v1 import audio_pb2, recipe_pb2
+from tapelog_dsp import Dither
+
+from tapelog_desk.analysis import Analysis, Analyzer
+from tapelog_desk.files.atomic import commit, file_sha256, partial_path
+from tapelog_desk.files.pcm import SampleDigest, pack_floats, pack_integers
+from tapelog_desk.files.readers import Samples
+from tapelog_desk.files.writers import EXTENSIONS, MEDIA_TYPES, AudioWriter, open_writer
+from tapelog_desk.rendered import RenderedAudio
+
+FLOAT_BITS: Final = 32
+"""The depth that is float and not dithered."""
+
+
+class _Depth:
+    """All files of one word length: they hold the same samples."""
+
+    def __init__(self, bits: int, *, sample_rate_hz: int, channels: int, dither_key: bytes) -> None:
+        self.format = audio_pb2.AudioFormat(
+            sample_rate_hz=sample_rate_hz, channels=channels, bit_depth=bits, is_float=bits == FLOAT_BITS
+        )
+        self.digest = SampleDigest(bits, is_float=bits == FLOAT_BITS)
+        self.writers: list[AudioWriter] = []
+        self._analyzer = Analyzer(self.format)
+        self._dither = None if bits == FLOAT_BITS else Dither(bits=bits, digest=dither_key, channels=channels)
+
+    def add(self, samples: Samples) -> None:
+        if self._dither is None:
+            integers, real = None, samples.astype(np.float32).astype(np.float64)
+            packed = pack_floats(real, FLOAT_BITS)
+        else:
+            integers, real = self._dither.process(samples)
+            packed = pack_integers(integers, self.format.bit_depth // 8)
+        self.digest.add_bytes(packed)
+        self._analyzer.add(real)
+        for writer in self.writers:
+            writer.write(packed, integers)
+
+    @property
+    def clipped_samples(self) -> int:
+        """Samples that the integer format could not hold."""
+        return 0 if self._dither is None else self._dither.clipped_samples
+
+    def result(self) -> Analysis:
+        return self._analyzer.result()
+
+
+class Printer:
+    """Writes one signal into several files; use `printing`.
+
+    Parameters
+    ----------
+    outputs : sequence of OutputFormat
+        Resolved, at least one.
+    paths : sequence of Path
+        Where each goes.
+    sample_rate_hz, channels : int
+        Of the signal.
+    dither_key : bytes
+        32 bytes: the same key gives the same dither.
+    """
+
+    def __init__(
+        self,
+        outputs: Sequence[recipe_pb2.OutputFormat],
+        paths: Sequence[Path],
+        *,
+        sample_rate_hz: int,
+        channels: int,
+        dither_key: bytes,
+    ) -> None:
+        self._outputs = outputs
+        self._paths = paths
+        self._partials = [partial_path(path) for path in paths]
+        self._depths: dict[int, _Depth] = {}
+        self._rate = sample_rate_hz
+        self._channels = channels
+        self._dither_key = dither_key
+
+    def open(self) -> None:
+        """Open every file under an unfinished name."""
+        for output, partial in zip(self._outputs, self._partials, strict=True):
+            bits = output.bit_depth
+            if bits not in self._depths:
+                self._depths[bits] = _Depth(
+                    bits, sample_rate_hz=self._rate, channels=self._channels, dither_key=self._dither_key
+                )
+            writer = open_writer(
+                partial, output.container, sample_rate_hz=self._rate, channels=self._channels, bit_depth=bits
+            )
+            self._depths[bits].writers.append(writer)
+
+    def write(self, samples: Samples) -> None:
+        """Print the next block ``[channels, frames]``."""
+        for depth in self._depths.values():
+            depth.add(samples)
+
+    def close(self) -> None:
+        """Close every file, finished or not."""
+        for depth in self._depths.values():
+            for writer in depth.writers:
+                writer.close()
+
+    def discard(self) -> None:
+        """Remove whatever has not got its name."""
+        for partial in self._partials:
+            partial.unlink(missing_ok=True)
+
+    def finish(self) -> tuple[tuple[RenderedAudio, ...], Analysis]:
+        """Give every file its name.
+
+        Returns
+        -------
+        tuple of RenderedAudio, Analysis
+            The files in order, and the analysis of the first one's samples.
+        """
+        self.close()
+        analyses = {bits: depth.result() for bits, depth in self._depths.items()}
+        made = []
+        for output, partial, path in zip(self._outputs, self._partials, self._paths, strict=True):
+            depth, analysis = self._depths[output.bit_depth], analyses[output.bit_depth]
+            result = audio_pb2.AudioResult(
+                sha256=file_sha256(partial),
+                sample_digest=depth.digest.hexdigest(),
+                size_bytes=partial.stat().st_size,
+                media_type=MEDIA_TYPES[output.container],
+                format=depth.format,
+                measurements=analysis.measurements,
+            )
+            result.format.container = EXTENSIONS[output.container]
+            result.format.length_frames = analysis.measurements.length_frames
+            commit(partial, path)
+            made.append(RenderedAudio(path, result))
+        first = analyses[self._outputs[0].bit_depth]
+        first.audio.CopyFrom(made[0].result)
+        return tuple(made), first
+
+    def remarks(self) -> Iterator[str]:
+        """Yield what a person should know of the files."""
+        for bits, depth in self._depths.items():
+            if depth.clipped_samples:
+                advice = "lower the mix or print 32-bit float"
+                yield f"{depth.clipped_samples} samples exceed full scale and are clipped at {bits} bits: {advice}"
+
+
+def output_paths(outputs: Iterable[recipe_pb2.OutputFormat], out_dir: Path, name: str) -> list[Path]:
+    """Return a path per output: ``mix.wav``, or ``mix-16bit.wav`` where a container is asked for twice."""
+    listed = list(outputs)
+    count = Counter(output.container for output in listed)
+    return [
+        out_dir
+        / f"{name}{f'-{output.bit_depth}bit' if count[output.container] > 1 else ''}.{EXTENSIONS[output.container]}"
+        for output in listed
+    ]
+
+
+@contextmanager
+def printing(printer: Printer) -> Iterator[Printer]:
+    """Open a printer; whatever ends the block, no unfinished file is left."""
+    try:
+        printer.open()
+        yield printer
+    finally:
+        printer.close()
+        printer.discard()

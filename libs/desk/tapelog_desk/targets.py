@@ -1,0 +1,66 @@
+"""What a master is to reach: the named targets of the core, overridden by what a recipe writes out."""
+
+from dataclasses import dataclass
+from typing import Final
+
+import tapelog_dsp as dsp
+from tapelog.common.v1 import recipe_pb2 as pb
+
+from tapelog_desk.errors import TargetError
+
+SOLVER_MIN_LU: Final = 0.05
+"""The drive is searched to this; a smaller tolerance cannot be promised."""
+
+
+@dataclass(frozen=True, slots=True)
+class Aim:
+    """A target with nothing left open.
+
+    Attributes
+    ----------
+    name : str
+        Name of the target; empty where it was written out.
+    integrated_lufs, ceiling_dbtp, tolerance_lu : float
+        What to reach.
+    """
+
+    name: str
+    integrated_lufs: float
+    ceiling_dbtp: float
+    tolerance_lu: float
+
+
+def aim(target: pb.MasterTarget) -> Aim:
+    """Return what to reach.
+
+    Raises
+    ------
+    TargetError
+        ``TARGET_UNKNOWN``: no target has the name. ``TARGET_OPEN``: it leaves the loudness free and the recipe too.
+    """
+    named: dsp.Target | None = None
+    if target.name:
+        try:
+            named = dsp.get_target(target.name)
+        except dsp.TargetUnknownError as error:
+            problem = f"there is no target {target.name!r}"
+            remedy = f"use one of {', '.join(error.known)}"
+            raise TargetError("TARGET_UNKNOWN", problem, remedy, target=target.name) from error
+    lufs = named.integrated_lufs if named is not None else None
+    if target.HasField("integrated_lufs"):
+        lufs = target.integrated_lufs
+    if lufs is None:
+        problem = f"the target {target.name!r} leaves the loudness free"
+        raise TargetError("TARGET_OPEN", problem, "write target.integrated_lufs", target=target.name)
+    ceiling = named.true_peak_dbtp if named is not None else -1.0
+    if target.HasField("ceiling_dbtp"):
+        ceiling = target.ceiling_dbtp
+    tolerance = max(target.tolerance_lu if target.HasField("tolerance_lu") else 0.2, SOLVER_MIN_LU)
+    return Aim(target.name, lufs, ceiling, tolerance)
+
+
+def infeasible(limit: str, wanted: Aim) -> TargetError:
+    """Return the error for a target that this mix cannot reach."""
+    problem = f"the target of {wanted.integrated_lufs:g} LUFS at {wanted.ceiling_dbtp:g} dBTP is out of reach: {limit}"
+    remedy = "choose a quieter target, compress the mix more, or accept the closest (--best-effort)"
+    return TargetError("TARGET_INFEASIBLE", problem, remedy, target_lufs=wanted.integrated_lufs)
