@@ -6,7 +6,7 @@ import dataclasses
 import json
 from collections.abc import Iterator, Sequence
 from datetime import datetime
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, TypeAlias
 
 from google.protobuf.message import Message
 from tapelog.common.v1 import audio_pb2
@@ -22,7 +22,7 @@ from tapelog_session.domain.song import Alternate, Song, Version
 from tapelog_session.domain.versions import MASTER, MIX
 
 if TYPE_CHECKING:
-    StateValue = pb.DeliveryState.ValueType
+    StateValue: TypeAlias = pb.DeliveryState.ValueType
 
 MANIFEST_FORM: Final = "tapelog.delivery/1"
 JSON_TYPE: Final = "application/json"
@@ -121,7 +121,10 @@ def contents(song: Song, artist_name: str, mixer_initials: str) -> Contents:
     for version, word in ((mix, "Mix"), (master, f"Master{master.number:02d}")):
         name = str(song.name.version(version.kind, version.number))
         role = word.rstrip("0123456789").lower()
-        files += [_audio_file(stem, word, role, audio, name, version.recipe_digest) for audio in version.audio]
+        files += [
+            _audio_file(stem, word, role, audio, version=name, recipe_digest=version.recipe_digest)
+            for audio in version.audio
+        ]
         files += [_attachment(stem, word, item, name, version) for item in version.attachments if item.role]
         documents.append(
             Document(
@@ -136,7 +139,10 @@ def contents(song: Song, artist_name: str, mixer_initials: str) -> Contents:
     for alternate in _alternates(song, mix):
         if alternate.audio is not None:
             word = title_word(alternate.spec.id, 32)
-            files.append(_audio_file(stem, word, "alternate", alternate.audio, mix_name, mix.recipe_digest))
+            file = _audio_file(
+                stem, word, "alternate", alternate.audio, version=mix_name, recipe_digest=mix.recipe_digest
+            )
+            files.append(file)
     return Contents(tuple(_uniquely_named(files)), tuple(documents))
 
 
@@ -209,7 +215,7 @@ def _alternates(song: Song, mix: Version | None) -> list[Alternate]:
 
 
 def _audio_file(
-    stem: tuple[str, ...], word: str, role: str, audio: audio_pb2.AudioResult, version: str, recipe_digest: str
+    stem: tuple[str, ...], word: str, role: str, audio: audio_pb2.AudioResult, *, version: str, recipe_digest: str
 ) -> pb.DeliveryFile:
     depth = depth_word(audio.format.bit_depth, is_float=audio.format.is_float)
     return pb.DeliveryFile(
@@ -224,9 +230,7 @@ def _audio_file(
     )
 
 
-def _attachment(
-    stem: tuple[str, ...], word: str, item: pb.Attachment, name: str, version: Version
-) -> pb.DeliveryFile:
+def _attachment(stem: tuple[str, ...], word: str, item: pb.Attachment, name: str, version: Version) -> pb.DeliveryFile:
     return pb.DeliveryFile(
         filename=file_name((*stem, word + title_word(item.role, 24)), item.media_type),
         role=item.role,
@@ -239,7 +243,7 @@ def _attachment(
 
 
 def _uniquely_named(files: Sequence[pb.DeliveryFile]) -> Iterator[pb.DeliveryFile]:
-    """Number the later ones of files whose names differ in nothing but case."""
+    """Yield the files, with a number added to names that differ from an earlier one in nothing but case."""
     taken: dict[str, int] = {}
     for file in files:
         count = taken[file.filename.lower()] = taken.get(file.filename.lower(), 0) + 1
