@@ -15,7 +15,7 @@ from tapelog.session.v1 import resources_pb2 as pb
 from tapelog_recipe import dump_recipe
 
 from tapelog_session.domain.checks import Fields
-from tapelog_session.domain.errors import Condition, NotNow
+from tapelog_session.domain.errors import Condition, Moved, NotNow
 from tapelog_session.domain.naming import INITIALS, depth_word, file_name, initials, rate_word, title_word
 from tapelog_session.domain.permissions import require_stage
 from tapelog_session.domain.song import Alternate, Song, Version
@@ -105,6 +105,46 @@ def _gaps(song: Song) -> Iterator[Condition]:
             subject = f"{song.name.version(MIX, alternate.mix_number)}/alternates/{alternate.spec.id}"
             text = f"failed: {alternate.render_error}; ask for it again" if alternate.render_error else "is rendering"
             yield Condition("ALTERNATE_NOT_RENDERED", subject, f"{alternate.spec.id} {text}"[:300])
+
+
+def finding_of(condition: Condition) -> str:
+    """Return a gap as the one line that is kept of it."""
+    return f"{condition.code} {condition.subject}: {condition.description}"
+
+
+def condition_of(finding: str) -> Condition:
+    """Return the gap of a line."""
+    head, _, description = finding.partition(": ")
+    code, _, subject = head.partition(" ")
+    return Condition(code, subject, description)
+
+
+def incomplete(conditions: Sequence[Condition]) -> NotNow:
+    """Return the refusal that lists every gap."""
+    codes = ", ".join(dict.fromkeys(condition.code for condition in conditions))
+    return NotNow(
+        "DELIVERY_INCOMPLETE", f"the package lacks: {codes}", conditions=conditions, missing=len(conditions)
+    )
+
+
+def record_precheck(song: Song, findings: Sequence[str], delivery: str, master_number: int) -> Sequence[Message]:
+    """Record on the song that a package was built, or what it lacks.
+
+    Raises
+    ------
+    Moved
+        Another master was approved while the package was built.
+    """
+    master = song.approved(MASTER)
+    approved = master.number if master else 0
+    if delivery and approved != master_number:
+        text = f"the package was built of master {master_number}, approved is {approved or 'none'}; build it again"
+        raise Moved("DELIVERY_OUTDATED", f"{text} with a new request_id", built=master_number, approved=approved)
+    return [
+        events_pb2.DeliveryPrechecked(
+            passed=not findings, findings=findings, delivery=delivery, master_number=master_number
+        )
+    ]
 
 
 def contents(song: Song, artist_name: str, mixer_initials: str) -> Contents:
