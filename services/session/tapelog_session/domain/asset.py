@@ -14,6 +14,7 @@ from tapelog.session.v1 import resources_pb2 as pb
 
 from tapelog_session.domain.checks import Fields
 from tapelog_session.domain.errors import InvalidCommand
+from tapelog_session.domain.song import NONE
 
 ASSET_BYTES_MAX: Final = 2 * 1024**3
 """Largest upload: an hour of 24-bit stereo at 96 kHz."""
@@ -40,7 +41,7 @@ class Registration:
 class Asset:
     """Bytes known by their SHA-256, and the projects they were uploaded to."""
 
-    projects: immutables.Map[str, Registration] = immutables.Map()
+    projects: immutables.Map[str, Registration] = NONE
 
 
 def asset_id(sha256: str) -> str:
@@ -91,16 +92,11 @@ def media_type_of(head: bytes, size_bytes: int) -> str:
     if head[:4] == b"caff":
         return "audio/x-caf"
     shown = head[:8].hex(" ") or "nothing"
-    raise InvalidCommand(
-        "NOT_AUDIO",
-        [
-            (
-                "chunk",
-                f"the file begins with {shown}, which is no WAV, RF64, AIFF, FLAC, Ogg or CAF file; "
-                "export the track as WAV or FLAC and upload that",
-            )
-        ],
+    text = (
+        f"the file begins with {shown}, which is no WAV, RF64, AIFF, FLAC, Ogg or CAF file; "
+        "export the track as WAV or FLAC and upload that"
     )
+    raise InvalidCommand("NOT_AUDIO", [("chunk", text)])
 
 
 def _check_chunk(promised_bytes: int, size_bytes: int, word: str) -> None:
@@ -108,16 +104,11 @@ def _check_chunk(promised_bytes: int, size_bytes: int, word: str) -> None:
     whole = promised_bytes + 8
     if promised_bytes in (0, 0xFFFFFFFF) or whole <= size_bytes + 1:
         return
-    raise InvalidCommand(
-        "TRUNCATED_AUDIO",
-        [
-            (
-                "chunk",
-                f"the {word} header promises {whole} bytes, the file has {size_bytes}: it is truncated; "
-                "export it again and upload that",
-            )
-        ],
+    text = (
+        f"the {word} header promises {whole} bytes, the file has {size_bytes}: it is truncated; "
+        "export it again and upload that"
     )
+    raise InvalidCommand("TRUNCATED_AUDIO", [("chunk", text)])
 
 
 def register(asset: Asset, project: str, registered: pb.Asset) -> Sequence[Message]:

@@ -66,9 +66,7 @@ def agree_brief(song: Song, actor: Actor, revision: int) -> Sequence[Message]:
             in_force=brief.revision,
         )
     complete = _consent(brief.agreements, actor, "agreed to this revision")
-    return [
-        events_pb2.BriefAgreed(revision=revision, party=actor.party, role=actor.role, complete=complete)
-    ]
+    return [events_pb2.BriefAgreed(revision=revision, party=actor.party, role=actor.role, complete=complete)]
 
 
 def approve_arrangement(song: Song, actor: Actor) -> Sequence[Message]:
@@ -120,12 +118,12 @@ def _check_constraint(fields: Fields, path: str, constraint: brief_pb2.Constrain
             fields.that(bool(tracks), f"{path}.must_keep.tracks", "name the tracks to keep")
             _check_selector(fields, f"{path}.must_keep.tracks", tracks)
         case _:
-            fields.that(False, path, "set exactly one rule, such as effect_forbidden or loudness_bounds")
+            fields.that(kind is not None, path, "set exactly one rule, such as effect_forbidden or loudness_bounds")
 
 
 def _check_bounds(fields: Fields, path: str, bounds: brief_pb2.LoudnessBounds) -> None:
     limits = {"min_integrated_lufs": LUFS, "max_integrated_lufs": LUFS, "min_loudness_range_lu": RANGE_LU}
-    given = [name for name in limits if bounds.HasField(name)]
+    given = [field.name for field, _ in bounds.ListFields() if field.name in limits]
     fields.that(bool(given), path, f"set at least one of {', '.join(limits)}")
     for name in given:
         fields.finite(f"{path}.{name}", getattr(bounds, name), *limits[name], "LU" if "range" in name else "LUFS")

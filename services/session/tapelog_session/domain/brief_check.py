@@ -70,9 +70,7 @@ def check_recipe(
     return tuple(_verdict(brief, rule, finding) for rule, finding in zip(rules, found, strict=True))
 
 
-def check_signal(
-    brief: Brief, kind: KindValue, measured: audio_pb2.Measurements
-) -> tuple[brief_pb2.BriefVerdict, ...]:
+def check_signal(brief: Brief, kind: KindValue, measured: audio_pb2.Measurements) -> tuple[brief_pb2.BriefVerdict, ...]:
     """Check every rule over the rendered signal; one verdict a rule."""
     rules = [constraint for constraint in brief.constraints if constraint.WhichOneof("rule") in SIGNAL_RULES]
     return tuple(_verdict(brief, rule, _check_measured(rule, kind, measured)) for rule in rules)
@@ -214,19 +212,17 @@ def _must_keep(routing: Routing, wanted: Sequence[str]) -> Finding:
 
 
 def _check_master(rule: brief_pb2.Constraint, recipe: recipe_pb2.MasterRecipe) -> Finding:
-    """A master's chain is on the way of every track; rules about single sends or tracks do not apply to it."""
-    kind = rule.WhichOneof("rule")
-    if kind == "effect_forbidden":
-        wrong = frozenset(rule.effect_forbidden.effects).__contains__
-    elif kind == "effect_allowed_only" and not rule.effect_allowed_only.selector.tracks:
-        allowed = frozenset(rule.effect_allowed_only.effects)
-
-        def wrong(effect: str) -> bool:
-            return effect not in allowed
-    else:
-        return Finding(NOT_APPLICABLE, "not a rule over a master recipe")
+    """Look at a master's chain, which every track passes; rules about single tracks or sends do not apply to it."""
     used = [insert for insert in chain_inserts(recipe.chain, "chain") if not insert.processor.bypass]
-    broken = {insert.path: insert.kind for insert in used if wrong(insert.kind)}
+    kinds = {insert.kind for insert in used}
+    match rule.WhichOneof("rule"):
+        case "effect_forbidden":
+            wrong = kinds & set(rule.effect_forbidden.effects)
+        case "effect_allowed_only" if not rule.effect_allowed_only.selector.tracks:
+            wrong = kinds - set(rule.effect_allowed_only.effects)
+        case _:
+            return Finding(NOT_APPLICABLE, "not a rule over a master recipe")
+    broken = {insert.path: insert.kind for insert in used if insert.kind in wrong}
     if broken:
         return Finding(VIOLATION, f"{', '.join(sorted(set(broken.values())))} used at {_some(broken)}", tuple(broken))
     return Finding(PASS, f"none among {len(used)} insert(s) of the master")
@@ -238,30 +234,39 @@ def _check_measured(rule: brief_pb2.Constraint, kind: KindValue, measured: audio
     if bounds.applies_to not in (brief_pb2.APPLIES_TO_UNSPECIFIED, _APPLIES[kind]):
         return Finding(NOT_APPLICABLE, f"the rule is about {brief_pb2.AppliesTo.Name(bounds.applies_to)}")
     if isinstance(bounds, brief_pb2.TruePeakMax):
-        limits = [("true_peak_dbtp", None, bounds.max_dbtp, "dBTP")]
-    else:
-        lowest = bounds.min_integrated_lufs if bounds.HasField("min_integrated_lufs") else None
-        highest = bounds.max_integrated_lufs if bounds.HasField("max_integrated_lufs") else None
-        lowest_range = bounds.min_loudness_range_lu if bounds.HasField("min_loudness_range_lu") else None
-        limits = [("integrated_lufs", lowest, highest, "LUFS"), ("loudness_range_lu", lowest_range, None, "LU")]
-    return _within(measured, [limit for limit in limits if limit[1] is not None or limit[2] is not None])
+        return _within(measured, [Limit("true_peak_dbtp", "dBTP", highest=bounds.max_dbtp)])
+    given = {field.name: value for field, value in bounds.ListFields()}
+    lowest, highest = given.get("min_integrated_lufs"), given.get("max_integrated_lufs")
+    limits = [Limit("integrated_lufs", "LUFS", lowest, highest)] if (lowest, highest) != (None, None) else []
+    if "min_loudness_range_lu" in given:
+        limits.append(Limit("loudness_range_lu", "LU", given["min_loudness_range_lu"]))
+    return _within(measured, limits)
 
 
-def _within(
-    measured: audio_pb2.Measurements, limits: Sequence[tuple[str, float | None, float | None, str]]
-) -> Finding:
-    """Compare measured values with their lowest and highest."""
-    unmeasured = [name for name, *_ in limits if not measured.HasField(name)]  # type: ignore[arg-type] - a field's name
-    seen, broken = [], []
-    for name, lowest, highest, unit in limits:
-        if name in unmeasured:
+@dataclasses.dataclass(frozen=True, slots=True)
+class Limit:
+    """The lowest and highest a measured field may be."""
+
+    field: str
+    unit: str
+    lowest: float | None = None
+    highest: float | None = None
+
+
+def _within(measured: audio_pb2.Measurements, limits: Sequence[Limit]) -> Finding:
+    """Compare measured values with their limits."""
+    values = {field.name: value for field, value in measured.ListFields()}
+    seen, broken, unmeasured = [], [], []
+    for limit in limits:
+        value = values.get(limit.field)
+        if value is None:
+            unmeasured.append(limit.field)
             continue
-        value = getattr(measured, name)
-        seen.append(f"{name} {value:.2f} {unit}")
-        if lowest is not None and value < lowest - DB_EPSILON:
-            broken.append(f"{name} {value:.2f} is below {lowest:g} {unit}")
-        if highest is not None and value > highest + DB_EPSILON:
-            broken.append(f"{name} {value:.2f} is above {highest:g} {unit}")
+        seen.append(f"{limit.field} {value:.2f} {limit.unit}")
+        if limit.lowest is not None and value < limit.lowest - DB_EPSILON:
+            broken.append(f"{limit.field} {value:.2f} is below {limit.lowest:g} {limit.unit}")
+        if limit.highest is not None and value > limit.highest + DB_EPSILON:
+            broken.append(f"{limit.field} {value:.2f} is above {limit.highest:g} {limit.unit}")
     if broken:
         return Finding(VIOLATION, "; ".join(broken))
     if unmeasured:

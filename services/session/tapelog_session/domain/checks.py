@@ -24,7 +24,7 @@ class Fields:
     def __init__(self) -> None:
         self.wrong: list[WrongField] = []
 
-    def that(self, holds: bool, field: str, description: str) -> bool:  # noqa: FBT001 - reads as a sentence
+    def that(self, holds: bool, field: str, description: str) -> bool:
         """Note the field as wrong unless `holds`; returns `holds`."""
         if not holds:
             self.wrong.append(WrongField(field, description))

@@ -25,21 +25,29 @@ Conditions = Sequence[pb.GateCondition]
 Fault = Callable[[recipe_pb2.MasterTarget, audio_pb2.Measurements], str]
 
 
-def _one(code: str, passed: bool, description: str, subject: str = "") -> Conditions:  # noqa: FBT001 - a table row
+def _one(code: str, passed: bool, description: str, subject: str = "") -> Conditions:
     return [pb.GateCondition(code=code, passed=passed, description=description, subject=subject)]
 
 
+def _holds(code: str, description: str, subject: str = "") -> Conditions:
+    return [pb.GateCondition(code=code, passed=True, description=description, subject=subject)]
+
+
+def _fails(code: str, description: str, subject: str = "") -> Conditions:
+    return [pb.GateCondition(code=code, description=description, subject=subject)]
+
+
 def brief_agreed(song: Song) -> Conditions:
-    """Artist and producer agreed to the revision in force."""
+    """Demand that artist and producer agreed to the revision in force."""
     if song.brief is None:
-        return _one("BRIEF_NOT_AGREED", False, "there is no brief; propose one")
+        return _fails("BRIEF_NOT_AGREED", "there is no brief; propose one")
     missing = [role_word(role) for role in missing_consents(song.brief.agreements)]
     waiting = f"revision {song.brief.revision} waits for {' and '.join(missing)}" if missing else "agreed"
     return _one("BRIEF_NOT_AGREED", not missing, waiting, f"brief revision {song.brief.revision}")
 
 
 def arrangement_approved(song: Song) -> Conditions:
-    """Artist and producer approved the arrangement."""
+    """Demand that artist and producer approved the arrangement."""
     missing = [role_word(role) for role in missing_consents(song.arrangement)]
     return _one(
         "ARRANGEMENT_NOT_APPROVED",
@@ -49,25 +57,25 @@ def arrangement_approved(song: Song) -> Conditions:
 
 
 def work_registered(song: Song) -> Conditions:
-    """At least one musical work with writers is linked."""
+    """Demand a musical work with writers."""
     has_writers = any(work.writers for work in song.works)
     return _one("WORK_MISSING", has_writers, "registered" if has_writers else "register a musical work and its writers")
 
 
 def session_format_fixed(song: Song) -> Conditions:
-    """The session's sample rate and bit depth are fixed."""
+    """Demand that the session's sample rate and bit depth are fixed."""
     is_fixed = song.sample_rate_hz > 0 and song.bit_depth > 0
     return _one("SESSION_FORMAT_NOT_SET", is_fixed, f"{song.sample_rate_hz} Hz, {song.bit_depth} bits")
 
 
 def something_selected(song: Song) -> Conditions:
-    """There is something to mix."""
+    """Demand that there is something to mix."""
     count = len(song.selected_takes())
     return _one("NOTHING_SELECTED", count > 0, f"{count} selected takes" if count else "select a take")
 
 
 def required_tracks_covered(song: Song) -> Conditions:
-    """Every required track has a selected take."""
+    """Demand a selected take of every required track."""
     found: list[pb.GateCondition] = []
     for track in sorted(song.tracks.values(), key=lambda track: track.order):
         if track.required:
@@ -78,11 +86,11 @@ def required_tracks_covered(song: Song) -> Conditions:
 
 
 def selected_takes_passed(song: Song) -> Conditions:
-    """Every selected take passed its technical check; nobody can waive it."""
+    """Demand that every selected take passed its technical check; nobody can waive it."""
     found: list[pb.GateCondition] = []
     for take in song.selected_takes():
         if take.check_state == pb.TAKE_CHECK_STATE_FAILED:
-            found += _one("TAKE_FAILED", False, f"take {take.id}: {'; '.join(take.findings)}", take.track)
+            found += _fails("TAKE_FAILED", f"take {take.id}: {'; '.join(take.findings)}", take.track)
         else:
             text = "passed" if take.has_passed else f"take {take.id} is still being checked; wait"
             found += _one("TAKE_NOT_CHECKED", take.has_passed, text, take.track)
@@ -90,18 +98,18 @@ def selected_takes_passed(song: Song) -> Conditions:
 
 
 def one_sample_rate(song: Song) -> Conditions:
-    """All selected takes have one sample rate."""
+    """Demand one sample rate of all selected takes."""
     rates = sorted({take.format.sample_rate_hz for take in song.selected_takes() if take.format is not None})
     return _one("SAMPLE_RATES_DIFFER", len(rates) <= 1, f"rates of the selected takes: {rates} Hz")
 
 
 def no_open_blocker(song: Song) -> Conditions:
-    """No note of severity BLOCKER waits for an engineer or for being verified."""
+    """Demand that no note of severity BLOCKER waits for an engineer or for being verified."""
     blockers = [note for note in song.notes.values() if note.content.severity == pb.NOTE_SEVERITY_BLOCKER]
     waiting = sorted((n for n in blockers if n.state != pb.NOTE_STATE_VERIFIED), key=lambda note: note.order)
     if not waiting:
-        return _one("BLOCKER_NOTE_OPEN", True, "no open blocker")
-    return [c for note in waiting for c in _one("BLOCKER_NOTE_OPEN", False, _waits_for(note), note.id)]
+        return _holds("BLOCKER_NOTE_OPEN", "no open blocker")
+    return [c for note in waiting for c in _fails("BLOCKER_NOTE_OPEN", _waits_for(note), note.id)]
 
 
 def _waits_for(note: Note) -> str:
@@ -111,16 +119,16 @@ def _waits_for(note: Note) -> str:
 
 
 def mix_approved(song: Song) -> Conditions:
-    """Exactly one mix is approved under the brief in force."""
+    """Demand exactly one mix approved under the brief in force."""
     return _version_approved(song, MIX)
 
 
 def master_approved(song: Song) -> Conditions:
-    """A master of the approved mix is approved under the brief in force."""
+    """Demand exactly one master, of the approved mix, approved under the brief in force."""
     master, mix = song.approved(MASTER), song.approved(MIX)
     if master is not None and (mix is None or master.mix_number != mix.number):
         text = f"master {master.number} is made from mix {master.mix_number}, which is not the approved one"
-        return _one("MASTER_NOT_APPROVED", False, text, _name(song, master))
+        return _fails("MASTER_NOT_APPROVED", text, _name(song, master))
     return _version_approved(song, MASTER)
 
 
@@ -130,21 +138,21 @@ def _version_approved(song: Song, kind: KindValue) -> Conditions:
     count = sum(v.state == pb.VERSION_STATE_APPROVED for v in song.versions(kind).values())
     candidate = song.candidate(kind)
     if candidate is None:
-        return _one(code, False, f"there is no {word}; propose one")
+        return _fails(code, f"there is no {word}; propose one")
     if count == 1:
-        return _one(code, True, f"{word} {candidate.number} is approved", _name(song, candidate))
+        return _holds(code, f"{word} {candidate.number} is approved", _name(song, candidate))
     state = pb.VersionState.Name(candidate.state).removeprefix("VERSION_STATE_")
     text = f"{word} {candidate.number} is {state}; submit it and have it approved"
-    return _one(code, False, text, _name(song, candidate))
+    return _fails(code, text, _name(song, candidate))
 
 
 def mix_approvals(song: Song) -> Conditions:
-    """Artist and producer approved the mix's exact bytes under the brief in force."""
+    """Demand both approvals of the mix's exact bytes under the brief in force."""
     return _approvals(song, MIX)
 
 
 def master_approvals(song: Song) -> Conditions:
-    """Artist and producer approved the master's exact bytes under the brief in force."""
+    """Demand both approvals of the master's exact bytes under the brief in force."""
     return _approvals(song, MASTER)
 
 
@@ -154,25 +162,25 @@ def _approvals(song: Song, kind: KindValue) -> Conditions:
         return []
     missing = version.missing_approvals(song.brief_revision)
     if not missing:
-        return _one("APPROVAL_MISSING", True, "approved by every required role", _name(song, version))
+        return _holds("APPROVAL_MISSING", "approved by every required role", _name(song, version))
     stale = {approval.role for approval in version.approvals}
     found: list[pb.GateCondition] = []
     for role in missing:
         if role in stale:
             text = f"{role_word(role)} approved other bytes or another brief revision; approve again"
-            found += _one("APPROVAL_INAPPLICABLE", False, text, _name(song, version))
+            found += _fails("APPROVAL_INAPPLICABLE", text, _name(song, version))
         else:
-            found += _one("APPROVAL_MISSING", False, f"waits for {role_word(role)}", _name(song, version))
+            found += _fails("APPROVAL_MISSING", f"waits for {role_word(role)}", _name(song, version))
     return found
 
 
 def mix_keeps_brief(song: Song) -> Conditions:
-    """The mix was checked against the brief in force, over recipe and signal, and breaks none of its rules."""
+    """Demand a mix checked against the brief in force, over recipe and signal, that breaks none of its rules."""
     return _keeps_brief(song, MIX)
 
 
 def master_keeps_brief(song: Song) -> Conditions:
-    """The master was checked against the brief in force, and breaks none of its rules."""
+    """Demand a master checked against the brief in force that breaks none of its rules."""
     return _keeps_brief(song, MASTER)
 
 
@@ -183,53 +191,53 @@ def _keeps_brief(song: Song, kind: KindValue) -> Conditions:
     subject, revision = _name(song, version), song.brief_revision
     if version.recipe_revision != revision or version.signal_revision != revision:
         text = f"not yet checked against brief revision {revision}, over the recipe and the rendered signal"
-        found = list(_one("BRIEF_NOT_CHECKED", False, text, subject))
+        found = list(_fails("BRIEF_NOT_CHECKED", text, subject))
     else:
-        found = list(_one("BRIEF_NOT_CHECKED", True, f"checked against brief revision {revision}", subject))
+        found = list(_holds("BRIEF_NOT_CHECKED", f"checked against brief revision {revision}", subject))
     technical = {c.id for c in song.brief.constraints if c.WhichOneof("rule") in TECHNICAL_RULES}
     for verdict in version.verdicts:
         if verdict.verdict == brief_pb2.VERDICT_VIOLATION:
             text = f"{verdict.constraint} ({verdict.statement[:100]}): {verdict.evidence}"
-            found += _one("BRIEF_VIOLATED", False, text, subject)
+            found += _fails("BRIEF_VIOLATED", text, subject)
         elif verdict.verdict == brief_pb2.VERDICT_NOT_MEASURED and verdict.constraint in technical:
             text = f"{verdict.constraint} is technical and must be measured: {verdict.evidence}"
-            found += _one("BRIEF_NOT_MEASURED", False, text, subject)
+            found += _fails("BRIEF_NOT_MEASURED", text, subject)
     return found
 
 
 def loudness_on_target(song: Song) -> Conditions:
-    """The master's loudness is inside its target."""
+    """Demand that the master's loudness is inside its target."""
     return _on_target(song, "LOUDNESS_OFF_TARGET", "loudness", loudness_fault)
 
 
 def true_peak_under_ceiling(song: Song) -> Conditions:
-    """The master's true peak is at or under its ceiling."""
+    """Demand that the master's true peak is at or under its ceiling."""
     return _on_target(song, "TRUE_PEAK_OVER_CEILING", "true peak", true_peak_fault)
 
 
 def _on_target(song: Song, code: str, word: str, fault_of: Fault) -> Conditions:
     master = song.candidate(MASTER)
     if master is None or not master.is_rendered or not isinstance(master.recipe, recipe_pb2.MasterRecipe):
-        return _one(code, False, f"no rendered master whose {word} could be measured")
+        return _fails(code, f"no rendered master whose {word} could be measured")
     fault = fault_of(master.recipe.target, master.audio[0].measurements)
     return _one(code, not fault, fault or f"{word} is inside the target", _name(song, master))
 
 
 def isrc_set(song: Song) -> Conditions:
-    """The recording has its ISRC."""
+    """Demand the recording's ISRC."""
     return _one("ISRC_MISSING", bool(song.isrc), song.isrc or "set the recording's ISRC")
 
 
 def delivery_prechecked(song: Song) -> Conditions:
-    """A draft delivery of the approved master could be built."""
+    """Demand that a draft delivery of the approved master could be built."""
     code, precheck, master = "DELIVERY_NOT_PRECHECKED", song.precheck, song.approved(MASTER)
     if precheck is None:
-        return _one(code, False, "build a draft delivery")
+        return _fails(code, "build a draft delivery")
     if master is None or precheck.master_number != master.number:
-        return _one(code, False, "the draft delivery was built of another master; build it again")
+        return _fails(code, "the draft delivery was built of another master; build it again")
     if not precheck.passed:
-        return _one(code, False, f"the draft delivery has gaps: {'; '.join(precheck.findings)[:250]}")
-    return _one(code, True, f"draft delivery {precheck.delivery} was built", precheck.delivery)
+        return _fails(code, f"the draft delivery has gaps: {'; '.join(precheck.findings)[:250]}")
+    return _holds(code, f"draft delivery {precheck.delivery} was built", precheck.delivery)
 
 
 def _name(song: Song, version: Version) -> str:

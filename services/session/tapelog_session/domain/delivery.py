@@ -6,7 +6,7 @@ import dataclasses
 import json
 from collections.abc import Iterator, Sequence
 from datetime import datetime
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, TypeAlias
 
 from google.protobuf.message import Message
 from tapelog.common.v1 import audio_pb2
@@ -15,14 +15,14 @@ from tapelog.session.v1 import resources_pb2 as pb
 from tapelog_recipe import dump_recipe
 
 from tapelog_session.domain.checks import Fields
-from tapelog_session.domain.errors import Condition, NotNow
+from tapelog_session.domain.errors import Condition, Moved, NotNow
 from tapelog_session.domain.naming import INITIALS, depth_word, file_name, initials, rate_word, title_word
 from tapelog_session.domain.permissions import require_stage
 from tapelog_session.domain.song import Alternate, Song, Version
 from tapelog_session.domain.versions import MASTER, MIX
 
 if TYPE_CHECKING:
-    StateValue = pb.DeliveryState.ValueType
+    StateValue: TypeAlias = pb.DeliveryState.ValueType
 
 MANIFEST_FORM: Final = "tapelog.delivery/1"
 JSON_TYPE: Final = "application/json"
@@ -107,6 +107,46 @@ def _gaps(song: Song) -> Iterator[Condition]:
             yield Condition("ALTERNATE_NOT_RENDERED", subject, f"{alternate.spec.id} {text}"[:300])
 
 
+def finding_of(condition: Condition) -> str:
+    """Return a gap as the one line that is kept of it."""
+    return f"{condition.code} {condition.subject}: {condition.description}"
+
+
+def condition_of(finding: str) -> Condition:
+    """Return the gap of a line."""
+    head, _, description = finding.partition(": ")
+    code, _, subject = head.partition(" ")
+    return Condition(code, subject, description)
+
+
+def incomplete(conditions: Sequence[Condition]) -> NotNow:
+    """Return the refusal that lists every gap."""
+    codes = ", ".join(dict.fromkeys(condition.code for condition in conditions))
+    return NotNow(
+        "DELIVERY_INCOMPLETE", f"the package lacks: {codes}", conditions=conditions, missing=len(conditions)
+    )
+
+
+def record_precheck(song: Song, findings: Sequence[str], delivery: str, master_number: int) -> Sequence[Message]:
+    """Record on the song that a package was built, or what it lacks.
+
+    Raises
+    ------
+    Moved
+        Another master was approved while the package was built.
+    """
+    master = song.approved(MASTER)
+    approved = master.number if master else 0
+    if delivery and approved != master_number:
+        text = f"the package was built of master {master_number}, approved is {approved or 'none'}; build it again"
+        raise Moved("DELIVERY_OUTDATED", f"{text} with a new request_id", built=master_number, approved=approved)
+    return [
+        events_pb2.DeliveryPrechecked(
+            passed=not findings, findings=findings, delivery=delivery, master_number=master_number
+        )
+    ]
+
+
 def contents(song: Song, artist_name: str, mixer_initials: str) -> Contents:
     """Return what goes into the package of a song without gaps, in order of the file names.
 
@@ -121,7 +161,10 @@ def contents(song: Song, artist_name: str, mixer_initials: str) -> Contents:
     for version, word in ((mix, "Mix"), (master, f"Master{master.number:02d}")):
         name = str(song.name.version(version.kind, version.number))
         role = word.rstrip("0123456789").lower()
-        files += [_audio_file(stem, word, role, audio, name, version.recipe_digest) for audio in version.audio]
+        files += [
+            _audio_file(stem, word, role, audio, version=name, recipe_digest=version.recipe_digest)
+            for audio in version.audio
+        ]
         files += [_attachment(stem, word, item, name, version) for item in version.attachments if item.role]
         documents.append(
             Document(
@@ -136,7 +179,10 @@ def contents(song: Song, artist_name: str, mixer_initials: str) -> Contents:
     for alternate in _alternates(song, mix):
         if alternate.audio is not None:
             word = title_word(alternate.spec.id, 32)
-            files.append(_audio_file(stem, word, "alternate", alternate.audio, mix_name, mix.recipe_digest))
+            file = _audio_file(
+                stem, word, "alternate", alternate.audio, version=mix_name, recipe_digest=mix.recipe_digest
+            )
+            files.append(file)
     return Contents(tuple(_uniquely_named(files)), tuple(documents))
 
 
@@ -209,7 +255,7 @@ def _alternates(song: Song, mix: Version | None) -> list[Alternate]:
 
 
 def _audio_file(
-    stem: tuple[str, ...], word: str, role: str, audio: audio_pb2.AudioResult, version: str, recipe_digest: str
+    stem: tuple[str, ...], word: str, role: str, audio: audio_pb2.AudioResult, *, version: str, recipe_digest: str
 ) -> pb.DeliveryFile:
     depth = depth_word(audio.format.bit_depth, is_float=audio.format.is_float)
     return pb.DeliveryFile(
@@ -224,9 +270,7 @@ def _audio_file(
     )
 
 
-def _attachment(
-    stem: tuple[str, ...], word: str, item: pb.Attachment, name: str, version: Version
-) -> pb.DeliveryFile:
+def _attachment(stem: tuple[str, ...], word: str, item: pb.Attachment, name: str, version: Version) -> pb.DeliveryFile:
     return pb.DeliveryFile(
         filename=file_name((*stem, word + title_word(item.role, 24)), item.media_type),
         role=item.role,
@@ -239,7 +283,7 @@ def _attachment(
 
 
 def _uniquely_named(files: Sequence[pb.DeliveryFile]) -> Iterator[pb.DeliveryFile]:
-    """Number the later ones of files whose names differ in nothing but case."""
+    """Yield the files, with a number added to names that differ from an earlier one in nothing but case."""
     taken: dict[str, int] = {}
     for file in files:
         count = taken[file.filename.lower()] = taken.get(file.filename.lower(), 0) + 1

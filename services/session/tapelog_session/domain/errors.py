@@ -1,5 +1,7 @@
 """Why the domain refuses: one small tree, free of transport. The adapter gives each its status code."""
 
+# ruff: noqa: N818 - the names say what the refusal is, as the person reads it
+
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
@@ -60,9 +62,7 @@ class Denied(DomainError):
 class NotNow(DomainError):
     """The command is right but the state does not allow it; `conditions` lists everything that is unmet."""
 
-    def __init__(
-        self, reason: str, message: str, *, conditions: Sequence[Condition] = (), **metadata: object
-    ) -> None:
+    def __init__(self, reason: str, message: str, *, conditions: Sequence[Condition] = (), **metadata: object) -> None:
         super().__init__(reason, message, **metadata)
         self.conditions = tuple(conditions)
 

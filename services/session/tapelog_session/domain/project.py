@@ -16,6 +16,7 @@ from tapelog_session.domain.checks import REFERENCE_CHARS_MAX, TITLE_CHARS_MAX, 
 from tapelog_session.domain.errors import Condition, NotNow, Unknown
 from tapelog_session.domain.names import project_name
 from tapelog_session.domain.roles import RoleValue
+from tapelog_session.domain.song import NONE
 
 MEMBERS_MAX: Final = 200
 PRODUCER: Final = pb.ROLE_STUDIO_PRODUCER
@@ -39,7 +40,7 @@ class Project:
     artist_name: str = ""
     external_ref: str = ""
     create_time: datetime | None = None
-    members: immutables.Map[str, Member] = immutables.Map()
+    members: immutables.Map[str, Member] = NONE
     joined: int = 0
 
     @property

@@ -83,9 +83,7 @@ def record_check(
     if known is None:
         return []
     found = findings_of(measured, format_, song.sample_rate_hz)
-    return [
-        events_pb2.TakeChecked(take=take, passed=not found, findings=found, measurements=measured, format=format_)
-    ]
+    return [events_pb2.TakeChecked(take=take, passed=not found, findings=found, measurements=measured, format=format_)]
 
 
 def record_check_failure(song: Song, take: str, reason: str) -> Sequence[Message]:
@@ -94,9 +92,7 @@ def record_check_failure(song: Song, take: str, reason: str) -> Sequence[Message
     return [] if known is None else [events_pb2.TakeChecked(take=take, passed=False, findings=[reason])]
 
 
-def findings_of(
-    measured: audio_pb2.Measurements, format_: audio_pb2.AudioFormat, sample_rate_hz: int
-) -> list[str]:
+def findings_of(measured: audio_pb2.Measurements, format_: audio_pb2.AudioFormat, sample_rate_hz: int) -> list[str]:
     """Return what makes a take unfit, one line each, with value and limit; empty if it is fit for use."""
     found = []
     rate_hz, length = format_.sample_rate_hz, format_.length_frames

@@ -32,9 +32,7 @@ _CHANGEABLE: Final = frozenset(
 )
 
 
-def request_changes(
-    song: Song, kind: KindValue, number: int, summary: str, notes: Sequence[str]
-) -> Sequence[Message]:
+def request_changes(song: Song, kind: KindValue, number: int, summary: str, notes: Sequence[str]) -> Sequence[Message]:
     """Ask for changes to a version; on an approved one this withdraws the approval while its stage lasts."""
     require_stage(song, "RequestChanges")
     fields = Fields()
@@ -52,7 +50,7 @@ def request_changes(
 
 
 def approve(
-    song: Song, actor: Actor, kind: KindValue, number: int, sample_digest: str, brief_revision: int
+    song: Song, actor: Actor, kind: KindValue, number: int, *, sample_digest: str, brief_revision: int
 ) -> Sequence[Message]:
     """Approve the exact bytes of a version in one required role.
 
@@ -136,9 +134,7 @@ def _require_same(song: Song, version: Version, sample_digest: str, brief_revisi
 def _approved(song: Song, version: Version) -> Iterator[Message]:
     """Yield the approval of a version and everything it replaces."""
     approved = events_pb2.MixVersionApproved if version.kind == MIX else events_pb2.MasterVersionApproved
-    yield approved(
-        number=version.number, sample_digest=version.sample_digest, recipe_digest=version.recipe_digest
-    )
+    yield approved(number=version.number, sample_digest=version.sample_digest, recipe_digest=version.recipe_digest)
     for other in _living(song, version.kind):
         if other.number != version.number:
             yield events_pb2.VersionSuperseded(kind=version.kind, number=other.number, by_number=version.number)

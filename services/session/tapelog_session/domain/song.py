@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import dataclasses
 from datetime import datetime
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 import immutables
 from tapelog.common.v1 import audio_pb2, recipe_pb2
@@ -25,6 +25,9 @@ if TYPE_CHECKING:
     VersionStateValue: TypeAlias = pb.VersionState.ValueType
     NoteStateValue: TypeAlias = pb.NoteState.ValueType
     Recipe: TypeAlias = recipe_pb2.MixRecipe | recipe_pb2.MasterRecipe
+
+NONE: Final[immutables.Map[Any, Any]] = immutables.Map()
+"""The empty map: persistent, so all states can share it."""
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -211,12 +214,12 @@ class Song:
     works: tuple[pb.Work, ...] = ()
     brief: Brief | None = None
     arrangement: tuple[Consent, ...] = ()
-    tracks: immutables.Map[str, Track] = immutables.Map()
-    takes: immutables.Map[str, Take] = immutables.Map()
-    mixes: Versions = immutables.Map()
-    masters: Versions = immutables.Map()
-    notes: immutables.Map[str, Note] = immutables.Map()
-    alternates: immutables.Map[tuple[int, str], Alternate] = immutables.Map()
+    tracks: immutables.Map[str, Track] = NONE
+    takes: immutables.Map[str, Take] = NONE
+    mixes: Versions = NONE
+    masters: Versions = NONE
+    notes: immutables.Map[str, Note] = NONE
+    alternates: immutables.Map[tuple[int, str], Alternate] = NONE
     recipe_bytes: int = 0
     precheck: Precheck | None = None
     delivery: str = ""

@@ -33,9 +33,7 @@ ISWC: Final = re.compile(r"T[0-9]{10}")
 """ISO 15707 without its punctuation."""
 
 
-def create_song(
-    song: Song, created: events_pb2.SongCreated
-) -> Sequence[Message]:
+def create_song(song: Song, created: events_pb2.SongCreated) -> Sequence[Message]:
     """Create a song in PRE_PRODUCTION; `created` carries ids that the caller derived."""
     if song.exists:
         raise NotNow("SONG_EXISTS", f"song {song.id} exists already", song=song.id)
@@ -120,7 +118,7 @@ def request_alternates(song: Song, mix_number: int, wanted: Sequence[recipe_pb2.
 
 
 def record_alternate(
-    song: Song, mix_number: int, alternate: str, audio: audio_pb2.AudioResult | None, render_job: str, error: str
+    song: Song, mix_number: int, alternate: str, *, audio: audio_pb2.AudioResult | None, render_job: str, error: str
 ) -> Sequence[Message]:
     """Record an alternate's render, or why it failed; nothing if it has ended before."""
     known = song.alternates.get((mix_number, alternate))

@@ -64,9 +64,7 @@ def on_checked(song: Song, event: events_pb2.BriefCheckCompleted, _time: datetim
     """Keep the verdicts of the newest check in each scope."""
     verdicts = tuple(event.verdicts)
     if event.scope == events_pb2.BRIEF_CHECK_SCOPE_RECIPE:
-        return _changed(
-            song, event.kind, event.number, recipe_verdicts=verdicts, recipe_revision=event.brief_revision
-        )
+        return _changed(song, event.kind, event.number, recipe_verdicts=verdicts, recipe_revision=event.brief_revision)
     return _changed(song, event.kind, event.number, signal_verdicts=verdicts, signal_revision=event.brief_revision)
 
 

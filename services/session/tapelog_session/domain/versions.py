@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING, Final
 
@@ -114,6 +113,7 @@ def record_render(
     song: Song,
     kind: KindValue,
     number: int,
+    *,
     audio: Iterable[audio_pb2.AudioResult],
     attachments: Iterable[pb.Attachment],
     render_job: str,

@@ -1,0 +1,74 @@
+"""The session service's aggregates on the log: its event vocabulary and one repository per kind."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import Final, Self
+
+from google.protobuf.message import Message
+from tapelog.session.v1 import events_pb2 as pb
+from tapelog_chassis.clock import Clock
+from tapelog_chassis.commands import Repository
+from tapelog_chassis.event_log import EventLog, StoredEvent
+from tapelog_chassis.event_registry import EventRegistry
+
+from tapelog_session.domain import asset as assets
+from tapelog_session.domain import delivery as deliveries
+from tapelog_session.domain import evolve as song_fold
+from tapelog_session.domain import project as projects
+from tapelog_session.domain.asset import Asset
+from tapelog_session.domain.delivery import DeliveryPackage
+from tapelog_session.domain.project import Project
+from tapelog_session.domain.song import Song
+
+CONTEXT: Final = "session"
+
+EVENTS: Final = EventRegistry(
+    {
+        "project": [pb.ProjectCreated, pb.MemberAdded, pb.MemberRemoved],
+        "song": list(song_fold.ON),
+        "asset": [pb.AssetRegistered],
+        "delivery_package": [pb.DeliveryBuilt, pb.DeliveryAccepted],
+    }
+)
+"""Every event message, by the word of its aggregate."""
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Aggregates:
+    """One repository per kind of aggregate, all on one log."""
+
+    projects: Repository[Project]
+    songs: Repository[Song]
+    assets: Repository[Asset]
+    deliveries: Repository[DeliveryPackage]
+
+    @classmethod
+    def on(cls, log: EventLog, *, clock: Clock | None = None) -> Self:
+        """Open the repositories on a log."""
+        return cls(
+            projects=Repository(
+                log, CONTEXT, initial=Project, evolve=_project_after, events=EVENTS, clock=clock
+            ),
+            songs=Repository(log, CONTEXT, initial=Song, evolve=_song_after, events=EVENTS, clock=clock),
+            assets=Repository(log, CONTEXT, initial=Asset, evolve=_asset_after, events=EVENTS, clock=clock),
+            deliveries=Repository(
+                log, CONTEXT, initial=DeliveryPackage, evolve=_delivery_after, events=EVENTS, clock=clock
+            ),
+        )
+
+
+def _project_after(state: Project, event: Message, stored: StoredEvent) -> Project:
+    return projects.evolve(state, event, stored.time)
+
+
+def _song_after(state: Song, event: Message, stored: StoredEvent) -> Song:
+    return song_fold.evolve(state, event, stored.time)
+
+
+def _asset_after(state: Asset, event: Message, stored: StoredEvent) -> Asset:
+    return assets.evolve(state, event, stored.time)
+
+
+def _delivery_after(state: DeliveryPackage, event: Message, stored: StoredEvent) -> DeliveryPackage:
+    return dataclasses.replace(deliveries.evolve(state, event, stored.time), id=stored.aggregate.id)

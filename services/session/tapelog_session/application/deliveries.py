@@ -1,0 +1,197 @@
+"""Building and accepting delivery packages: files, documents and manifest into the store, then the facts."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Sequence
+from typing import Final
+
+from tapelog.session.v1 import events_pb2
+from tapelog.session.v1 import resources_pb2 as pb
+from tapelog_chassis import ids
+from tapelog_chassis.commands import Outcome
+from tapelog_chassis.etag import check_etag
+from tapelog_chassis.objects import ObjectStore
+from tapelog_chassis.versioned import Versioned
+
+from tapelog_session.application.access import Access, Call, authorize
+from tapelog_session.application.aggregates import Aggregates
+from tapelog_session.application.song_commands import Request, load_song, no_such_song
+from tapelog_session.domain import delivery as domain
+from tapelog_session.domain.delivery import DeliveryPackage
+from tapelog_session.domain.errors import Condition, InvalidCommand, Unknown
+from tapelog_session.domain.names import SongName, parse_version
+from tapelog_session.domain.permissions import MASTERING_STAGE, require_stage
+from tapelog_session.domain.song import Song
+from tapelog_session.domain.versions import MASTER
+
+DOCUMENT_BYTES_MAX: Final = 1024 * 1024
+"""A recipe or a manifest as JSON."""
+
+
+async def build_delivery(
+    aggregates: Aggregates, objects: ObjectStore, call: Call, request: Request, name: SongName, mixer_initials: str
+) -> Versioned[DeliveryPackage]:
+    """Build a package: a draft in MASTERING, the final one in DELIVERED.
+
+    The package's facts come first and the song's after them; a retry goes on where the first attempt ended.
+
+    Raises
+    ------
+    NotNow
+        `DELIVERY_INCOMPLETE`, with everything that is missing; in MASTERING the song records it.
+    """
+    ids.validate_request_id(request.request_id)
+    access = await authorize(aggregates.projects, call, name.project)
+    song = await aggregates.songs.load(aggregates.songs.aggregate(call.tenant, name.song))
+    if not song.exists or song.state.project != name.project:
+        raise no_such_song(name)
+    delivery = ids.derive_id("dlv", call.tenant, call.principal.party, call.rpc, request.request_id)
+    aggregate = aggregates.deliveries.aggregate(call.tenant, delivery)
+    if request.request_id in song.requests:
+        await _on_song(aggregates, access, request, song.state, (), delivery)
+        return await aggregates.deliveries.load(aggregate)
+    package = await aggregates.deliveries.load(aggregate)
+    if package.exists:
+        _require_same_request(package, request)
+    else:
+        check_etag(request.etag, song.sequence)
+        domain.check_request(song.state, mixer_initials)
+        gaps = domain.gaps(song.state) or await _missing_objects(objects, song.state, access, mixer_initials)
+        if gaps:
+            if song.state.stage == MASTERING_STAGE:
+                findings = [domain.finding_of(gap) for gap in gaps]
+                await _on_song(aggregates, access, request, song.state, findings, "")
+            raise domain.incomplete(gaps)
+        built = await _store(objects, song.state, access, mixer_initials)
+        package = await _record(aggregates, access, request, delivery, built, song.state)
+    await _on_song(aggregates, access, request, song.state, (), delivery, _master_of(package.state))
+    return package
+
+
+async def accept_delivery(
+    aggregates: Aggregates, call: Call, request: Request, name: SongName, delivery: str
+) -> Outcome[DeliveryPackage]:
+    """Accept the final package on behalf of the label."""
+    access = await authorize(aggregates.projects, call, name.project)
+    song = await load_song(aggregates, call.tenant, name)
+    aggregate = aggregates.deliveries.aggregate(call.tenant, delivery)
+    package = (await aggregates.deliveries.load(aggregate)).state
+    if not package.exists or SongName(package.project, package.song) != name:
+        raise Unknown("NO_SUCH_DELIVERY", f"there is no {name.delivery(delivery)}", delivery=delivery)
+
+    def decide(state: DeliveryPackage) -> Sequence[events_pb2.DeliveryAccepted]:
+        require_stage(song, "AcceptDelivery")
+        return domain.accept(state, call.party)
+
+    return await aggregates.deliveries.execute(
+        aggregate,
+        decide,
+        request_id=request.request_id,
+        request_hash=request.request_hash,
+        metadata=access.metadata(song=name.song, external_ref=song.external_ref),
+        expected_etag=request.etag,
+    )
+
+
+async def _missing_objects(
+    objects: ObjectStore, song: Song, access: Access, mixer_initials: str
+) -> tuple[Condition, ...]:
+    """Return a gap for every file whose bytes are not in the store."""
+    files = domain.contents(song, access.project.artist_name, mixer_initials).files
+    return tuple(
+        [
+            Condition("OBJECT_MISSING", file.version, f"{file.filename} is not in the object store; restore it")
+            for file in files
+            if not await objects.exists(file.sha256)
+        ]
+    )
+
+
+async def _store(
+    objects: ObjectStore, song: Song, access: Access, mixer_initials: str
+) -> events_pb2.DeliveryBuilt:
+    """Write documents and manifest, and return the package they make."""
+    contents = domain.contents(song, access.project.artist_name, mixer_initials)
+    files = list(contents.files)
+    for document in contents.documents:
+        stored = await objects.put_stream(_once(document.content), max_bytes=DOCUMENT_BYTES_MAX)
+        files.append(
+            pb.DeliveryFile(
+                filename=document.filename,
+                role=document.role,
+                sha256=stored.sha256,
+                size_bytes=stored.size_bytes,
+                media_type=domain.JSON_TYPE,
+                version=document.version,
+                recipe_digest=document.recipe_digest,
+            )
+        )
+    files.sort(key=lambda file: file.filename)
+    manifest = domain.manifest(song, access.project.artist_name, files)
+    stored = await objects.put_stream(_once(manifest), max_bytes=DOCUMENT_BYTES_MAX)
+    return events_pb2.DeliveryBuilt(
+        project=song.project,
+        song=song.id,
+        draft=song.stage == MASTERING_STAGE,
+        files=files,
+        manifest_sha256=stored.sha256,
+    )
+
+
+async def _record(
+    aggregates: Aggregates,
+    access: Access,
+    request: Request,
+    delivery: str,
+    built: events_pb2.DeliveryBuilt,
+    song: Song,
+) -> Versioned[DeliveryPackage]:
+    outcome = await aggregates.deliveries.execute(
+        aggregates.deliveries.aggregate(access.call.tenant, delivery),
+        lambda state: () if state.exists else [built],
+        request_id=request.request_id,
+        request_hash=request.request_hash,
+        metadata=access.metadata(song=song.id, external_ref=song.external_ref),
+    )
+    return outcome.versioned
+
+
+async def _on_song(
+    aggregates: Aggregates,
+    access: Access,
+    request: Request,
+    song: Song,
+    findings: Sequence[str],
+    delivery: str,
+    master_number: int | None = None,
+) -> None:
+    """Record the result on the song; a repeat of a request that failed refuses with the gaps of the first time."""
+    master = song.approved(MASTER)
+    number = (master.number if master else 0) if master_number is None else master_number
+    outcome = await aggregates.songs.execute(
+        aggregates.songs.aggregate(access.call.tenant, song.id),
+        lambda state: domain.record_precheck(state, findings, delivery, number),
+        request_id=request.request_id,
+        request_hash=request.request_hash,
+        metadata=access.metadata(song=song.id, external_ref=song.external_ref),
+        expected_etag=request.etag,
+    )
+    recorded = events_pb2.DeliveryPrechecked.FromString(outcome.events[0].data)
+    if outcome.replayed and not recorded.passed:
+        raise domain.incomplete([domain.condition_of(finding) for finding in recorded.findings])
+
+
+def _master_of(package: DeliveryPackage) -> int:
+    """Return the number of the master in a package."""
+    return next(parse_version(file.version, "version").number for file in package.files if file.role == "master")
+
+
+def _require_same_request(package: Versioned[DeliveryPackage], request: Request) -> None:
+    record = package.requests.get(request.request_id)
+    if record is not None and record.request_hash != request.request_hash:
+        text = f"{request.request_id} was already used for another request; make a new one"
+        raise InvalidCommand("REQUEST_ID_REUSED", [("request_id", text)])
+
+
+async def _once(content: bytes) -> AsyncIterator[bytes]:
+    yield content

@@ -1,0 +1,77 @@
+"""Party records: names and contacts, kept outside of the log so that they can be corrected and erased."""
+
+from __future__ import annotations
+
+import re
+from typing import Final
+
+from tapelog_chassis import ids
+
+from tapelog_session.application.access import Call
+from tapelog_session.application.ports import Parties, PartyRecord
+from tapelog_session.application.song_commands import Request
+from tapelog_session.domain.checks import TITLE_CHARS_MAX, Fields
+from tapelog_session.domain.errors import Denied, InvalidCommand, Moved, Unknown
+
+EMAIL_CHARS_MAX: Final = 254
+"""RFC 5321: the longest address that can be delivered to."""
+ADMIN: Final = "ADMIN"
+ATTEMPTS_MAX: Final = 4
+
+_EMAIL: Final = re.compile(r"[^@\s]+@[^@\s]+")
+
+
+async def upsert_party(
+    parties: Parties, call: Call, request: Request, *, party: str, display_name: str, email: str
+) -> PartyRecord:
+    """Create a record, or replace it: by the person it is about, by who made it, or by an administrator.
+
+    Raises
+    ------
+    Denied
+        Somebody else's record.
+    Moved
+        Others were writing the same record all the time.
+    """
+    ids.validate_request_id(request.request_id)
+    fields = Fields()
+    fields.id("party.name", party)
+    fields.text("party.display_name", display_name, TITLE_CHARS_MAX)
+    fields.that(
+        not email or (len(email) <= EMAIL_CHARS_MAX and _EMAIL.fullmatch(email) is not None),
+        "party.email",
+        f"{email[:64]!r} is not an e-mail address",
+    )
+    fields.refuse()
+    for _ in range(ATTEMPTS_MAX):
+        entry = await parties.get(call.tenant, party)
+        if entry is not None:
+            known = entry.record
+            if known.request_id == request.request_id:
+                if known.request_hash != request.request_hash:
+                    text = f"{request.request_id} was already used for another request; make a new one"
+                    raise InvalidCommand("REQUEST_ID_REUSED", [("request_id", text)])
+                return known
+            may_change = call.party in (party, known.created_by) or ADMIN in call.principal.tenant_roles
+            if not may_change:
+                text = f"the record of {party} can be changed by {party}, by {known.created_by}, or an administrator"
+                raise Denied("PARTY_DENIED", text, party=party)
+        record = PartyRecord(
+            party=party,
+            display_name=display_name,
+            email=email,
+            created_by=entry.record.created_by if entry else call.party,
+            request_id=request.request_id,
+            request_hash=request.request_hash,
+        )
+        if await parties.put(call.tenant, record, entry.revision if entry else 0):
+            return record
+    raise Moved("PARTY_BUSY", f"the record of {party} changed {ATTEMPTS_MAX} times meanwhile; try again", party=party)
+
+
+async def get_party(parties: Parties, call: Call, party: str) -> PartyRecord:
+    """Return a record of the tenant."""
+    entry = await parties.get(call.tenant, party)
+    if entry is None:
+        raise Unknown("NO_SUCH_PARTY", f"there is no record of parties/{party}", party=party)
+    return entry.record

@@ -1,0 +1,108 @@
+"""The process managers: what follows from a fact without anybody asking.
+
+(a) A take, a version or alternates were recorded: ask the render service. (b) A render ended: record it on the song.
+Both read a durable consumer in order, and repeat harmlessly: every step's request_id follows from its cause.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import dataclasses
+from collections.abc import AsyncIterator, Awaitable, Callable
+from typing import Final, Protocol, TypeVar
+
+import structlog
+from tapelog_chassis.errors import Aborted, ServiceError, Unavailable
+from tapelog_chassis.event_log import LogUnavailable
+
+from tapelog_session.application.ports import RenderUnavailable
+
+BACKOFF_S: Final = 0.2
+BACKOFF_S_MAX: Final = 10.0
+"""Well under the consumer's lease of 30 s, which every attempt renews."""
+ALERT_AFTER: Final = 10
+"""Attempts after which waiting for another service is logged as an alert, and every tenth after it."""
+UNEXPECTED_MAX: Final = 5
+"""Attempts at an event that fails for a reason we do not know; then the process stops and asks for a person."""
+
+_log = structlog.get_logger(__name__)
+
+
+class Step(Protocol):
+    """One event that a process has to deal with."""
+
+    @property
+    def label(self) -> str:
+        """What it is, for the log."""
+        ...
+
+    async def in_progress(self) -> None:
+        """Renew the lease."""
+        ...
+
+    async def done(self) -> None:
+        """Settle it for good."""
+        ...
+
+
+StepT = TypeVar("StepT", bound=Step)
+
+
+@dataclasses.dataclass(slots=True)
+class ProcessState:
+    """How a process stands, for health and tests."""
+
+    handled: int = 0
+    attempts: int = 0
+    stopped_at: str = ""
+
+
+async def drive(
+    name: str, steps: AsyncIterator[StepT], handle: Callable[[StepT], Awaitable[None]], state: ProcessState
+) -> None:
+    """Deal with steps in order, for ever; stop at the first that cannot be dealt with, and never skip one.
+
+    Waiting for a service that does not answer has no limit but that of each wait; an event that fails for another
+    reason stops the process after `UNEXPECTED_MAX` attempts with an alert in the log. What is behind it stays in the
+    stream and is dealt with after the next start.
+    """
+    async for step in steps:
+        if not await _persist(name, step, handle, state):
+            state.stopped_at = step.label
+            return
+        await step.done()
+        state.handled += 1
+
+
+async def _persist(
+    name: str, step: StepT, handle: Callable[[StepT], Awaitable[None]], state: ProcessState
+) -> bool:
+    unexpected = 0
+    attempt = 0
+    while True:
+        attempt += 1
+        state.attempts = attempt
+        try:
+            await handle(step)
+        except (RenderUnavailable, Unavailable, Aborted, LogUnavailable) as failure:
+            if attempt % ALERT_AFTER == 0:
+                _log.error("process waits", process=name, event=step.label, attempts=attempt, cause=str(failure))
+        except Exception as failure:
+            unexpected += 1
+            _log.warning("process failed at an event", process=name, event=step.label, cause=repr(failure))
+            if unexpected >= UNEXPECTED_MAX or not _may_pass(failure):
+                _log.exception("process stopped, a person is needed", process=name, event=step.label, alert=True)
+                return False
+        else:
+            return True
+        await asyncio.sleep(min(BACKOFF_S * 2 ** (attempt - 1), BACKOFF_S_MAX))
+        await step.in_progress()
+
+
+def _may_pass(failure: Exception) -> bool:
+    """Say whether the same event may be dealt with later; a refusal on its merits will come again."""
+    return not isinstance(failure, (UnprocessableError, ServiceError))
+
+
+class UnprocessableError(Exception):
+    """An event that can never be dealt with: unreadable, or about something that is not there."""

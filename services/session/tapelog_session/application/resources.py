@@ -1,0 +1,242 @@
+"""The resources that callers read, made from state."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import TYPE_CHECKING
+
+from google.protobuf import any_pb2, timestamp_pb2
+from tapelog.common.v1 import event_pb2, recipe_pb2
+from tapelog.session.v1 import brief_pb2
+from tapelog.session.v1 import resources_pb2 as pb
+from tapelog_chassis.event_log import StoredEvent
+from tapelog_chassis.event_log.codec import source_of
+from tapelog_chassis.versioned import Versioned
+
+from tapelog_session.application.ports import PartyRecord
+from tapelog_session.domain.asset import Registration
+from tapelog_session.domain.delivery import DeliveryPackage
+from tapelog_session.domain.names import SongName, asset_name, project_name
+from tapelog_session.domain.project import Project
+from tapelog_session.domain.roles import REQUIRED_CONSENTS, Consent, role_name
+from tapelog_session.domain.song import Alternate, Brief, Note, Song, Take, Track, Version
+from tapelog_session.domain.stages import open_conditions
+from tapelog_session.domain.versions import MIX
+
+if TYPE_CHECKING:
+    from tapelog_session.domain.names import KindValue
+
+TYPE_URL = "type.googleapis.com/"
+
+
+def project_resource(versioned: Versioned[Project]) -> pb.Project:
+    """Return a project as it is read."""
+    project = versioned.state
+    members = sorted(project.members.values(), key=lambda member: member.order)
+    return pb.Project(
+        name=project_name(project.id),
+        etag=versioned.etag,
+        title=project.title,
+        artist_name=project.artist_name,
+        members=[pb.Member(party=member.party, roles=member.roles) for member in members],
+        external_ref=project.external_ref,
+        create_time=timestamp(project.create_time),
+    )
+
+
+def song_resource(versioned: Versioned[Song]) -> pb.Song:
+    """Return a song as it is read, with what must still happen in its stage."""
+    song = versioned.state
+    return pb.Song(
+        name=str(song.name),
+        etag=versioned.etag,
+        title=song.title,
+        stage=song.stage,
+        cycle=song.cycle,
+        sample_rate_hz=song.sample_rate_hz,
+        bit_depth=song.bit_depth,
+        isrc=song.isrc,
+        works=song.works,
+        brief=brief_resource(song.brief) if song.brief else None,
+        arrangement_approvals=[_consent(consent) for consent in song.arrangement],
+        tracks=[_track(track) for track in sorted(song.tracks.values(), key=lambda t: t.order)],
+        takes=[_take(take) for take in sorted(song.takes.values(), key=lambda t: t.order)],
+        versions=[version_resource(song, version) for version in _by_age(song)],
+        notes=[note_resource(note) for note in sorted(song.notes.values(), key=lambda n: n.order)],
+        alternates=[_alternate(song, a) for a in sorted(song.alternates.values(), key=lambda a: a.order)],
+        open_conditions=open_conditions(song),
+        external_ref=song.external_ref,
+        sequence=versioned.sequence,
+        create_time=timestamp(song.create_time),
+        update_time=timestamp(song.update_time),
+        delivery=song.name.delivery(song.delivery) if song.delivery else "",
+    )
+
+
+def brief_resource(brief: Brief) -> brief_pb2.Brief:
+    """Return the brief in force."""
+    return brief_pb2.Brief(
+        revision=brief.revision,
+        intent=brief.intent,
+        non_goals=brief.non_goals,
+        constraints=brief.constraints,
+        agreements=[
+            brief_pb2.BriefAgreement(party=c.party, role=role_name(c.role), time=timestamp(c.time))
+            for c in brief.agreements
+        ],
+        agreed=brief.is_agreed,
+    )
+
+
+def version_resource(song: Song, version: Version) -> pb.Version:
+    """Return a version as it is read."""
+    name = song.name
+    return pb.Version(
+        name=name.version(version.kind, version.number),
+        kind=version.kind,
+        number=version.number,
+        state=version.state,
+        proposed_by=version.proposed_by,
+        comment=version.comment,
+        mix=version.recipe if isinstance(version.recipe, recipe_pb2.MixRecipe) else None,
+        master=version.recipe if isinstance(version.recipe, recipe_pb2.MasterRecipe) else None,
+        recipe_digest=version.recipe_digest,
+        verdicts=version.verdicts,
+        audio=version.audio,
+        render_job=_job_name(version.render_job),
+        render_error=version.render_error,
+        approvals=[
+            pb.Approval(
+                party=approval.party,
+                role=approval.role,
+                sample_digest=approval.sample_digest,
+                recipe_digest=approval.recipe_digest,
+                brief_revision=approval.brief_revision,
+                time=timestamp(approval.time),
+            )
+            for approval in version.approvals
+        ],
+        required_approvals=REQUIRED_CONSENTS,
+        source_version=name.version(MIX, version.mix_number) if version.mix_number else "",
+        attachments=version.attachments,
+        create_time=timestamp(version.create_time),
+    )
+
+
+def song_version(versioned: Versioned[Song], kind: KindValue, number: int) -> pb.Version:
+    """Return one version of a song."""
+    return version_resource(versioned.state, versioned.state.versions(kind)[number])
+
+
+def note_resource(note: Note) -> pb.Note:
+    """Return a note as it is read."""
+    resource = pb.Note()
+    resource.CopyFrom(note.content)
+    resource.state = note.state
+    resource.answer = note.answer
+    resource.create_time.FromDatetime(note.create_time)
+    return resource
+
+
+def asset_resource(project: str, asset: Registration) -> pb.Asset:
+    """Return an asset as it is read."""
+    return pb.Asset(
+        name=asset_name(project, asset.sha256),
+        sha256=asset.sha256,
+        size_bytes=asset.size_bytes,
+        original_filename=asset.original_filename,
+        media_type=asset.media_type,
+        uploaded_by=asset.uploaded_by,
+        create_time=timestamp(asset.create_time),
+    )
+
+
+def delivery_resource(versioned: Versioned[DeliveryPackage]) -> pb.DeliveryPackage:
+    """Return a delivery package as it is read."""
+    package = versioned.state
+    return pb.DeliveryPackage(
+        name=SongName(package.project, package.song).delivery(package.id),
+        etag=versioned.etag,
+        state=package.state,
+        files=package.files,
+        manifest_sha256=package.manifest_sha256,
+        create_time=timestamp(package.create_time),
+        accepted_by=package.accepted_by,
+    )
+
+
+def party_resource(record: PartyRecord) -> pb.Party:
+    """Return a party as it is read."""
+    return pb.Party(name=f"parties/{record.party}", display_name=record.display_name, email=record.email)
+
+
+def event_resource(event: StoredEvent) -> event_pb2.Event:
+    """Return a fact as everybody sees it; its place in the public stream is not known here."""
+    metadata = event.metadata
+    return event_pb2.Event(
+        id=event.event_id,
+        type=event.type,
+        source=source_of(event.aggregate.context),
+        time=timestamp(event.time),
+        tenant=event.aggregate.tenant,
+        project=metadata.project,
+        song=metadata.song,
+        aggregate=event.aggregate.id,
+        sequence=event.sequence,
+        actor=metadata.actor,
+        on_behalf_of=metadata.on_behalf_of,
+        role_used=metadata.role_used,
+        correlation_id=metadata.correlation_id,
+        causation_id=metadata.causation_id,
+        data=any_pb2.Any(type_url=TYPE_URL + event.schema, value=event.data),
+    )
+
+
+def timestamp(time: datetime | None) -> timestamp_pb2.Timestamp | None:
+    """Return a time in its wire form."""
+    if time is None:
+        return None
+    stamp = timestamp_pb2.Timestamp()
+    stamp.FromDatetime(time)
+    return stamp
+
+
+def _consent(consent: Consent) -> pb.RoleConsent:
+    return pb.RoleConsent(party=consent.party, role=consent.role, time=timestamp(consent.time))
+
+
+def _track(track: Track) -> pb.Track:
+    return pb.Track(id=track.id, title=track.title, required=track.required, selected_take=track.selected_take)
+
+
+def _take(take: Take) -> pb.Take:
+    return pb.Take(
+        id=take.id,
+        track=take.track,
+        asset_sha256=take.asset_sha256,
+        recorded_by=take.recorded_by,
+        check_state=take.check_state,
+        findings=take.findings,
+        measurements=take.measurements,
+        format=take.format,
+    )
+
+
+def _alternate(song: Song, alternate: Alternate) -> pb.AlternateRender:
+    return pb.AlternateRender(
+        id=alternate.spec.id,
+        version=song.name.version(MIX, alternate.mix_number),
+        alternate=alternate.spec,
+        audio=alternate.audio,
+        render_job=_job_name(alternate.render_job),
+        render_error=alternate.render_error,
+    )
+
+
+def _by_age(song: Song) -> list[Version]:
+    versions = [*song.mixes.values(), *song.masters.values()]
+    return sorted(versions, key=lambda version: (version.create_time, version.kind, version.number))
+
+
+def _job_name(job: str) -> str:
+    return f"renderJobs/{job}" if job else ""
