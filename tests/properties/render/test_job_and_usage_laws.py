@@ -144,7 +144,9 @@ def test_the_sums_of_an_account_always_agree_and_no_intent_is_settled_twice(comm
 
 @settings(max_examples=200, deadline=None)
 @given(st.permutations(range(6)), st.lists(st.integers(0, 5), max_size=12), st.integers(0, 63))
-def test_the_order_and_the_redelivery_of_outcomes_never_change_the_bill(order: list[int], repeats: list[int], failed_bits: int):
+def test_the_order_and_the_redelivery_of_outcomes_never_change_the_bill(
+    order: list[int], repeats: list[int], failed_bits: int
+):
     """Six jobs of one intent end in any order, some twice: one settlement if any succeeded, none otherwise."""
     account = usage.Account()
     entries = [UsageEntry(job=f"job-{n}", usage_key="k", reserved_ms=100) for n in range(6)]
