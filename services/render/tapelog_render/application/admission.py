@@ -1,6 +1,6 @@
 """Requests become jobs: everything is checked and digested here, once, and trusted afterwards."""
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from typing import Final
 
 import tapelog_recipe
@@ -9,6 +9,7 @@ from tapelog.render.v1.resources_pb2 import PriorityClass, RenderJob, RenderKind
 from tapelog_chassis.errors import FieldViolation, InvalidArgument
 from tapelog_chassis.ids import ID_PATTERN
 from tapelog_recipe import RecipeError, Violation
+
 from tapelog_render.domain.usage import milliseconds, usage_key
 
 KEY_CHARS_MAX: Final = 200
@@ -22,9 +23,7 @@ _SPEC_OF: Final[Mapping[RenderKind.ValueType, str]] = {
     RenderKind.RENDER_KIND_ALTERNATE: "mix",
     RenderKind.RENDER_KIND_MASTER: "master",
 }
-BILLED: Final = frozenset(
-    {RenderKind.RENDER_KIND_MIX, RenderKind.RENDER_KIND_MASTER, RenderKind.RENDER_KIND_ALTERNATE}
-)
+BILLED: Final = frozenset({RenderKind.RENDER_KIND_MIX, RenderKind.RENDER_KIND_MASTER, RenderKind.RENDER_KIND_ALTERNATE})
 """Analyses are arrival checks of our own and cost nothing."""
 
 
@@ -182,12 +181,12 @@ def _spec(job: RenderJob, field: str) -> Iterable[FieldViolation]:
     if job.WhichOneof("spec") != spec:
         given = job.WhichOneof("spec") or "none"
         return [FieldViolation(f"{field}.{spec}", f"must be set for kind {RenderKind.Name(job.kind)}; {given} is set")]
-    checks: Mapping[str, Callable[[RenderJob, str], list[FieldViolation]]] = {
-        "analysis": _analysis,
-        "mix": _mix,
-        "master": lambda job, path: check_master(job.master.recipe, f"{path}.recipe"),
-    }
-    return checks[spec](job, f"{field}.{spec}")
+    match spec:
+        case "analysis":
+            return _analysis(job, f"{field}.analysis")
+        case "mix":
+            return _mix(job, f"{field}.mix")
+    return check_master(job.master.recipe, f"{field}.master.recipe")
 
 
 def _analysis(job: RenderJob, field: str) -> list[FieldViolation]:
@@ -198,7 +197,7 @@ def _analysis(job: RenderJob, field: str) -> list[FieldViolation]:
 
 
 def _mix(job: RenderJob, field: str) -> list[FieldViolation]:
-    found = check_mix(job.mix.recipe, f"{field}.recipe")
+    found = [*check_mix(job.mix.recipe, f"{field}.recipe"), *_outputs(job.mix.outputs, field)]
     is_alternate = job.kind == RenderKind.RENDER_KIND_ALTERNATE
     if is_alternate != job.mix.HasField("alternate"):
         verb = "must be set for" if is_alternate else "belongs to RENDER_KIND_ALTERNATE, not to"
@@ -209,6 +208,12 @@ def _mix(job: RenderJob, field: str) -> list[FieldViolation]:
         except RecipeError as error:
             found.extend(_fields(f"{field}.alternate", error.violations))
     return found
+
+
+def _outputs(outputs: Iterable[OutputFormat], field: str) -> list[FieldViolation]:
+    """Check files to make by the rules that a master's have."""
+    found = tapelog_recipe.validate_master(MasterRecipe(outputs=outputs), services=True)
+    return _fields(field, [violation for violation in found if violation.path.startswith("outputs")])
 
 
 def _fields(prefix: str, violations: Iterable[Violation]) -> list[FieldViolation]:

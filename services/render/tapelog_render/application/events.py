@@ -8,6 +8,7 @@ from tapelog_chassis.clock import Clock
 from tapelog_chassis.commands import Repository
 from tapelog_chassis.event_log import AggregateId, EventLog
 from tapelog_chassis.event_registry import EventRegistry
+
 from tapelog_render.domain import batch, job, usage
 from tapelog_render.domain.batch import Batch
 from tapelog_render.domain.job import Job

@@ -1,12 +1,11 @@
 """What the application needs from outside: the queue, progress ticks, the engine."""
 
+import asyncio
 from collections.abc import Callable, Collection
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple, Protocol
-
-import asyncio
 
 from tapelog.render.v1.resources_pb2 import PriorityClass, RenderJob, RenderKind, RenderResult
 

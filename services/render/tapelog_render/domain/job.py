@@ -14,7 +14,7 @@ must present the fence, so a worker that was thought dead and comes back can rec
 """
 
 import dataclasses
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import datetime
 from typing import Final
 
@@ -39,6 +39,9 @@ WORKER_LOST: Final = "WORKER_LOST"
 """The worker's lease ran out: it died, hung, or lost the broker."""
 WORKER_STOPPED: Final = "WORKER_STOPPED"
 """The worker was asked to stop; the attempt does not count."""
+
+Decide = Callable[["Job"], Sequence[Message]]
+"""A command on a job, with its arguments bound: the events it makes of a state."""
 
 ENDED: Final = frozenset({JobState.JOB_STATE_SUCCEEDED, JobState.JOB_STATE_FAILED, JobState.JOB_STATE_CANCELLED})
 
