@@ -129,7 +129,8 @@ class JobPuller:
         for class_ in self._rotation.order():
             answered = await self._pull(class_, {"batch": 1, "no_wait": True})
             if answered is not None:
-                await asyncio.wait([wanted, answered], timeout=LOOK_TIMEOUT_S, return_when=asyncio.FIRST_COMPLETED)
+                either: list[asyncio.Future[Any]] = [wanted, answered]
+                await asyncio.wait(either, timeout=LOOK_TIMEOUT_S, return_when=asyncio.FIRST_COMPLETED)
             if wanted.done():
                 return wanted.result()
         return None

@@ -58,9 +58,8 @@ class SessionPermissions:
                 f"{acting} may not call {caller.rpc.rpartition('/')[2]} in project {project}: {answer.reason}",
                 metadata={"project": project, "rpc": caller.rpc, "party": acting},
             )
-        return Grant(
-            role_used=Role.Name(answer.role) if answer.role else "", membership_sequence=answer.membership_sequence
-        )
+        role = Role.Name(answer.role).removeprefix("ROLE_") if answer.role else ""
+        return Grant(role_used=role, membership_sequence=answer.membership_sequence)
 
     def __repr__(self) -> str:
         return "SessionPermissions()"
