@@ -499,7 +499,7 @@ class Batch(_message.Message):
     """How many of them failed or were cancelled."""
     @_builtins.property
     def jobs(self) -> _containers.RepeatedCompositeFieldContainer[Global___RenderJob]:
-        """Jobs, in order."""
+        """Jobs, in order. A job that is not recorded yet has a name only: repeat the request with its request_id."""
 
     def __init__(
         self,
@@ -519,7 +519,9 @@ Global___Batch: _TypeAlias = Batch  # noqa: Y015
 
 @_typing.final
 class UsageEntry(_message.Message):
-    """One intent in the ledger. Quantities only: prices belong to the subscriber."""
+    """One job's claim on an intent. Of all claims on one intent at most one is ever settled; a claim whose intent another
+    job has settled is released. Quantities only: prices belong to the subscriber.
+    """
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -532,6 +534,7 @@ class UsageEntry(_message.Message):
     JOB_FIELD_NUMBER: _builtins.int
     STATE_FIELD_NUMBER: _builtins.int
     EXTERNAL_REF_FIELD_NUMBER: _builtins.int
+    RESERVED_MS_FIELD_NUMBER: _builtins.int
     usage_key: _builtins.str
     """SHA-256 over account, song, recipe digest, kind and cycle: the intent, not the attempt."""
     account: _builtins.str
@@ -541,15 +544,19 @@ class UsageEntry(_message.Message):
     kind: Global___RenderKind.ValueType
     """What was rendered."""
     quantity_ms: _builtins.int
-    """Milliseconds of output audio."""
+    """Milliseconds of output audio: expected while reserved, made when settled, 0 when released."""
     recipe_digest: _builtins.str
     """Digest of the recipe."""
     job: _builtins.str
-    """Job that fulfils the intent."""
+    """Id of the job that makes the claim."""
     state: Global___UsageState.ValueType
     """Where it stands."""
     external_ref: _builtins.str
     """The caller's own reference."""
+    reserved_ms: _builtins.int
+    """Milliseconds that were reserved, whatever became of them: over an account, the sum of what was reserved is always
+    the sum of what is settled, released and still reserved.
+    """
     def __init__(
         self,
         *,
@@ -562,10 +569,11 @@ class UsageEntry(_message.Message):
         job: _builtins.str = ...,
         state: Global___UsageState.ValueType = ...,
         external_ref: _builtins.str = ...,
+        reserved_ms: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["account", b"account", "external_ref", b"external_ref", "job", b"job", "kind", b"kind", "quantity_ms", b"quantity_ms", "recipe_digest", b"recipe_digest", "song", b"song", "state", b"state", "usage_key", b"usage_key"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["account", b"account", "external_ref", b"external_ref", "job", b"job", "kind", b"kind", "quantity_ms", b"quantity_ms", "recipe_digest", b"recipe_digest", "reserved_ms", b"reserved_ms", "song", b"song", "state", b"state", "usage_key", b"usage_key"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -1,0 +1,190 @@
+"""The engine as a supervised child process: started warm, killed to cancel, replaced when it dies."""
+
+import asyncio
+import contextlib
+import json
+import os
+import signal
+import sys
+from collections.abc import Callable
+from typing import Any, Final, Self
+
+import structlog
+from tapelog.render.v1.resources_pb2 import RenderResult
+from tapelog_dsp.version import ENGINE_VERSION
+
+from tapelog_render.application.ports import EngineFailure, Made, MadeFile, RenderOrder
+
+START_TIMEOUT_S: Final = 60.0
+"""Its imports take about a second; a machine under load may need many times that."""
+LINE_BYTES_MAX: Final = 1024 * 1024
+"""An answer lists a few files."""
+SINGLE_THREAD: Final = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), "1")
+"""One kernel thread per worker process: the pool's size is the number of cores in use."""
+
+_log = structlog.get_logger(__name__)
+
+
+class EngineProcess:
+    """An `Engine` in a child process. Use as `async with EngineProcess(...) as engine`.
+
+    Parameters
+    ----------
+    memory_limit_bytes : int
+        Address space that a job may use.
+    time_limit_s : float
+        How long a job may take.
+    """
+
+    def __init__(self, *, memory_limit_bytes: int, time_limit_s: float) -> None:
+        self._memory_limit_bytes = memory_limit_bytes
+        self._time_limit_s = time_limit_s
+        self._process: asyncio.subprocess.Process | None = None
+
+    @property
+    def version(self) -> str:
+        """See `Engine.version`."""
+        return ENGINE_VERSION
+
+    @property
+    def pid(self) -> int:
+        """Process id of the child, 0 while there is none."""
+        return self._process.pid if self._process is not None and self._process.returncode is None else 0
+
+    async def __aenter__(self) -> Self:
+        await self._running()
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self._kill()
+
+    async def render(self, order: RenderOrder, on_progress: Callable[[float], None]) -> Made:
+        """See `Engine.render`."""
+        try:
+            async with asyncio.timeout(self._time_limit_s):
+                process = await self._running()
+                await self._send(process, order)
+                return await self._receive(process, order, on_progress)
+        except TimeoutError:
+            await self._kill()
+            raise EngineFailure(
+                "TIME_LIMIT_REACHED",
+                f"the render took longer than the limit of {self._time_limit_s:g} s per job; render it in parts",
+                is_final=False,
+            ) from None
+        except asyncio.CancelledError:
+            await self._kill()
+            raise
+        except EngineFailure as failure:
+            if not failure.is_final:
+                # It may have leaked memory or be in a strange state: the next job gets a fresh one.
+                await self._kill()
+            raise
+
+    async def _running(self) -> asyncio.subprocess.Process:
+        """Return the child, started and ready."""
+        if self._process is not None and self._process.returncode is None:
+            return self._process
+        environment = {key: value for key, value in os.environ.items() if not key.startswith("TAPELOG_")}
+        self._process = process = await asyncio.create_subprocess_exec(
+            sys.executable,
+            "-m",
+            "tapelog_render.engine",
+            "--parent",
+            str(os.getpid()),
+            stdin=asyncio.subprocess.PIPE,
+            stdout=asyncio.subprocess.PIPE,
+            limit=LINE_BYTES_MAX,
+            env={**environment, **SINGLE_THREAD},
+        )
+        try:
+            async with asyncio.timeout(START_TIMEOUT_S):
+                ready = await self._line(process)
+        except TimeoutError:
+            await self._kill()
+            raise EngineFailure(
+                "ENGINE_NOT_STARTED", f"the engine was not ready within {START_TIMEOUT_S:g} s", is_final=False
+            ) from None
+        except asyncio.CancelledError:
+            await self._kill()
+            raise
+        if ready != {"ready": ENGINE_VERSION}:
+            await self._kill()
+            raise EngineFailure("ENGINE_NOT_STARTED", f"the engine answered {ready}", is_final=False)
+        _log.info("engine ready", engine_pid=process.pid, engine_version=ENGINE_VERSION)
+        return process
+
+    async def _send(self, process: asyncio.subprocess.Process, order: RenderOrder) -> None:
+        await asyncio.to_thread((order.folder / "job.binpb").write_bytes, order.job.SerializeToString())
+        line = {
+            "folder": str(order.folder),
+            "sources": {sha256: str(path) for sha256, path in order.sources.items()},
+            "memory_limit_bytes": self._memory_limit_bytes,
+        }
+        if process.stdin is None:
+            raise RuntimeError("the engine was started without a pipe")
+        try:
+            process.stdin.write(json.dumps(line).encode() + b"\n")
+            await process.stdin.drain()
+        except ConnectionError:
+            raise await self._died(process) from None
+
+    async def _receive(
+        self, process: asyncio.subprocess.Process, order: RenderOrder, on_progress: Callable[[float], None]
+    ) -> Made:
+        while True:
+            answer = await self._line(process)
+            if "progress" in answer:
+                on_progress(float(answer["progress"]))
+            elif "failed" in answer:
+                failed = answer["failed"]
+                raise EngineFailure(failed["reason"], failed["message"], is_final=failed["is_final"])
+            else:
+                return await asyncio.to_thread(_made, order, answer["made"])
+
+    async def _line(self, process: asyncio.subprocess.Process) -> dict[str, Any]:
+        if process.stdout is None:
+            raise RuntimeError("the engine was started without a pipe")
+        try:
+            line = await process.stdout.readline()
+        except (ConnectionError, ValueError):
+            line = b""
+        if not line.endswith(b"\n"):
+            raise await self._died(process)
+        answer: dict[str, Any] = json.loads(line)
+        return answer
+
+    async def _died(self, process: asyncio.subprocess.Process) -> EngineFailure:
+        await self._kill()
+        code = process.returncode or 0
+        how = f"signal {signal.Signals(-code).name}" if code < 0 else f"exit code {code}"
+        return EngineFailure(
+            "ENGINE_DIED",
+            f"the engine process ended by {how} in the middle of the job; the worker's log may say why",
+            is_final=False,
+        )
+
+    async def _kill(self) -> None:
+        """Kill the child, if there is one, and wait until it is gone."""
+        process, self._process = self._process, None
+        if process is None:
+            return
+        with contextlib.suppress(ProcessLookupError):
+            process.kill()
+        await process.wait()
+        # The pipe's transport is closed here and not by the collector, which would warn.
+        transport = getattr(process, "_transport", None)
+        if transport is not None:
+            transport.close()
+
+    def __repr__(self) -> str:
+        return f"EngineProcess(pid={self.pid}, version={self.version!r})"
+
+
+def _made(order: RenderOrder, made: dict[str, Any]) -> Made:
+    result = RenderResult.FromString((order.folder / "result.binpb").read_bytes())
+    return Made(
+        result=result,
+        audio=tuple(None if path is None else order.folder / path for path in made["audio"]),
+        files=tuple(MadeFile(role, order.folder / path, media_type) for role, path, media_type in made["files"]),
+    )

@@ -1,0 +1,162 @@
+"""The read model of jobs, folded from the log's tail: which jobs there are, which are open, who watches."""
+
+import asyncio
+import contextlib
+import dataclasses
+from collections.abc import Callable, Iterator
+from datetime import datetime
+from typing import Final
+
+from tapelog.render.v1.events_pb2 import (
+    BatchRequested,
+    RenderAttemptFailed,
+    RenderCancelled,
+    RenderFailed,
+    RenderRequested,
+    RenderStarted,
+    RenderSucceeded,
+)
+from tapelog.render.v1.resources_pb2 import JobState, PriorityClass, RenderKind
+from tapelog_chassis.event_log import EventLog, StoredEvent
+
+from tapelog_render.application.events import REGISTRY, RENDER
+from tapelog_render.application.ports import JobKey
+from tapelog_render.domain.job import ENDED
+
+JOBS_MAX: Final = 500_000
+"""Jobs kept, at about 500 bytes each; beyond it the oldest that have ended leave the lists, never the log."""
+
+_STATE_AFTER: Final = {
+    RenderStarted: JobState.JOB_STATE_RUNNING,
+    RenderAttemptFailed: JobState.JOB_STATE_QUEUED,
+    RenderSucceeded: JobState.JOB_STATE_SUCCEEDED,
+    RenderFailed: JobState.JOB_STATE_FAILED,
+    RenderCancelled: JobState.JOB_STATE_CANCELLED,
+}
+
+
+@dataclasses.dataclass(slots=True)
+class IndexedJob:
+    """What lists and the reconciler need to know of a job.
+
+    Attributes
+    ----------
+    position : int
+        Of its `RenderRequested` in the context's order: newer jobs have greater ones.
+    changed_at : datetime
+        Time of its last event.
+    """
+
+    key: JobKey
+    position: int
+    project: str
+    kind: RenderKind.ValueType
+    priority_class: PriorityClass.ValueType
+    state: JobState.ValueType
+    changed_at: datetime
+
+
+class JobIndex:
+    """Follows the render context and remembers its jobs.
+
+    Parameters
+    ----------
+    log : EventLog
+    jobs_max : int
+        Jobs kept.
+    on_ended : Callable[[JobKey], None], optional
+        Told when a job ends.
+    """
+
+    def __init__(
+        self, log: EventLog, *, jobs_max: int = JOBS_MAX, on_ended: Callable[[JobKey], None] | None = None
+    ) -> None:
+        self._log = log
+        self._jobs_max = jobs_max
+        self._on_ended = on_ended
+        self._jobs: dict[JobKey, IndexedJob] = {}  # in order of position
+        self._of_tenant: dict[str, dict[int, JobKey]] = {}
+        self._open: dict[JobKey, IndexedJob] = {}
+        self._watchers: dict[JobKey, set[asyncio.Event]] = {}
+        self.position = 0
+
+    async def follow(self, caught_up: asyncio.Event) -> None:
+        """Follow the log for ever; sets `caught_up` when all that was stored at the start is known.
+
+        Raises
+        ------
+        EventLogError
+            The log cannot be followed or not be trusted.
+        """
+        head = await self._log.head(RENDER)
+        if head == 0:
+            caught_up.set()
+        async for stored in self._log.tail(RENDER, after_position=self.position):
+            self.apply(stored)
+            if stored.position >= head:
+                caught_up.set()
+
+    def apply(self, stored: StoredEvent) -> None:
+        """Take one event in."""
+        event = REGISTRY.decode(stored)
+        key = JobKey(stored.aggregate.tenant, stored.aggregate.id)
+        if isinstance(event, RenderRequested):
+            self._add(key, event, stored)
+        elif not isinstance(event, BatchRequested) and (job := self._jobs.get(key)) is not None:
+            job.state = _STATE_AFTER[type(event)]
+            job.changed_at = stored.time
+            if job.state in ENDED:
+                self._open.pop(key, None)
+                if self._on_ended is not None:
+                    self._on_ended(key)
+        self.position = stored.position
+        for changed in self._watchers.get(key, ()):
+            changed.set()
+
+    def newest_first(self, tenant: str, *, before_position: int | None = None) -> Iterator[IndexedJob]:
+        """Yield a tenant's jobs, newest first, those older than a position only."""
+        positions = self._of_tenant.get(tenant, {})
+        for position in reversed(positions):
+            if before_position is None or position < before_position:
+                yield self._jobs[positions[position]]
+
+    def open_jobs(self) -> list[IndexedJob]:
+        """Return every job that has not ended, oldest first."""
+        return list(self._open.values())
+
+    @contextlib.contextmanager
+    def watching(self, key: JobKey) -> Iterator[asyncio.Event]:
+        """Return an event that is set whenever something happened to a job."""
+        changed = asyncio.Event()
+        self._watchers.setdefault(key, set()).add(changed)
+        try:
+            yield changed
+        finally:
+            watchers = self._watchers[key]
+            watchers.discard(changed)
+            if not watchers:
+                del self._watchers[key]
+
+    def _add(self, key: JobKey, event: RenderRequested, stored: StoredEvent) -> None:
+        job = IndexedJob(
+            key=key,
+            position=stored.position,
+            project=event.job.reference.project,
+            kind=event.job.kind,
+            priority_class=event.job.priority_class,
+            state=JobState.JOB_STATE_QUEUED,
+            changed_at=stored.time,
+        )
+        self._jobs[key] = self._open[key] = job
+        self._of_tenant.setdefault(key.tenant, {})[job.position] = key
+        if len(self._jobs) > self._jobs_max:
+            self._forget_oldest_ended()
+
+    def _forget_oldest_ended(self) -> None:
+        oldest = next((job for job in self._jobs.values() if job.state in ENDED), None)
+        if oldest is not None:
+            del self._jobs[oldest.key]
+            del self._of_tenant[oldest.key.tenant][oldest.position]
+
+    def __repr__(self) -> str:
+        return f"JobIndex({len(self._jobs)} jobs, {len(self._open)} open, position={self.position})"

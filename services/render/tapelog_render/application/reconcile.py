@@ -1,0 +1,53 @@
+"""Makes the queue agree with the log: an open job that is not queued is queued again.
+
+A crash between recording a job and queueing it, or a lost queue, leaves such jobs; nobody else would look for them.
+"""
+
+import asyncio
+from datetime import timedelta
+from typing import Final
+
+import structlog
+from tapelog_chassis.clock import Clock
+
+from tapelog_render.application.job_index import JobIndex
+from tapelog_render.application.ports import JobQueue, QueueFull, QueueUnavailable
+
+EVERY_S: Final = 10.0
+"""A job lost between log and queue waits this long at most, and `GRACE_S`."""
+GRACE_S: Final = 5.0
+"""Younger changes are left alone: whoever made them is still about to queue or unqueue the job."""
+
+_log = structlog.get_logger(__name__)
+
+
+async def reconcile_once(index: JobIndex, queue: JobQueue, clock: Clock, *, grace_s: float = GRACE_S) -> int:
+    """Queue every open job that is missing from the queue; return how many were.
+
+    Raises
+    ------
+    QueueUnavailable, QueueFull
+    """
+    settled_before = clock.now() - timedelta(seconds=grace_s)
+    candidates = [job for job in index.open_jobs() if job.changed_at <= settled_before]
+    if not candidates:
+        return 0
+    queued = set(await queue.queued())
+    count = 0
+    for job in candidates:
+        if job.key not in queued and await queue.publish(job.key, job.kind, job.priority_class):
+            _log.warning("queued a job that was open but not queued", job=job.key.job, tenant=job.key.tenant)
+            count += 1
+    return count
+
+
+async def reconcile_forever(
+    index: JobIndex, queue: JobQueue, clock: Clock, *, every_s: float = EVERY_S, grace_s: float = GRACE_S
+) -> None:
+    """Reconcile now and again and again."""
+    while True:
+        try:
+            await reconcile_once(index, queue, clock, grace_s=grace_s)
+        except (QueueUnavailable, QueueFull) as failure:
+            _log.warning("reconciliation put off", cause=str(failure))
+        await asyncio.sleep(every_s)

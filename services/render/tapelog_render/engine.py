@@ -1,0 +1,168 @@
+"""The engine process: `python -m tapelog_render.engine --parent PID`.
+
+It renders what its worker asks for, one job after another, and stays warm in between. It knows no broker, no log and
+no object store: files in, files out, one JSON line for each order, progress tick and answer.
+
+```
+worker -> engine   {"folder": ".../order", "sources": {sha256: path}, "memory_limit_bytes": n}
+engine -> worker   {"ready": engine version}     once, at the start
+                   {"progress": 0.25}
+                   {"made": {"audio": [path or null], "files": [[role, path, media type]]}}
+                   {"failed": {"reason": "...", "message": "...", "is_final": true}}
+```
+
+The order's folder holds `job.binpb` (a `RenderJob`); the answer leaves `result.binpb` (a `RenderResult`) beside it.
+"""
+
+import argparse
+import json
+import os
+import resource
+import signal
+import sys
+import time
+import traceback
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any, Final, TextIO
+
+from tapelog.common.v1.recipe_pb2 import RecipeSource
+from tapelog.render.v1.resources_pb2 import RenderJob, RenderResult
+from tapelog_desk import DeskError, OutputError, analysis_json, analyze_file, render_master, render_mix, write_json
+from tapelog_dsp.version import ENGINE_VERSION
+from tapelog_recipe import RecipeError
+
+from tapelog_render.adapters.parent import die_with
+from tapelog_render.application.admission import mix_recipe_of, outputs_of
+
+JOB_FILE: Final = "job.binpb"
+RESULT_FILE: Final = "result.binpb"
+PROGRESS_EVERY_S: Final = 0.05
+"""At most twenty ticks a second go through the pipe."""
+
+
+class WrongRecipe(Exception):  # noqa: N818 - the state it reports
+    """What was rendered is not the recipe that the job was digested for."""
+
+    def __init__(self, wanted: str, rendered: str) -> None:
+        super().__init__(
+            f"the job's recipe has the digest {wanted}, the engine rendered {rendered}: service and worker run "
+            "different versions of Tapelog; run the same"
+        )
+
+
+Say = Callable[[Mapping[str, Any]], None]
+
+
+def main() -> int:
+    """Serve orders until the worker closes the pipe."""
+    parser = argparse.ArgumentParser(prog="tapelog_render.engine", description="Render for a worker; not for people.")
+    parser.add_argument("--parent", type=int, required=True, help="process id of the worker")
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the worker's to handle
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    if not die_with(parser.parse_args().parent, signal.SIGKILL):
+        return 1
+    answers = _take_stdout()
+
+    def say(message: Mapping[str, Any]) -> None:
+        answers.write(json.dumps(message) + "\n")
+        answers.flush()
+
+    say({"ready": ENGINE_VERSION})
+    for line in sys.stdin:
+        say(_answer(json.loads(line), say))
+    return 0
+
+
+def _answer(order: Mapping[str, Any], say: Say) -> Mapping[str, Any]:
+    try:
+        _limit_memory(int(order["memory_limit_bytes"]))
+        return {"made": _make(Path(order["folder"]), order["sources"], _throttled(say))}
+    except OutputError as error:
+        return _failed(error.reason, str(error), is_final=False)
+    except DeskError as error:
+        return _failed(error.reason, str(error), is_final=True)
+    except WrongRecipe as error:
+        return _failed("RECIPE_DIGEST_MISMATCH", str(error), is_final=True)
+    except RecipeError as error:
+        return _failed("RECIPE_INVALID", str(error), is_final=True)
+    except MemoryError:
+        limit_mib = int(order["memory_limit_bytes"]) // 2**20
+        message = f"the render needs more than the limit of {limit_mib} MiB per job; use fewer tracks at a time"
+        return _failed("OUT_OF_MEMORY", message, is_final=False)
+    except Exception as error:  # noqa: BLE001 - whatever it is, the worker must hear of it, and the log has the rest
+        traceback.print_exc()
+        return _failed("ENGINE_ERROR", f"{type(error).__name__}: {error}", is_final=False)
+
+
+def _make(folder: Path, sources: Mapping[str, str], progress: Callable[[float], None]) -> Mapping[str, Any]:
+    job = RenderJob.FromString((folder / JOB_FILE).read_bytes())
+    out = folder / "out"
+    out.mkdir()
+
+    def resolve(source: RecipeSource) -> Path:
+        return Path(sources[source.asset_sha256])
+
+    match job.WhichOneof("spec"):
+        case "mix":
+            rendered = render_mix(mix_recipe_of(job), resolve, outputs_of(job), out, progress=progress)
+        case "master":
+            rendered = render_master(job.master.recipe, resolve, out, progress=progress)
+        case _:
+            return _analyse(Path(sources[job.analysis.asset_sha256]), folder, progress)
+    if rendered.recipe_digest != job.recipe_digest:
+        raise WrongRecipe(job.recipe_digest, rendered.recipe_digest)
+    result = RenderResult(
+        audio=[audio.result for audio in rendered.audio],
+        engine_version=rendered.engine_version,
+        timings_s=rendered.timings_s,
+    )
+    (folder / RESULT_FILE).write_bytes(result.SerializeToString())
+    return {
+        "audio": [str(audio.path) for audio in rendered.audio],
+        "files": [[file.role, str(file.path), file.media_type] for file in rendered.files],
+    }
+
+
+def _analyse(path: Path, folder: Path, progress: Callable[[float], None]) -> Mapping[str, Any]:
+    start_s = time.monotonic()
+    analysis = analyze_file(path, name="the asset", progress=progress)
+    report = folder / "out" / "analysis.json"
+    write_json(report, analysis_json(analysis))
+    timings_s = {"analyze": time.monotonic() - start_s}
+    result = RenderResult(audio=[analysis.audio], engine_version=ENGINE_VERSION, timings_s=timings_s)
+    (folder / RESULT_FILE).write_bytes(result.SerializeToString())
+    return {"audio": [None], "files": [["analysis", str(report), "application/json"]]}
+
+
+def _failed(reason: str, message: str, *, is_final: bool) -> Mapping[str, Any]:
+    return {"failed": {"reason": reason, "message": message, "is_final": is_final}}
+
+
+def _throttled(say: Say) -> Callable[[float], None]:
+    next_s = 0.0
+
+    def progress(share: float) -> None:
+        nonlocal next_s
+        now_s = time.monotonic()
+        if now_s >= next_s:
+            next_s = now_s + PROGRESS_EVERY_S
+            say({"progress": round(share, 4)})
+
+    return progress
+
+
+def _limit_memory(limit_bytes: int) -> None:
+    _, hard = resource.getrlimit(resource.RLIMIT_AS)
+    resource.setrlimit(resource.RLIMIT_AS, (limit_bytes, hard))
+
+
+def _take_stdout() -> TextIO:
+    """Keep the pipe for answers alone: whatever a library prints goes to the log."""
+    pipe = os.dup(1)
+    os.dup2(2, 1)
+    return os.fdopen(pipe, "w")
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,93 @@
+"""The render service's composition root: what runs, and what it is connected to."""
+
+import asyncio
+
+from tapelog.render.v1.render_service_pb2_grpc import add_RenderServiceServicer_to_server
+from tapelog_chassis.auth import TokenVerifier
+from tapelog_chassis.clock import SystemClock
+from tapelog_chassis.event_log import JetStreamEventLog
+from tapelog_chassis.grpc_server import build_server
+from tapelog_chassis.lifecycle import Ready
+from tapelog_chassis.nats import connected
+from tapelog_client.channel import open_channel
+from tapelog_dsp.version import ENGINE_VERSION
+
+from tapelog_render.adapters.feeds import feed_dead_letters, feed_ledger
+from tapelog_render.adapters.grpc_servicer import RenderServicer
+from tapelog_render.adapters.job_queue import JetStreamJobQueue
+from tapelog_render.adapters.policies import POLICIES, SERVICE
+from tapelog_render.adapters.session_permissions import SessionPermissions
+from tapelog_render.adapters.signals import NatsProgressBoard
+from tapelog_render.adapters.worker_pool import WorkerPool
+from tapelog_render.application.events import Repositories
+from tapelog_render.application.job_index import JobIndex
+from tapelog_render.application.ledger import UsageLedger
+from tapelog_render.application.queries import Reader
+from tapelog_render.application.reconcile import reconcile_forever
+from tapelog_render.application.submit import Submission
+from tapelog_render.settings import RenderSettings, WorkerSettings
+
+AUDIENCE = "render"
+"""Tokens for this service name it."""
+
+
+async def run(settings: RenderSettings, *, ready: Ready, stop: asyncio.Event) -> None:
+    """Serve until `stop` is set, then drain: calls finish, workers finish or give back their jobs."""
+    clock = SystemClock()
+    verifier = TokenVerifier.from_file(settings.key_set_path, audience=AUDIENCE)
+    async with (
+        connected(settings.nats_url, name="render", creds=settings.nats_creds) as connection,
+        NatsProgressBoard(connection) as progress,
+        open_channel(settings.session_address, tls_ca=settings.session_tls_ca) as session,
+    ):
+        log = JetStreamEventLog(connection)
+        repositories = Repositories.on(log, clock=clock)
+        ledger = UsageLedger(repositories)
+        index = JobIndex(log, on_ended=progress.forget)
+        queue = JetStreamJobQueue(connection)
+        permissions = SessionPermissions(session)
+        submission = Submission(
+            repositories=repositories,
+            ledger=ledger,
+            queue=queue,
+            permissions=permissions,
+            engine_version=ENGINE_VERSION,
+            queue_depth_max=settings.queue_depth_max,
+        )
+        reader = Reader(repositories, index, progress, permissions, ENGINE_VERSION)
+        server = build_server(
+            settings.server_config(),
+            [(add_RenderServiceServicer_to_server, RenderServicer(submission, reader, queue), SERVICE)],
+            verifier=verifier,
+            policies=POLICIES,
+        )
+        workers = WorkerPool(settings.workers, worker_environment(settings), drain_s=settings.worker_drain_s)
+        caught_up = asyncio.Event()
+        async with asyncio.TaskGroup() as group:
+            followers = [group.create_task(index.follow(caught_up), name="job index")]
+            await caught_up.wait()
+            followers += [
+                group.create_task(feed_ledger(connection, ledger), name="usage ledger"),
+                group.create_task(feed_dead_letters(connection, repositories.jobs), name="dead letters"),
+                group.create_task(
+                    reconcile_forever(
+                        index, queue, clock, every_s=settings.reconcile_every_s, grace_s=settings.reconcile_grace_s
+                    ),
+                    name="reconciler",
+                ),
+            ]
+            async with asyncio.TaskGroup() as children:
+                if settings.spawn_workers:
+                    children.create_task(workers.run(stop), name="worker pool")
+                async with server:
+                    ready(address=server.address, workers=workers)
+                    await stop.wait()
+            for follower in followers:
+                follower.cancel()
+
+
+def worker_environment(settings: RenderSettings) -> dict[str, str]:
+    """Return the settings of a worker as environment variables."""
+    values = {name: getattr(settings, name) for name in WorkerSettings.model_fields}
+    values["nats_creds"] = settings.worker_nats_creds or settings.nats_creds
+    return {f"TAPELOG_{name.upper()}": str(value) for name, value in values.items() if value is not None}

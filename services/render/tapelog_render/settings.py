@@ -1,0 +1,61 @@
+"""Settings of the render service and its workers, from `TAPELOG_…` environment variables."""
+
+from pathlib import Path
+
+from pydantic import Field
+from tapelog_chassis.settings import ServiceSettings
+
+
+class WorkerSettings(ServiceSettings):
+    """What a worker process needs to know."""
+
+    heartbeat_s: float = Field(
+        default=10.0, gt=0, le=60, description="How often a worker keeps its lease; a third of the queue's ack_wait."
+    )
+    job_time_limit_s: float = Field(
+        default=900.0, gt=0, le=14_400, description="How long one attempt of a job may take, in seconds."
+    )
+    job_memory_limit_mib: int = Field(
+        default=2048, ge=128, le=65_536, description="Address space of the engine process, in MiB."
+    )
+    worker_drain_s: float = Field(
+        default=20.0, ge=0, le=300, description="How long a job may finish at stop before it is given back, in seconds."
+    )
+    scratch_dir: Path | None = Field(
+        default=None, description="Folder for files in the making; empty means `scratch` in the data folder."
+    )
+
+    parent_pid: int = Field(
+        default=0, ge=0, description="Process with which a worker ends, set by a service that spawns it; 0 for none."
+    )
+
+    @property
+    def scratch_root(self) -> Path:
+        """Folder in which each worker has a folder of its own."""
+        return self.scratch_dir or self.data_dir / "scratch"
+
+    @property
+    def objects_at(self) -> str:
+        """Where the object store is."""
+        return self.object_url or str(self.data_dir / "objects")
+
+
+class RenderSettings(WorkerSettings):
+    """What the render service needs to know."""
+
+    session_address: str = Field(default="127.0.0.1:7101", description="host:port of the session service.")
+    session_tls_ca: Path | None = Field(default=None, description="PEM authorities of the session service, for TLS.")
+    spawn_workers: bool = Field(default=True, description="Run workers as children; False where they run on their own.")
+    workers: int = Field(default=2, ge=1, le=256, description="Worker processes to run; one core each.")
+    worker_nats_creds: Path | None = Field(
+        default=None, description="File with the workers' own broker credentials; they may do less than the service."
+    )
+    queue_depth_max: int = Field(
+        default=10_000, ge=1, le=100_000, description="Jobs that may wait; more are refused with a time to come back."
+    )
+    reconcile_every_s: float = Field(
+        default=10.0, gt=0, le=3600, description="How often the queue is compared with the log, in seconds."
+    )
+    reconcile_grace_s: float = Field(
+        default=5.0, ge=0, le=3600, description="Changes younger than this are left alone by the comparison."
+    )
