@@ -171,7 +171,7 @@ async def read_events(call: Any, count: int, *, within_s: float = 20.0) -> list[
     async with asyncio.timeout(within_s):
         while len(found) < count:
             response = await call.read()
-            if response is grpc.aio.EOF:
+            if response is grpc.aio.EOF:  # type: ignore[attr-defined]  # missing in the published stubs
                 raise EOFError(f"the stream ended after {len(found)} of {count} events: {await call.code()}")
             if response.HasField("event"):
                 found.append(response.event)
@@ -204,12 +204,10 @@ async def running_notify(settings: NotifySettings) -> AsyncIterator[NotifyClient
         started.set_result(str(fields["address"]))
 
     async with asyncio.TaskGroup() as group:
-        task = group.create_task(run(settings, ready=ready, stop=stop))
+        group.create_task(run(settings, ready=ready, stop=stop), name="notify")
         try:
             async with asyncio.timeout(START_S):
-                await asyncio.wait({started, task}, return_when=asyncio.FIRST_COMPLETED)
-            if task.done():
-                task.result()
+                await started
             async with connected_client(settings, started.result()) as client:
                 yield client
         finally:

@@ -30,6 +30,7 @@ async def published(broker: Broker) -> list[direct.StoredMessage]:
 
 
 def assert_exactly_once_in_order(messages: list[direct.StoredMessage], appended: list[StoredEvent]) -> None:
+    """Compare the public stream with everything that was appended."""
     ids = [message.headers["ce-id"] for message in messages]
     assert len(set(ids)) == len(ids)
     assert set(ids) == {event.event_id for event in appended}
@@ -42,6 +43,7 @@ def assert_exactly_once_in_order(messages: list[direct.StoredMessage], appended:
 
 
 async def projecting(broker: Broker, group: asyncio.TaskGroup) -> asyncio.Task[None]:
+    """Start a projector."""
     connection = await broker.connect("notify")
     log = await broker.log("notify")
     projector = Projector(log, JetStreamPublicStream(connection), CONTEXTS)
@@ -49,6 +51,7 @@ async def projecting(broker: Broker, group: asyncio.TaskGroup) -> asyncio.Task[N
 
 
 async def append_mixture(recorder: Recorder, rng: random.Random, count: int) -> None:
+    """Append single events and bursts to several aggregates of three logs."""
     for _ in range(count):
         await recorder.append(
             f"sng-{rng.randrange(4)}",
@@ -59,6 +62,7 @@ async def append_mixture(recorder: Recorder, rng: random.Random, count: int) -> 
 
 
 async def all_published(broker: Broker, recorder: Recorder, *, within_s: float = 30.0) -> None:
+    """Wait until the public stream has come to the end of every log."""
     public = JetStreamPublicStream(await broker.connect("notify"))
     wanted = {event.aggregate.context: event.position for event in sorted(recorder.appended, key=lambda e: e.position)}
 
