@@ -61,9 +61,11 @@ async def run(settings: NotifySettings, *, ready: Ready, stop: asyncio.Event) ->
         _log.warning("webhooks may go to this machine, by plain http too: allow_loopback_webhooks is set")
     async with (
         connected(settings.nats_url, name=CONTEXT, creds=settings.nats_creds) as connection,
-        WebhookClient(allow_loopback=settings.allow_loopback_webhooks, clock=SystemClock()) as webhooks,
+        WebhookClient(
+            allow_loopback=settings.allow_loopback_webhooks, clock=SystemClock(), total_s=settings.webhook_timeout_s
+        ) as webhooks,
     ):
-        desk, supervisor = _wire(connection, webhooks, JetStreamSecrets(connection, key), access, settings.drain_s)
+        desk, supervisor = _wire(settings, connection, webhooks, JetStreamSecrets(connection, key), access)
         projector = Projector(JetStreamEventLog(connection), JetStreamPublicStream(connection), CONTEXTS)
         server = build_server(
             settings.server_config(),
@@ -90,7 +92,11 @@ async def run(settings: NotifySettings, *, ready: Ready, stop: asyncio.Event) ->
 
 
 def _wire(
-    connection: Client, webhooks: WebhookClient, secrets: JetStreamSecrets, access: IdentityMint, finish_s: float
+    settings: NotifySettings,
+    connection: Client,
+    webhooks: WebhookClient,
+    secrets: JetStreamSecrets,
+    access: IdentityMint,
 ) -> tuple[Desk, Supervisor]:
     clock = SystemClock()
     log = JetStreamEventLog(connection)
@@ -108,7 +114,8 @@ def _wire(
         clock=clock,
         in_flight=asyncio.Semaphore(IN_FLIGHT_MAX),
         stop=stop_subscription,
-        finish_s=finish_s,
+        schedule_s=settings.webhook_schedule_s,
+        finish_s=settings.drain_s,
     )
     supervisor = Supervisor(feeds, shared)
     registry = Registry(log, CONTEXT, EVENTS, on_change=supervisor.changed)

@@ -5,6 +5,9 @@ from pathlib import Path
 from pydantic import Field
 from tapelog_chassis.settings import ServiceSettings
 
+from .adapters.webhook_client import TOTAL_S
+from .domain.retry import SCHEDULE_S
+
 
 class NotifySettings(ServiceSettings):
     """What the notify service needs to know about the place it runs in."""
@@ -24,6 +27,15 @@ class NotifySettings(ServiceSettings):
     )
     nats_public_url: str = Field(
         default="", description="Where outside tools reach the broker; empty means the same address as this service."
+    )
+    webhook_timeout_s: float = Field(
+        default=TOTAL_S, gt=0, le=30, description="How long one attempt may take in all, in seconds."
+    )
+    webhook_schedule_s: tuple[float, ...] = Field(
+        default=SCHEDULE_S,
+        min_length=1,
+        max_length=20,
+        description="Wait before attempt 1, 2, 3 … in seconds; shorter than the default only to try things out.",
     )
     projector: bool = Field(default=True, description="Publish events; off, another instance has to.")
 

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import asyncio
 import ssl
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import nats.errors
 import structlog
 from nats.aio.client import Client, RawCredentials
+from nats.aio.msg import Msg
 
 from .errors import Unreachable
 from .permissions import inbox_prefix
@@ -26,6 +27,35 @@ PENDING_BYTES: Final = 8 * 1024 * 1024
 CLOSE_FLUSH_S: Final = 2.0
 
 _log = structlog.get_logger(__name__)
+
+
+class CancellableClient(Client):
+    """
+    The client package's connection, without its habit of losing a cancellation.
+
+    `publish` drops one that comes while it flushes, and `request` one that comes together with the answer (in Python
+    3.11 `asyncio.wait_for` then returns the answer): a task that was told to end would go on for ever.
+    """
+
+    async def publish(self, *arguments: Any, **options: Any) -> None:
+        """Publish, see the client package."""
+        with _keeping_cancellation():
+            await super().publish(*arguments, **options)
+
+    async def request(self, *arguments: Any, **options: Any) -> Msg:
+        """Publish and wait for one answer, see the client package."""
+        with _keeping_cancellation():
+            return await super().request(*arguments, **options)
+
+
+@contextmanager
+def _keeping_cancellation() -> Iterator[None]:
+    """Raise at the end what was asked for meanwhile and got lost."""
+    task = asyncio.current_task()
+    before = task.cancelling() if task is not None else 0
+    yield
+    if task is not None and task.cancelling() > before:
+        raise asyncio.CancelledError
 
 
 async def connect(
@@ -67,7 +97,7 @@ async def connect(
         log.info("nats reconnected")
 
     credentials = RawCredentials(creds) if isinstance(creds, str) else creds
-    client = Client()
+    client = CancellableClient()
     try:
         async with asyncio.timeout(CONNECT_TIMEOUT_S):
             await client.connect(

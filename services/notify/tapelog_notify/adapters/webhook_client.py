@@ -124,7 +124,7 @@ class WebhookClient:
             connector=connector,
             timeout=aiohttp.ClientTimeout(total=self._total_s, connect=CONNECT_S, sock_connect=CONNECT_S),
             cookie_jar=aiohttp.DummyCookieJar(),
-            headers={"user-agent": USER_AGENT},
+            headers={"user-agent": USER_AGENT, "accept-encoding": "identity"},
             trust_env=False,
             auto_decompress=False,
             read_bufsize=ANSWER_BYTES_MAX,
