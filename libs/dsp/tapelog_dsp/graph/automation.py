@@ -1,5 +1,7 @@
 """Gain automation: breakpoints in dB become a gain for every sample, from absolute song time alone."""
 
+import bisect
+
 import numpy as np
 
 from tapelog_dsp.graph.spec import GainPoint
@@ -22,6 +24,7 @@ class GainCurve:
     def __init__(self, base_db: float, points: tuple[GainPoint, ...]) -> None:
         self._base_db = base_db
         self._points = points
+        self._frames = [point.frame for point in points]
 
     def gains(self, start_frame: int, frames: int) -> float | Float64s:
         """Return the linear gain of each frame, or one number where it does not change within the block."""
@@ -41,10 +44,7 @@ class GainCurve:
 
     def _before(self, frame: int) -> int:
         """Return the index of the last breakpoint at or before a frame, -1 before the first."""
-        index = -1
-        while index + 1 < len(self._points) and self._points[index + 1].frame <= frame:
-            index += 1
-        return index
+        return bisect.bisect_right(self._frames, frame) - 1
 
     def _segment_end(self, frame: int) -> int:
         index = self._before(frame) + 1

