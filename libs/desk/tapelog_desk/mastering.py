@@ -1,7 +1,7 @@
 """A master from its recipe: chain, loudness drive, true-peak limiter, dither; constant memory in the song's length."""
 
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, Final
 
@@ -149,6 +149,7 @@ def render_master(
     out_dir: Path,
     *,
     name: str = "master",
+    paths: Sequence[Path] = (),
     seed: str | None = None,
     best_effort: bool = False,
     analysis_file: bool = True,
@@ -169,6 +170,8 @@ def render_master(
         An existing folder, with room for the master and a float32 copy of it.
     name : str
         Name of the files without extension.
+    paths : sequence of Path
+        Where each output goes, instead of `out_dir` and `name`.
     seed : str, optional
         64 hex digits that key the dither; by default the digest of the pinned recipe.
     best_effort : bool
@@ -216,9 +219,9 @@ def render_master(
                 raise infeasible(solution.limit, wanted)
             solved = time.perf_counter()
             reduction = GainReduction(rate_hz, channels, db_to_gain(solution.drive_db))
-            paths = output_paths(formats, out_dir, name)
+            places = paths or output_paths(formats, out_dir, name)
             key = bytes.fromhex(seed or digest)
-            printer = Printer(formats, paths, sample_rate_hz=rate_hz, channels=channels, dither_key=key)
+            printer = Printer(formats, places, sample_rate_hz=rate_hz, channels=channels, dither_key=key)
             with printing(printer):
                 _print(
                     printer, spill, drive_db=solution.drive_db, limiter=limiter, reduction=reduction,

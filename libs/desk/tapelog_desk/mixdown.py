@@ -127,6 +127,7 @@ def render_mix(
     out_dir: Path,
     *,
     name: str = "mix",
+    paths: Sequence[Path] = (),
     seed: str | None = None,
     analysis_file: bool = True,
     threads: int = 1,
@@ -146,6 +147,8 @@ def render_mix(
         An existing folder.
     name : str
         Name of the files without extension.
+    paths : sequence of Path
+        Where each output goes, instead of `out_dir` and `name`.
     seed : str, optional
         64 hex digits that key the dither; by default the digest of the pinned recipe.
     analysis_file : bool
@@ -174,7 +177,7 @@ def render_mix(
     pinned_at = time.perf_counter()
     printer = Printer(
         formats,
-        output_paths(formats, out_dir, name),
+        paths or output_paths(formats, out_dir, name),
         sample_rate_hz=whole.sample_rate_hz,
         channels=MIX_CHANNELS,
         dither_key=bytes.fromhex(seed or digest),

@@ -88,7 +88,7 @@ def _send(bus: str, into: str) -> Callable[[pb.MixRecipe], None]:
         (
             _with_insert(pb.Processor(delay=pb.Delay(time_ms=100, low_pass_hz=5))),
             "tracks[lead].chain[0].delay.low_pass_hz",
-            "0 (off) or 10 to 21600 Hz",
+            "0 (off) or 10 to 20000 Hz",
         ),
         (_with_insert(pb.Processor(compressor=pb.Compressor(ratio=math.nan))), "tracks[lead].chain[0].compressor.ratio",
          "got nan"),

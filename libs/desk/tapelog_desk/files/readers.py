@@ -89,13 +89,25 @@ def _to_float(raw: bytes, layout: WavLayout) -> Samples:
     return integers / float(1 << (8 * layout.sample_bytes - 1))
 
 
+class _SequentialFile(soundfile.SoundFile):  # type: ignore[misc]  # published without types
+    """A file read from start to end.
+
+    python-soundfile seeks to where it already is after every read of a seekable file. In MP3 that seek loses the bit
+    reservoir and changes the samples after every block; in damaged FLAC it fails where decoding would not.
+    """
+
+    def seekable(self) -> bool:
+        """Return False, so that no read is followed by a seek."""
+        return False
+
+
 class _LibsndfileDecoder:
     """Every other container, through libsndfile, in blocks."""
 
     def __init__(self, path: Path, sniffed: Sniffed, name: str) -> None:
         self._name = name
         try:
-            self._file = soundfile.SoundFile(path)
+            self._file = _SequentialFile(path)
         except (soundfile.LibsndfileError, OSError) as error:
             raise _damaged(name, f"it cannot be opened as {sniffed.container.upper()}: {_text(error)}") from error
         file = self._file

@@ -1,0 +1,1 @@
+"""Desk commands: what an engineer does with files alone, no service running."""

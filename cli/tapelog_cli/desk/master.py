@@ -1,0 +1,103 @@
+"""`tapelog master`."""
+
+from pathlib import Path
+from typing import Annotated, Final
+
+from cyclopts import Parameter
+from tapelog.common.v1 import recipe_pb2 as pb
+from tapelog_desk import beside, render_master
+from tapelog_desk.mastering import verdict_json
+from tapelog_desk.report import write_report
+from tapelog_desk.report.document import verdict_words
+from tapelog_desk.report.page import FORMATS
+from tapelog_dsp import load_targets
+from tapelog_recipe import load_master_recipe
+
+from tapelog_cli.desk import show
+from tapelog_cli.desk.files import outputs_for, read_recipe
+from tapelog_cli.desk.told import DeskExit, WrongUsage, told
+
+TARGETS: Final = ", ".join(
+    f"{name} ({target.integrated_lufs:g} LUFS, {target.true_peak_dbtp:g} dBTP)"
+    for name, target in load_targets().items()
+    if target.integrated_lufs is not None
+)
+"""Named targets with what they ask for, for the help."""
+
+
+def _recipe(
+    recipe: Path | None, source: Path, target: str | None, lufs: float | None, ceiling: float | None
+) -> pb.MasterRecipe:
+    """Return the recipe: the given one or an empty one, with what the command line says on top."""
+    made = pb.MasterRecipe() if recipe is None else read_recipe(recipe, load_master_recipe)
+    made.source.file = source.name
+    made.ClearField("outputs")
+    if target is not None:
+        made.target.Clear()
+        made.target.name = target
+    if lufs is not None:
+        made.target.integrated_lufs = lufs
+    if ceiling is not None:
+        made.target.ceiling_dbtp = ceiling
+    if not made.target.name and not made.target.HasField("integrated_lufs"):
+        raise WrongUsage("no target is given", f"--target is one of: {TARGETS}; or write --lufs")
+    if not made.target.name and not made.target.HasField("ceiling_dbtp"):
+        made.target.ceiling_dbtp = -1.0
+    return made
+
+
+@told
+def master(
+    mix: Annotated[Path, Parameter(help="The mix: a mono or stereo audio file.")],
+    /,
+    *,
+    output: Annotated[
+        list[Path],
+        Parameter(name=["--output", "-o"], help="File to make, .wav or .flac; may be given twice.", negative=()),
+    ],
+    target: Annotated[str | None, Parameter(help=f"Loudness target: {TARGETS}.")] = None,
+    lufs: Annotated[float | None, Parameter(help="Integrated loudness to reach, instead of the target's.")] = None,
+    ceiling: Annotated[float | None, Parameter(help="Highest true peak in dBTP, instead of the target's.")] = None,
+    recipe: Annotated[
+        Path | None, Parameter(help="Master recipe with a chain; its source is replaced by the mix.")
+    ] = None,
+    bit_depth: Annotated[int, Parameter(help="16, 24, or 32 for float.")] = 24,
+    report: Annotated[
+        Path | None, Parameter(help="Report to write beside: .html for people, .json for programs.")
+    ] = None,
+    best_effort: Annotated[
+        bool, Parameter(negative="", help="Make the closest master if the target is out of reach (exit code stays 0).")
+    ] = False,
+    json: Annotated[bool, Parameter(name="--json", negative="", help="Print JSON for programs.")] = False,
+) -> int:
+    """Master a mix to a loudness target under a true-peak ceiling. The same mix and recipe give the same bytes.
+
+    Exit codes: 0 done, 1 refused, 2 wrong usage, 4 the target is out of reach.
+
+    Example: `tapelog master mix.wav -o master.wav --target streaming --report master.html`
+    """
+    formats = outputs_for(output, bit_depth=bit_depth)
+    if report is not None and report.suffix.lower() not in FORMATS:
+        raise WrongUsage(f"{report} must end in .html or .json", "the extension decides the form")
+    wanted = _recipe(recipe, mix, target, lufs, ceiling)
+    wanted.outputs.extend(formats)
+    with show.progress_bar(f"mastering {mix.name}", quiet=json) as progress:
+        rendered = render_master(
+            wanted,
+            beside(mix.parent),
+            output[0].parent,
+            paths=output,
+            best_effort=best_effort,
+            analysis_file=False,
+            progress=progress,
+        )
+    if report is not None:
+        write_report(report, rendered, title=f"Master of {mix.stem}")
+    if json:
+        judged = {} if rendered.verdict is None else verdict_json(rendered.verdict, rendered.analysis)
+        show.print_json({**show.rendered_json(rendered), **judged})
+    else:
+        show.print_rendered(rendered)
+        show.output().print(verdict_words(rendered), markup=False)
+    missed = rendered.verdict is not None and not rendered.verdict.reached and not best_effort
+    return DeskExit.TARGET_MISSED if missed else DeskExit.OK

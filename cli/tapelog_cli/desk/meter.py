@@ -1,0 +1,47 @@
+"""`tapelog meter`."""
+
+from pathlib import Path
+from typing import Annotated
+
+from cyclopts import Parameter
+from tapelog_desk import DeskError, analyze_file
+
+from tapelog_cli.desk import show
+from tapelog_cli.desk.told import DeskExit, say_error, told
+
+
+@told
+def meter(
+    files: Annotated[list[Path], Parameter(help="Audio files: WAV, AIFF, FLAC, Ogg or MP3.", negative=())],
+    /,
+    *,
+    json: Annotated[bool, Parameter(name="--json", negative="", help="Print JSON for programs.")] = False,
+) -> int:
+    """Measure loudness, range and true peak of audio files.
+
+    Loudness follows ITU-R BS.1770-5 and EBU Tech 3341/3342. A file that cannot be read is named, the others are still
+    measured, and the exit code is 1.
+
+    Example: `tapelog meter mix.wav stems/*.flac`
+    """
+    table, rows, notes, refused = show.loudness_table(), [], [], 0
+    for path in files:
+        try:
+            with show.progress_bar(path.name, quiet=json) as progress:
+                analysis = analyze_file(path, progress=progress)
+        except DeskError as error:
+            refused += 1
+            rows.append({"file": str(path), "error": error.reason, "message": error.problem, "hint": error.remedy})
+            if not json:
+                say_error(error.problem, error.remedy, error.reason, as_json=False)
+            continue
+        rows.append(show.audio_json(str(path), analysis.audio))
+        show.add_row(table, str(path), analysis.audio.format, analysis.measurements)
+        if faults := show.faults_words(analysis.measurements):
+            notes.append(f"{path}: {faults}")
+    if json:
+        show.print_json(rows)
+    elif table.row_count:
+        show.output().print(table)
+        show.print_notes(notes)
+    return DeskExit.FAILURE if refused else DeskExit.OK

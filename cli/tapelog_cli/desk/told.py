@@ -1,0 +1,74 @@
+"""How a desk command ends: an exit code, and for an error one line of what is wrong and one of what to do."""
+
+import functools
+import json
+import sys
+from collections.abc import Callable
+from enum import IntEnum
+from typing import ParamSpec
+
+from rich.console import Console
+
+P = ParamSpec("P")
+
+
+class DeskExit(IntEnum):
+    """Exit codes of the desk commands; scripts may rely on them."""
+
+    OK = 0
+    """Done."""
+    FAILURE = 1
+    """A file or recipe was refused, or an output could not be written; standard error says why and what to do."""
+    USAGE = 2
+    """The command line is wrong."""
+    TARGET_MISSED = 4
+    """The mix cannot reach the loudness target."""
+
+
+class WrongUsage(Exception):  # noqa: N818  # names a state
+    """Raised when the command line's values do not fit together.
+
+    Attributes
+    ----------
+    remedy : str
+        What to write instead.
+    """
+
+    def __init__(self, problem: str, remedy: str) -> None:
+        super().__init__(problem)
+        self.remedy = remedy
+
+
+def say_error(problem: str, remedy: str, reason: str, *, as_json: bool) -> None:
+    """Print an error to standard error."""
+    if as_json:
+        sys.stderr.write(json.dumps({"error": reason, "message": problem, "hint": remedy}) + "\n")
+        return
+    console = Console(file=sys.stderr, highlight=False)
+    console.print("error:", style="bold red", end=" ")
+    console.print(problem, markup=False, soft_wrap=True)
+    console.print(f"  {remedy}", markup=False, soft_wrap=True, style="dim")
+
+
+def told(command: Callable[P, int]) -> Callable[P, int]:
+    """Return a command whose expected errors are told and become exit codes."""
+
+    @functools.wraps(command)
+    def run(*args: P.args, **kwargs: P.kwargs) -> int:
+        from tapelog_desk.errors import DeskError
+        from tapelog_recipe import RecipeError
+
+        as_json = bool(kwargs.get("json"))
+        try:
+            return command(*args, **kwargs)
+        except WrongUsage as error:
+            say_error(str(error), error.remedy, "USAGE", as_json=as_json)
+            return DeskExit.USAGE
+        except RecipeError as error:
+            say_error(str(error), "mend the recipe (docs/recipe.md)", "RECIPE_INVALID", as_json=as_json)
+            return DeskExit.FAILURE
+        except DeskError as error:
+            say_error(error.problem, error.remedy, error.reason, as_json=as_json)
+            return DeskExit.TARGET_MISSED if error.reason == "TARGET_INFEASIBLE" else DeskExit.FAILURE
+
+    return run
