@@ -129,14 +129,15 @@ def _take(song: Song, take: str, end: EndOfRender) -> Sequence[Message]:
 
 
 def _alternate(song: Song, number: int, alternate: str, outcome: RenderOutcome) -> Sequence[Message]:
-    is_made = isinstance(outcome.end, render_events.RenderSucceeded)
+    end = outcome.end
+    audio = _audio(outcome, end.result)[0] if isinstance(end, render_events.RenderSucceeded) else None
     return songs.record_alternate(
         song,
         number,
         alternate,
-        audio=_audio(outcome, outcome.end.result)[0] if is_made else None,
+        audio=audio,
         render_job=outcome.job,
-        error="" if is_made else why(outcome.end),
+        error=why(end),
     )
 
 

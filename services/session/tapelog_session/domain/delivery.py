@@ -122,9 +122,7 @@ def condition_of(finding: str) -> Condition:
 def incomplete(conditions: Sequence[Condition]) -> NotNow:
     """Return the refusal that lists every gap."""
     codes = ", ".join(dict.fromkeys(condition.code for condition in conditions))
-    return NotNow(
-        "DELIVERY_INCOMPLETE", f"the package lacks: {codes}", conditions=conditions, missing=len(conditions)
-    )
+    return NotNow("DELIVERY_INCOMPLETE", f"the package lacks: {codes}", conditions=conditions, missing=len(conditions))
 
 
 def record_precheck(song: Song, findings: Sequence[str], delivery: str, master_number: int) -> Sequence[Message]:
