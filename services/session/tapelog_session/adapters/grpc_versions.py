@@ -3,8 +3,6 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from tapelog.session.v1 import events_pb2
 from tapelog.session.v1 import resources_pb2 as pb
 from tapelog.session.v1 import session_service_pb2 as wire
@@ -17,13 +15,10 @@ from tapelog_session.application.access import Call
 from tapelog_session.application.resources import delivery_resource, note_resource, song_resource, song_version
 from tapelog_session.domain import notes, reviews, songs, versions
 from tapelog_session.domain.errors import InvalidCommand
-from tapelog_session.domain.names import parse_delivery, parse_song, parse_version
+from tapelog_session.domain.names import KindValue, parse_delivery, parse_song, parse_version
 from tapelog_session.domain.roles import RoleValue
 from tapelog_session.domain.song import Song
 from tapelog_session.domain.versions import MASTER, MIX
-
-if TYPE_CHECKING:
-    from tapelog_session.domain.names import KindValue
 
 
 class VersionPart(Part):

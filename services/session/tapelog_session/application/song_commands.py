@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING
 
 from google.protobuf.message import Message
 from tapelog.session.v1 import events_pb2
@@ -17,13 +16,9 @@ from tapelog_session.domain import recording, songs, stages
 from tapelog_session.domain.asset import asset_id
 from tapelog_session.domain.checks import REFERENCE_CHARS_MAX, SHA256
 from tapelog_session.domain.errors import Unknown
-from tapelog_session.domain.names import SongName
+from tapelog_session.domain.names import KindValue, SongName
 from tapelog_session.domain.roles import Actor, RoleValue, missing_consents
-from tapelog_session.domain.song import Song
-
-if TYPE_CHECKING:
-    from tapelog_session.domain.names import KindValue
-    from tapelog_session.domain.song import StageValue
+from tapelog_session.domain.song import Song, StageValue
 
 Decision = Callable[[Song, Actor], Sequence[Message]]
 """Events from the song as it is and the person in the role acted in."""
