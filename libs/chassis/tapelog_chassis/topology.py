@@ -93,6 +93,8 @@ SNAP_BUCKET: Final = "snap"
 SNAP: Final = f"KV_{SNAP_BUCKET}"
 SECRETS_BUCKET: Final = "secrets"
 SECRETS: Final = f"KV_{SECRETS_BUCKET}"
+PARTIES_BUCKET: Final = "parties"
+PARTIES: Final = f"KV_{PARTIES_BUCKET}"
 CANCEL_SUBJECTS: Final = "ctl.render.cancel.*"
 PROGRESS_SUBJECTS: Final = "tel.render.progress.*.*"
 
@@ -103,7 +105,7 @@ STREAMS: Final = (
         StreamSpec(name=es_stream(context), subjects=(f"es.{context}.*.*",), share=share, allow_atomic=True)
         for context, share in _EVENT_SHARES.items()
     ),
-    StreamSpec(name=PUB, subjects=("pub.*.*.*.*",), share=0.24, max_age_s=400 * DAY_S, allow_atomic=True),
+    StreamSpec(name=PUB, subjects=("pub.*.*.*.*",), share=0.23, max_age_s=400 * DAY_S, allow_atomic=True),
     StreamSpec(
         name=JOBS,
         subjects=("job.*.*.*.*",),
@@ -130,6 +132,8 @@ STREAMS: Final = (
         allow_rollup=True,
     ),
     StreamSpec(name=SECRETS, subjects=(f"$KV.{SECRETS_BUCKET}.*.*",), share=0.01, max_messages_per_subject=1),
+    # One message a person: a new one takes the old one's place, so that names and contacts can be erased.
+    StreamSpec(name=PARTIES, subjects=(f"$KV.{PARTIES_BUCKET}.*.*",), share=0.01, max_messages_per_subject=1),
 )
 
 RENDER_OUTCOMES: Final = ("render_job_render_succeeded", "render_job_render_failed", "render_job_render_cancelled")
@@ -225,6 +229,11 @@ def progress_subject(tenant: str, job: str) -> str:
 def snapshot_subject(context: str, tenant: str, id_: str) -> str:
     """Where an aggregate's snapshot is: the key `<context>.<tenant>.<id>` of the bucket."""
     return f"$KV.{SNAP_BUCKET}.{_token('context', context)}.{_token('tenant', tenant)}.{_token('id', id_)}"
+
+
+def party_subject(tenant: str, party: str) -> str:
+    """Where a person's name and contact are: the key `<tenant>.<party>` of the bucket."""
+    return f"$KV.{PARTIES_BUCKET}.{_token('tenant', tenant)}.{_token('party', party)}"
 
 
 def secret_subject(tenant: str, subscription: str) -> str:

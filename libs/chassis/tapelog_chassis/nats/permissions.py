@@ -19,6 +19,8 @@ from tapelog_chassis.topology import (
     CONTEXTS,
     JOB_CLASSES,
     JOBS,
+    PARTIES,
+    PARTIES_BUCKET,
     PUB,
     SECRETS,
     SECRETS_BUCKET,
@@ -113,7 +115,8 @@ def _service(name: str, publish: Iterable[str], subscribe: Iterable[str] = ()) -
 
 
 def _session() -> Permissions:
-    return _service("session", (*_append_and_load("session"), *_tail("session")))
+    parties = (f"$KV.{PARTIES_BUCKET}.*.*", f"{API}.DIRECT.GET.{PARTIES}.$KV.{PARTIES_BUCKET}.*.*")
+    return _service("session", (*_append_and_load("session"), *_tail("session"), *parties))
 
 
 def _render() -> Permissions:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Callable, Iterable
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 from tapelog.session.v1 import resources_pb2 as pb
 from tapelog_chassis.auth import Principal
@@ -12,13 +12,10 @@ from tapelog_chassis.commands import Repository
 from tapelog_chassis.event_log import Metadata
 
 from tapelog_session.domain.errors import Denied, Unknown
-from tapelog_session.domain.names import project_name
+from tapelog_session.domain.names import KindValue, project_name
 from tapelog_session.domain.permissions import INTEGRATION, MATRIX, allowing_roles, denial, owns_nothing
 from tapelog_session.domain.project import Project
 from tapelog_session.domain.roles import Actor, RoleValue, role_name
-
-if TYPE_CHECKING:
-    from tapelog_session.domain.names import KindValue
 
 _TENANT_ROLES: Final = {"AUDITOR": pb.ROLE_AUDITOR, "BILLING_READER": pb.ROLE_BILLING_READER}
 

@@ -47,9 +47,7 @@ class Aggregates:
     def on(cls, log: EventLog, *, clock: Clock | None = None) -> Self:
         """Open the repositories on a log."""
         return cls(
-            projects=Repository(
-                log, CONTEXT, initial=Project, evolve=_project_after, events=EVENTS, clock=clock
-            ),
+            projects=Repository(log, CONTEXT, initial=Project, evolve=_project_after, events=EVENTS, clock=clock),
             songs=Repository(log, CONTEXT, initial=Song, evolve=_song_after, events=EVENTS, clock=clock),
             assets=Repository(log, CONTEXT, initial=Asset, evolve=_asset_after, events=EVENTS, clock=clock),
             deliveries=Repository(

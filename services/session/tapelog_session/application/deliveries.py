@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Sequence
 from typing import Final
 
+from google.protobuf.message import Message
 from tapelog.session.v1 import events_pb2
 from tapelog.session.v1 import resources_pb2 as pb
 from tapelog_chassis import ids
@@ -29,7 +30,7 @@ DOCUMENT_BYTES_MAX: Final = 1024 * 1024
 
 
 async def build_delivery(
-    aggregates: Aggregates, objects: ObjectStore, call: Call, request: Request, name: SongName, mixer_initials: str
+    aggregates: Aggregates, objects: ObjectStore, call: Call, request: Request, *, name: SongName, mixer_initials: str
 ) -> Versioned[DeliveryPackage]:
     """Build a package: a draft in MASTERING, the final one in DELIVERED.
 
@@ -48,7 +49,7 @@ async def build_delivery(
     delivery = ids.derive_id("dlv", call.tenant, call.principal.party, call.rpc, request.request_id)
     aggregate = aggregates.deliveries.aggregate(call.tenant, delivery)
     if request.request_id in song.requests:
-        await _on_song(aggregates, access, request, song.state, (), delivery)
+        await _on_song(aggregates, access, request, song.state, delivery=delivery)
         return await aggregates.deliveries.load(aggregate)
     package = await aggregates.deliveries.load(aggregate)
     if package.exists:
@@ -60,11 +61,11 @@ async def build_delivery(
         if gaps:
             if song.state.stage == MASTERING_STAGE:
                 findings = [domain.finding_of(gap) for gap in gaps]
-                await _on_song(aggregates, access, request, song.state, findings, "")
+                await _on_song(aggregates, access, request, song.state, findings=findings)
             raise domain.incomplete(gaps)
         built = await _store(objects, song.state, access, mixer_initials)
-        package = await _record(aggregates, access, request, delivery, built, song.state)
-    await _on_song(aggregates, access, request, song.state, (), delivery, _master_of(package.state))
+        package = await _record(aggregates, access, request, delivery=delivery, built=built, song=song.state)
+    await _on_song(aggregates, access, request, song.state, delivery=delivery, master_number=_master_of(package.state))
     return package
 
 
@@ -79,7 +80,7 @@ async def accept_delivery(
     if not package.exists or SongName(package.project, package.song) != name:
         raise Unknown("NO_SUCH_DELIVERY", f"there is no {name.delivery(delivery)}", delivery=delivery)
 
-    def decide(state: DeliveryPackage) -> Sequence[events_pb2.DeliveryAccepted]:
+    def decide(state: DeliveryPackage) -> Sequence[Message]:
         require_stage(song, "AcceptDelivery")
         return domain.accept(state, call.party)
 
@@ -107,9 +108,7 @@ async def _missing_objects(
     )
 
 
-async def _store(
-    objects: ObjectStore, song: Song, access: Access, mixer_initials: str
-) -> events_pb2.DeliveryBuilt:
+async def _store(objects: ObjectStore, song: Song, access: Access, mixer_initials: str) -> events_pb2.DeliveryBuilt:
     """Write documents and manifest, and return the package they make."""
     contents = domain.contents(song, access.project.artist_name, mixer_initials)
     files = list(contents.files)
@@ -142,6 +141,7 @@ async def _record(
     aggregates: Aggregates,
     access: Access,
     request: Request,
+    *,
     delivery: str,
     built: events_pb2.DeliveryBuilt,
     song: Song,
@@ -161,8 +161,9 @@ async def _on_song(
     access: Access,
     request: Request,
     song: Song,
-    findings: Sequence[str],
-    delivery: str,
+    *,
+    findings: Sequence[str] = (),
+    delivery: str = "",
     master_number: int | None = None,
 ) -> None:
     """Record the result on the song; a repeat of a request that failed refuses with the gaps of the first time."""

@@ -52,9 +52,7 @@ class Parties(Protocol):
 class RenderJobs(Protocol):
     """The render service, as the session service calls it."""
 
-    async def create(
-        self, tenant: str, job: render_pb.RenderJob, *, request_id: str, correlation_id: str
-    ) -> None:
+    async def create(self, tenant: str, job: render_pb.RenderJob, *, request_id: str, correlation_id: str) -> None:
         """Ask for a job; asking again with the same request_id changes nothing.
 
         Raises

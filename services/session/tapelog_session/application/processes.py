@@ -20,6 +20,7 @@ from tapelog_session.application.ports import RenderUnavailable
 BACKOFF_S: Final = 0.2
 BACKOFF_S_MAX: Final = 10.0
 """Well under the consumer's lease of 30 s, which every attempt renews."""
+DOUBLINGS_MAX: Final = 6
 ALERT_AFTER: Final = 10
 """Attempts after which waiting for another service is logged as an alert, and every tenth after it."""
 UNEXPECTED_MAX: Final = 5
@@ -74,20 +75,20 @@ async def drive(
         state.handled += 1
 
 
-async def _persist(
-    name: str, step: StepT, handle: Callable[[StepT], Awaitable[None]], state: ProcessState
-) -> bool:
+async def _persist(name: str, step: StepT, handle: Callable[[StepT], Awaitable[None]], state: ProcessState) -> bool:
     unexpected = 0
     attempt = 0
     while True:
         attempt += 1
         state.attempts = attempt
+        advised_s = 0.0
         try:
             await handle(step)
         except (RenderUnavailable, Unavailable, Aborted, LogUnavailable) as failure:
+            advised_s = getattr(failure, "retry_after_s", None) or 0.0
             if attempt % ALERT_AFTER == 0:
                 _log.error("process waits", process=name, event=step.label, attempts=attempt, cause=str(failure))
-        except Exception as failure:
+        except Exception as failure:  # noqa: BLE001 - whatever it is, it is logged and stops the process
             unexpected += 1
             _log.warning("process failed at an event", process=name, event=step.label, cause=repr(failure))
             if unexpected >= UNEXPECTED_MAX or not _may_pass(failure):
@@ -95,7 +96,8 @@ async def _persist(
                 return False
         else:
             return True
-        await asyncio.sleep(min(BACKOFF_S * 2 ** (attempt - 1), BACKOFF_S_MAX))
+        doubled_s = BACKOFF_S * 2 ** min(attempt - 1, DOUBLINGS_MAX)
+        await asyncio.sleep(min(max(doubled_s, advised_s), BACKOFF_S_MAX))
         await step.in_progress()
 
 

@@ -15,6 +15,7 @@ from tapelog_session.application.access import Access, Call, authorize
 from tapelog_session.application.aggregates import Aggregates
 from tapelog_session.application.song_commands import Request
 from tapelog_session.domain import project as domain
+from tapelog_session.domain.checks import REFERENCE_CHARS_MAX
 from tapelog_session.domain.errors import Denied
 from tapelog_session.domain.project import Project
 from tapelog_session.domain.roles import RoleValue
@@ -38,7 +39,7 @@ async def create_project(
         lambda state: domain.create_project(state, created, call.party, members),
         request_id=request.request_id,
         request_hash=request.request_hash,
-        metadata=access.metadata(external_ref=created.external_ref[: domain.REFERENCE_CHARS_MAX]),
+        metadata=access.metadata(external_ref=created.external_ref[:REFERENCE_CHARS_MAX]),
     )
 
 
@@ -82,9 +83,7 @@ class PermissionAnswer:
     reason: str
 
 
-async def check_permission(
-    aggregates: Aggregates, call: Call, project: str, rpc: str, party: str
-) -> PermissionAnswer:
+async def check_permission(aggregates: Aggregates, call: Call, project: str, rpc: str, party: str) -> PermissionAnswer:
     """Say whether a party may call an RPC in a project now.
 
     Parameters
@@ -106,6 +105,4 @@ async def check_permission(
         return PermissionAnswer(
             allowed=False, role=pb.ROLE_UNSPECIFIED, membership_sequence=versioned.sequence, reason=denied.message
         )
-    return PermissionAnswer(
-        allowed=True, role=access.role, membership_sequence=access.membership_sequence, reason=""
-    )
+    return PermissionAnswer(allowed=True, role=access.role, membership_sequence=access.membership_sequence, reason="")

@@ -182,4 +182,3 @@ async def get_delivery(aggregates: Aggregates, call: Call, name: SongName, deliv
     if not package.exists or SongName(package.project, package.song) != name:
         raise Unknown("NO_SUCH_DELIVERY", f"there is no {name.delivery(delivery)}", delivery=delivery)
     return delivery_resource(versioned)
-

@@ -6,7 +6,7 @@ import dataclasses
 import hashlib
 import re
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 import structlog
 from google.protobuf.message import Message
@@ -20,11 +20,9 @@ from tapelog_chassis.event_log import Metadata
 from tapelog_session.application.processes import UnprocessableError
 from tapelog_session.domain import recording, songs, versions
 from tapelog_session.domain.errors import DomainError
+from tapelog_session.domain.names import KindValue
 from tapelog_session.domain.song import Song
 from tapelog_session.domain.versions import MASTER, MIX
-
-if TYPE_CHECKING:
-    from tapelog_session.domain.names import KindValue
 
 PARTY: Final = "svc-session"
 """Who acts when nobody does."""
@@ -129,14 +127,15 @@ def _take(song: Song, take: str, end: EndOfRender) -> Sequence[Message]:
 
 
 def _alternate(song: Song, number: int, alternate: str, outcome: RenderOutcome) -> Sequence[Message]:
-    is_made = isinstance(outcome.end, render_events.RenderSucceeded)
+    end = outcome.end
+    audio = _audio(outcome, end.result)[0] if isinstance(end, render_events.RenderSucceeded) else None
     return songs.record_alternate(
         song,
         number,
         alternate,
-        audio=_audio(outcome, outcome.end.result)[0] if is_made else None,
+        audio=audio,
         render_job=outcome.job,
-        error="" if is_made else why(outcome.end),
+        error=why(end),
     )
 
 

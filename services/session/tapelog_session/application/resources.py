@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import TYPE_CHECKING
 
 from google.protobuf import any_pb2, timestamp_pb2
 from tapelog.common.v1 import event_pb2, recipe_pb2
@@ -16,15 +15,12 @@ from tapelog_chassis.versioned import Versioned
 from tapelog_session.application.ports import PartyRecord
 from tapelog_session.domain.asset import Registration
 from tapelog_session.domain.delivery import DeliveryPackage
-from tapelog_session.domain.names import SongName, asset_name, project_name
+from tapelog_session.domain.names import KindValue, SongName, asset_name, project_name
 from tapelog_session.domain.project import Project
 from tapelog_session.domain.roles import REQUIRED_CONSENTS, Consent, role_name
 from tapelog_session.domain.song import Alternate, Brief, Note, Song, Take, Track, Version
 from tapelog_session.domain.stages import open_conditions
 from tapelog_session.domain.versions import MIX
-
-if TYPE_CHECKING:
-    from tapelog_session.domain.names import KindValue
 
 TYPE_URL = "type.googleapis.com/"
 

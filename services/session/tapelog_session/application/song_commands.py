@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING
 
 from google.protobuf.message import Message
 from tapelog.session.v1 import events_pb2
@@ -15,15 +14,11 @@ from tapelog_session.application.access import Call, authorize
 from tapelog_session.application.aggregates import Aggregates
 from tapelog_session.domain import recording, songs, stages
 from tapelog_session.domain.asset import asset_id
-from tapelog_session.domain.checks import SHA256
+from tapelog_session.domain.checks import REFERENCE_CHARS_MAX, SHA256
 from tapelog_session.domain.errors import Unknown
-from tapelog_session.domain.names import SongName
+from tapelog_session.domain.names import KindValue, SongName
 from tapelog_session.domain.roles import Actor, RoleValue, missing_consents
-from tapelog_session.domain.song import Song
-
-if TYPE_CHECKING:
-    from tapelog_session.domain.names import KindValue
-    from tapelog_session.domain.song import StageValue
+from tapelog_session.domain.song import Song, StageValue
 
 Decision = Callable[[Song, Actor], Sequence[Message]]
 """Events from the song as it is and the person in the role acted in."""
@@ -99,12 +94,12 @@ async def create_song(
         lambda state: songs.create_song(state, created),
         request_id=request.request_id,
         request_hash=request.request_hash,
-        metadata=access.metadata(song=created.song, external_ref=created.external_ref[: songs.REFERENCE_CHARS_MAX]),
+        metadata=access.metadata(song=created.song, external_ref=created.external_ref[:REFERENCE_CHARS_MAX]),
     )
 
 
 async def add_take(
-    aggregates: Aggregates, call: Call, request: Request, name: SongName, track: str, asset_sha256: str
+    aggregates: Aggregates, call: Call, request: Request, name: SongName, *, track: str, asset_sha256: str
 ) -> Outcome[Song]:
     """Add a take of an asset that was uploaded to the song's project."""
     ids.validate_request_id(request.request_id)

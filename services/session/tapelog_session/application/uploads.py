@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import aclosing
 from typing import Final
 
@@ -48,6 +48,7 @@ async def upload_asset(
     call: Call,
     request: Request,
     upload: Upload,
+    *,
     chunks: AsyncIterator[bytes],
 ) -> pb.Asset:
     """Receive an asset and register it in the project; the same bytes again are the same asset.
@@ -99,7 +100,7 @@ class _Incoming:
         self.count = 0
         self.media_type = ""
 
-    async def checked(self) -> AsyncIterator[bytes]:
+    async def checked(self) -> AsyncGenerator[bytes, None]:
         """Yield the chunks; an error in the middle means that nothing is stored."""
         async for chunk in self._chunks:
             if not 1 <= len(chunk) <= CHUNK_BYTES_MAX:

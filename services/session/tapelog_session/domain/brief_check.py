@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 from google.protobuf.message import Message
 from tapelog.common.v1 import audio_pb2, recipe_pb2
@@ -15,12 +15,9 @@ from tapelog.session.v1 import brief_pb2, events_pb2
 from tapelog.session.v1 import resources_pb2 as pb
 from tapelog_recipe import chain_inserts
 
+from tapelog_session.domain.names import KindValue
 from tapelog_session.domain.routes import Routing
-from tapelog_session.domain.song import Brief, Song
-
-if TYPE_CHECKING:
-    from tapelog_session.domain.names import KindValue
-    from tapelog_session.domain.song import Recipe
+from tapelog_session.domain.song import Brief, Recipe, Song
 
 SIGNAL_RULES: Final = frozenset({"loudness_bounds", "true_peak_max"})
 TECHNICAL_RULES: Final = frozenset({"true_peak_max"})

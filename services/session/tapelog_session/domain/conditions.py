@@ -6,20 +6,17 @@ A condition's code names what is wrong when it fails; a condition that holds has
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING
 
 from tapelog.common.v1 import audio_pb2, recipe_pb2
 from tapelog.session.v1 import brief_pb2
 from tapelog.session.v1 import resources_pb2 as pb
 
 from tapelog_session.domain.brief_check import TECHNICAL_RULES
+from tapelog_session.domain.names import KindValue
 from tapelog_session.domain.roles import missing_consents, role_word
 from tapelog_session.domain.song import Note, Song, Version
 from tapelog_session.domain.targets import loudness_fault, true_peak_fault
 from tapelog_session.domain.versions import MASTER, MIX
-
-if TYPE_CHECKING:
-    from tapelog_session.domain.names import KindValue
 
 Conditions = Sequence[pb.GateCondition]
 Fault = Callable[[recipe_pb2.MasterTarget, audio_pb2.Measurements], str]

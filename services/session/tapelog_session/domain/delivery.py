@@ -6,7 +6,7 @@ import dataclasses
 import json
 from collections.abc import Iterator, Sequence
 from datetime import datetime
-from typing import TYPE_CHECKING, Final, TypeAlias
+from typing import Final, TypeAlias
 
 from google.protobuf.message import Message
 from tapelog.common.v1 import audio_pb2
@@ -21,8 +21,7 @@ from tapelog_session.domain.permissions import require_stage
 from tapelog_session.domain.song import Alternate, Song, Version
 from tapelog_session.domain.versions import MASTER, MIX
 
-if TYPE_CHECKING:
-    StateValue: TypeAlias = pb.DeliveryState.ValueType
+StateValue: TypeAlias = "pb.DeliveryState.ValueType"
 
 MANIFEST_FORM: Final = "tapelog.delivery/1"
 JSON_TYPE: Final = "application/json"
@@ -122,9 +121,7 @@ def condition_of(finding: str) -> Condition:
 def incomplete(conditions: Sequence[Condition]) -> NotNow:
     """Return the refusal that lists every gap."""
     codes = ", ".join(dict.fromkeys(condition.code for condition in conditions))
-    return NotNow(
-        "DELIVERY_INCOMPLETE", f"the package lacks: {codes}", conditions=conditions, missing=len(conditions)
-    )
+    return NotNow("DELIVERY_INCOMPLETE", f"the package lacks: {codes}", conditions=conditions, missing=len(conditions))
 
 
 def record_precheck(song: Song, findings: Sequence[str], delivery: str, master_number: int) -> Sequence[Message]:

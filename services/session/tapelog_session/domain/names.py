@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import dataclasses
 import re
-from typing import TYPE_CHECKING, Final, TypeAlias
+from typing import Final, TypeAlias
 
 from tapelog.session.v1 import resources_pb2 as pb
 
 from tapelog_session.domain.errors import InvalidCommand
 
-if TYPE_CHECKING:
-    KindValue: TypeAlias = pb.VersionKind.ValueType
+KindValue: TypeAlias = "pb.VersionKind.ValueType"
 
 _ID: Final = "([a-z][a-z0-9-]{0,31})"
 _PROJECT: Final = re.compile(f"projects/{_ID}")

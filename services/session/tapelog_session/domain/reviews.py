@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 from google.protobuf.message import Message
 from tapelog.session.v1 import events_pb2
@@ -11,13 +11,11 @@ from tapelog.session.v1 import resources_pb2 as pb
 
 from tapelog_session.domain.checks import TEXT_CHARS_MAX, Fields
 from tapelog_session.domain.errors import Condition, NotNow, Unknown
+from tapelog_session.domain.names import KindValue
 from tapelog_session.domain.permissions import require_stage
 from tapelog_session.domain.roles import Actor, role_word
 from tapelog_session.domain.song import Song, Version
 from tapelog_session.domain.versions import MASTER, MIX, require_kind_stage, require_version, wrong_state
-
-if TYPE_CHECKING:
-    from tapelog_session.domain.names import KindValue
 
 NOTES_MAX: Final = 256
 """Notes named by one request for changes."""

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import dataclasses
 from datetime import datetime
-from typing import TYPE_CHECKING, Final, TypeAlias
+from typing import Final, TypeAlias
 
 from tapelog.session.v1 import resources_pb2 as pb
 
-if TYPE_CHECKING:
-    RoleValue: TypeAlias = pb.Role.ValueType
+RoleValue: TypeAlias = "pb.Role.ValueType"
 
 REQUIRED_CONSENTS: Final = (pb.ROLE_ARTIST, pb.ROLE_STUDIO_PRODUCER)
 """Who must agree to a brief, an arrangement and a version: the one whose vision it is, and the one who decides."""

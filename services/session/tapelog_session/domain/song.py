@@ -7,24 +7,21 @@ from __future__ import annotations
 
 import dataclasses
 from datetime import datetime
-from typing import TYPE_CHECKING, Any, Final, TypeAlias
+from typing import Any, Final, TypeAlias
 
 import immutables
 from tapelog.common.v1 import audio_pb2, recipe_pb2
 from tapelog.session.v1 import brief_pb2
 from tapelog.session.v1 import resources_pb2 as pb
 
-from tapelog_session.domain.names import SongName
+from tapelog_session.domain.names import KindValue, SongName
 from tapelog_session.domain.roles import REQUIRED_CONSENTS, Consent, RoleValue, missing_consents
 
-if TYPE_CHECKING:
-    from tapelog_session.domain.names import KindValue
-
-    StageValue: TypeAlias = pb.Stage.ValueType
-    CheckStateValue: TypeAlias = pb.TakeCheckState.ValueType
-    VersionStateValue: TypeAlias = pb.VersionState.ValueType
-    NoteStateValue: TypeAlias = pb.NoteState.ValueType
-    Recipe: TypeAlias = recipe_pb2.MixRecipe | recipe_pb2.MasterRecipe
+StageValue: TypeAlias = "pb.Stage.ValueType"
+CheckStateValue: TypeAlias = "pb.TakeCheckState.ValueType"
+VersionStateValue: TypeAlias = "pb.VersionState.ValueType"
+NoteStateValue: TypeAlias = "pb.NoteState.ValueType"
+Recipe: TypeAlias = recipe_pb2.MixRecipe | recipe_pb2.MasterRecipe
 
 NONE: Final[immutables.Map[Any, Any]] = immutables.Map()
 """The empty map: persistent, so all states can share it."""

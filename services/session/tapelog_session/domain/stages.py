@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Callable, Sequence
 from datetime import datetime
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 from google.protobuf.message import Message
 from tapelog.session.v1 import events_pb2
@@ -14,10 +14,7 @@ from tapelog.session.v1 import resources_pb2 as pb
 from tapelog_session.domain import conditions
 from tapelog_session.domain.errors import Condition, NotNow
 from tapelog_session.domain.permissions import STAGES, stage_word
-from tapelog_session.domain.song import Song
-
-if TYPE_CHECKING:
-    from tapelog_session.domain.song import StageValue
+from tapelog_session.domain.song import Song, StageValue
 
 Check = Callable[[Song], Sequence[pb.GateCondition]]
 

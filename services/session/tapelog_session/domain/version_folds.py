@@ -4,16 +4,14 @@ from __future__ import annotations
 
 import dataclasses
 from datetime import datetime
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
 from tapelog.session.v1 import events_pb2
 from tapelog.session.v1 import resources_pb2 as pb
 
+from tapelog_session.domain.names import KindValue
 from tapelog_session.domain.song import Approval, Song, Version
 from tapelog_session.domain.versions import MASTER, MIX
-
-if TYPE_CHECKING:
-    from tapelog_session.domain.names import KindValue
 
 _DECIDED: Final = frozenset({pb.VERSION_STATE_CHANGES_REQUESTED, pb.VERSION_STATE_SUPERSEDED})
 """States in which a render that arrives late changes nothing but the audio."""

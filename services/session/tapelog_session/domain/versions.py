@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 from google.protobuf.message import Message
 from tapelog.common.v1 import audio_pb2, recipe_pb2
@@ -14,15 +14,11 @@ from tapelog_recipe import Violation, recipe_digest, validate_master, validate_m
 from tapelog_session.domain import brief_check
 from tapelog_session.domain.checks import TEXT_CHARS_MAX, Fields
 from tapelog_session.domain.errors import InvalidCommand, NotNow, Unknown
-from tapelog_session.domain.names import KIND_WORDS
+from tapelog_session.domain.names import KIND_WORDS, KindValue
 from tapelog_session.domain.permissions import require_stage, stage_word
 from tapelog_session.domain.roles import Actor
-from tapelog_session.domain.song import Song, Version
+from tapelog_session.domain.song import Recipe, Song, Version
 from tapelog_session.domain.targets import resolve_target
-
-if TYPE_CHECKING:
-    from tapelog_session.domain.names import KindValue
-    from tapelog_session.domain.song import Recipe
 
 MIX: Final = pb.VERSION_KIND_MIX
 MASTER: Final = pb.VERSION_KIND_MASTER

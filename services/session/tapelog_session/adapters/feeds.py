@@ -1,0 +1,90 @@
+"""The durable consumers that the process managers read, as steps."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Final
+
+from nats.aio.client import Client
+from tapelog_chassis.event_log import CorruptStream, StoredEvent, codec
+from tapelog_chassis.nats import Delivery, Puller
+from tapelog_chassis.topology import PUB, SESSION_PROCESS, SESSION_RENDERS, es_stream
+
+from tapelog_session.application.processes import UnprocessableError
+from tapelog_session.application.render_outcomes import ENDS, RenderOutcome
+
+OUTSTANDING_MAX: Final = 1
+"""One event at a time: what follows from it is asked for before the next one is looked at."""
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class DeliveryStep:
+    """A delivered message as a step of a process."""
+
+    delivery: Delivery
+
+    @property
+    def label(self) -> str:
+        """Subject, position and attempt."""
+        return repr(self.delivery)
+
+    async def in_progress(self) -> None:
+        """Renew the lease."""
+        await self.delivery.in_progress()
+
+    async def done(self) -> None:
+        """Acknowledge; a lost acknowledgement brings the event again, which changes nothing."""
+        await self.delivery.ack()
+
+
+@asynccontextmanager
+async def session_events(connection: Client) -> AsyncIterator[AsyncIterator[DeliveryStep]]:
+    """Open the feed of the session's own facts."""
+    async with Puller(connection, es_stream("session"), SESSION_PROCESS, max_outstanding=OUTSTANDING_MAX) as puller:
+        yield _steps(puller)
+
+
+@asynccontextmanager
+async def render_ends(connection: Client) -> AsyncIterator[AsyncIterator[DeliveryStep]]:
+    """Open the feed of the public events that end renders."""
+    async with Puller(connection, PUB, SESSION_RENDERS, max_outstanding=OUTSTANDING_MAX) as puller:
+        yield _steps(puller)
+
+
+async def _steps(puller: Puller) -> AsyncIterator[DeliveryStep]:
+    async for delivery in puller:
+        yield DeliveryStep(delivery)
+
+
+def stored_event_of(step: DeliveryStep) -> StoredEvent:
+    """Read a fact of the log; `UnprocessableError` if it is none."""
+    delivery = step.delivery
+    try:
+        return codec.decode(delivery.subject, delivery.headers, delivery.data, delivery.position)
+    except CorruptStream as failure:
+        raise UnprocessableError(str(failure)) from failure
+
+
+def render_outcome_of(step: DeliveryStep) -> RenderOutcome:
+    """Read a public event that ends a render; `UnprocessableError` if it is none."""
+    delivery = step.delivery
+
+    def text(header: str) -> str:
+        return codec.decode_value(delivery.headers.get(header, ""))
+
+    event_class = ENDS.get(text("ce-type"))
+    if event_class is None or not text("ce-id") or not text("ce-tenant"):
+        raise UnprocessableError(f"the message at position {delivery.position} of {PUB} is no end of a render")
+    try:
+        end = event_class.FromString(delivery.data)
+    except ValueError as failure:  # google.protobuf.message.DecodeError is one
+        raise UnprocessableError(f"the body at position {delivery.position} of {PUB} is unreadable") from failure
+    return RenderOutcome(
+        event_id=text("ce-id"),
+        tenant=text("ce-tenant"),
+        job=text("ce-subject"),
+        correlation_id=text("ce-correlationid"),
+        end=end,
+    )

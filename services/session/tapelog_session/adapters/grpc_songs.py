@@ -1,0 +1,169 @@
+"""RPCs on songs: their beginning, brief, recording and stages."""
+# ruff: noqa: N802 - the methods bear the names of the RPCs
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+from tapelog.session.v1 import events_pb2
+from tapelog.session.v1 import resources_pb2 as pb
+from tapelog.session.v1 import session_service_pb2 as wire
+
+from tapelog_session.adapters.grpc_common import Part, request_of, rpc, time_of
+from tapelog_session.application import queries, song_commands
+from tapelog_session.application.access import Call
+from tapelog_session.application.resources import song_resource
+from tapelog_session.application.song_commands import Decision
+from tapelog_session.domain import brief, recording, songs
+from tapelog_session.domain.names import parse_project, parse_song
+from tapelog_session.domain.roles import RoleValue
+from tapelog_session.domain.song import Song
+
+SongRequest = (
+    wire.RegisterWorkRequest
+    | wire.SetCatalogueIdsRequest
+    | wire.ProposeBriefRequest
+    | wire.AgreeBriefRequest
+    | wire.ApproveArrangementRequest
+    | wire.DefineTrackRequest
+    | wire.SelectTakeRequest
+)
+
+
+class SongPart(Part):
+    """Songs, works, briefs, tracks, takes, stages."""
+
+    async def _decided(
+        self,
+        request: SongRequest,
+        call: Call,
+        decide: Decision,
+        prefer: Callable[[Song], Sequence[RoleValue]] | None = None,
+    ) -> pb.Song:
+        """Execute a command on the song that the request names, and return the song."""
+        name = parse_song(request.song, "song")
+        outcome = await song_commands.on_song(self._aggregates, call, request_of(request), name, decide, prefer=prefer)
+        return song_resource(outcome.versioned)
+
+    @rpc
+    async def CreateSong(self, request: wire.CreateSongRequest, call: Call) -> pb.Song:
+        """See the proto."""
+        song = events_pb2.SongCreated(
+            title=request.title,
+            sample_rate_hz=request.sample_rate_hz,
+            bit_depth=request.bit_depth,
+            external_ref=request.external_ref,
+        )
+        project = parse_project(request.parent, "parent")
+        outcome = await song_commands.create_song(self._aggregates, call, request_of(request), project, song)
+        return song_resource(outcome.versioned)
+
+    @rpc
+    async def GetSong(self, request: wire.GetSongRequest, call: Call) -> pb.Song:
+        """See the proto."""
+        as_of_time = time_of(request.as_of_time, "as_of_time") if request.HasField("as_of_time") else None
+        return await queries.get_song(
+            self._aggregates,
+            call,
+            parse_song(request.name, "name"),
+            as_of_sequence=request.as_of_sequence,
+            as_of_time=as_of_time,
+        )
+
+    @rpc
+    async def ListSongs(self, request: wire.ListSongsRequest, call: Call) -> wire.ListSongsResponse:
+        """See the proto."""
+        project = parse_project(request.parent, "parent")
+        return await queries.list_songs(self._aggregates, self._desk.views, call, project, request)
+
+    @rpc
+    async def ListSongEvents(self, request: wire.ListSongEventsRequest, call: Call) -> wire.ListSongEventsResponse:
+        """See the proto."""
+        name = parse_song(request.parent, "parent")
+        return await queries.list_song_events(self._aggregates, self._desk.log, call, name, request)
+
+    @rpc
+    async def RegisterWork(self, request: wire.RegisterWorkRequest, call: Call) -> pb.Song:
+        """See the proto."""
+        return await self._decided(request, call, lambda song, _: songs.register_work(song, request.work))
+
+    @rpc
+    async def SetCatalogueIds(self, request: wire.SetCatalogueIdsRequest, call: Call) -> pb.Song:
+        """See the proto."""
+        return await self._decided(request, call, lambda song, _: songs.set_catalogue_ids(song, request.isrc))
+
+    @rpc
+    async def ProposeBrief(self, request: wire.ProposeBriefRequest, call: Call) -> pb.Song:
+        """See the proto."""
+        return await self._decided(
+            request, call, lambda song, _: brief.propose_brief(song, request.brief, request.reason)
+        )
+
+    @rpc
+    async def AgreeBrief(self, request: wire.AgreeBriefRequest, call: Call) -> pb.Song:
+        """See the proto."""
+        return await self._decided(
+            request,
+            call,
+            lambda song, actor: brief.agree_brief(song, actor, request.revision),
+            prefer=song_commands.missing_for_brief,
+        )
+
+    @rpc
+    async def CheckRecipe(self, request: wire.CheckRecipeRequest, call: Call) -> wire.CheckRecipeResponse:
+        """See the proto."""
+        return await queries.check_recipe(self._aggregates, call, parse_song(request.song, "song"), request.recipe)
+
+    @rpc
+    async def ApproveArrangement(self, request: wire.ApproveArrangementRequest, call: Call) -> pb.Song:
+        """See the proto."""
+        return await self._decided(
+            request, call, brief.approve_arrangement, prefer=song_commands.missing_for_arrangement
+        )
+
+    @rpc
+    async def DefineTrack(self, request: wire.DefineTrackRequest, call: Call) -> pb.Song:
+        """See the proto."""
+        return await self._decided(
+            request,
+            call,
+            lambda song, _: recording.define_track(song, request.track, request.title, required=request.required),
+        )
+
+    @rpc
+    async def AddTake(self, request: wire.AddTakeRequest, call: Call) -> pb.Song:
+        """See the proto."""
+        outcome = await song_commands.add_take(
+            self._aggregates,
+            call,
+            request_of(request),
+            parse_song(request.song, "song"),
+            track=request.track,
+            asset_sha256=request.asset_sha256,
+        )
+        return song_resource(outcome.versioned)
+
+    @rpc
+    async def SelectTake(self, request: wire.SelectTakeRequest, call: Call) -> pb.Song:
+        """See the proto."""
+        return await self._decided(
+            request, call, lambda song, _: recording.select_take(song, request.track, request.take)
+        )
+
+    @rpc
+    async def EvaluateGate(self, request: wire.EvaluateGateRequest, call: Call) -> wire.EvaluateGateResponse:
+        """See the proto."""
+        evaluation = await queries.gate(self._aggregates, call, parse_song(request.song, "song"))
+        return wire.EvaluateGateResponse(
+            **{"from": getattr(evaluation, "from")},
+            to=evaluation.to,
+            conditions=evaluation.conditions,
+            passed=evaluation.passed,
+        )
+
+    @rpc
+    async def AdvanceStage(self, request: wire.AdvanceStageRequest, call: Call) -> pb.Song:
+        """See the proto."""
+        name = parse_song(request.song, "song")
+        outcome = await song_commands.advance_stage(self._aggregates, call, request_of(request), name, request.to)
+        return song_resource(outcome.versioned)

@@ -1,0 +1,29 @@
+"""Which kind of caller may reach which RPC at all; roles in the project are the permission matrix's business."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from tapelog_chassis.auth import MethodPolicy, members, signed_in
+from tapelog_chassis.auth.policy import PolicyTable
+
+from tapelog_session.domain.permissions import MATRIX, SESSION, Row
+
+SERVICE: Final = "tapelog.session.v1.SessionService"
+AUDIENCE: Final = "session"
+"""Tokens for this service name it."""
+_NAMES_NOBODY: Final = frozenset({"CheckPermission"})
+"""RPCs that an integration may call for itself."""
+
+
+def _policy(rpc: str, row: Row) -> MethodPolicy:
+    names_person = rpc not in _NAMES_NOBODY
+    if row.is_open_to_services:
+        return signed_in(integration_names_person=names_person)
+    return members(integration_names_person=names_person)
+
+
+POLICIES: Final[PolicyTable] = {
+    method: _policy(method.removeprefix(SESSION), row) for method, row in MATRIX.items() if method.startswith(SESSION)
+}
+"""One row per RPC of this service, made from the matrix."""

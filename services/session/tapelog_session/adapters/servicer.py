@@ -1,0 +1,10 @@
+"""The gRPC servicer of `tapelog.session.v1.SessionService`, put together from its parts."""
+
+from tapelog_session.adapters.grpc_objects import ObjectPart
+from tapelog_session.adapters.grpc_projects import ProjectPart
+from tapelog_session.adapters.grpc_songs import SongPart
+from tapelog_session.adapters.grpc_versions import VersionPart
+
+
+class SessionServicer(ProjectPart, SongPart, VersionPart, ObjectPart):
+    """Every RPC of the service: thin, from request to domain values and back."""

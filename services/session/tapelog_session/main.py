@@ -1,0 +1,97 @@
+"""The session service's composition root: what runs, and what it is connected to."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Final
+
+from nats.aio.client import Client
+from tapelog.session.v1.session_service_pb2_grpc import add_SessionServiceServicer_to_server
+from tapelog_chassis.auth import LocalIssuer, TokenVerifier
+from tapelog_chassis.clock import SystemClock
+from tapelog_chassis.event_log import JetStreamEventLog
+from tapelog_chassis.grpc_server import build_server
+from tapelog_chassis.lifecycle import Ready
+from tapelog_chassis.nats import connected
+from tapelog_chassis.objects import ObjectStore
+from tapelog_client.channel import open_channel
+
+from tapelog_session.adapters import feeds
+from tapelog_session.adapters.feeds import DeliveryStep
+from tapelog_session.adapters.grpc_common import Desk
+from tapelog_session.adapters.parties import JetStreamParties
+from tapelog_session.adapters.policies import AUDIENCE, POLICIES, SERVICE
+from tapelog_session.adapters.render_client import GrpcRenderJobs
+from tapelog_session.adapters.servicer import SessionServicer
+from tapelog_session.application.aggregates import CONTEXT, EVENTS, Aggregates
+from tapelog_session.application.ports import RenderJobs
+from tapelog_session.application.processes import ProcessState, drive
+from tapelog_session.application.render_outcomes import record_outcome
+from tapelog_session.application.render_requests import request_renders
+from tapelog_session.application.views import Views
+from tapelog_session.settings import SessionSettings
+
+FIRST_READ_S: Final = 300.0
+"""How long the lists may take to read the whole log at the start."""
+
+
+async def run(settings: SessionSettings, *, ready: Ready, stop: asyncio.Event) -> None:
+    """Serve until `stop` is set, then drain: calls finish, processes stop between two events."""
+    verifier = TokenVerifier.from_file(settings.key_set_path, audience=AUDIENCE)
+    issuer = LocalIssuer.open(settings.identity_dir)
+    objects = ObjectStore(settings.objects_url)
+    async with (
+        connected(settings.nats_url, name=CONTEXT, creds=settings.nats_creds) as connection,
+        open_channel(settings.render_address, tls_ca=settings.render_tls_ca) as render_channel,
+    ):
+        log = JetStreamEventLog(connection)
+        aggregates = Aggregates.on(log, clock=SystemClock())
+        views = Views(log, CONTEXT, EVENTS)
+        servicer = SessionServicer(
+            Desk(aggregates=aggregates, log=log, views=views, objects=objects, parties=JetStreamParties(connection))
+        )
+        server = build_server(
+            settings.server_config(),
+            [(add_SessionServiceServicer_to_server, servicer, SERVICE)],
+            verifier=verifier,
+            policies=POLICIES,
+        )
+        renders = GrpcRenderJobs(render_channel, issuer)
+        async with asyncio.TaskGroup() as group:
+            background = [group.create_task(views.run(), name="views")]
+            if settings.processes:
+                background += [
+                    group.create_task(ask_for_renders(connection, aggregates, renders), name="ask for renders"),
+                    group.create_task(record_renders(connection, aggregates), name="record renders"),
+                ]
+            stopping = group.create_task(stop.wait(), name="stop")
+            past = group.create_task(views.caught_up(timeout_s=FIRST_READ_S), name="past")
+            await asyncio.wait({stopping, past}, return_when=asyncio.FIRST_COMPLETED)
+            if not stop.is_set():
+                async with server:
+                    ready(address=server.address)
+                    await stop.wait()
+            for task in (*background, past):
+                task.cancel()
+
+
+async def ask_for_renders(
+    connection: Client, aggregates: Aggregates, renders: RenderJobs, state: ProcessState | None = None
+) -> None:
+    """Process (a): from the session's facts to render jobs."""
+
+    async def handle(step: DeliveryStep) -> None:
+        await request_renders(aggregates.songs, EVENTS, renders, feeds.stored_event_of(step))
+
+    async with feeds.session_events(connection) as steps:
+        await drive("ask-for-renders", steps, handle, state or ProcessState())
+
+
+async def record_renders(connection: Client, aggregates: Aggregates, state: ProcessState | None = None) -> None:
+    """Process (b): from ended renders to the songs' facts."""
+
+    async def handle(step: DeliveryStep) -> None:
+        await record_outcome(aggregates.songs, feeds.render_outcome_of(step))
+
+    async with feeds.render_ends(connection) as steps:
+        await drive("record-renders", steps, handle, state or ProcessState())

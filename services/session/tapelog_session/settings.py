@@ -1,0 +1,27 @@
+"""Settings of the session service, from `TAPELOG_…` environment variables."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from pydantic import Field
+from tapelog_chassis.settings import ServiceSettings
+
+
+class SessionSettings(ServiceSettings):
+    """What the session service needs to know about the place it runs in."""
+
+    render_address: str = Field(
+        default="127.0.0.1:7602", description="Where the render service listens, as host:port or unix:/path."
+    )
+    render_tls_ca: Path | None = Field(
+        default=None, description="PEM authorities of the render service; empty means plain text, on loopback alone."
+    )
+    processes: bool = Field(
+        default=True, description="Ask for renders and record how they end; off, another instance has to."
+    )
+
+    @property
+    def objects_url(self) -> str:
+        """Where the object store is."""
+        return self.object_url or str(self.data_dir / "objects")
