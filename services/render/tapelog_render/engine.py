@@ -32,7 +32,7 @@ from tapelog_desk import DeskError, OutputError, analysis_json, analyze_file, re
 from tapelog_dsp.version import ENGINE_VERSION
 from tapelog_recipe import RecipeError
 
-from tapelog_render.adapters.parent import die_with
+from tapelog_render.adapters.processes import die_with
 from tapelog_render.application.admission import mix_recipe_of, outputs_of
 
 JOB_FILE: Final = "job.binpb"

@@ -1,6 +1,8 @@
 """The render service's composition root: what runs, and what it is connected to."""
 
 import asyncio
+from functools import partial
+from typing import Final
 
 from tapelog.render.v1.render_service_pb2_grpc import add_RenderServiceServicer_to_server
 from tapelog_chassis.auth import TokenVerifier
@@ -23,11 +25,11 @@ from tapelog_render.application.events import Repositories
 from tapelog_render.application.job_index import JobIndex
 from tapelog_render.application.ledger import UsageLedger
 from tapelog_render.application.queries import Reader
-from tapelog_render.application.reconcile import reconcile_forever
+from tapelog_render.application.reconcile import reconcile_forever, requeue_jobs_of
 from tapelog_render.application.submit import Submission
 from tapelog_render.settings import RenderSettings, WorkerSettings
 
-AUDIENCE = "render"
+AUDIENCE: Final = "render"
 """Tokens for this service name it."""
 
 
@@ -61,7 +63,12 @@ async def run(settings: RenderSettings, *, ready: Ready, stop: asyncio.Event) ->
             verifier=verifier,
             policies=POLICIES,
         )
-        workers = WorkerPool(settings.workers, worker_environment(settings), drain_s=settings.worker_drain_s)
+        workers = WorkerPool(
+            settings.workers,
+            worker_environment(settings),
+            drain_s=settings.worker_drain_s,
+            on_death=partial(requeue_jobs_of, index, queue),
+        )
         caught_up = asyncio.Event()
         async with asyncio.TaskGroup() as group:
             followers = [group.create_task(index.follow(caught_up), name="job index")]

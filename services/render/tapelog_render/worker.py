@@ -6,15 +6,14 @@ import fcntl
 import os
 import shutil
 import signal
-import socket
 import sys
 import uuid
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 from typing import Final
 
 import structlog
-from tapelog_chassis.errors import ServiceError
+from tapelog_chassis.errors import ConfigRefusal, ServiceError
 from tapelog_chassis.event_log import JetStreamEventLog
 from tapelog_chassis.lifecycle import Ready, run_service
 from tapelog_chassis.nats import connected
@@ -22,9 +21,10 @@ from tapelog_chassis.objects import ObjectStore
 
 from tapelog_render.adapters.engine_process import EngineProcess
 from tapelog_render.adapters.job_puller import DeliveredJob, JobPuller
-from tapelog_render.adapters.parent import die_with
+from tapelog_render.adapters.processes import die_with, worker_id
 from tapelog_render.adapters.signals import NatsWorkSignals
 from tapelog_render.application.events import job_repository
+from tapelog_render.application.ports import EngineFailure
 from tapelog_render.application.work import Bench, work_on
 from tapelog_render.settings import WorkerSettings
 
@@ -39,7 +39,7 @@ async def run(settings: WorkerSettings, *, ready: Ready, stop: asyncio.Event) ->
     """Work until `stop` is set; then finish the job at hand, or give it back when that takes too long."""
     if settings.parent_pid and not die_with(settings.parent_pid, signal.SIGTERM):
         return
-    worker = f"wrk-{socket.gethostname()[:32]}-{os.getpid()}"
+    worker = worker_id(os.getpid())
     hurry = asyncio.Event()
     structlog.contextvars.bind_contextvars(worker=worker)
     engine = EngineProcess(
@@ -48,7 +48,7 @@ async def run(settings: WorkerSettings, *, ready: Ready, stop: asyncio.Event) ->
     with own_folder(settings.scratch_root) as scratch:
         async with (
             connected(settings.nats_url, name="worker", creds=settings.nats_creds) as connection,
-            engine,
+            _started(engine),
             JobPuller(connection) as puller,
         ):
             bench = Bench(
@@ -67,6 +67,19 @@ async def run(settings: WorkerSettings, *, ready: Ready, stop: asyncio.Event) ->
                 while (lease := await _next(puller, stop)) is not None:
                     await _work(bench, lease)
                 deadline.cancel()
+
+
+@contextlib.asynccontextmanager
+async def _started(engine: EngineProcess) -> AsyncIterator[None]:
+    """Start the engine before the first job, so that none waits for it."""
+    try:
+        await engine.start()
+    except EngineFailure as failure:
+        raise ConfigRefusal(f"this worker cannot render: {failure.message}") from failure
+    try:
+        yield
+    finally:
+        await engine.close()
 
 
 async def _next(puller: JobPuller, stop: asyncio.Event) -> DeliveredJob | None:

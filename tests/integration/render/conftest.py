@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import dataclasses
+import itertools
 import math
 import uuid
 from collections.abc import AsyncIterator, Callable, Sequence
@@ -57,7 +58,7 @@ from tapelog_chassis.event_log import AggregateId, StoredEvent
 from tapelog_chassis.grpc_options import ServerConfig
 from tapelog_chassis.grpc_server import build_server
 from tapelog_chassis.nats import connected
-from tapelog_chassis.nats.api import nanoseconds, request
+from tapelog_chassis.nats.api import request
 from tapelog_chassis.nats.provision import consumer_config
 from tapelog_chassis.objects import ObjectStore
 from tapelog_chassis.request_context import current_principal
@@ -156,11 +157,9 @@ class Studio:
         found: list[UsageEntry] = []
 
         async def settled() -> bool:
-            answer = await self.stub.ListUsageEntries(
-                ListUsageEntriesRequest(account=PROJECT), metadata=self.caller()
-            )
+            answer = await self.stub.ListUsageEntries(ListUsageEntriesRequest(account=PROJECT), metadata=self.caller())
             found[:] = answer.entries
-            return states is None or bool(found) and all(entry.state in states for entry in found)
+            return states is None or (bool(found) and all(entry.state in states for entry in found))
 
         await eventually(settled)
         return found
@@ -336,10 +335,13 @@ StudioFactory = Callable[..., contextlib.AbstractAsyncContextManager[Studio]]
 
 @pytest.fixture
 def open_studio(tmp_path: Path) -> StudioFactory:
-    """Open a studio with settings of the test's own."""
+    """Open studios with settings of the test's own, each in a folder of its own."""
+    numbers = itertools.count()
 
     def open_(**settings: Any) -> contextlib.AbstractAsyncContextManager[Studio]:
-        return running_studio(tmp_path, **settings)
+        folder = tmp_path / f"studio-{next(numbers)}"
+        folder.mkdir()
+        return running_studio(folder, **settings)
 
     return open_
 

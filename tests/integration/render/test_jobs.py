@@ -116,9 +116,7 @@ async def test_a_watch_shows_every_state_and_some_progress(studio: Studio):
     job = await studio.create(mix_job(mix_recipe(await _assets(studio, 6, seconds=20.0))))
     seen = [
         update
-        async for update in studio.stub.WatchRenderJob(
-            WatchRenderJobRequest(name=job.name), metadata=studio.caller()
-        )
+        async for update in studio.stub.WatchRenderJob(WatchRenderJobRequest(name=job.name), metadata=studio.caller())
     ]
     states = list(dict.fromkeys(update.state for update in seen))
     assert states == [JobState.JOB_STATE_QUEUED, JobState.JOB_STATE_RUNNING, JobState.JOB_STATE_SUCCEEDED]

@@ -7,7 +7,7 @@ import os
 import signal
 import sys
 from collections.abc import Callable
-from typing import Any, Final, Self
+from typing import Any, Final
 
 import structlog
 from tapelog.render.v1.resources_pb2 import RenderResult
@@ -26,7 +26,7 @@ _log = structlog.get_logger(__name__)
 
 
 class EngineProcess:
-    """An `Engine` in a child process. Use as `async with EngineProcess(...) as engine`.
+    """An `Engine` in a child process. `start` it, `close` it.
 
     Parameters
     ----------
@@ -51,11 +51,12 @@ class EngineProcess:
         """Process id of the child, 0 while there is none."""
         return self._process.pid if self._process is not None and self._process.returncode is None else 0
 
-    async def __aenter__(self) -> Self:
+    async def start(self) -> None:
+        """Start the child now, and not with the first job; raises `EngineFailure` if it does not start."""
         await self._running()
-        return self
 
-    async def __aexit__(self, *_: object) -> None:
+    async def close(self) -> None:
+        """Kill the child."""
         await self._kill()
 
     async def render(self, order: RenderOrder, on_progress: Callable[[float], None]) -> Made:
@@ -100,11 +101,10 @@ class EngineProcess:
         try:
             async with asyncio.timeout(START_TIMEOUT_S):
                 ready = await self._line(process)
-        except TimeoutError:
+        except (TimeoutError, EngineFailure) as failure:
             await self._kill()
-            raise EngineFailure(
-                "ENGINE_NOT_STARTED", f"the engine was not ready within {START_TIMEOUT_S:g} s", is_final=False
-            ) from None
+            why = str(failure) or f"it was not ready within {START_TIMEOUT_S:g} s"
+            raise EngineFailure("ENGINE_NOT_STARTED", f"the engine did not start: {why}", is_final=False) from None
         except asyncio.CancelledError:
             await self._kill()
             raise
@@ -160,7 +160,7 @@ class EngineProcess:
         how = f"signal {signal.Signals(-code).name}" if code < 0 else f"exit code {code}"
         return EngineFailure(
             "ENGINE_DIED",
-            f"the engine process ended by {how} in the middle of the job; the worker's log may say why",
+            f"the engine process ended by {how} before it had answered; the worker's log may say why",
             is_final=False,
         )
 

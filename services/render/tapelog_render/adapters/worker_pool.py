@@ -6,10 +6,12 @@ import dataclasses
 import os
 import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from typing import Final
 
 import structlog
+
+from tapelog_render.adapters.processes import worker_id
 
 BACKOFF_S: Final = (0.2, 5.0)
 """First and longest wait before a worker is started again; doubled while it does not stay up."""
@@ -48,10 +50,20 @@ class WorkerPool:
         Their settings, as environment variables.
     drain_s : float
         How long a worker may finish its job at the end.
+    on_death : Callable[[str], Awaitable[None]]
+        Told the id of a worker that ended without being asked to, before another takes its place.
     """
 
-    def __init__(self, count: int, environment: Mapping[str, str], *, drain_s: float) -> None:
+    def __init__(
+        self,
+        count: int,
+        environment: Mapping[str, str],
+        *,
+        drain_s: float,
+        on_death: Callable[[str], Awaitable[None]],
+    ) -> None:
         self._count = count
+        self._on_death = on_death
         self._environment = dict(environment)
         self._drain_s = drain_s
         self._running: dict[int, asyncio.subprocess.Process] = {}
@@ -88,6 +100,7 @@ class WorkerPool:
                 if time.monotonic() - start_s >= STEADY_S:
                     backoff_s = BACKOFF_S[0]
                 _log.warning("worker died", worker_pid=process.pid, code=process.returncode, restart_in_s=backoff_s)
+                await self._on_death(worker_id(process.pid))
                 await asyncio.wait([stopping], timeout=backoff_s)
                 backoff_s = min(2 * backoff_s, longest_s)
                 self._restarts += 1

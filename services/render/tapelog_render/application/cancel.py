@@ -1,5 +1,7 @@
 """Cancelling: the fact first, then the queue, then whoever is at work."""
 
+from typing import Final
+
 import structlog
 from tapelog.render.v1.render_service_pb2 import CancelRenderJobRequest
 from tapelog.render.v1.resources_pb2 import RenderJob
@@ -7,14 +9,14 @@ from tapelog_chassis import ids
 from tapelog_chassis.errors import FailedPrecondition, InvalidArgument
 
 from tapelog_render.application import views
-from tapelog_render.application.access import Caller, granted, metadata_of
+from tapelog_render.application.access import Caller, metadata_of
 from tapelog_render.application.events import job_aggregate
 from tapelog_render.application.ports import JobQueue, QueueUnavailable
 from tapelog_render.application.queries import Reader, load_job
 from tapelog_render.domain import job as jobs
 from tapelog_render.domain.errors import JobEnded, word_of
 
-REASON_CHARS_MAX = 500
+REASON_CHARS_MAX: Final = 500
 
 _log = structlog.get_logger(__name__)
 
@@ -35,9 +37,8 @@ async def cancel_render_job(
         raise InvalidArgument.of_field(
             "reason", f"has {len(request.reason)} characters, the limit is {REASON_CHARS_MAX}"
         )
-    key, versioned = await load_job(reader, caller, request.name)
+    key, versioned, grant = await load_job(reader, caller, request.name, tenant_roles=frozenset())
     reference = versioned.state.asked.reference
-    grant = await granted(reader.permissions, caller, reference.project)
     try:
         outcome = await reader.repositories.jobs.execute(
             job_aggregate(*key),

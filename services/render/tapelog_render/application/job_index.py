@@ -45,6 +45,8 @@ class IndexedJob:
         Of its `RenderRequested` in the context's order: newer jobs have greater ones.
     changed_at : datetime
         Time of its last event.
+    worker : str
+        Of the running or last attempt.
     """
 
     key: JobKey
@@ -54,6 +56,7 @@ class IndexedJob:
     priority_class: PriorityClass.ValueType
     state: JobState.ValueType
     changed_at: datetime
+    worker: str = ""
 
 
 class JobIndex:
@@ -105,6 +108,8 @@ class JobIndex:
         elif not isinstance(event, BatchRequested) and (job := self._jobs.get(key)) is not None:
             job.state = _STATE_AFTER[type(event)]
             job.changed_at = stored.time
+            if isinstance(event, RenderStarted):
+                job.worker = event.worker
             if job.state in ENDED:
                 self._open.pop(key, None)
                 if self._on_ended is not None:
@@ -123,6 +128,10 @@ class JobIndex:
     def open_jobs(self) -> list[IndexedJob]:
         """Return every job that has not ended, oldest first."""
         return list(self._open.values())
+
+    def running_on(self, worker: str) -> list[IndexedJob]:
+        """Return the jobs whose running attempt is a worker's; one at most, unless the worker is gone."""
+        return [job for job in self._open.values() if job.worker == worker and job.state == JobState.JOB_STATE_RUNNING]
 
     @contextlib.contextmanager
     def watching(self, key: JobKey) -> Iterator[asyncio.Event]:

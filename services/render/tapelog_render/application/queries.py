@@ -22,7 +22,7 @@ from tapelog_chassis.event_log import AggregateId
 from tapelog_chassis.versioned import Versioned
 
 from tapelog_render.application import admission, views
-from tapelog_render.application.access import Caller, Permissions, granted
+from tapelog_render.application.access import Caller, Grant, Permissions, granted
 from tapelog_render.application.events import USAGE, Repositories, job_aggregate
 from tapelog_render.application.job_index import JobIndex
 from tapelog_render.application.ports import JobKey, ProgressBoard
@@ -63,8 +63,10 @@ def id_of(name: str, collection: str, *, field: str = "name") -> str:
     return id_
 
 
-async def load_job(reader: Reader, caller: Caller, name: str) -> tuple[JobKey, Versioned[Job]]:
-    """Return a job that the caller may read.
+async def load_job(
+    reader: Reader, caller: Caller, name: str, *, tenant_roles: frozenset[str] = AUDITORS
+) -> tuple[JobKey, Versioned[Job], Grant]:
+    """Return a job for which the caller may make this call, and why.
 
     Raises
     ------
@@ -74,13 +76,13 @@ async def load_job(reader: Reader, caller: Caller, name: str) -> tuple[JobKey, V
     versioned = await reader.repositories.jobs.load(job_aggregate(*key)) if key.job.startswith("job-") else None
     if versioned is None or not versioned.exists:
         raise NotFound("JOB_NOT_FOUND", f"there is no render job {key.job} in this tenant", metadata={"job": key.job})
-    await granted(reader.permissions, caller, versioned.state.asked.reference.project, tenant_roles=AUDITORS)
-    return key, versioned
+    project = versioned.state.asked.reference.project
+    return key, versioned, await granted(reader.permissions, caller, project, tenant_roles=tenant_roles)
 
 
 async def get_render_job(reader: Reader, caller: Caller, name: str) -> RenderJob:
     """Return a job."""
-    key, versioned = await load_job(reader, caller, name)
+    key, versioned, _ = await load_job(reader, caller, name)
     return views.job_resource(versioned, reader.progress.progress_of(key))
 
 

@@ -41,6 +41,21 @@ async def reconcile_once(index: JobIndex, queue: JobQueue, clock: Clock, *, grac
     return count
 
 
+async def requeue_jobs_of(index: JobIndex, queue: JobQueue, worker: str) -> None:
+    """Queue the job of a worker that is known to be dead anew, so that it need not wait for its lease to run out.
+
+    A job that this misses, because the index has not heard of its start yet, comes when its lease runs out.
+    """
+    for job in index.running_on(worker):
+        try:
+            await queue.remove(job.key)
+            await queue.publish(job.key, job.kind, job.priority_class)
+        except (QueueUnavailable, QueueFull) as failure:
+            _log.warning("job of a dead worker not queued anew", job=job.key.job, cause=str(failure))
+        else:
+            _log.info("queued the job of a dead worker anew", job=job.key.job, tenant=job.key.tenant)
+
+
 async def reconcile_forever(
     index: JobIndex, queue: JobQueue, clock: Clock, *, every_s: float = EVERY_S, grace_s: float = GRACE_S
 ) -> None:

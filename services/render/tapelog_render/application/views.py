@@ -1,6 +1,7 @@
 """Resources as callers see them, made from aggregates."""
 
 from datetime import datetime
+from typing import Final
 
 from google.protobuf.timestamp_pb2 import Timestamp
 from google.rpc import code_pb2, error_details_pb2, status_pb2
@@ -11,8 +12,8 @@ from tapelog_chassis.versioned import Versioned
 from tapelog_render.application.ports import Progress
 from tapelog_render.domain.job import ENDED, Failure, Job
 
-ERROR_DOMAIN = "render.tapelog"
-_FAILED = frozenset({JobState.JOB_STATE_FAILED, JobState.JOB_STATE_CANCELLED})
+ERROR_DOMAIN: Final = "render.tapelog"
+_FAILED: Final = frozenset({JobState.JOB_STATE_FAILED, JobState.JOB_STATE_CANCELLED})
 
 
 def job_name(job_id: str) -> str:

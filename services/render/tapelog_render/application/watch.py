@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import AsyncIterator
 from typing import Final
 
-from tapelog.render.v1.resources_pb2 import RenderJob
+from tapelog.render.v1.resources_pb2 import JobState, RenderJob
 
 from tapelog_render.application import views
 from tapelog_render.application.access import Caller
@@ -20,14 +20,15 @@ async def watch_render_job(reader: Reader, caller: Caller, name: str) -> AsyncIt
 
     No state is left out: every event of the job gives one message. Progress is the newest, not every tick.
     """
-    key, versioned = await load_job(reader, caller, name)
+    key, versioned, _ = await load_job(reader, caller, name)
     jobs, aggregate = reader.repositories.jobs, job_aggregate(*key)
     with reader.index.watching(key) as changed:
         versioned = await jobs.load(aggregate)
         progress = reader.progress.progress_of(key)
         yield views.job_resource(versioned, progress)
         while not versioned.state.has_ended:
-            if await _wait(changed):
+            is_running = versioned.state.state == JobState.JOB_STATE_RUNNING
+            if await _wait(changed, PROGRESS_EVERY_S if is_running else None):
                 newest = await jobs.load(aggregate)
                 for sequence in range(versioned.sequence + 1, newest.sequence):
                     yield views.job_resource(await jobs.load(aggregate, as_of_sequence=sequence))
@@ -41,10 +42,10 @@ async def watch_render_job(reader: Reader, caller: Caller, name: str) -> AsyncIt
                 yield views.job_resource(versioned, progress)
 
 
-async def _wait(changed: asyncio.Event) -> bool:
+async def _wait(changed: asyncio.Event, timeout_s: float | None) -> bool:
     """Wait for a change of state; False when only time has passed."""
     try:
-        async with asyncio.timeout(PROGRESS_EVERY_S):
+        async with asyncio.timeout(timeout_s):
             await changed.wait()
     except TimeoutError:
         return False

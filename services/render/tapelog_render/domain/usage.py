@@ -8,6 +8,7 @@ reserved is always what is settled, released and still open.
 import dataclasses
 import hashlib
 from collections.abc import Iterable, Sequence
+from typing import Final
 
 import immutables
 from google.protobuf.message import Message
@@ -16,7 +17,7 @@ from tapelog.render.v1.resources_pb2 import RenderKind, UsageEntry, UsageState
 
 from tapelog_render.domain.recorded import Recorded
 
-INTENT_SETTLED = "INTENT_SETTLED"
+INTENT_SETTLED: Final = "INTENT_SETTLED"
 """Another job has fulfilled the intent; this one's work costs nothing."""
 
 
