@@ -20,6 +20,9 @@ DUPLICATE_WINDOW_S: Final = 120.0
 ACK_WAIT_S: Final = 30.0
 """Lease of a delivered message; work that takes longer says so every `HEARTBEAT_S`."""
 HEARTBEAT_S: Final = 10.0
+ORDERED_ACK_WAIT_S: Final = 4.0
+"""The same for ordered subscriptions, which stand still until a lost delivery's lease is over."""
+ORDERED_HEARTBEAT_S: Final = 1.0
 JOB_MAX_DELIVER: Final = 20
 """A net only: attempts are counted from events (three), and a broker kill may redeliver past this number."""
 MAX_ACK_PENDING: Final = 64
@@ -246,7 +249,7 @@ def subscription_consumer(
     filters: tuple[str, ...],
     *,
     after_position: int = 0,
-    max_ack_pending: int = SUBSCRIPTION_MAX_ACK_PENDING,
+    ordered: bool = False,
 ) -> ConsumerSpec:
     """
     Describe the durable on PUB that notify makes for one subscription; it bears the subscription's id, `sub-…`.
@@ -259,8 +262,9 @@ def subscription_consumer(
         Subjects, none of which may overlap another.
     after_position
         Deliver what comes behind this position.
-    max_ack_pending
-        1 for ordered delivery: the next event leaves when the one before was accepted.
+    ordered
+        Deliver the next event when the one before was accepted. The lease is then short and has to be extended: a
+        broker that was killed offers what it takes for delivered again only when the lease is over.
     """
     name = _token("subscription", subscription)
     if not name.startswith(SUBSCRIPTION_PREFIX):
@@ -270,6 +274,7 @@ def subscription_consumer(
         stream=PUB,
         owner="notify",
         filters=filters,
-        max_ack_pending=max_ack_pending,
+        ack_wait_s=ORDERED_ACK_WAIT_S if ordered else ACK_WAIT_S,
+        max_ack_pending=1 if ordered else SUBSCRIPTION_MAX_ACK_PENDING,
         start_sequence=after_position + 1,
     )

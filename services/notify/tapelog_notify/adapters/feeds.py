@@ -7,7 +7,7 @@ from typing import Any, Final
 from nats.aio.client import Client
 from tapelog_chassis.nats import Delivery, JetStreamApiError, Puller, api, delete_consumer
 from tapelog_chassis.nats.provision import consumer_config
-from tapelog_chassis.topology import PUB, SUBSCRIPTION_MAX_ACK_PENDING, subscription_consumer
+from tapelog_chassis.topology import PUB, subscription_consumer
 
 from tapelog_notify.application.ports import Due
 from tapelog_notify.domain.errors import InvalidValue
@@ -43,7 +43,7 @@ class JetStreamFeeds:
             subscription,
             public_subjects(tenant, event_filter),
             after_position=after_position,
-            max_ack_pending=1 if ordered else SUBSCRIPTION_MAX_ACK_PENDING,
+            ordered=ordered,
         )
         config = consumer_config(spec)
         have = await self._info(subscription)
@@ -117,8 +117,14 @@ class DueDelivery:
         """See `Due.attempt`."""
         return self._delivery.attempt
 
+    async def extend(self) -> None:
+        """See `Due.extend`."""
+        await self._delivery.in_progress()
+
     async def accept(self) -> None:
         """See `Due.accept`."""
+        # Without waiting for an answer: a lost one costs a repeat after the short lease, and a broker that was killed
+        # does not answer acknowledgements of deliveries it has forgotten.
         await self._delivery.ack()
 
     async def retry(self, delay_s: float) -> None:

@@ -8,6 +8,7 @@ from typing import Final
 
 import structlog
 from tapelog_chassis.clock import Clock
+from tapelog_chassis.topology import ORDERED_HEARTBEAT_S
 
 from tapelog_notify import telemetry
 from tapelog_notify.domain.public_event import CONTENT_TYPE, to_json
@@ -93,7 +94,10 @@ async def _brought_to_its_end(attempt: Coroutine[None, None, Decision], *, finis
 
 
 async def _attempt(item: Registered, due: Due, secret: bytes, shared: Delivering) -> Decision:
-    answer, decision = await _post(item, due, secret, shared)
+    async with asyncio.TaskGroup() as group:
+        lease = group.create_task(_extend(due))
+        answer, decision = await _post(item, due, secret, shared)
+        lease.cancel()
     telemetry.ATTEMPTS.labels(decision.verdict.value).inc()
     match decision.verdict:
         case Verdict.ACCEPTED:
@@ -104,6 +108,12 @@ async def _attempt(item: Registered, due: Due, secret: bytes, shared: Delivering
             reason = f"event {due.event.id}, attempt {due.attempt}: {answer.error}"
             await shared.stop(item, decision.verdict, reason)
     return decision
+
+
+async def _extend(due: Due) -> None:
+    while True:
+        await asyncio.sleep(ORDERED_HEARTBEAT_S)
+        await due.extend()
 
 
 async def _post(item: Registered, due: Due, secret: bytes, shared: Delivering) -> tuple[Answer, Decision]:

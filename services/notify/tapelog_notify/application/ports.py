@@ -107,6 +107,10 @@ class Due(Protocol):
         """1 at the first delivery since the subscription was created or resumed."""
         ...
 
+    async def extend(self) -> None:
+        """Say that it is still being delivered; to be repeated every `ORDERED_HEARTBEAT_S`."""
+        ...
+
     async def accept(self) -> None:
         """Say that it was delivered: the next one follows."""
         ...
