@@ -1,0 +1,83 @@
+"""`tapelog up`."""
+
+import asyncio
+import signal
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+from cyclopts import Parameter
+
+from tapelog_cli.exit_codes import ExitCode
+from tapelog_cli.options import Json, LogLevel, data_dir_or_default
+
+if TYPE_CHECKING:
+    from tapelog_client.local import StackState
+
+Port = Annotated[int, Parameter(help="Port to listen on; 0 takes a free one, written to state.json.")]
+
+
+async def up(
+    *,
+    data_dir: Annotated[
+        Path | None,
+        Parameter(env_var="TAPELOG_DATA_DIR", help="Folder of everything that is kept. Default: ./tapelog-data"),
+    ] = None,
+    session_port: Port = 0,
+    render_port: Port = 0,
+    notify_port: Port = 0,
+    nats_port: Annotated[int, Parameter(help="Port of the broker; 0 keeps the one of the first start.")] = 0,
+    workers: Annotated[int, Parameter(help="Render worker processes.")] = 2,
+    log_level: LogLevel = "warning",
+    json: Json = False,
+) -> int:
+    """Run the broker, the three services and the render workers until Ctrl-C or SIGTERM."""
+    from tapelog_chassis.logs import configure_logs
+
+    from tapelog_cli.plan import StackOptions
+    from tapelog_cli.stack import running_stack
+
+    configure_logs(log_level)
+    options = StackOptions(
+        data_dir=data_dir_or_default(data_dir),
+        session_port=session_port,
+        render_port=render_port,
+        notify_port=notify_port,
+        nats_port=nats_port,
+        workers=workers,
+    )
+    stop = stop_on_signals()
+    async with running_stack(options) as state:
+        _print_ready(options.data_dir, state, as_json=json)
+        await stop.wait()
+    return ExitCode.OK
+
+
+def stop_on_signals() -> asyncio.Event:
+    """Return an event that SIGINT and SIGTERM set."""
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        loop.add_signal_handler(number, stop.set)
+    return stop
+
+
+def _print_ready(data_dir: Path, state: "StackState", *, as_json: bool) -> None:
+    from dataclasses import asdict
+
+    from tapelog_cli.output import out, print_json_line, table
+
+    if as_json:
+        print_json_line({"ready": asdict(state), "data_dir": str(data_dir)})
+        return
+    rows = table("part", "address")
+    for part, address in (
+        ("session", state.session),
+        ("render", state.render),
+        ("notify", state.notify),
+        ("broker", state.nats_url),
+        ("data", str(data_dir)),
+    ):
+        rows.add_row(part, address)
+    console = out()
+    console.print(rows)
+    console.print("ready. Ctrl-C stops; `tapelog status` looks; `tapelog token PARTY` signs a program in.")

@@ -1,0 +1,1 @@
+"""`tapelog demo`: one song from raw stems to a delivered master, played by its people through the client SDK."""

@@ -1,0 +1,123 @@
+"""The `tapelog` command: a table of commands, each imported only when it runs."""
+
+import os
+import sys
+from collections.abc import Sequence
+from typing import Final, NamedTuple
+
+from cyclopts import App, CycloptsError
+
+from tapelog_cli.exit_codes import ExitCode
+
+
+class Command(NamedTuple):
+    """One row of the table: its words, where its function is, what it does, and an example."""
+
+    words: str
+    target: str
+    summary: str
+    example: str
+
+
+COMMANDS: Final = (
+    Command(
+        "up",
+        "tapelog_cli.commands.up:up",
+        "Run the whole system on this machine until Ctrl-C.",
+        "tapelog up --data-dir studio",
+    ),
+    Command(
+        "demo",
+        "tapelog_cli.commands.demo:demo",
+        "Take a real song from raw stems to a delivered master, through the real services.",
+        "tapelog demo --out out",
+    ),
+    Command(
+        "status",
+        "tapelog_cli.commands.status:status",
+        "Say what runs on a data folder, and how it is.",
+        "tapelog status --json",
+    ),
+    Command(
+        "doctor",
+        "tapelog_cli.commands.doctor:doctor",
+        "Check the installation and say what to do.",
+        "tapelog doctor",
+    ),
+    Command(
+        "token",
+        "tapelog_cli.commands.token:token",
+        "Print a short-lived token for another program, such as grpcurl.",
+        "tapelog token pty-producer",
+    ),
+    Command(
+        "song show",
+        "tapelog_cli.commands.song:show",
+        "Show a song: stage, versions, notes, and what its next gate waits for.",
+        "tapelog song show projects/prj-1/songs/sng-1 --as pty-producer",
+    ),
+    Command(
+        "events tail",
+        "tapelog_cli.commands.events:tail",
+        "Print public events as they happen, one JSON object a line.",
+        "tapelog events tail --from 0 --type 'tapelog.song.*' --as pty-producer",
+    ),
+)
+
+GROUPS: Final = {
+    "song": "Songs.",
+    "events": "The public event stream.",
+}
+
+
+def build_app() -> App:
+    """Return the command line; nothing but the table is imported."""
+    app = App(
+        name="tapelog",
+        help="Record production as facts: sessions, decisions, deterministic mixes and masters.",
+        version=_version,
+        help_epilogue="Example: `tapelog demo`. Every command has `--help` with an example of its own. "
+        "Exit codes: 0 done, 1 failed, 2 wrong usage, 3 nothing running, 78 wrong set-up, 130 interrupted.",
+    )
+    groups = {word: App(name=word, help=text, help_epilogue=_examples(word)) for word, text in GROUPS.items()}
+    for group in groups.values():
+        app.command(group)
+    for command in COMMANDS:
+        group_word, _, word = command.words.rpartition(" ")
+        parent = groups[group_word] if group_word else app
+        parent.command(command.target, name=word, help=command.summary, help_epilogue=f"Example: `{command.example}`")
+    return app
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one command and return its exit code; errors are told, never traced back."""
+    tokens = list(sys.argv[1:] if arguments is None else arguments)
+    try:
+        result = build_app()(tokens, exit_on_error=False, print_error=True, result_action="return_value")
+    except CycloptsError:
+        return ExitCode.USAGE
+    except (Exception, KeyboardInterrupt, BaseExceptionGroup) as error:
+        if os.environ.get("TAPELOG_DEBUG"):
+            raise
+        from tapelog_cli.errors import explain
+        from tapelog_cli.output import print_error
+
+        explained = explain(error)
+        print_error(explained, as_json="--json" in tokens)
+        return explained.code
+    return result if isinstance(result, int) else ExitCode.OK
+
+
+def _examples(group: str) -> str:
+    found = [command.example for command in COMMANDS if command.words.startswith(f"{group} ")]
+    return f"Example: `{found[0]}`"
+
+
+def _version() -> str:
+    from importlib.metadata import version
+
+    return version("tapelog")
+
+
+if __name__ == "__main__":
+    sys.exit(main())

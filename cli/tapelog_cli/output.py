@@ -1,0 +1,55 @@
+"""Printing: tables and colour for people on a terminal, plain lines in a pipe, JSON for machines."""
+
+import json
+import sys
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+
+from tapelog_cli.errors import Explained
+
+
+def out() -> Console:
+    """Return the console of standard output; colour only on a terminal."""
+    return Console(file=sys.stdout, highlight=False)
+
+
+def err() -> Console:
+    """Return the console of standard error; colour only on a terminal."""
+    return Console(file=sys.stderr, highlight=False)
+
+
+def print_json(value: Mapping[str, Any] | Sequence[Any]) -> None:
+    """Print one JSON document."""
+    sys.stdout.write(json.dumps(value, indent=2, default=str) + "\n")
+
+
+def print_json_line(value: Mapping[str, Any]) -> None:
+    """Print one line of JSON lines, at once."""
+    sys.stdout.write(json.dumps(value, default=str) + "\n")
+    sys.stdout.flush()
+
+
+def table(*columns: str, title: str = "") -> Table:
+    """Return an empty table in the house style."""
+    made = Table(title=title or None, title_justify="left", header_style="bold", show_edge=False, pad_edge=False)
+    for column in columns:
+        made.add_column(column, overflow="fold")
+    return made
+
+
+def print_error(error: Explained, *, as_json: bool = False) -> None:
+    """Print what is wrong and what to do, to standard error."""
+    if as_json:
+        value = {"error": error.reason, "message": error.message, "details": error.details, "hint": error.hint}
+        sys.stderr.write(json.dumps(value) + "\n")
+        return
+    console = err()
+    console.print("error:", style="bold red", end=" ")
+    console.print(error.message, markup=False, soft_wrap=True)
+    for line in error.details:
+        console.print(f"  - {line}", markup=False, soft_wrap=True)
+    if error.hint:
+        console.print(f"  {error.hint}", markup=False, soft_wrap=True, style="dim")

@@ -1,0 +1,141 @@
+"""`kill -9` under load, each service in a process of its own: what was acknowledged is kept, and recorded once."""
+
+import asyncio
+import os
+import signal
+import uuid
+from pathlib import Path
+from typing import Final
+
+import pytest
+from tapelog.session.v1 import resources_pb2 as res
+from tapelog_client import Tapelog
+from tapelog_client.errors import DeadlineExceeded, Unavailable
+
+from .conftest import System
+from .studio import RATE_HZ, Studio, open_studio, recipe, record_stems
+from .test_worker_death import assert_recorded_once, job_of, kill_worker, worker_in_the_middle
+
+pytestmark = pytest.mark.faults
+
+KILLS: Final = 5
+COMMANDS_BETWEEN_KILLS: Final = 20
+WRITERS: Final = 4
+BACK_S: Final = 60.0
+
+
+class Acknowledged:
+    """What the service has confirmed: request ids and the names they made."""
+
+    def __init__(self) -> None:
+        self.names: dict[str, str] = {}
+        self._grown = asyncio.Condition()
+
+    async def add(self, request_id: str, name: str) -> None:
+        """Remember one answer."""
+        async with self._grown:
+            self.names[request_id] = name
+            self._grown.notify_all()
+
+    async def grow(self, by: int) -> None:
+        """Wait until there are so many more; fails after `BACK_S`."""
+        goal = len(self.names) + by
+        async with asyncio.timeout(BACK_S), self._grown:
+            await self._grown.wait_for(lambda: len(self.names) >= goal)
+
+
+async def _write(api: Tapelog, project: str, stop: asyncio.Event, acknowledged: Acknowledged) -> None:
+    """Create songs one after another; remember each acknowledged request and what it made."""
+    while not stop.is_set():
+        request_id = str(uuid.uuid4())
+        while True:
+            try:
+                song = await api.songs.create(
+                    project, f"Song {request_id}", sample_rate_hz=RATE_HZ, bit_depth=24, request_id=request_id
+                )
+            except (Unavailable, DeadlineExceeded):
+                await asyncio.sleep(0.1)  # unknown: the same request again resolves it
+            else:
+                break
+        await acknowledged.add(request_id, song.name)
+
+
+async def _kill_again_and_again(system: System, part: str, acknowledged: Acknowledged) -> None:
+    for _ in range(KILLS):
+        await acknowledged.grow(COMMANDS_BETWEEN_KILLS)
+        os.kill(system.pid(part), signal.SIGKILL)
+
+
+@pytest.mark.parametrize("part", ["session", "nats"])
+async def test_nothing_acknowledged_is_lost_when_a_part_is_killed_under_load(processes: System, part: str) -> None:
+    """Writers keep creating songs while the part is killed five times: every acknowledged song is there, once."""
+    acknowledged = Acknowledged()
+    stop = asyncio.Event()
+    async with processes.api("pty-producer") as api:
+        studio = await open_studio(api, f"Kill {part}")
+        async with asyncio.TaskGroup() as group:
+            for _ in range(WRITERS):
+                group.create_task(_write(studio.producer, studio.project, stop, acknowledged))
+            try:
+                await _kill_again_and_again(processes, part, acknowledged)
+                await acknowledged.grow(COMMANDS_BETWEEN_KILLS)
+            finally:
+                stop.set()
+        titles: dict[str, str] = {
+            song.title: song.name
+            async for song in studio.producer.songs.list(studio.project)
+            if song.name != studio.song
+        }
+
+    lost = [request_id for request_id, name in acknowledged.names.items() if titles.get(f"Song {request_id}") != name]
+    assert lost == []
+    assert len(titles) == len(acknowledged.names)
+    assert len(acknowledged.names) >= (KILLS + 1) * COMMANDS_BETWEEN_KILLS
+
+
+async def test_every_worker_killed_in_turn_still_gives_one_result_each(processes: System, tmp_path: Path) -> None:
+    """Two mixes whose workers are both killed in the middle: each has one result, one usage entry."""
+    async with processes.api("pty-producer") as api:
+        studio = await open_studio(api, "Both workers")
+        await record_stems(studio, tmp_path, tracks=4, length_s=20.0)
+        versions = [
+            await studio.mixing.versions.propose_mix(studio.song, recipe(studio, chain=12, gain_db=-float(number)))
+            for number in range(2)
+        ]
+        jobs = [await job_of(api, studio, version) for version in versions]
+        for worker in await asyncio.gather(*(worker_in_the_middle(studio.producer, job) for job in jobs)):
+            kill_worker(processes, worker)
+        rendered = await asyncio.gather(
+            *(studio.producer.versions.wait_rendered(version.name, timeout_s=180) for version in versions)
+        )
+
+        assert [version.state for version in rendered] == [res.VERSION_STATE_RENDERED] * 2
+        for job in jobs:
+            await _settled_once(studio, job)
+
+
+async def _settled_once(studio: Studio, job: str) -> None:
+    from tapelog.render.v1 import resources_pb2 as render
+
+    settled = [
+        entry
+        async for entry in studio.producer.usage.entries(studio.project_id)
+        if entry.job == job.split("/")[1] and entry.state == render.USAGE_STATE_SETTLED
+    ]
+    assert len(settled) == 1
+
+
+async def test_a_render_survives_the_death_of_every_service(processes: System, tmp_path: Path) -> None:
+    """Session, render, notify and the broker are killed one after another while a mix renders: one result."""
+    async with processes.api("pty-producer") as api:
+        studio = await open_studio(api, "All die once")
+        await record_stems(studio, tmp_path, tracks=4, length_s=20.0)
+        version = await studio.mixing.versions.propose_mix(studio.song, recipe(studio, chain=12))
+        job = await job_of(api, studio, version)
+        await worker_in_the_middle(studio.producer, job)
+        for part in ("session", "notify", "nats", "render"):
+            os.kill(processes.pid(part), signal.SIGKILL)
+        rendered = await studio.producer.versions.wait_rendered(version.name, timeout_s=240)
+
+        assert rendered.state == res.VERSION_STATE_RENDERED
+        await assert_recorded_once(studio, job)

@@ -1,0 +1,85 @@
+import json
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from tapelog_cli.exit_codes import ExitCode
+from tapelog_cli.main import COMMANDS, Command, main
+
+
+@pytest.mark.parametrize("command", COMMANDS, ids=lambda command: command.words)
+def test_every_command_has_help_with_an_example(command: Command, capsys: pytest.CaptureFixture[str]) -> None:
+    """`--help` of each command says what it does and shows a command line that calls it."""
+    assert main([*command.words.split(), "--help"]) == ExitCode.OK
+
+    text = re.sub(r"\s+", " ", capsys.readouterr().out)
+    assert command.summary in text
+    assert f"Example: {command.example}" in text
+    assert command.example.startswith(f"tapelog {command.words}")
+
+
+def test_top_help_imports_no_service() -> None:
+    """`tapelog --help` starts fast: neither grpc nor numpy nor a service is imported for it."""
+    code = (
+        "import sys\nfrom tapelog_cli.main import main\nassert main(['--help']) == 0\n"
+        "heavy = {'grpc', 'numpy', 'nats', 'tapelog_session', 'tapelog_client', 'pydantic'} & set(sys.modules)\n"
+        "assert not heavy, heavy\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+
+    assert done.stderr == ""
+    assert done.returncode == 0
+
+
+@pytest.mark.parametrize(
+    "line", [["nonsense"], ["up", "--no-such-option"], ["up", "--workers", "many"], ["song", "show"]], ids=" ".join
+)
+def test_a_wrong_command_line_is_usage(line: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    """Unknown commands and options, wrong values and missing arguments end with 2 and no traceback."""
+    assert main(line) == ExitCode.USAGE
+    assert "Traceback" not in capsys.readouterr().err
+
+
+def test_nothing_running_is_unavailable(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Client commands without a stack end with 3 and say how to start one."""
+    assert main(["status", "--data-dir", str(tmp_path)]) == ExitCode.UNAVAILABLE
+
+    text = capsys.readouterr().err
+    assert str(tmp_path) in text
+    assert "tapelog up" in text
+
+
+def test_errors_are_json_when_json_is_asked_for(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Programs get the error as one JSON object on standard error."""
+    main(["status", "--data-dir", str(tmp_path), "--json"])
+
+    error = json.loads(capsys.readouterr().err)
+    assert error["error"] == "StackNotRunning"
+    assert "tapelog up" in error["hint"]
+
+
+def test_a_token_needs_a_key(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Minting without a data folder is a wrong set-up, told with the folder."""
+    assert main(["token", "pty-ana", "--data-dir", str(tmp_path)]) == ExitCode.CONFIG
+    assert "tapelog up" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("arguments", [["--kind", "service"], ["--lifetime-s", "901"], ["--lifetime-s", "0"]])
+def test_a_token_has_limits(arguments: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """A token is of a person or an integration, and lives 15 minutes at most."""
+    assert main(["token", "pty-ana", "--data-dir", str(tmp_path), *arguments]) == ExitCode.USAGE
+    assert arguments[1] in capsys.readouterr().err
+
+
+def test_a_minted_token_is_accepted_by_the_verifier(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """What is printed proves tenant and party to a service."""
+    from tapelog_chassis.auth import LocalIssuer, TokenVerifier
+
+    issuer = LocalIssuer.open(tmp_path / "identity", create=True)
+
+    assert main(["token", "pty-ana", "--tenant", "acme", "--data-dir", str(tmp_path)]) == ExitCode.OK
+
+    principal = TokenVerifier.from_jwks(issuer.jwks(), audience="render").verify(capsys.readouterr().out.strip())
+    assert (principal.tenant, principal.party, principal.kind) == ("acme", "pty-ana", "person")
