@@ -19,6 +19,10 @@ class ServiceSettings(BaseSettings):
     nats_creds: Path | None = Field(
         default=None, description="File with this service's broker credentials (nkey seed), readable by it alone."
     )
+    nats_tls_ca: Path | None = Field(
+        default=None,
+        description="PEM authorities of the broker, for `tls://` addresses that a public one did not sign.",
+    )
     object_url: str = Field(
         default="", description="Object store: a file:// or s3:// URL; empty means `objects` in the data folder."
     )

@@ -76,7 +76,14 @@ class Tapelog:
 
     @classmethod
     def connect(
-        cls, *, session: str = "", render: str = "", notify: str = "", tokens: TokenSource, on_behalf_of: str = ""
+        cls,
+        *,
+        session: str = "",
+        render: str = "",
+        notify: str = "",
+        tokens: TokenSource,
+        on_behalf_of: str = "",
+        tls_ca: Path | None = None,
     ) -> Self:
         """Return a client of services at these addresses; a service without an address cannot be called.
 
@@ -88,8 +95,11 @@ class Tapelog:
             As whom to call.
         on_behalf_of : str
             The party for whom an integration acts.
+        tls_ca : Path, optional
+            PEM authorities of the services, needed beyond loopback.
         """
-        return cls(Channels(session=session, render=render, notify=notify), tokens, on_behalf_of=on_behalf_of)
+        channels = Channels(session=session, render=render, notify=notify, tls_ca=tls_ca)
+        return cls(channels, tokens, on_behalf_of=on_behalf_of)
 
     @classmethod
     def local(

@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncGenerator, AsyncIterator
 from functools import cached_property
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 import grpc
@@ -26,9 +27,11 @@ Response = TypeVar("Response", bound=Message)
 class Channels:
     """The connections to the services, shared by everyone who speaks through one client."""
 
-    def __init__(self, *, session: str, render: str, notify: str) -> None:
+    def __init__(self, *, session: str, render: str, notify: str, tls_ca: Path | None = None) -> None:
         addresses = {"session": session, "render": render, "notify": notify}
-        self._open = {service: open_channel(address) for service, address in addresses.items() if address}
+        self._open = {
+            service: open_channel(address, tls_ca=tls_ca) for service, address in addresses.items() if address
+        }
         self._addresses = addresses
 
     def of(self, service: str) -> grpc.aio.Channel:

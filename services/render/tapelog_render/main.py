@@ -38,7 +38,9 @@ async def run(settings: RenderSettings, *, ready: Ready, stop: asyncio.Event) ->
     clock = SystemClock()
     verifier = TokenVerifier.from_file(settings.key_set_path, audience=AUDIENCE)
     async with (
-        connected(settings.nats_url, name="render", creds=settings.nats_creds) as connection,
+        connected(
+            settings.nats_url, name="render", creds=settings.nats_creds, tls_ca=settings.nats_tls_ca
+        ) as connection,
         NatsProgressBoard(connection) as progress,
         open_channel(settings.session_address, tls_ca=settings.session_tls_ca) as session,
     ):

@@ -47,7 +47,9 @@ async def run(settings: WorkerSettings, *, ready: Ready, stop: asyncio.Event) ->
     )
     with own_folder(settings.scratch_root) as scratch:
         async with (
-            connected(settings.nats_url, name="worker", creds=settings.nats_creds) as connection,
+            connected(
+                settings.nats_url, name="worker", creds=settings.nats_creds, tls_ca=settings.nats_tls_ca
+            ) as connection,
             _started(engine),
             JobPuller(connection) as puller,
         ):

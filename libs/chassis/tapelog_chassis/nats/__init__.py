@@ -15,10 +15,10 @@ from .errors import (
     Unreachable,
     UnsafeServer,
 )
-from .identity import NatsIdentity
+from .identity import NatsIdentity, UserMint
 from .ordered import OrderedReader
 from .permissions import SERVICES, Permissions, inbox_prefix, subscriber
-from .provision import delete_consumer, ensure_consumer, ensure_stream, provision
+from .provision import allowed_store_bytes, delete_consumer, ensure_consumer, ensure_stream, provision
 from .puller import Puller
 from .server import EmbeddedNats
 
@@ -41,6 +41,8 @@ __all__ = [
     "TopologyDrift",
     "Unreachable",
     "UnsafeServer",
+    "UserMint",
+    "allowed_store_bytes",
     "close",
     "connect",
     "connected",

@@ -1,4 +1,4 @@
-"""The embedded server's configuration file, and what of it is pinned in the data folder."""
+"""The server's configuration file, embedded or on its own, and what of it is pinned in the data folder."""
 
 from __future__ import annotations
 
@@ -24,6 +24,11 @@ MAX_CONNECTIONS: Final = 256
 MAX_PENDING_BYTES: Final = 32 * 1024 * 1024
 """Unsent bytes per client before the server drops it as too slow."""
 LOG_FILE_BYTES: Final = 16 * 1024 * 1024
+MAX_MEMORY_STORE_BYTES: Final = 64 * 1024 * 1024
+"""No stream of ours is kept in memory; the server's own consumer state is."""
+MAX_STANDALONE_CONNECTIONS: Final = 1024
+"""A server of its own has workers on other machines and outside tools to serve; the account's limit is the same."""
+TRUST_FILE: Final = "trust.conf"
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +65,28 @@ class Pinned:
         write_private(path, json.dumps(asdict(self)))
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StandalonePlace:
+    """
+    Where a server that runs on its own listens and finds its files.
+
+    Attributes
+    ----------
+    listen, monitor
+        `address:port` of clients, and of the monitoring page.
+    store_dir
+        Folder of the streams.
+    certificate, key
+        PEM files of the server.
+    """
+
+    listen: str
+    monitor: str
+    store_dir: Path
+    certificate: Path
+    key: Path
+
+
 def write_private(path: Path, text: str) -> None:
     """Write a file of mode 0600, whole or not at all."""
     temporary = path.with_name(path.name + ".new")
@@ -72,34 +99,47 @@ def write_private(path: Path, text: str) -> None:
 
 
 def render_config(folder: Path, pinned: Pinned, trust: ServerTrust) -> str:
-    """
-    Make the configuration's text.
-
-    Everything listens on loopback. `sync_interval: always` because a power cut with the server's default lost every
-    event acknowledged in the last seconds.
-    """
-    quoted = json.dumps
+    """Make the embedded server's configuration: everything listens on loopback."""
     return f"""\
 server_name: tapelog
 listen: "127.0.0.1:{pinned.port}"
 http: "127.0.0.1:-1"
-ports_file_dir: {quoted(str(folder))}
-log_file: {quoted(str(folder / "nats-server.log"))}
+ports_file_dir: {_quoted(folder)}
+log_file: {_quoted(folder / "nats-server.log")}
 logfile_size_limit: {LOG_FILE_BYTES}
 logfile_max_num: 2
-max_payload: {MAX_PAYLOAD_BYTES}
-max_control_line: {MAX_CONTROL_LINE_BYTES}
-max_connections: {MAX_CONNECTIONS}
-max_pending: {MAX_PENDING_BYTES}
-write_deadline: "5s"
-ping_interval: "10s"
-ping_max: 2
-jetstream {{
-  store_dir: {quoted(str(folder / "store"))}
-  max_file_store: {pinned.store_bytes}
-  max_memory_store: 67108864
-  sync_interval: always
+{_limits(MAX_CONNECTIONS)}
+{_jetstream(folder / "store", pinned.store_bytes)}
+{render_trust(trust)}"""
+
+
+def render_standalone_config(place: StandalonePlace, *, store_bytes: int) -> str:
+    """
+    Make the configuration of a server that runs on its own; it includes `TRUST_FILE` from its own folder.
+
+    The same limits as the embedded server's, TLS 1.3 for every client, its log on standard error, and the monitoring
+    page, which asks nobody who they are, on loopback.
+    """
+    return f"""\
+# Made by `tapelog broker-init`; run it again to change this file.
+server_name: tapelog
+listen: {_quoted(place.listen)}
+http: {_quoted(place.monitor)}
+tls {{
+  cert_file: {_quoted(place.certificate)}
+  key_file: {_quoted(place.key)}
+  min_version: "1.3"
+  timeout: 2
 }}
+{_limits(MAX_STANDALONE_CONNECTIONS)}
+{_jetstream(place.store_dir, store_bytes)}
+include {TRUST_FILE}
+"""
+
+
+def render_trust(trust: ServerTrust) -> str:
+    """Make the part that says whose users are recognised; it holds no secret."""
+    return f"""\
 operator: {trust.operator_jwt}
 system_account: {trust.system_account}
 resolver: MEMORY
@@ -108,3 +148,29 @@ resolver_preload: {{
   {trust.system_account}: {trust.system_account_jwt}
 }}
 """
+
+
+def _limits(connections: int) -> str:
+    return f"""\
+max_payload: {MAX_PAYLOAD_BYTES}
+max_control_line: {MAX_CONTROL_LINE_BYTES}
+max_connections: {connections}
+max_pending: {MAX_PENDING_BYTES}
+write_deadline: "5s"
+ping_interval: "10s"
+ping_max: 2"""
+
+
+def _jetstream(store_dir: Path, store_bytes: int) -> str:
+    """`sync_interval: always` because a power cut with the server's default lost seconds of acknowledged events."""
+    return f"""\
+jetstream {{
+  store_dir: {_quoted(store_dir)}
+  max_file_store: {store_bytes}
+  max_memory_store: {MAX_MEMORY_STORE_BYTES}
+  sync_interval: always
+}}"""
+
+
+def _quoted(value: str | Path) -> str:
+    return json.dumps(str(value))

@@ -31,6 +31,9 @@ _PREFIXES: Final = {
     "system": nkeys.PREFIX_BYTE_ACCOUNT,
 }
 
+_JETSTREAM: Final = ("mem_storage", "disk_storage", "streams", "consumer")
+"""An account's limits on JetStream, by their names in its claims."""
+
 MAX_CONNECTIONS: Final = 1024
 """Connections of the account; the embedded server's own limit is lower."""
 
@@ -68,6 +71,71 @@ class ServerTrust:
     system_account_jwt: str
 
 
+class UserMint:
+    """Makes users of one account; needs that account's key and no other, so a service can be given it alone."""
+
+    def __init__(self, account_seed: bytes) -> None:
+        self._account_seed = account_seed
+
+    def __repr__(self) -> str:
+        return f"UserMint(account={_public(self._account_seed)})"
+
+    @classmethod
+    def open(cls, key_file: Path) -> UserMint:
+        """
+        Read an account's key; keys are never made here.
+
+        Raises
+        ------
+        NatsError
+            If the file is readable by others or is not an account's key.
+        """
+        return cls(_load(key_file, nkeys.PREFIX_BYTE_ACCOUNT))
+
+    def mint_user(self, name: str, permissions: Permissions, expires_s: float | None = None) -> str:
+        """
+        Make a user with its own key and permissions; works at once on a running server.
+
+        Parameters
+        ----------
+        name
+            For logs and connection listings; not unique.
+        permissions
+            What the user may publish and subscribe to; nothing else.
+        expires_s
+            After this many seconds the server closes the user's connections; None for never.
+
+        Returns
+        -------
+        str
+            The text of a `.creds` file: secret, hand it over once.
+        """
+        seed = _new_seed(nkeys.PREFIX_BYTE_USER)
+        now = int(time.time())
+        claims: dict[str, Any] = {
+            "iat": now,
+            "iss": _public(self._account_seed),
+            "sub": _public(seed),
+            "name": name,
+            "nats": {
+                "type": "user",
+                "version": 2,
+                "pub": permissions.publish_claims(),
+                "sub": permissions.subscribe_claims(),
+                "subs": _NO_LIMIT,
+                "data": _NO_LIMIT,
+                "payload": _NO_LIMIT,
+            },
+        }
+        if expires_s is not None:
+            claims["exp"] = now + max(1, round(expires_s))
+        jwt = _sign_claims(self._account_seed, claims)
+        return (
+            f"-----BEGIN NATS USER JWT-----\n{jwt}\n------END NATS USER JWT------\n\n"
+            f"-----BEGIN USER NKEY SEED-----\n{seed.decode()}\n------END USER NKEY SEED------\n"
+        )
+
+
 class NatsIdentity:
     """
     The keys of one installation. Use `create`; keep the object only where users are minted.
@@ -82,7 +150,8 @@ class NatsIdentity:
         self._operator_seed = operator_seed
         self._account_seed = account_seed
         self._system_seed = system_seed
-        self.trust = self._make_trust()
+        self._users = UserMint(account_seed)
+        self.trust = self.make_trust()
 
     def __repr__(self) -> str:
         return f"NatsIdentity(account={self.trust.account})"
@@ -103,56 +172,22 @@ class NatsIdentity:
         return cls(seeds["operator"], seeds["account"], seeds["system"])
 
     def mint_user(self, name: str, permissions: Permissions, expires_s: float | None = None) -> str:
-        """
-        Make a user with its own key and permissions; works at once on a running server.
-
-        Parameters
-        ----------
-        name
-            For logs and connection listings; not unique.
-        permissions
-            What the user may publish and subscribe to; nothing else.
-        expires_s
-            After this many seconds the server closes the user's connections; None for never.
-
-        Returns
-        -------
-        str
-            The text of a `.creds` file: secret, hand it over once.
-        """
-        return self._mint(self._account_seed, name, permissions, expires_s)
+        """Make a user of the account; see `UserMint.mint_user`."""
+        return self._users.mint_user(name, permissions, expires_s)
 
     def mint_system_user(self, permissions: Permissions) -> str:
         """Make a user of the system account (server statistics and advisories)."""
-        return self._mint(self._system_seed, SYSTEM_USER, permissions, None)
+        return UserMint(self._system_seed).mint_user(SYSTEM_USER, permissions)
 
-    def _mint(self, account_seed: bytes, name: str, permissions: Permissions, expires_s: float | None) -> str:
-        seed = _new_seed(nkeys.PREFIX_BYTE_USER)
-        now = int(time.time())
-        claims: dict[str, Any] = {
-            "iat": now,
-            "iss": _public(account_seed),
-            "sub": _public(seed),
-            "name": name,
-            "nats": {
-                "type": "user",
-                "version": 2,
-                "pub": permissions.publish_claims(),
-                "sub": permissions.subscribe_claims(),
-                "subs": _NO_LIMIT,
-                "data": _NO_LIMIT,
-                "payload": _NO_LIMIT,
-            },
-        }
-        if expires_s is not None:
-            claims["exp"] = now + max(1, round(expires_s))
-        jwt = _sign_claims(account_seed, claims)
-        return (
-            f"-----BEGIN NATS USER JWT-----\n{jwt}\n------END NATS USER JWT------\n\n"
-            f"-----BEGIN USER NKEY SEED-----\n{seed.decode()}\n------END USER NKEY SEED------\n"
-        )
+    def make_trust(self, *, storage_bytes: int = _NO_LIMIT) -> ServerTrust:
+        """
+        Sign the account for a server's configuration.
 
-    def _make_trust(self) -> ServerTrust:
+        Parameters
+        ----------
+        storage_bytes
+            What all streams together may reserve, told to whoever asks the broker; -1 for the server's own limit.
+        """
         now = int(time.time())
         operator, account, system = map(_public, (self._operator_seed, self._account_seed, self._system_seed))
         operator_jwt = _sign_claims(
@@ -168,14 +203,13 @@ class NatsIdentity:
         return ServerTrust(
             operator_jwt=operator_jwt,
             account=account,
-            account_jwt=self._account_jwt(operator, account, "tapelog", now, storage=_NO_LIMIT),
+            account_jwt=self._account_jwt(operator, account, "tapelog", now, _jetstream_limits(storage_bytes)),
             system_account=system,
-            system_account_jwt=self._account_jwt(operator, system, "system", now, storage=0),
+            system_account_jwt=self._account_jwt(operator, system, "system", now, dict.fromkeys(_JETSTREAM, 0)),
         )
 
-    def _account_jwt(self, operator: str, account: str, name: str, now: int, *, storage: int) -> str:
+    def _account_jwt(self, operator: str, account: str, name: str, now: int, jetstream: dict[str, int]) -> str:
         unlimited = dict.fromkeys(("subs", "data", "payload", "imports", "exports", "leaf"), _NO_LIMIT)
-        jetstream = dict.fromkeys(("mem_storage", "disk_storage", "streams", "consumer"), storage)
         claims = {
             "iat": now,
             "iss": operator,
@@ -191,6 +225,10 @@ class NatsIdentity:
         return _sign_claims(self._operator_seed, claims)
 
 
+def _jetstream_limits(storage_bytes: int) -> dict[str, int]:
+    return {**dict.fromkeys(_JETSTREAM, _NO_LIMIT), "disk_storage": storage_bytes}
+
+
 def _load_or_make(path: Path, prefix: int) -> bytes:
     try:
         descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
@@ -201,6 +239,10 @@ def _load_or_make(path: Path, prefix: int) -> bytes:
             file.write(_new_seed(prefix))
             file.flush()
             os.fsync(file.fileno())
+    return _load(path, prefix)
+
+
+def _load(path: Path, prefix: int) -> bytes:
     if path.stat().st_mode & 0o077:
         raise NatsError(f"{path} holds a private key and is open to others: chmod 600 it")
     seed = path.read_bytes().strip()

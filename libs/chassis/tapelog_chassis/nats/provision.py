@@ -85,6 +85,22 @@ async def provision(connection: Client, *, store_bytes: int, replicas: int = 1) 
         await ensure_consumer(connection, consumer)
 
 
+async def allowed_store_bytes(connection: Client) -> int:
+    """
+    Ask the broker what the streams of its account may take together.
+
+    Raises
+    ------
+    NatsError
+        If the account was signed without a limit; then whoever made the server knows its size.
+    """
+    limits = (await api.request(connection, "INFO")).get("limits", {})
+    allowed = int(limits.get("max_storage", -1))
+    if allowed <= 0:
+        raise NatsError("the broker sets its account no storage limit: give the size of its store (--store-bytes)")
+    return allowed
+
+
 async def ensure_stream(connection: Client, config: dict[str, Any]) -> None:
     """Create one stream, or check that it is so; `TopologyDrift` if it is not."""
     name = config["name"]

@@ -4,7 +4,7 @@ from pathlib import Path
 from typing import Final, Self
 
 from tapelog_chassis.errors import FailedPrecondition
-from tapelog_chassis.nats import NatsIdentity, inbox_prefix, subscriber
+from tapelog_chassis.nats import UserMint, inbox_prefix, subscriber
 
 from tapelog_notify.application.ports import NatsAccess
 
@@ -23,14 +23,15 @@ class IdentityMint:
         Where outside tools connect.
     """
 
-    def __init__(self, identity: NatsIdentity | None, *, url: str) -> None:
+    def __init__(self, identity: UserMint | None, *, url: str) -> None:
         self._identity = identity
         self._url = url
 
     @classmethod
     def open(cls, folder: Path, *, url: str) -> Self:
         """Open the identity in a folder, if there is one; keys are never made here."""
-        return cls(NatsIdentity.create(folder) if (folder / ACCOUNT_KEY).exists() else None, url=url)
+        key = folder / ACCOUNT_KEY
+        return cls(UserMint.open(key) if key.exists() else None, url=url)
 
     @property
     def is_possible(self) -> bool:

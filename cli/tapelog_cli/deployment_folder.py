@@ -1,0 +1,189 @@
+"""The folder of an installation whose parts run on their own: every key, credential and certificate, and the settings.
+
+Nothing in it leaves the machine by itself. What exists is kept, so it can be made again: after an upgrade, to renew
+certificates, to replace a file that was deleted on purpose.
+"""
+
+import os
+import shlex
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final, Literal
+
+from tapelog_chassis.auth import LocalIssuer
+from tapelog_chassis.auth.issuer import KEY_FILE, write_private
+from tapelog_chassis.certificates import AUTHORITY_KEY_FILE, PrivateAuthority
+from tapelog_chassis.errors import ConfigRefusal
+from tapelog_chassis.nats import SERVICES, NatsIdentity
+from tapelog_chassis.nats.config import Pinned, StandalonePlace, render_standalone_config, render_trust
+
+Form = Literal["containers", "processes"]
+
+PORTS: Final[Mapping[str, int]] = {"session": 7101, "render": 7102, "notify": 7103}
+"""Where the services listen when nobody says otherwise; `deploy/compose` has the same."""
+NATS_PORT: Final = 4222
+MONITOR_PORT: Final = 8222
+LOOPBACK_HOSTS: Final = ("localhost", "127.0.0.1", "::1")
+STATE_FOLDERS: Final = ("broker", "objects", "scratch", "session", "render", "notify")
+"""What is kept: the log, the audio, what is being rendered, and a folder of each service's own."""
+IN_CONTAINERS: Final = StandalonePlace(
+    listen=f"0.0.0.0:{NATS_PORT}",
+    monitor=f"127.0.0.1:{MONITOR_PORT}",
+    store_dir=Path("/var/lib/nats"),
+    certificate=Path("/etc/nats/nats.pem"),
+    key=Path("/run/secrets/nats.key"),
+)
+"""The broker as `deploy/compose` mounts its files."""
+
+
+@dataclass(frozen=True, slots=True)
+class Made:
+    """What a run of `broker-init` wrote and kept, as paths relative to its folder."""
+
+    written: list[str]
+    kept: list[str]
+
+    def note(self, name: str, *, is_new: bool) -> None:
+        """Count a file."""
+        (self.written if is_new else self.kept).append(name)
+
+
+def make_deployment(
+    folder: Path,
+    *,
+    form: Form,
+    nats_port: int = NATS_PORT,
+    monitor_port: int = MONITOR_PORT,
+    store_bytes: int | None = None,
+) -> Made:
+    """
+    Make the folder of an installation whose parts run on their own, or complete one.
+
+    Returns
+    -------
+    Made
+        Keys, creds and good certificates are kept; configuration is written anew each time.
+
+    Raises
+    ------
+    ConfigRefusal, NatsError
+        A key that is there is damaged or open to other users, the disk is too full to begin, or the store already has
+        another size.
+    """
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    folder.chmod(0o700)
+    for name in STATE_FOLDERS:
+        (folder / "state" / name).mkdir(mode=0o700, parents=True, exist_ok=True)
+    made = Made([], [])
+    _make_broker(folder, made, form=form, nats_port=nats_port, monitor_port=monitor_port, store_bytes=store_bytes)
+    _make_issuer(folder, made)
+    _make_certificates(folder, made)
+    if form == "containers":
+        _write(folder, "deployment.env", _env_text(compose_environment(folder)), made)
+    else:
+        for name, environment in process_environments(folder, nats_port=nats_port).items():
+            _write(folder, f"env/{name}.env", _env_text(environment), made)
+    return made
+
+
+def compose_environment(folder: Path) -> dict[str, str]:
+    """Return what `deploy/compose/compose.yaml` is filled in with; containers run as the user who owns the files."""
+    return {"TAPELOG_DEPLOYMENT": str(folder), "TAPELOG_UID": str(os.getuid()), "TAPELOG_GID": str(os.getgid())}
+
+
+def process_environments(folder: Path, *, nats_port: int) -> dict[str, dict[str, str]]:
+    """Return the settings of each part as a process of this machine, by the part's name."""
+    state, tls = folder / "state", folder / "tls"
+
+    def of(name: str, **own: object) -> dict[str, str]:
+        values = {
+            "data_dir": state / name,
+            "nats_url": f"tls://127.0.0.1:{nats_port}",
+            "nats_creds": folder / "creds" / f"{name}.creds",
+            "nats_tls_ca": tls / "ca.pem",
+            **own,
+        }
+        return {f"TAPELOG_{key.upper()}": str(value) for key, value in values.items()}
+
+    def served(name: str, **own: object) -> dict[str, str]:
+        return of(
+            name,
+            host="127.0.0.1",
+            port=PORTS[name],
+            tls_certificate=tls / f"{name}.pem",
+            tls_key=tls / f"{name}.key",
+            jwks_path=folder / "identity" / "jwks.json",
+            **own,
+        )
+
+    objects = (state / "objects").as_uri()
+    render, session = (f"127.0.0.1:{PORTS[name]}" for name in ("render", "session"))
+    return {
+        "session": served(
+            "session",
+            issuer_dir=folder / "identity",
+            object_url=objects,
+            render_address=render,
+            render_tls_ca=tls / "ca.pem",
+        ),
+        "render": served("render", session_address=session, session_tls_ca=tls / "ca.pem", spawn_workers="false"),
+        "worker": of("worker", data_dir=state / "scratch", object_url=objects, scratch_dir=state / "scratch"),
+        "notify": served("notify", nats_identity_dir=folder),
+    }
+
+
+def _make_broker(
+    folder: Path, made: Made, *, form: Form, nats_port: int, monitor_port: int, store_bytes: int | None
+) -> None:
+    identity = NatsIdentity.create(folder)
+    (folder / "nats").mkdir(mode=0o700, exist_ok=True)
+    pinned_file = folder / "nats" / "pinned.json"
+    pinned = Pinned.load(pinned_file, port=nats_port, store_bytes=store_bytes)
+    if store_bytes not in (None, pinned.store_bytes):
+        raise ConfigRefusal(
+            f"the store of {folder} was sized to {pinned.store_bytes} bytes and its streams with it, so it cannot "
+            f"become {store_bytes}: leave the size out, or make a new folder"
+        )
+    pinned.save(pinned_file)
+    place = IN_CONTAINERS
+    if form == "processes":
+        place = StandalonePlace(
+            listen=f"127.0.0.1:{nats_port}",
+            monitor=f"127.0.0.1:{monitor_port}",
+            store_dir=folder / "state" / "broker",
+            certificate=folder / "tls" / "nats.pem",
+            key=folder / "tls" / "nats.key",
+        )
+    config = render_standalone_config(place, store_bytes=pinned.store_bytes)
+    _write(folder, "nats/nats.conf", config, made)
+    _write(folder, "nats/trust.conf", render_trust(identity.make_trust(storage_bytes=pinned.store_bytes)), made)
+    for name, permissions in SERVICES.items():
+        path = f"creds/{name}.creds"
+        if (folder / path).exists():
+            made.note(path, is_new=False)
+        else:
+            _write(folder, path, identity.mint_user(name, permissions), made)
+
+
+def _make_issuer(folder: Path, made: Made) -> None:
+    is_new = not (folder / "identity" / KEY_FILE).exists()
+    LocalIssuer.open(folder / "identity", create=True)
+    made.note("identity", is_new=is_new)
+
+
+def _make_certificates(folder: Path, made: Made) -> None:
+    is_new = not (folder / "tls" / AUTHORITY_KEY_FILE).exists()
+    authority = PrivateAuthority.open(folder / "tls")
+    made.note("tls/ca.pem", is_new=is_new)
+    for name in ("nats", *PORTS):
+        made.note(f"tls/{name}.pem", is_new=authority.issue(name, (name, *LOOPBACK_HOSTS)))
+
+
+def _write(folder: Path, name: str, text: str, made: Made) -> None:
+    write_private(folder / name, text.encode())
+    made.note(name, is_new=True)
+
+
+def _env_text(environment: Mapping[str, str]) -> str:
+    return "".join(f"{key}={shlex.quote(value)}\n" for key, value in environment.items())
