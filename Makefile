@@ -13,7 +13,7 @@ help: ## show this list
 
 setup: $(READY) ## make .venv with hash-checked packages, build the DSP kernels
 
-$(READY): requirements-dev.txt pyproject.toml hatch_build.py $(wildcard libs/dsp/tapelog_dsp/kernels/*.c)
+$(READY): requirements-dev.txt pyproject.toml hatch_build.py $(wildcard libs/dsp/tapelog_dsp/kernels/*.[ch])
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Tapelog needs Python 3.11 or newer, this is " + sys.version.split()[0] + ": call make with PYTHON=/path/to/python3.11")'
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements-dev.txt

@@ -9,16 +9,20 @@ Sources: M. Vicanek, "Matched Second Order Digital Filters" (2016), and "Matched
 """
 
 import math
+from typing import Final
 
 import numpy as np
 
 from tapelog_dsp.kernels.call import Float64s
 from tapelog_dsp.units import db_to_gain
 
+NEUTRAL_DB: Final = 1e-6
+"""Below this a band is left out: nobody hears it, and the equations of the shelf lose their last digits."""
+
 
 def bell(frequency_hz: float, gain_db: float, q: float, sample_rate: int) -> Float64s:
     """Return one section ``[1, 5]`` after (s^2 + s A/Q + 1) / (s^2 + s/(A Q) + 1), A^2 the gain at the centre."""
-    if gain_db == 0.0:
+    if abs(gain_db) < NEUTRAL_DB:
         return np.array([[1.0, 0.0, 0.0, 0.0, 0.0]])
     gain = db_to_gain(abs(gain_db))
     w = 2.0 * math.pi * frequency_hz / sample_rate
@@ -43,7 +47,7 @@ def bell(frequency_hz: float, gain_db: float, q: float, sample_rate: int) -> Flo
 
 def high_shelf(frequency_hz: float, gain_db: float, sample_rate: int) -> Float64s:
     """Return one section ``[1, 5]`` after |H|^2 = (1 + g w^4) / (1 + w^4 / g): half the gain in dB at the corner."""
-    if gain_db == 0.0:
+    if abs(gain_db) < NEUTRAL_DB:
         return np.array([[1.0, 0.0, 0.0, 0.0, 0.0]])
     gain = db_to_gain(abs(gain_db))
     corner = 2.0 * frequency_hz / sample_rate

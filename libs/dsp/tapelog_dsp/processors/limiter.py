@@ -26,12 +26,12 @@ from tapelog_dsp.design.interpolators import (
     long128,
 )
 from tapelog_dsp.kernels.call import Float32s
-from tapelog_dsp.kernels.console import apply_curve
+from tapelog_dsp.kernels.console import apply_curve, log2_array
 from tapelog_dsp.kernels.dynamics import limit, limiter_state
 from tapelog_dsp.kernels.interpolation import interpolated_peaks
 from tapelog_dsp.processors.base import Processor
 from tapelog_dsp.processors.delayline import DelayLine
-from tapelog_dsp.units import db_to_gain, gain_to_db
+from tapelog_dsp.units import DB_PER_OCTAVE, db_to_gain, gain_to_db
 
 DILATION_FRAMES: Final = 8
 """A peak between samples is made of its neighbours; they get the same reduction this far to both sides."""
@@ -115,14 +115,20 @@ class _RunningLimiter(Processor):
         self._state = limiter_state(self._shape)
         self.latency_frames = self._detector.lag + reach
         self._delay = DelayLine(channels, self.latency_frames)
-        self._least_gain, self._limited_frames, self._frames = 1.0, 0, 0
+        self._forget_figures()
+
+    def _forget_figures(self) -> None:
+        self._least_gain, self._reduction_sum_db = 1.0, 0.0
+        self._limited_frames, self._frames = 0, 0
 
     def process(self, samples: Audio, start_frame: int) -> Audio:
         del start_frame
         peaks = self._detector.process(samples)
         gains = limit(self._shape, self._ceiling, self._release, self._state, peaks)
         self._least_gain = min(self._least_gain, float(gains.min(initial=1.0)))
-        self._limited_frames += int(np.count_nonzero(gains < 1.0))
+        limited = gains[gains < 1.0]
+        self._reduction_sum_db -= DB_PER_OCTAVE * float(log2_array(limited).sum())
+        self._limited_frames += limited.size
         self._frames += gains.size
         return apply_curve(self._delay.process(samples), gains)
 
@@ -130,11 +136,13 @@ class _RunningLimiter(Processor):
         self._detector.reset()
         self._state[:] = 0
         self._delay.reset()
-        self._least_gain, self._limited_frames, self._frames = 1.0, 0, 0
+        self._forget_figures()
 
     def telemetry(self) -> Mapping[str, float]:
-        """Return the largest gain reduction in dB and the share of time with any."""
+        """Return the largest and the mean gain reduction in dB, positive, and the share of time with any."""
+        frames = max(self._frames, 1)
         return {
-            "gain_reduction_max_db": -gain_to_db(self._least_gain),
-            "limited_share": self._limited_frames / self._frames if self._frames else 0.0,
+            "gain_reduction_max_db": 0.0 - gain_to_db(self._least_gain),
+            "gain_reduction_mean_db": self._reduction_sum_db / frames,
+            "limited_share": self._limited_frames / frames,
         }
