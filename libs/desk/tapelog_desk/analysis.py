@@ -13,6 +13,7 @@ from tapelog_dsp import ENGINE_VERSION, LoudnessMeter, TruePeakMeter
 
 from tapelog_desk.faults import FaultMeter
 from tapelog_desk.files.atomic import atomic_file, file_sha256
+from tapelog_desk.files.flac import FlacCheck
 from tapelog_desk.files.pcm import SampleDigest
 from tapelog_desk.files.readers import Samples, open_audio
 from tapelog_desk.limits import BLOCK_FRAMES, METER_RATE_MAX_HZ
@@ -174,11 +175,16 @@ def analyze_file(path: Path, *, name: str = "", progress: Progress | None = None
         audio = reader.format
         analyzer = Analyzer(audio)
         digest = SampleDigest(audio.bit_depth, is_float=audio.is_float)
+        check = FlacCheck(path, name or path.name) if audio.container == "flac" else None
         while (block := reader.read(BLOCK_FRAMES)).shape[1]:
             analyzer.add(block)
-            digest.add(block)
+            packed = digest.add(block)
+            if check is not None:
+                check.add(packed)
             if progress is not None:
                 progress(min(reader.frames_read / max(reader.declared_frames, reader.frames_read), 1.0))
+        if check is not None:
+            check.finish()
         analysis = analyzer.result(non_finite_samples=reader.non_finite_samples)
         audio.length_frames = reader.frames_read
     analysis.audio.CopyFrom(

@@ -3,7 +3,7 @@
 import time
 from collections.abc import Iterator, Sequence
 from concurrent.futures import Executor, ThreadPoolExecutor
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 import tapelog_dsp as dsp
@@ -77,6 +77,22 @@ class _Tape:
             self.readers[track.id] = stream if executor is None else Prefetched(stream, executor)
 
 
+@contextmanager
+def _decoding_ahead(threads: int) -> Iterator[Executor | None]:
+    """Give an executor, or None for no threads.
+
+    It belongs inside the context that closes the files: a decoder must have come to rest before its file is closed.
+    """
+    if threads < 1:
+        yield None
+        return
+    executor = ThreadPoolExecutor(max_workers=threads, thread_name_prefix="decode")
+    try:
+        yield executor
+    finally:
+        executor.shutdown(wait=True, cancel_futures=True)
+
+
 def mix_blocks(
     recipe: pb.MixRecipe, resolve: Resolve, *, threads: int = 1, progress: Progress | None = None
 ) -> Iterator[dsp.MixBlock]:
@@ -103,12 +119,8 @@ def mix_blocks(
     SourceError, RecipeRefusedError
         A source cannot be used; a setting is beyond the core.
     """
-    with ExitStack() as stack:
-        executor = None
-        if threads > 1:
-            executor = ThreadPoolExecutor(max_workers=threads - 1, thread_name_prefix="decode")
-            stack.callback(executor.shutdown, wait=True, cancel_futures=True)
-        tape = _Tape(recipe, resolve, stack, executor)
+    with ExitStack() as files, _decoding_ahead(threads - 1) as executor:
+        tape = _Tape(recipe, resolve, files, executor)
         try:
             graph = dsp.MixGraph(mix_spec(recipe, tape.channels))
         except dsp.DspError as error:

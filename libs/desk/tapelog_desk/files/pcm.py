@@ -37,13 +37,15 @@ class SampleDigest:
         self._sample_bytes = (bit_depth + 7) // 8
         self._hash = hashlib.sha256()
 
-    def add(self, samples: Samples) -> None:
-        """Take the next decoded block ``[channels, frames]``."""
+    def add(self, samples: Samples) -> bytes:
+        """Take the next decoded block ``[channels, frames]`` and return it packed."""
         if self._float_bits:
-            self._hash.update(pack_floats(samples, self._float_bits))
-            return
-        scaled = np.rint(samples * float(1 << (8 * self._sample_bytes - 1)))
-        self._hash.update(pack_integers(scaled.astype(np.int32), self._sample_bytes))
+            packed = pack_floats(samples, self._float_bits)
+        else:
+            scaled = np.rint(samples * float(1 << (8 * self._sample_bytes - 1)))
+            packed = pack_integers(scaled.astype(np.int32), self._sample_bytes)
+        self._hash.update(packed)
+        return packed
 
     def add_bytes(self, packed: bytes) -> None:
         """Take a block that is packed already."""

@@ -125,13 +125,19 @@ class _LibsndfileDecoder:
             length_frames=file.frames if 0 < file.frames < _LENGTH_UNKNOWN else 0,
             container=sniffed.container,
         )
+        # A FLAC ends where its header says, whatever tag hangs behind it; elsewhere the decoder finds the end.
+        self._left = int(self.format.length_frames) if sniffed.container == "flac" else 0
+        self._counts = self._left > 0
 
     def decode(self, frames: int) -> Samples:
-        block = np.empty((frames, self.format.channels))
+        block = np.empty((min(frames, self._left) if self._counts else frames, self.format.channels))
+        if not block.size:
+            return block.T
         try:
             got: Any = self._file.buffer_read_into(block, dtype="float64")
         except (soundfile.LibsndfileError, RuntimeError) as error:
             raise _damaged(self._name, f"decoding stops with an error: {_text(error)}") from error
+        self._left -= got
         return block[:got].T
 
     def close(self) -> None:

@@ -97,8 +97,12 @@ def _check_fmt(fmt: _Format, name: str) -> int:
     if not (fmt.bits in (32, 64) if fmt.tag == _FLOAT else 8 <= fmt.bits <= 32):
         raise _refused(name, f"its samples have {fmt.bits} {'float' if fmt.tag == _FLOAT else 'PCM'} bits")
     needed = (fmt.bits + 7) // 8
-    stored, rest = divmod(fmt.block_bytes, fmt.channels)
-    return stored if fmt.tag == _PCM and rest == 0 and needed <= stored <= 4 else needed
+    if fmt.block_bytes in (0, needed * fmt.channels):
+        return needed
+    if (fmt.tag, needed, fmt.block_bytes) == (_PCM, 3, 4 * fmt.channels):
+        return 4
+    problem = f"it declares frames of {fmt.block_bytes} bytes for {fmt.channels} channels of {fmt.bits} bits"
+    raise _damaged(name, problem)
 
 
 def _data_bytes(declared: int, available: int, frame_bytes: int, name: str) -> int:
