@@ -48,6 +48,7 @@ async def test_acknowledged_commands_survive_kill_9_and_retries_give_the_first_a
         await eventually(lambda: _begun(studio), within_s=20)
         for round_ in range(ROUNDS):
             queue = [_define(studio, round_, n) for n in range(COMMANDS_PER_ROUND)]
+            await studio.get_song()  # the client waits until the service is back
             goal = len(acknowledged) + KILL_AFTER
             sent |= {request.request_id: request for request in queue}
             async with asyncio.TaskGroup() as group:
