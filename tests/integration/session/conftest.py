@@ -8,7 +8,7 @@ import math
 import struct
 import uuid
 import wave
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -27,6 +27,7 @@ from tapelog_chassis.auth import LocalIssuer
 from tapelog_chassis.event_log import AggregateId, Metadata, StoredEvent
 from tapelog_chassis.event_log.codec import encode
 from tapelog_chassis.event_registry import event_type_of
+from tapelog_chassis.objects import ObjectStore
 from tapelog_chassis.testing import Broker, embedded_nats, eventually
 from tapelog_chassis.topology import pub_subject
 from tapelog_client.calls import Calls
@@ -48,29 +49,22 @@ MEMBERS = {
 }
 
 
-def wav_bytes(frequency_hz: float, length_frames: int = 4800) -> bytes:
-    """A 16-bit mono WAV of a sine."""
-    samples = [round(8000 * math.sin(2 * math.pi * frequency_hz * n / RATE_HZ)) for n in range(length_frames)]
-    out = io.BytesIO()
-    with wave.open(out, "wb") as file:
-        file.setnchannels(1)
-        file.setsampwidth(2)
-        file.setframerate(RATE_HZ)
-        file.writeframes(struct.pack(f"<{length_frames}h", *samples))
-    return out.getvalue()
-
-
 class Studio:
-    """Callers of one running service."""
+    """The people of a project, calling one running service."""
 
-    def __init__(self, channel: Any, issuer: LocalIssuer) -> None:
+    def __init__(self, channel: Any, issuer: LocalIssuer, objects: ObjectStore) -> None:
         self._issuer = issuer
-        self.stub = SessionServiceStub(channel)
+        self.objects = objects
+        self.connect(channel)
         self.project = ""
         self.song = ""
 
+    def connect(self, channel: Any) -> None:
+        """Use another channel from now on."""
+        self.stub = SessionServiceStub(channel)
+
     def calls(self, party: str, *, kind: Any = "person", tenant: str = TENANT, **claims: Any) -> Calls:
-        """Calls of one person."""
+        """Return the calls of one person."""
         token = self._issuer.mint(audiences=["session"], tenant=tenant, party=party, kind=kind, **claims)
         return Calls(StaticTokenSource(token), seed=1)
 
@@ -78,7 +72,7 @@ class Studio:
         """Call an RPC as a person."""
         return await self.calls(party, **claims).unary(getattr(self.stub, rpc), request)
 
-    async def upload(self, party: str, data: bytes, **changes: Any) -> pb.Asset:
+    async def upload(self, party: str, data: bytes, *, chunk_bytes: int = 1000, **changes: Any) -> pb.Asset:
         """Upload bytes as the client does."""
         header = wire.UploadHeader(
             parent=self.project,
@@ -92,8 +86,8 @@ class Studio:
 
         async def requests() -> AsyncIterator[wire.UploadAssetRequest]:
             yield wire.UploadAssetRequest(header=header)
-            for start in range(0, len(data), 1000):
-                yield wire.UploadAssetRequest(chunk=data[start : start + 1000])
+            for start in range(0, len(data), chunk_bytes):
+                yield wire.UploadAssetRequest(chunk=data[start : start + chunk_bytes])
 
         return await self.calls(party).upload(self.stub.UploadAsset, requests())
 
@@ -123,6 +117,83 @@ class Studio:
     async def advance(self, to: pb.Stage.ValueType) -> pb.Song:
         """Advance the stage as the producer."""
         return await self.call("pia", "AdvanceStage", wire.AdvanceStageRequest(song=self.song, to=to))
+
+    async def add_take(self, data: bytes) -> pb.Take:
+        """Upload a file and add it as a take of the lead; it is still to be checked."""
+        asset = await self.upload("rex", data)
+        if not (await self.get_song()).tracks:
+            define = wire.DefineTrackRequest(song=self.song, track="lead-vox", title="Lead Vox", required=True)
+            await self.call("rex", "DefineTrack", define)
+        add = wire.AddTakeRequest(song=self.song, track="lead-vox", asset_sha256=asset.sha256)
+        return (await self.call("rex", "AddTake", add)).takes[-1]
+
+    async def select(self, take: pb.Take) -> pb.Song:
+        """Select a take as the artist."""
+        select = wire.SelectTakeRequest(song=self.song, track=take.track, take=take.id)
+        return await self.call("ana", "SelectTake", select)
+
+    async def approve(self, version: pb.Version) -> None:
+        """Approve a version as artist and producer."""
+        for party in ("ana", "pia"):
+            digest = version.audio[0].sample_digest
+            await self.call(
+                party, "ApproveVersion", wire.ApproveVersionRequest(name=version.name, sample_digest=digest)
+            )
+
+    async def reaches(self, number: int, state: pb.VersionState.ValueType) -> pb.Version:
+        """Wait until the newest version with a number is in a state."""
+        found: list[pb.Version] = []
+
+        async def reached() -> bool:
+            song = await self.get_song()
+            found[:] = [v for v in song.versions if v.number == number and v.state == state]
+            return bool(found)
+
+        await eventually(reached)
+        return found[-1]
+
+    async def keep(self, *contents: bytes) -> None:
+        """Put what a worker would have rendered into the object store."""
+
+        async def once(data: bytes) -> AsyncIterator[bytes]:
+            yield data
+
+        for data in contents:
+            await self.objects.put_stream(once(data), max_bytes=1 << 20)
+
+    @staticmethod
+    def wav(frequency_hz: float, length_frames: int = 4800) -> bytes:
+        """Return a 16-bit mono WAV of a sine."""
+        samples = [round(8000 * math.sin(2 * math.pi * frequency_hz * n / RATE_HZ)) for n in range(length_frames)]
+        out = io.BytesIO()
+        with wave.open(out, "wb") as file:
+            file.setnchannels(1)
+            file.setsampwidth(2)
+            file.setframerate(RATE_HZ)
+            file.writeframes(struct.pack(f"<{length_frames}h", *samples))
+        return out.getvalue()
+
+    @staticmethod
+    def audio(data: bytes, **measured: Any) -> audio_pb2.AudioResult:
+        """Return what a render says of a file."""
+        values = {"integrated_lufs": -14.05, "loudness_range_lu": 6.0, "true_peak_dbtp": -1.2, **measured}
+        return audio_pb2.AudioResult(
+            sha256=hashlib.sha256(data).hexdigest(),
+            sample_digest=hashlib.sha256(b"samples" + data).hexdigest(),
+            size_bytes=len(data),
+            media_type="audio/flac" if data[:4] == b"fLaC" else "audio/wav",
+            format=audio_pb2.AudioFormat(
+                sample_rate_hz=RATE_HZ, channels=2, bit_depth=24, length_frames=4800, container="wav"
+            ),
+            measurements=audio_pb2.Measurements(sample_rate_hz=RATE_HZ, channels=2, length_frames=4800, **values),
+        )
+
+    @staticmethod
+    def recipe(asset_sha256: str, *chain: recipe_pb2.Processor) -> recipe_pb2.MixRecipe:
+        """Return a mix of one lead track with these inserts."""
+        source = recipe_pb2.RecipeSource(asset_sha256=asset_sha256)
+        track = recipe_pb2.RecipeTrack(id="lead-vox", source=source, chain=chain, tags=["vocal"])
+        return recipe_pb2.MixRecipe(sample_rate_hz=RATE_HZ, tracks=[track])
 
 
 class RenderHouse:
@@ -154,7 +225,7 @@ class RenderHouse:
         return stored.event_id
 
     def reference(self, key: str) -> render_pb.RenderReference:
-        """What a render is for."""
+        """Return what a render is for."""
         return render_pb.RenderReference(
             project=self._studio.project.split("/")[1], song=self._studio.song.split("/")[3], key=key, cycle=1
         )
@@ -166,51 +237,52 @@ class RenderHouse:
         event = render_events.RenderSucceeded(attempt=1, result=result, reference=self.reference(key))
         return await self.publish(event, **ids)
 
+    async def fail(self, key: str, **ids: str) -> str:
+        """Publish a failure."""
+        event = render_events.RenderFailed(
+            attempts=3, reason="SOURCE_TRUNCATED", message="the file ends early", reference=self.reference(key)
+        )
+        return await self.publish(event, **ids)
 
-def audio_result(data: bytes, **measured: Any) -> audio_pb2.AudioResult:
-    """What a render says of a file."""
-    values = {"integrated_lufs": -14.05, "loudness_range_lu": 6.0, "true_peak_dbtp": -1.2, **measured}
-    sha256 = hashlib.sha256(data).hexdigest()
-    return audio_pb2.AudioResult(
-        sha256=sha256,
-        sample_digest=hashlib.sha256(b"samples" + data).hexdigest(),
-        size_bytes=len(data),
-        media_type="audio/flac" if data[:4] == b"fLaC" else "audio/wav",
-        format=audio_pb2.AudioFormat(
-            sample_rate_hz=RATE_HZ, channels=2, bit_depth=24, length_frames=4800, container="wav"
-        ),
-        measurements=audio_pb2.Measurements(sample_rate_hz=RATE_HZ, channels=2, length_frames=4800, **values),
-    )
+    async def measure(self, take: pb.Take, **measured: Any) -> str:
+        """Publish the analysis of a take."""
+        measurements = audio_pb2.Measurements(sample_rate_hz=RATE_HZ, channels=1, length_frames=4800, **measured)
+        form = audio_pb2.AudioFormat(sample_rate_hz=RATE_HZ, channels=1, bit_depth=16, length_frames=4800)
+        result = audio_pb2.AudioResult(sha256=take.asset_sha256, measurements=measurements, format=form)
+        return await self.succeed(f"takes/{take.id}", result)
 
+    async def record(self, data: bytes) -> pb.Take:
+        """Bring the agreed song to MIXING with one checked, selected take."""
+        studio = self._studio
+        await studio.advance(pb.STAGE_RECORDING)
+        take = await studio.add_take(data)
+        await studio.select(take)
+        await self.measure(take)
 
-@pytest.fixture
-def make_wav() -> Callable[..., bytes]:
-    """Make a small WAV file."""
-    return wav_bytes
+        async def checked() -> bool:
+            return (await studio.get_song()).takes[0].check_state == pb.TAKE_CHECK_STATE_PASSED
 
-
-@pytest.fixture
-def make_audio() -> Callable[..., audio_pb2.AudioResult]:
-    """Make what a render says of a file."""
-    return audio_result
+        await eventually(checked)
+        await studio.advance(pb.STAGE_MIXING)
+        return take
 
 
 @pytest.fixture
 async def broker(tmp_path: Path) -> AsyncIterator[Broker]:
-    """A real broker with the whole topology."""
+    """Run a real broker with the whole topology."""
     async with embedded_nats(tmp_path / "nats") as running:
         yield running
 
 
 @pytest.fixture
 def issuer(tmp_path: Path) -> LocalIssuer:
-    """The local issuer of the data folder."""
+    """Make the local issuer of the data folder."""
     return LocalIssuer.open(tmp_path / "data" / "identity", create=True)
 
 
 @pytest.fixture
 def settings(tmp_path: Path, broker: Broker, issuer: LocalIssuer) -> SessionSettings:
-    """Settings of a service on that broker; nobody renders."""
+    """Return settings of a service on that broker; nobody renders."""
     creds = tmp_path / "session.creds"
     creds.write_text(broker.creds("session"))
     return SessionSettings(
@@ -224,13 +296,15 @@ def settings(tmp_path: Path, broker: Broker, issuer: LocalIssuer) -> SessionSett
 
 @contextlib.asynccontextmanager
 async def _serving(settings: SessionSettings) -> AsyncIterator[str]:
-    stop, address = asyncio.Event(), asyncio.get_running_loop().create_future()
+    stop = asyncio.Event()
+    address: asyncio.Future[str] = asyncio.get_running_loop().create_future()
     async with asyncio.TaskGroup() as group:
-        task = group.create_task(run(settings, ready=lambda **fields: address.set_result(fields["address"]), stop=stop))
-        waiting: Awaitable[Any] = asyncio.wait({task, address}, return_when=asyncio.FIRST_COMPLETED)
-        await waiting
+        task = group.create_task(
+            run(settings, ready=lambda **fields: address.set_result(str(fields["address"])), stop=stop)
+        )
+        await asyncio.wait({task, address}, return_when=asyncio.FIRST_COMPLETED)
         try:
-            yield str(address.result())
+            yield address.result()
         finally:
             stop.set()
 
@@ -243,42 +317,31 @@ def serving() -> Any:
 
 @pytest.fixture
 async def studio(settings: SessionSettings, issuer: LocalIssuer) -> AsyncIterator[Studio]:
-    """Callers of a running service."""
+    """Call a running service."""
     async with _serving(settings) as address, open_channel(address) as channel:
-        yield Studio(channel, issuer)
+        yield Studio(channel, issuer, ObjectStore(settings.objects_url))
+
+
+@pytest.fixture
+async def booked(studio: Studio) -> Studio:
+    """Book a project and a song."""
+    await studio.begin(external_ref="BOOK-4711")
+    return studio
 
 
 @pytest.fixture
 async def renders(broker: Broker, studio: Studio) -> RenderHouse:
-    """Whoever publishes the ends of renders."""
+    """Publish the ends of renders."""
     return RenderHouse(await broker.connect("notify"), studio)
 
 
 @pytest.fixture
-def make_recipe() -> Callable[..., recipe_pb2.MixRecipe]:
-    """Make a mix recipe of one lead track, with these inserts."""
-
-    def make(asset: pb.Asset, *chain: recipe_pb2.Processor) -> recipe_pb2.MixRecipe:
-        source = recipe_pb2.RecipeSource(asset_sha256=asset.sha256)
-        track = recipe_pb2.RecipeTrack(id="lead-vox", source=source, chain=chain, tags=["vocal"])
-        return recipe_pb2.MixRecipe(sample_rate_hz=RATE_HZ, tracks=[track])
-
-    return make
-
-
-async def version_reaches(studio: Studio, number: int, state: pb.VersionState.ValueType) -> pb.Song:
-    """Wait until a version of the song is in a state."""
-    found: list[pb.Song] = []
-
-    async def reached() -> bool:
-        found[:] = [await studio.get_song()]
-        return any(v.number == number and v.state == state for v in found[0].versions)
-
-    await eventually(reached)
-    return found[0]
+def studio_class() -> type[Studio]:
+    """Return the callers' class, for tests that run the service in another way."""
+    return Studio
 
 
 @pytest.fixture
-def reaches() -> Any:
-    """Wait for a version's state."""
-    return version_reaches
+def render_house_class() -> type[RenderHouse]:
+    """Return the class of those who publish the ends of renders, for the same."""
+    return RenderHouse

@@ -87,12 +87,12 @@ async def _persist(name: str, step: StepT, handle: Callable[[StepT], Awaitable[N
         except (RenderUnavailable, Unavailable, Aborted, LogUnavailable) as failure:
             advised_s = getattr(failure, "retry_after_s", None) or 0.0
             if attempt % ALERT_AFTER == 0:
-                _log.error("process waits", process=name, event=step.label, attempts=attempt, cause=str(failure))
+                _log.error("process waits", process=name, at=step.label, attempts=attempt, cause=str(failure))
         except Exception as failure:  # noqa: BLE001 - whatever it is, it is logged and stops the process
             unexpected += 1
-            _log.warning("process failed at an event", process=name, event=step.label, cause=repr(failure))
+            _log.warning("process failed at an event", process=name, at=step.label, cause=repr(failure))
             if unexpected >= UNEXPECTED_MAX or not _may_pass(failure):
-                _log.exception("process stopped, a person is needed", process=name, event=step.label, alert=True)
+                _log.exception("process stopped, a person is needed", process=name, at=step.label, alert=True)
                 return False
         else:
             return True
