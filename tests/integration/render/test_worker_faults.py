@@ -19,23 +19,25 @@ from tapelog_chassis.nats.api import request
 from tapelog_chassis.testing import eventually, new_event
 from tapelog_render.application.events import REGISTRY, job_aggregate
 
-from .conftest import ENDED, TENANT, Studio, StudioFactory, analysis_job, mix_job, mix_recipe, put_audio, tone
+from .conftest import StudioFactory
+from .material import SONG, analysis_job, mix_job, mix_recipe, put_audio, tone
+from .studio import ENDED, TENANT, Studio
 
 
 async def _long_mix(studio: Studio, *, seconds: float = 40.0) -> RenderJob:
-    """A mix that takes a few seconds to render."""
+    """Make a mix that takes about a second to render."""
     assets = [await put_audio(studio.objects, studio.folder, tone(seconds, 110.0 * (n + 1), seed=n)) for n in range(8)]
     return mix_job(mix_recipe(assets))
 
 
 async def _assert_ended_once(studio: Studio, job: RenderJob) -> None:
-    """One RenderSucceeded, one settlement, and the object is what its name says."""
+    """Check: one RenderSucceeded, one settlement, and the object is what its name says."""
     assert job.state == JobState.JOB_STATE_SUCCEEDED, job.error
     names = await studio.event_names(job.name)
     assert names.count("RenderSucceeded") == 1
     assert names[-1] == "RenderSucceeded"
-    await studio.usage(states={UsageState.USAGE_STATE_SETTLED})
-    settled = [event for event in await studio.usage_events() if isinstance(event, UsageSettled)]
+    await studio.usage(SONG, states={UsageState.USAGE_STATE_SETTLED})
+    settled = [event for event in await studio.usage_events(SONG) if isinstance(event, UsageSettled)]
     assert [event.entry.job for event in settled] == [job.name.removeprefix("renderJobs/")]
     for audio in job.result.audio:
         stored = studio.objects.local_path(audio.sha256)
@@ -99,7 +101,7 @@ async def test_a_job_whose_engine_dies_is_tried_again(studio: Studio):
 
 
 async def test_a_job_that_exceeds_its_time_limit_three_times_fails_and_others_go_on(open_studio: StudioFactory):
-    """A job that can never end ends as FAILED with its reason after three attempts, is not billed, and blocks nobody."""
+    """A job that can never end fails with its reason after three attempts, is not billed, and blocks nobody."""
     async with open_studio(job_time_limit_s=0.4, job_memory_limit_mib=4096) as studio:
         poison = await studio.create(await _long_mix(studio))
         asset = await put_audio(studio.objects, studio.folder, tone(0.5, 440.0))
@@ -110,7 +112,7 @@ async def test_a_job_that_exceeds_its_time_limit_three_times_fails_and_others_go
         assert ended.attempts == 3
         assert "TIME_LIMIT_REACHED" in str(ended.error.details[0])
         assert (await studio.event_names(poison.name)).count("RenderFailed") == 1
-        await studio.usage(states={UsageState.USAGE_STATE_RELEASED})
+        await studio.usage(SONG, states={UsageState.USAGE_STATE_RELEASED})
         assert await studio.queue_depth() == 0
 
 
@@ -201,9 +203,9 @@ async def test_the_broker_killed_twice_under_load_loses_and_doubles_nothing(stud
         ended = await _ended_patiently(studio, job.name)
         assert ended.state == JobState.JOB_STATE_SUCCEEDED
         assert (await studio.event_names(job.name)).count("RenderSucceeded") == 1
-    entries = await studio.usage(states={UsageState.USAGE_STATE_SETTLED})
+    entries = await studio.usage(SONG, states={UsageState.USAGE_STATE_SETTLED})
     assert len(entries) == len({entry.usage_key for entry in entries}) == 20
-    settled = [event for event in await studio.usage_events() if isinstance(event, UsageSettled)]
+    settled = [event for event in await studio.usage_events(SONG) if isinstance(event, UsageSettled)]
     assert len(settled) == 20
 
     async def is_empty() -> bool:
