@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import dataclasses
+import hashlib
 import uuid
 from collections.abc import AsyncIterator, Sequence
 from pathlib import Path
@@ -11,6 +12,7 @@ from typing import Any, Final
 import grpc
 import psutil
 from nats.aio.client import Client
+from tapelog.render.v1.events_pb2 import UsageSettled
 from tapelog.render.v1.render_service_pb2 import (
     CreateRenderJobRequest,
     GetRenderJobRequest,
@@ -18,7 +20,7 @@ from tapelog.render.v1.render_service_pb2 import (
     WatchRenderJobRequest,
 )
 from tapelog.render.v1.render_service_pb2_grpc import RenderServiceStub
-from tapelog.render.v1.resources_pb2 import JobState, RenderJob, UsageEntry
+from tapelog.render.v1.resources_pb2 import JobState, RenderJob, UsageEntry, UsageState
 from tapelog.session.v1.resources_pb2 import Role
 from tapelog.session.v1.session_service_pb2 import CheckPermissionRequest, CheckPermissionResponse
 from tapelog.session.v1.session_service_pb2_grpc import SessionServiceServicer, add_SessionServiceServicer_to_server
@@ -39,7 +41,7 @@ from tapelog_render.application.events import REGISTRY, job_aggregate
 from tapelog_render.main import run
 from tapelog_render.settings import RenderSettings
 
-from .material import PROJECT
+from .material import PROJECT, SONG, mix_job, mix_recipe, put_audio, tone
 
 TENANT: Final = "acme"
 ENDED: Final = {JobState.JOB_STATE_SUCCEEDED, JobState.JOB_STATE_FAILED, JobState.JOB_STATE_CANCELLED}
@@ -73,6 +75,7 @@ class Studio:
     pool: WorkerPool
     folder: Path
     stop: asyncio.Event
+    settings: RenderSettings
 
     def caller(
         self, party: str = "svc-session", *, kind: Kind = "service", tenant: str = TENANT, roles: Sequence[str] = ()
@@ -181,21 +184,20 @@ async def running_studio(
         for name in ("render", "worker"):
             creds[name] = folder / f"{name}.creds"
             creds[name].write_text(broker.creds(name))
-        values = {
-            "data_dir": folder,
-            "nats_url": broker.url,
-            "nats_creds": creds["render"],
-            "worker_nats_creds": creds["worker"],
-            "session_address": session.address,
-            "workers": workers,
-            "heartbeat_s": ack_wait_s / 4,
-            "worker_drain_s": 5.0,
-            "drain_s": 1.0,
-            "log_level": "warning",
-            **settings,
-        }
+        values = RenderSettings(
+            data_dir=folder,
+            nats_url=broker.url,
+            nats_creds=creds["render"],
+            worker_nats_creds=creds["worker"],
+            session_address=session.address,
+            workers=workers,
+            heartbeat_s=ack_wait_s / 4,
+            worker_drain_s=5.0,
+            drain_s=1.0,
+            log_level="warning",
+        ).model_copy(update=settings)
         async with (
-            serving(RenderSettings(**values)) as (ready, stop),
+            serving(values) as (ready, stop),
             grpc.aio.insecure_channel(str(ready["address"])) as channel,
         ):
             yield Studio(
@@ -207,6 +209,7 @@ async def running_studio(
                 pool=ready["workers"],
                 folder=folder,
                 stop=stop,
+                settings=values,
             )
 
 
@@ -228,3 +231,24 @@ async def serving(settings: RenderSettings) -> AsyncIterator[tuple[dict[str, Any
     finally:
         stop.set()
         await service
+
+
+async def long_mix(studio: Studio, *, seconds: float = 40.0, song: str = SONG) -> RenderJob:
+    """Make a mix that takes about a second to render."""
+    assets = [await put_audio(studio.objects, studio.folder, tone(seconds, 110.0 * (n + 1), seed=n)) for n in range(8)]
+    return mix_job(mix_recipe(assets), song=song)
+
+
+async def assert_ended_once(studio: Studio, job: RenderJob) -> None:
+    """Check: one RenderSucceeded, one settlement, and the object is what its name says."""
+    assert job.state == JobState.JOB_STATE_SUCCEEDED, job.error
+    names = await studio.event_names(job.name)
+    assert names.count("RenderSucceeded") == 1
+    assert names[-1] == "RenderSucceeded"
+    await studio.usage(job.reference.song, states={UsageState.USAGE_STATE_SETTLED})
+    settled = [event for event in await studio.usage_events(job.reference.song) if isinstance(event, UsageSettled)]
+    assert [event.entry.job for event in settled] == [job.name.removeprefix("renderJobs/")]
+    for audio in job.result.audio:
+        stored = studio.objects.local_path(audio.sha256)
+        assert stored is not None
+        assert hashlib.sha256(stored.read_bytes()).hexdigest() == audio.sha256

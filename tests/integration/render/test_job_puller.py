@@ -9,7 +9,7 @@ from tapelog.render.v1.resources_pb2 import PriorityClass, RenderKind
 from tapelog_chassis.testing import Broker, embedded_nats, eventually
 from tapelog_render.adapters.job_puller import JobPuller
 from tapelog_render.adapters.job_queue import JetStreamJobQueue
-from tapelog_render.application.ports import JobKey
+from tapelog_render.application.ports import JobKey, QueueUnavailable
 
 MIX = RenderKind.RENDER_KIND_MIX
 BULK, STANDARD, INTERACTIVE = (
@@ -83,7 +83,7 @@ async def test_an_idle_worker_takes_up_after_the_broker_was_killed(broker: Broke
         async def is_queued() -> bool:
             try:
                 return await queue.publish(JobKey("acme", "job-a"), MIX, STANDARD)
-            except Exception:  # noqa: BLE001 - whatever it says while the broker comes back
+            except QueueUnavailable:
                 return False
 
         await eventually(is_queued)
