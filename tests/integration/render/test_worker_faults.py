@@ -1,14 +1,15 @@
 """Workers, engines and the broker die, hang and stop in the middle of jobs; every job still ends once, billed once."""
 
 import contextlib
-import hashlib
 import os
 import signal
 import uuid
+from collections.abc import AsyncIterator
 
 import grpc
 import psutil
 import pytest
+import pytest_asyncio
 from tapelog.render.v1.events_pb2 import RenderAttemptFailed, RenderRequested, UsageSettled
 from tapelog.render.v1.render_service_pb2 import BatchCreateRenderJobsRequest
 from tapelog.render.v1.resources_pb2 import JobState, RenderJob, UsageState
@@ -19,51 +20,24 @@ from tapelog_chassis.nats.api import request
 from tapelog_chassis.testing import eventually, new_event
 from tapelog_render.application.events import REGISTRY, job_aggregate
 
-from .conftest import ENDED, TENANT, Studio, StudioFactory, analysis_job, mix_job, mix_recipe, put_audio, tone
+from .conftest import StudioFactory
+from .material import SONG, analysis_job, mix_job, mix_recipe, put_audio, tone
+from .studio import ENDED, TENANT, Studio, assert_ended_once, long_mix, running_studio
+
+pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 
-async def _long_mix(studio: Studio, *, seconds: float = 40.0) -> RenderJob:
-    """A mix that takes a few seconds to render."""
-    assets = [await put_audio(studio.objects, studio.folder, tone(seconds, 110.0 * (n + 1), seed=n)) for n in range(8)]
-    return mix_job(mix_recipe(assets))
-
-
-async def _assert_ended_once(studio: Studio, job: RenderJob) -> None:
-    """One RenderSucceeded, one settlement, and the object is what its name says."""
-    assert job.state == JobState.JOB_STATE_SUCCEEDED, job.error
-    names = await studio.event_names(job.name)
-    assert names.count("RenderSucceeded") == 1
-    assert names[-1] == "RenderSucceeded"
-    await studio.usage(states={UsageState.USAGE_STATE_SETTLED})
-    settled = [event for event in await studio.usage_events() if isinstance(event, UsageSettled)]
-    assert [event.entry.job for event in settled] == [job.name.removeprefix("renderJobs/")]
-    for audio in job.result.audio:
-        stored = studio.objects.local_path(audio.sha256)
-        assert stored is not None
-        assert hashlib.sha256(stored.read_bytes()).hexdigest() == audio.sha256
-
-
-async def test_a_worker_killed_in_the_middle_of_a_job_is_replaced_and_its_job_done_once(studio: Studio):
-    """After kill -9 another worker finishes; the orphaned engine is gone; the killed worker is started again."""
-    job = await studio.create(await _long_mix(studio))
-    running = await studio.running(job.name)
-    victim, engine = studio.worker_of(running), studio.engine_of(running)
-    victim.kill()
-    ended = await studio.ended(job.name)
-    await _assert_ended_once(studio, ended)
-    assert ended.attempts == 2
-    assert ended.worker != running.worker
-    lost = [REGISTRY.decode(event) for event in await studio.events(job.name)][2]
-    assert isinstance(lost, RenderAttemptFailed)
-    assert lost.reason == "WORKER_LOST"
-    assert not engine.is_running() or engine.status() == psutil.STATUS_ZOMBIE
-    await eventually(lambda: len(studio.pool.statistics.pids) == 2)
-    assert await studio.queue_depth() == 0
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def studio(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Studio]:
+    """Run one studio with two workers and a short lease for the tests of this file."""
+    folder = tmp_path_factory.mktemp("studio")
+    async with running_studio(folder, reconcile_every_s=0.2, reconcile_grace_s=0.0) as running:
+        yield running
 
 
 async def test_a_worker_that_hung_and_comes_back_records_nothing(studio: Studio):
     """A stopped worker loses its lease; continued, it discards its result, for the job is another's by then."""
-    job = await studio.create(await _long_mix(studio, seconds=20.0))
+    job = await studio.create(await long_mix(studio, seconds=20.0, song="sng-hung"))
     running = await studio.running(job.name)
     zombie = [studio.worker_of(running), studio.engine_of(running)]
     for process in zombie:
@@ -71,7 +45,7 @@ async def test_a_worker_that_hung_and_comes_back_records_nothing(studio: Studio)
     ended = await studio.ended(job.name)
     for process in zombie:
         process.resume()
-    await _assert_ended_once(studio, ended)
+    await assert_ended_once(studio, ended)
     # It is alive and takes work again: it was fenced off, not broken.
     asset = await put_audio(studio.objects, studio.folder, tone(0.5, 440.0))
     os.kill(studio.worker_of(ended).pid, signal.SIGSTOP)
@@ -85,11 +59,11 @@ async def test_a_worker_that_hung_and_comes_back_records_nothing(studio: Studio)
 
 async def test_a_job_whose_engine_dies_is_tried_again(studio: Studio):
     """Kill -9 of the engine costs an attempt, not the job and not the worker."""
-    job = await studio.create(await _long_mix(studio))
+    job = await studio.create(await long_mix(studio, song="sng-engine"))
     running = await studio.running(job.name)
     studio.engine_of(running).kill()
     ended = await studio.ended(job.name)
-    await _assert_ended_once(studio, ended)
+    await assert_ended_once(studio, ended)
     assert ended.attempts == 2
     failed = [REGISTRY.decode(event) for event in await studio.events(job.name)][2]
     assert isinstance(failed, RenderAttemptFailed)
@@ -99,9 +73,9 @@ async def test_a_job_whose_engine_dies_is_tried_again(studio: Studio):
 
 
 async def test_a_job_that_exceeds_its_time_limit_three_times_fails_and_others_go_on(open_studio: StudioFactory):
-    """A job that can never end ends as FAILED with its reason after three attempts, is not billed, and blocks nobody."""
+    """A job that can never end fails with its reason after three attempts, is not billed, and blocks nobody."""
     async with open_studio(job_time_limit_s=0.4, job_memory_limit_mib=4096) as studio:
-        poison = await studio.create(await _long_mix(studio))
+        poison = await studio.create(await long_mix(studio))
         asset = await put_audio(studio.objects, studio.folder, tone(0.5, 440.0))
         good = [await studio.create(analysis_job(asset)) for _ in range(4)]
         assert {(await studio.ended(job.name)).state for job in good} == {JobState.JOB_STATE_SUCCEEDED}
@@ -110,52 +84,38 @@ async def test_a_job_that_exceeds_its_time_limit_three_times_fails_and_others_go
         assert ended.attempts == 3
         assert "TIME_LIMIT_REACHED" in str(ended.error.details[0])
         assert (await studio.event_names(poison.name)).count("RenderFailed") == 1
-        await studio.usage(states={UsageState.USAGE_STATE_RELEASED})
+        await studio.usage(SONG, states={UsageState.USAGE_STATE_RELEASED})
         assert await studio.queue_depth() == 0
 
 
-async def test_a_worker_asked_to_stop_gives_its_job_back(open_studio: StudioFactory):
-    """SIGTERM, and a job that outlasts the drain: another worker does it at once, and no attempt is used up."""
-    async with open_studio(worker_drain_s=0.1, ack_wait_s=30.0) as studio:
-        job = await studio.create(await _long_mix(studio))
-        running = await studio.running(job.name)
-        studio.worker_of(running).terminate()
-        ended = await studio.ended(job.name)
-        await _assert_ended_once(studio, ended)
-        given_back = [REGISTRY.decode(event) for event in await studio.events(job.name)][2]
-        assert isinstance(given_back, RenderAttemptFailed)
-        assert given_back.reason == "WORKER_STOPPED"
+async def _digests_of_a_batch(studio: Studio) -> list[tuple[str, str]]:
+    assets = [await put_audio(studio.objects, studio.folder, tone(1.0, 200.0 + n, seed=n)) for n in range(3)]
+    jobs = [mix_job(mix_recipe(assets, gain_db=-3.0 * n), key=f"mixVersions/{n}") for n in range(4)]
+    batch = await studio.stub.BatchCreateRenderJobs(
+        BatchCreateRenderJobsRequest(jobs=jobs, request_id=str(uuid.uuid4())), metadata=studio.caller()
+    )
+    ended = [await studio.ended(job.name) for job in batch.jobs]
+    return [(job.result.audio[0].sha256, job.result.audio[0].sample_digest) for job in ended]
 
 
-async def test_one_worker_and_two_workers_make_the_same_bytes(open_studio: StudioFactory):
+async def test_one_worker_and_two_workers_make_the_same_bytes(studio: Studio, open_studio: StudioFactory):
     """The same batch gives the same digests, whoever renders it and beside whatever else."""
-    digests = {}
-    for workers in (1, 2):
-        async with open_studio(workers=workers) as studio:
-            assets = [await put_audio(studio.objects, studio.folder, tone(1.0, 200.0 + n, seed=n)) for n in range(3)]
-            jobs = [mix_job(mix_recipe(assets, gain_db=-3.0 * n), key=f"mixVersions/{n}") for n in range(4)]
-            batch = await studio.stub.BatchCreateRenderJobs(
-                BatchCreateRenderJobsRequest(jobs=jobs, request_id=str(uuid.uuid4())), metadata=studio.caller()
-            )
-            ended = [await studio.ended(job.name) for job in batch.jobs]
-            digests[workers] = [(job.result.audio[0].sha256, job.result.audio[0].sample_digest) for job in ended]
-    assert digests[1] == digests[2]
-    assert len(set(digests[1])) == 4
+    two = await _digests_of_a_batch(studio)
+    async with open_studio(workers=1) as alone:
+        one = await _digests_of_a_batch(alone)
+    assert one == two
+    assert len(set(one)) == 4
 
 
-async def test_a_job_lost_between_log_and_queue_is_queued_again(open_studio: StudioFactory):
+async def test_a_job_lost_between_log_and_queue_is_queued_again(studio: Studio):
     """The reconciler finds a job that is open in the log and missing from the queue."""
-    async with open_studio(reconcile_every_s=0.2, reconcile_grace_s=0.0) as studio:
-        asset = await put_audio(studio.objects, studio.folder, tone(0.5, 440.0))
-        job_id = "job-lost"
-        wanted = analysis_job(asset)
-        known = await studio.create(wanted)
-        lost = RenderJob()
-        lost.CopyFrom(known)
-        lost.name = f"renderJobs/{job_id}"
-        await _record(studio, job_id, lost)
-        ended = await studio.ended(lost.name)
-        assert ended.state == JobState.JOB_STATE_SUCCEEDED
+    asset = await put_audio(studio.objects, studio.folder, tone(0.5, 440.0))
+    lost = RenderJob()
+    lost.CopyFrom(await studio.create(analysis_job(asset)))
+    lost.name = "renderJobs/job-lost"
+    await _record(studio, "job-lost", lost)
+    ended = await studio.ended(lost.name)
+    assert ended.state == JobState.JOB_STATE_SUCCEEDED
 
 
 async def test_a_message_that_names_no_job_leaves_the_queue(studio: Studio):
@@ -166,51 +126,53 @@ async def test_a_message_that_names_no_job_leaves_the_queue(studio: Studio):
     async def is_gone() -> bool:
         return await studio.queue_depth() == 0
 
-    await eventually(is_gone)
+    await eventually(is_gone, within_s=30)
 
 
 @pytest.mark.faults
-async def test_a_job_that_no_worker_takes_ends_as_undeliverable(studio: Studio):
+async def test_a_job_that_no_worker_takes_ends_as_undeliverable(open_studio: StudioFactory):
     """Digested for an engine that nobody runs, handed out to the limit, it fails with a reason and leaves the queue."""
-    await _limit_deliveries(studio, 2)
-    asset = await put_audio(studio.objects, studio.folder, tone(0.5, 440.0))
-    other = RenderJob()
-    other.CopyFrom(await studio.create(analysis_job(asset)))
-    other.name, other.render_digest = "renderJobs/job-other", "0" * 64
-    await _record(studio, "job-other", other)
-    ended = await studio.ended(other.name)
-    assert ended.state == JobState.JOB_STATE_FAILED
-    assert "UNDELIVERABLE" in str(ended.error.details[0])
-    assert await studio.queue_depth() == 0
+    async with open_studio() as studio:
+        await _limit_deliveries(studio, 2)
+        asset = await put_audio(studio.objects, studio.folder, tone(0.5, 440.0))
+        other = RenderJob()
+        other.CopyFrom(await studio.create(analysis_job(asset)))
+        other.name, other.render_digest = "renderJobs/job-other", "0" * 64
+        await _record(studio, "job-other", other)
+        ended = await studio.ended(other.name)
+        assert ended.state == JobState.JOB_STATE_FAILED
+        assert "UNDELIVERABLE" in str(ended.error.details[0])
+        assert await studio.queue_depth() == 0
 
 
 @pytest.mark.faults
-async def test_the_broker_killed_twice_under_load_loses_and_doubles_nothing(studio: Studio):
+async def test_the_broker_killed_twice_under_load_loses_and_doubles_nothing(open_studio: StudioFactory):
     """Twenty jobs, nats-server killed twice with kill -9, one worker as well: every job ends once, billed once."""
-    assets = [await put_audio(studio.objects, studio.folder, tone(45.0, 200.0 + n, seed=n)) for n in range(6)]
-    jobs = [mix_job(mix_recipe(assets, gain_db=-0.5 * n), key=f"mixVersions/{n}") for n in range(20)]
-    created = [await studio.create(job) for job in jobs]
-    await studio.ended(created[1].name)
-    await studio.broker.kill()
-    await _ended_patiently(studio, created[6].name)
-    await eventually(lambda: len(studio.pool.statistics.pids) == 2, within_s=20)
-    psutil.Process(studio.pool.statistics.pids[0]).kill()
-    await _ended_patiently(studio, created[10].name)
-    await studio.broker.kill()
-    for job in created:
-        ended = await _ended_patiently(studio, job.name)
-        assert ended.state == JobState.JOB_STATE_SUCCEEDED
-        assert (await studio.event_names(job.name)).count("RenderSucceeded") == 1
-    entries = await studio.usage(states={UsageState.USAGE_STATE_SETTLED})
-    assert len(entries) == len({entry.usage_key for entry in entries}) == 20
-    settled = [event for event in await studio.usage_events() if isinstance(event, UsageSettled)]
-    assert len(settled) == 20
+    async with open_studio() as studio:
+        assets = [await put_audio(studio.objects, studio.folder, tone(45.0, 200.0 + n, seed=n)) for n in range(6)]
+        jobs = [mix_job(mix_recipe(assets, gain_db=-0.5 * n), key=f"mixVersions/{n}") for n in range(20)]
+        created = [await studio.create(job) for job in jobs]
+        await studio.ended(created[1].name)
+        await studio.broker.kill()
+        await _ended_patiently(studio, created[6].name)
+        await eventually(lambda: len(studio.pool.statistics.pids) == 2, within_s=20)
+        psutil.Process(studio.pool.statistics.pids[0]).kill()
+        await _ended_patiently(studio, created[10].name)
+        await studio.broker.kill()
+        for job in created:
+            ended = await _ended_patiently(studio, job.name)
+            assert ended.state == JobState.JOB_STATE_SUCCEEDED
+            assert (await studio.event_names(job.name)).count("RenderSucceeded") == 1
+        entries = await studio.usage(SONG, states={UsageState.USAGE_STATE_SETTLED})
+        assert len(entries) == len({entry.usage_key for entry in entries}) == 20
+        settled = [event for event in await studio.usage_events(SONG) if isinstance(event, UsageSettled)]
+        assert len(settled) == 20
 
-    async def is_empty() -> bool:
-        return await studio.queue_depth() == 0
+        async def is_empty() -> bool:
+            return await studio.queue_depth() == 0
 
-    await eventually(is_empty, within_s=30)
-    assert studio.broker.server.restarts == 2
+        await eventually(is_empty, within_s=30)
+        assert studio.broker.server.restarts == 2
 
 
 async def _ended_patiently(studio: Studio, name: str) -> RenderJob:

@@ -33,10 +33,12 @@ class At:
 
     @property
     def event_id(self) -> str:
+        """Name the event."""
         return f"event-{self.sequence}"
 
     @property
     def time(self) -> datetime:
+        """Return one second per event."""
         return START + timedelta(seconds=self.sequence)
 
 
@@ -48,6 +50,7 @@ class History:
         self.events: list[Message] = []
 
     def add(self, events: Sequence[Message]) -> Sequence[Message]:
+        """Take decided events in."""
         for event in events:
             self.events.append(event)
             self.job = jobs.evolve(self.job, event, At(len(self.events)))
@@ -56,12 +59,14 @@ class History:
 
 @pytest.fixture
 def asked() -> History:
+    """Make a job that was just asked for."""
     history = History()
     history.add(jobs.request(history.job, WANTED))
     return history
 
 
 def start(history: History, worker: str = "wrk-a") -> Sequence[Message]:
+    """Begin an attempt."""
     return history.add(jobs.start(history.job, worker=worker, engine_version="tapelog-dsp/1"))
 
 

@@ -13,12 +13,14 @@ from tapelog_render.domain.errors import BatchExists, BatchSizeRefused
 
 
 def fold(account: usage.Account, events: Sequence[Message]) -> usage.Account:
+    """Take decided events in."""
     for event in events:
         account = usage.evolve(account, event, None)  # an account does not look at places
     return account
 
 
 def claim(job: str, key: str = "k1", reserved_ms: int = 1000) -> UsageEntry:
+    """Make a claim to reserve."""
     return UsageEntry(job=job, usage_key=key, account="prj-a", reserved_ms=reserved_ms)
 
 

@@ -11,7 +11,6 @@ from typing import Any, Final
 
 import structlog
 from tapelog.render.v1.resources_pb2 import RenderResult
-from tapelog_dsp.version import ENGINE_VERSION
 
 from tapelog_render.application.ports import EngineFailure, Made, MadeFile, RenderOrder
 
@@ -40,11 +39,12 @@ class EngineProcess:
         self._memory_limit_bytes = memory_limit_bytes
         self._time_limit_s = time_limit_s
         self._process: asyncio.subprocess.Process | None = None
+        self._version = ""
 
     @property
     def version(self) -> str:
-        """See `Engine.version`."""
-        return ENGINE_VERSION
+        """See `Engine.version`; known once the engine was started."""
+        return self._version
 
     @property
     def pid(self) -> int:
@@ -108,10 +108,13 @@ class EngineProcess:
         except asyncio.CancelledError:
             await self._kill()
             raise
-        if ready != {"ready": ENGINE_VERSION}:
+        version = str(ready.get("ready", ""))
+        if not version or self._version not in ("", version):
             await self._kill()
-            raise EngineFailure("ENGINE_NOT_STARTED", f"the engine answered {ready}", is_final=False)
-        _log.info("engine ready", engine_pid=process.pid, engine_version=ENGINE_VERSION)
+            was = f", it was {self._version} before" if self._version else ""
+            raise EngineFailure("ENGINE_NOT_STARTED", f"the engine answered {ready}{was}", is_final=False)
+        self._version = version
+        _log.info("engine ready", engine_pid=process.pid, engine_version=version)
         return process
 
     async def _send(self, process: asyncio.subprocess.Process, order: RenderOrder) -> None:

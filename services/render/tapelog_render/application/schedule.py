@@ -25,10 +25,9 @@ class ClassRotation:
 
     def order(self) -> tuple[str, ...]:
         """Return the classes in the order in which to look now."""
-        for class_ in reversed(self._classes[1:]):
-            if self._passed[class_] >= self._turn(class_):
-                return (class_, *(other for other in self._classes if other != class_))
-        return self._classes
+        due = tuple(class_ for class_ in reversed(self._classes[1:]) if self._passed[class_] >= self._turn(class_))
+        # A class that is due and has nothing must not hide another that is due.
+        return (*due, *(class_ for class_ in self._classes if class_ not in due))
 
     def took(self, class_: str) -> None:
         """Note that a job of a class was taken."""

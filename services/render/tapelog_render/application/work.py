@@ -37,7 +37,7 @@ from tapelog_render.domain import job as jobs
 from tapelog_render.domain.errors import AttemptSuperseded, JobEnded
 from tapelog_render.domain.job import Failure, Job
 
-RETRY_DELAYS_S: Final = (1.0, 5.0)
+RETRY_DELAYS_S: Final = (0.5, 2.0)
 """Before the second and the third attempt; what made an attempt fail may need a moment to pass."""
 OTHER_ENGINE_DELAY_S: Final = 5.0
 """Before a job that was digested for another engine version is handed to the next worker."""

@@ -1,0 +1,168 @@
+"""Requests become jobs, or a list of everything that is wrong with them."""
+
+import pytest
+from tapelog.common.v1.recipe_pb2 import (
+    Alternate,
+    Container,
+    MasterRecipe,
+    MasterTarget,
+    MixRecipe,
+    OutputFormat,
+    RecipeSource,
+    RecipeTrack,
+)
+from tapelog.render.v1.resources_pb2 import (
+    AnalysisSpec,
+    JobState,
+    MasterSpec,
+    MixSpec,
+    PriorityClass,
+    RenderJob,
+    RenderKind,
+    RenderReference,
+)
+from tapelog_chassis.errors import InvalidArgument
+from tapelog_render.application import admission
+
+ASSET = "ab" * 32
+RECIPE = MixRecipe(
+    sample_rate_hz=48_000, tracks=[RecipeTrack(id="vox", source=RecipeSource(asset_sha256=ASSET), tags=["vocal"])]
+)
+REFERENCE = RenderReference(project="prj-a", song="sng-a", key="mixVersions/1", cycle=1)
+
+
+def _mix(**fields: object) -> RenderJob:
+    values = {"kind": RenderKind.RENDER_KIND_MIX, "mix": MixSpec(recipe=RECIPE), "reference": REFERENCE}
+    return RenderJob(**{**values, **fields})
+
+
+def _refused(job: RenderJob) -> dict[str, str]:
+    with pytest.raises(InvalidArgument) as refusal:
+        admission.admit(job, engine_version="engine/1")
+    return {violation.field: violation.description for violation in refusal.value.fields}
+
+
+def test_only_what_the_caller_decides_is_taken_over():
+    """Output-only fields that a caller sends are ignored; class, account and digests are filled in."""
+    sent = _mix(
+        state=JobState.JOB_STATE_SUCCEEDED, attempts=9, worker="wrk-x", render_digest="mine", name="renderJobs/x"
+    )
+    job = admission.admit(sent, engine_version="engine/1")
+    assert (job.state, job.attempts, job.worker, job.name) == (JobState.JOB_STATE_UNSPECIFIED, 0, "", "")
+    assert job.priority_class == PriorityClass.PRIORITY_CLASS_STANDARD
+    assert job.usage_account == "prj-a"
+    assert len(job.render_digest) == 64
+
+
+def test_the_render_digest_knows_the_engine_and_the_recipe_digest_does_not():
+    """Another engine changes what is cached, not what is approved and billed."""
+    one, two = (admission.admit(_mix(), engine_version=version) for version in ("engine/1", "engine/2"))
+    assert one.recipe_digest == two.recipe_digest
+    assert one.render_digest != two.render_digest
+
+
+def test_every_wrong_field_is_named_at_once():
+    """Reference, account, length and recipe are all reported in one refusal."""
+    job = _mix(
+        reference=RenderReference(project="Not An Id", song="sng-a", cycle=-1),
+        usage_account="prj-other",
+        expected_length_frames=-5,
+        external_ref="x" * 201,
+        mix=MixSpec(recipe=MixRecipe(sample_rate_hz=1)),
+    )
+    fields = _refused(job)
+    assert {
+        "job.reference.project",
+        "job.reference.cycle",
+        "job.usage_account",
+        "job.expected_length_frames",
+        "job.external_ref",
+        "job.mix.recipe.sample_rate_hz",
+        "job.mix.recipe.tracks",
+    } <= fields.keys()
+    assert "prj-other" in fields["job.usage_account"]
+
+
+@pytest.mark.parametrize(
+    ("job", "field"),
+    [
+        (_mix(kind=RenderKind.RENDER_KIND_UNSPECIFIED), "job.kind"),
+        (_mix(kind=RenderKind.RENDER_KIND_MASTER), "job.master"),
+        (_mix(kind=RenderKind.RENDER_KIND_ALTERNATE), "job.mix.alternate"),
+        (_mix(mix=MixSpec(recipe=RECIPE, alternate=Alternate(id="inst", mute=["vocal"]))), "job.mix.alternate"),
+        (
+            _mix(
+                kind=RenderKind.RENDER_KIND_ALTERNATE,
+                mix=MixSpec(recipe=RECIPE, alternate=Alternate(id="inst", mute=["drums"])),
+            ),
+            "job.mix.alternate.mute[0]",
+        ),
+        (_mix(mix=MixSpec(recipe=RECIPE, outputs=[OutputFormat(bit_depth=20)])), "job.mix.outputs[0].bit_depth"),
+        (
+            RenderJob(
+                kind=RenderKind.RENDER_KIND_ANALYSIS, analysis=AnalysisSpec(asset_sha256="xyz"), reference=REFERENCE
+            ),
+            "job.analysis.asset_sha256",
+        ),
+        (
+            RenderJob(
+                kind=RenderKind.RENDER_KIND_MASTER,
+                master=MasterSpec(
+                    recipe=MasterRecipe(source=RecipeSource(file="mix.wav"), target=MasterTarget(name="streaming"))
+                ),
+                reference=REFERENCE,
+            ),
+            "job.master.recipe.source.file",
+        ),
+    ],
+    ids=[
+        "no kind",
+        "spec of another kind",
+        "alternate missing",
+        "alternate of a mix",
+        "unknown tag",
+        "bit depth",
+        "digest",
+        "file",
+    ],
+)
+def test_kind_and_spec_have_to_agree(job: RenderJob, field: str):
+    """Each mistake is found at its own path."""
+    assert field in _refused(job)
+
+
+def test_a_mix_without_outputs_is_one_float_wav():
+    """The default is written out, so that the digest names what is made."""
+    (output,) = admission.outputs_of(_mix())
+    assert (output.container, output.bit_depth) == (Container.CONTAINER_WAV, 32)
+
+
+def test_analyses_are_not_billed_and_mixes_reserve_their_expected_length():
+    """Half a second expected is 500 ms reserved, under the key of the intent."""
+    analysis = admission.admit(
+        RenderJob(kind=RenderKind.RENDER_KIND_ANALYSIS, analysis=AnalysisSpec(asset_sha256=ASSET), reference=REFERENCE),
+        engine_version="engine/1",
+    )
+    assert admission.usage_entry_of("job-a", analysis) is None
+    mix = admission.admit(_mix(expected_length_frames=24_000), engine_version="engine/1")
+    first, second = (admission.usage_entry_of(job_id, mix) for job_id in ("job-a", "job-b"))
+    assert first is not None
+    assert second is not None
+    assert first.reserved_ms == 500
+    assert first.usage_key == second.usage_key
+
+
+def test_an_alternate_that_changes_nothing_else_has_its_own_digest():
+    """Alternates are other creative content, and other intents."""
+    alternate = _mix(
+        kind=RenderKind.RENDER_KIND_ALTERNATE,
+        mix=MixSpec(recipe=RECIPE, alternate=Alternate(id="inst", mute=["vocal"])),
+    )
+    digests = {admission.admit(job, engine_version="engine/1").recipe_digest for job in (_mix(), alternate)}
+    assert len(digests) == 2
+
+
+def test_each_asset_is_fetched_once():
+    """Two tracks of one asset need one file."""
+    recipe = MixRecipe(tracks=[*RECIPE.tracks, RecipeTrack(id="double", source=RecipeSource(asset_sha256=ASSET))])
+    assert admission.assets_of(_mix(mix=MixSpec(recipe=recipe))) == [ASSET]
