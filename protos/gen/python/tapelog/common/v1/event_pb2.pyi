@@ -47,7 +47,7 @@ class Event(_message.Message):
     type: _builtins.str
     """CloudEvents type: tapelog.<aggregate>.<event>.v<N>."""
     source: _builtins.str
-    """Where the fact was recorded: /<context>/<tenant>/<aggregate id>."""
+    """Where the fact was recorded: /tapelog/<context>."""
     tenant: _builtins.str
     """Tenant the fact belongs to."""
     project: _builtins.str

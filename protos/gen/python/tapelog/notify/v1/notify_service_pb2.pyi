@@ -29,7 +29,9 @@ class CreateSubscriptionRequest(_message.Message):
     SUBSCRIPTION_FIELD_NUMBER: _builtins.int
     REQUEST_ID_FIELD_NUMBER: _builtins.int
     request_id: _builtins.str
-    """Makes a retry safe. The secret of a retried call is shown again only within the same creation."""
+    """Makes a retry safe. A retried call shows the secret again for ten minutes after the creation; NATS credentials are
+    made anew.
+    """
     @_builtins.property
     def subscription(self) -> _resources_pb2.Subscription:
         """The subscription; output-only fields are ignored."""

@@ -91,8 +91,10 @@ class NotifyServiceServicer:
 
     def CreateSubscription(self, request, context):
         """Creates a subscription. The secret or the credentials are in this response and never again.
-        INVALID_ARGUMENT: the URL, a pattern or a secret is wrong. PERMISSION_DENIED: the caller may not read all of the
-        tenant's events.
+        INVALID_ARGUMENT: the URL, a pattern or a secret is wrong, or a pattern matches no event type there is.
+        OUT_OF_RANGE: the start position is no longer, or not yet, in the stream. PERMISSION_DENIED: the caller may not read
+        all of the tenant's events. RESOURCE_EXHAUSTED: the tenant has 1000 subscriptions. FAILED_PRECONDITION: this
+        installation cannot make NATS credentials.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -120,7 +122,8 @@ class NotifyServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def ResumeSubscription(self, request, context):
-        """Goes on where delivery stopped, also after DISABLED.
+        """Goes on where delivery stopped, also after DISABLED. The event that waits is offered at once, and all its attempts
+        begin anew.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -134,7 +137,8 @@ class NotifyServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def ListDeliveries(self, request, context):
-        """Lists the newest delivery attempts of a webhook, newest first. At most the last 1000 are kept.
+        """Lists the newest delivery attempts of a webhook, newest first. At most the last 1000 are kept, in the memory of the
+        process that made them: they are gone after its restart, and another instance has its own.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -144,7 +148,9 @@ class NotifyServiceServicer:
         """Streams public events in order, from a position, a time, or now; then stays open. A heartbeat with the current
         cursor comes at least every 10 s. Resume with the last position seen: no event is missed, none repeated.
         OUT_OF_RANGE: the position is no longer, or not yet, in the stream. RESOURCE_EXHAUSTED: the reader is too slow;
-        resume from the cursor in the error.
+        resume from the last position seen, or the cursor in the error's metadata. PERMISSION_DENIED: the caller may not
+        read all of the tenant's events; a BILLING_READER may follow "tapelog.usage_account.*" and "tapelog.song.stage_*".
+        UNAVAILABLE: the server stops, or the stream is an hour old; connect again and resume.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

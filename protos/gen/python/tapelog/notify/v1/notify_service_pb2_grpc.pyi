@@ -41,8 +41,10 @@ class NotifyServiceStub:
     def __new__(cls, channel: _aio.Channel) -> NotifyServiceAsyncStub: ...
     CreateSubscription: _grpc.UnaryUnaryMultiCallable[_notify_service_pb2.CreateSubscriptionRequest, _notify_service_pb2.CreateSubscriptionResponse]
     """Creates a subscription. The secret or the credentials are in this response and never again.
-    INVALID_ARGUMENT: the URL, a pattern or a secret is wrong. PERMISSION_DENIED: the caller may not read all of the
-    tenant's events.
+    INVALID_ARGUMENT: the URL, a pattern or a secret is wrong, or a pattern matches no event type there is.
+    OUT_OF_RANGE: the start position is no longer, or not yet, in the stream. PERMISSION_DENIED: the caller may not read
+    all of the tenant's events. RESOURCE_EXHAUSTED: the tenant has 1000 subscriptions. FAILED_PRECONDITION: this
+    installation cannot make NATS credentials.
     """
     GetSubscription: _grpc.UnaryUnaryMultiCallable[_notify_service_pb2.GetSubscriptionRequest, _resources_pb2.Subscription]
     """Reads a subscription."""
@@ -51,16 +53,22 @@ class NotifyServiceStub:
     PauseSubscription: _grpc.UnaryUnaryMultiCallable[_notify_service_pb2.PauseSubscriptionRequest, _resources_pb2.Subscription]
     """Pauses delivery; nothing is lost."""
     ResumeSubscription: _grpc.UnaryUnaryMultiCallable[_notify_service_pb2.ResumeSubscriptionRequest, _resources_pb2.Subscription]
-    """Goes on where delivery stopped, also after DISABLED."""
+    """Goes on where delivery stopped, also after DISABLED. The event that waits is offered at once, and all its attempts
+    begin anew.
+    """
     DeleteSubscription: _grpc.UnaryUnaryMultiCallable[_notify_service_pb2.DeleteSubscriptionRequest, _empty_pb2.Empty]
     """Removes a subscription and its consumer."""
     ListDeliveries: _grpc.UnaryUnaryMultiCallable[_notify_service_pb2.ListDeliveriesRequest, _notify_service_pb2.ListDeliveriesResponse]
-    """Lists the newest delivery attempts of a webhook, newest first. At most the last 1000 are kept."""
+    """Lists the newest delivery attempts of a webhook, newest first. At most the last 1000 are kept, in the memory of the
+    process that made them: they are gone after its restart, and another instance has its own.
+    """
     Subscribe: _grpc.UnaryStreamMultiCallable[_notify_service_pb2.SubscribeRequest, _notify_service_pb2.SubscribeResponse]
     """Streams public events in order, from a position, a time, or now; then stays open. A heartbeat with the current
     cursor comes at least every 10 s. Resume with the last position seen: no event is missed, none repeated.
     OUT_OF_RANGE: the position is no longer, or not yet, in the stream. RESOURCE_EXHAUSTED: the reader is too slow;
-    resume from the cursor in the error.
+    resume from the last position seen, or the cursor in the error's metadata. PERMISSION_DENIED: the caller may not
+    read all of the tenant's events; a BILLING_READER may follow "tapelog.usage_account.*" and "tapelog.song.stage_*".
+    UNAVAILABLE: the server stops, or the stream is an hour old; connect again and resume.
     """
 
 @_typing.type_check_only
@@ -74,8 +82,10 @@ class NotifyServiceAsyncStub(NotifyServiceStub):
     def __init__(self, channel: _aio.Channel) -> None: ...
     CreateSubscription: _aio.UnaryUnaryMultiCallable[_notify_service_pb2.CreateSubscriptionRequest, _notify_service_pb2.CreateSubscriptionResponse]  # type: ignore[assignment]
     """Creates a subscription. The secret or the credentials are in this response and never again.
-    INVALID_ARGUMENT: the URL, a pattern or a secret is wrong. PERMISSION_DENIED: the caller may not read all of the
-    tenant's events.
+    INVALID_ARGUMENT: the URL, a pattern or a secret is wrong, or a pattern matches no event type there is.
+    OUT_OF_RANGE: the start position is no longer, or not yet, in the stream. PERMISSION_DENIED: the caller may not read
+    all of the tenant's events. RESOURCE_EXHAUSTED: the tenant has 1000 subscriptions. FAILED_PRECONDITION: this
+    installation cannot make NATS credentials.
     """
     GetSubscription: _aio.UnaryUnaryMultiCallable[_notify_service_pb2.GetSubscriptionRequest, _resources_pb2.Subscription]  # type: ignore[assignment]
     """Reads a subscription."""
@@ -84,16 +94,22 @@ class NotifyServiceAsyncStub(NotifyServiceStub):
     PauseSubscription: _aio.UnaryUnaryMultiCallable[_notify_service_pb2.PauseSubscriptionRequest, _resources_pb2.Subscription]  # type: ignore[assignment]
     """Pauses delivery; nothing is lost."""
     ResumeSubscription: _aio.UnaryUnaryMultiCallable[_notify_service_pb2.ResumeSubscriptionRequest, _resources_pb2.Subscription]  # type: ignore[assignment]
-    """Goes on where delivery stopped, also after DISABLED."""
+    """Goes on where delivery stopped, also after DISABLED. The event that waits is offered at once, and all its attempts
+    begin anew.
+    """
     DeleteSubscription: _aio.UnaryUnaryMultiCallable[_notify_service_pb2.DeleteSubscriptionRequest, _empty_pb2.Empty]  # type: ignore[assignment]
     """Removes a subscription and its consumer."""
     ListDeliveries: _aio.UnaryUnaryMultiCallable[_notify_service_pb2.ListDeliveriesRequest, _notify_service_pb2.ListDeliveriesResponse]  # type: ignore[assignment]
-    """Lists the newest delivery attempts of a webhook, newest first. At most the last 1000 are kept."""
+    """Lists the newest delivery attempts of a webhook, newest first. At most the last 1000 are kept, in the memory of the
+    process that made them: they are gone after its restart, and another instance has its own.
+    """
     Subscribe: _aio.UnaryStreamMultiCallable[_notify_service_pb2.SubscribeRequest, _notify_service_pb2.SubscribeResponse]  # type: ignore[assignment]
     """Streams public events in order, from a position, a time, or now; then stays open. A heartbeat with the current
     cursor comes at least every 10 s. Resume with the last position seen: no event is missed, none repeated.
     OUT_OF_RANGE: the position is no longer, or not yet, in the stream. RESOURCE_EXHAUSTED: the reader is too slow;
-    resume from the cursor in the error.
+    resume from the last position seen, or the cursor in the error's metadata. PERMISSION_DENIED: the caller may not
+    read all of the tenant's events; a BILLING_READER may follow "tapelog.usage_account.*" and "tapelog.song.stage_*".
+    UNAVAILABLE: the server stops, or the stream is an hour old; connect again and resume.
     """
 
 class NotifyServiceServicer(metaclass=_abc_1.ABCMeta):
@@ -110,8 +126,10 @@ class NotifyServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_notify_service_pb2.CreateSubscriptionResponse, _abc.Awaitable[_notify_service_pb2.CreateSubscriptionResponse]]:
         """Creates a subscription. The secret or the credentials are in this response and never again.
-        INVALID_ARGUMENT: the URL, a pattern or a secret is wrong. PERMISSION_DENIED: the caller may not read all of the
-        tenant's events.
+        INVALID_ARGUMENT: the URL, a pattern or a secret is wrong, or a pattern matches no event type there is.
+        OUT_OF_RANGE: the start position is no longer, or not yet, in the stream. PERMISSION_DENIED: the caller may not read
+        all of the tenant's events. RESOURCE_EXHAUSTED: the tenant has 1000 subscriptions. FAILED_PRECONDITION: this
+        installation cannot make NATS credentials.
         """
 
     @_abc_1.abstractmethod
@@ -144,7 +162,9 @@ class NotifyServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _notify_service_pb2.ResumeSubscriptionRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_resources_pb2.Subscription, _abc.Awaitable[_resources_pb2.Subscription]]:
-        """Goes on where delivery stopped, also after DISABLED."""
+        """Goes on where delivery stopped, also after DISABLED. The event that waits is offered at once, and all its attempts
+        begin anew.
+        """
 
     @_abc_1.abstractmethod
     def DeleteSubscription(
@@ -160,7 +180,9 @@ class NotifyServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _notify_service_pb2.ListDeliveriesRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_notify_service_pb2.ListDeliveriesResponse, _abc.Awaitable[_notify_service_pb2.ListDeliveriesResponse]]:
-        """Lists the newest delivery attempts of a webhook, newest first. At most the last 1000 are kept."""
+        """Lists the newest delivery attempts of a webhook, newest first. At most the last 1000 are kept, in the memory of the
+        process that made them: they are gone after its restart, and another instance has its own.
+        """
 
     @_abc_1.abstractmethod
     def Subscribe(
@@ -171,7 +193,9 @@ class NotifyServiceServicer(metaclass=_abc_1.ABCMeta):
         """Streams public events in order, from a position, a time, or now; then stays open. A heartbeat with the current
         cursor comes at least every 10 s. Resume with the last position seen: no event is missed, none repeated.
         OUT_OF_RANGE: the position is no longer, or not yet, in the stream. RESOURCE_EXHAUSTED: the reader is too slow;
-        resume from the cursor in the error.
+        resume from the last position seen, or the cursor in the error's metadata. PERMISSION_DENIED: the caller may not
+        read all of the tenant's events; a BILLING_READER may follow "tapelog.usage_account.*" and "tapelog.song.stage_*".
+        UNAVAILABLE: the server stops, or the stream is an hour old; connect again and resume.
         """
 
 def add_NotifyServiceServicer_to_server(servicer: NotifyServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

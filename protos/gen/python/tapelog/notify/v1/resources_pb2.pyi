@@ -76,7 +76,7 @@ class Subscription(_message.Message):
     delivered_position: _builtins.int
     """Output only: position of the last event that was delivered."""
     last_error: _builtins.str
-    """Output only: the last failure, in words, or empty."""
+    """Output only: what was wrong with the last attempt that this process made, in words, or empty."""
     @_builtins.property
     def filter(self) -> Global___EventFilter:
         """Which events."""
@@ -133,16 +133,16 @@ class EventFilter(_message.Message):
     TYPES_FIELD_NUMBER: _builtins.int
     @_builtins.property
     def projects(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
-        """Only events of these projects; empty is all of the tenant."""
+        """Only events of these projects (ids, or projects/{project}); empty is all of the tenant. At most 32."""
 
     @_builtins.property
     def songs(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
-        """Only events of these songs; empty is all."""
+        """Only events of these songs (ids, or projects/{project}/songs/{song}); empty is all. At most 32."""
 
     @_builtins.property
     def types(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
         """Only types that match one of these patterns: a full type, or a prefix that ends in "*", such as
-        "tapelog.song.stage_*"; empty is all.
+        "tapelog.song.stage_*"; empty is all. At most 32. A pattern that matches no event type there is, is refused.
         """
 
     def __init__(
@@ -172,7 +172,7 @@ class StartPosition(_message.Message):
     """After this position of the public stream; 0 is from the first event."""
     @_builtins.property
     def time(self) -> _timestamp_pb2.Timestamp:
-        """With the first event recorded at or after this time."""
+        """With the first event recorded at or after this time, which must have come."""
 
     def __init__(
         self,
