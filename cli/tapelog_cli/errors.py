@@ -86,7 +86,11 @@ def explain(error: BaseException) -> Explained:
             return explained
     if isinstance(error, OSError):
         place = f"{error.filename}: " if error.filename else ""
-        return Explained(f"{place}{error.strerror or error}", reason=type(error).__name__, code=ExitCode.FAILURE)
+        return Explained(
+            f"{place}{error.strerror or error or type(error).__name__}",
+            reason=type(error).__name__,
+            code=ExitCode.FAILURE,
+        )
     return Explained(
         f"{type(error).__name__}: {error}",
         hint="this is a defect of Tapelog; run again with TAPELOG_DEBUG=1 to see where, and report it",

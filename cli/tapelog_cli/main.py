@@ -33,6 +33,24 @@ COMMANDS: Final = (
         "tapelog demo --out out",
     ),
     Command(
+        "meter",
+        "tapelog_cli.desk.meter:meter",
+        "Measure loudness, range and true peak of audio files. Needs no services.",
+        "tapelog meter mix.wav stems/*.flac",
+    ),
+    Command(
+        "mix",
+        "tapelog_cli.desk.mix:mix",
+        "Mix a recipe into audio files; the same recipe gives the same bytes. Needs no services.",
+        "tapelog mix examples/lithium/mix-2.yaml -o mix.wav",
+    ),
+    Command(
+        "master",
+        "tapelog_cli.desk.master:master",
+        "Master a mix to a loudness target under a true-peak ceiling. Needs no services.",
+        "tapelog master mix.wav -o master.wav --target streaming --report master.html",
+    ),
+    Command(
         "status",
         "tapelog_cli.commands.status:status",
         "Say what runs on a data folder, and how it is.",
@@ -77,7 +95,8 @@ def build_app() -> App:
         help="Record production as facts: sessions, decisions, deterministic mixes and masters.",
         version=_version,
         help_epilogue="Example: `tapelog demo`. Every command has `--help` with an example of its own. "
-        "Exit codes: 0 done, 1 failed, 2 wrong usage, 3 nothing running, 78 wrong set-up, 130 interrupted.",
+        "Exit codes: 0 done, 1 failed, 2 wrong usage, 3 nothing running, 4 target missed, 78 wrong set-up, "
+        "130 interrupted.",
     )
     groups = {word: App(name=word, help=text, help_epilogue=_examples(word)) for word, text in GROUPS.items()}
     for group in groups.values():

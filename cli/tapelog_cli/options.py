@@ -1,7 +1,7 @@
 """Options that many commands share, so that they mean the same everywhere."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 from cyclopts import Parameter
 
@@ -16,7 +16,9 @@ DataDir = Annotated[
 Party = Annotated[str, Parameter(name="--as", env_var="TAPELOG_PARTY", help="Party id of who asks.")]
 Tenant = Annotated[str, Parameter(name="--tenant", env_var="TAPELOG_TENANT", help="Studio or label.")]
 Json = Annotated[bool, Parameter(name="--json", negative="", help="Print JSON for programs.")]
-LogLevel = Annotated[str, Parameter(name="--log-level", help="debug, info, warning or error.")]
+LogLevel = Annotated[
+    Literal["debug", "info", "warning", "error"], Parameter(name="--log-level", help="Least level logged.")
+]
 
 
 def data_dir_or_default(given: Path | None) -> Path:

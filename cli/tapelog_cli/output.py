@@ -3,22 +3,30 @@
 import json
 import sys
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, Final, TextIO
 
+from rich.box import SIMPLE
 from rich.console import Console
 from rich.table import Table
 
 from tapelog_cli.errors import Explained
 
+PIPE_COLUMNS: Final = 240
+"""Width where nobody looks: lines are not broken in a pipe or a log."""
+
 
 def out() -> Console:
     """Return the console of standard output; colour only on a terminal."""
-    return Console(file=sys.stdout, highlight=False)
+    return _console(sys.stdout)
 
 
 def err() -> Console:
     """Return the console of standard error; colour only on a terminal."""
-    return Console(file=sys.stderr, highlight=False)
+    return _console(sys.stderr)
+
+
+def _console(file: TextIO) -> Console:
+    return Console(file=file, highlight=False, width=None if file.isatty() else PIPE_COLUMNS)
 
 
 def print_json(value: Mapping[str, Any] | Sequence[Any]) -> None:
@@ -34,7 +42,9 @@ def print_json_line(value: Mapping[str, Any]) -> None:
 
 def table(*columns: str, title: str = "") -> Table:
     """Return an empty table in the house style."""
-    made = Table(title=title or None, title_justify="left", header_style="bold", show_edge=False, pad_edge=False)
+    made = Table(
+        title=title or None, title_justify="left", header_style="bold", box=SIMPLE, show_edge=False, pad_edge=False
+    )
     for column in columns:
         made.add_column(column, overflow="fold")
     return made

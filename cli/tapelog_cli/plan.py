@@ -7,7 +7,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, Literal
 
 from tapelog_chassis.auth import LocalIssuer
 from tapelog_chassis.nats import SERVICES, EmbeddedNats, connected, provision
@@ -19,6 +19,7 @@ from tapelog_session.settings import SessionSettings
 
 from tapelog_cli.data_folder import DataFolder
 
+LogLevel = Literal["debug", "info", "warning", "error"]
 HOST: Final = "127.0.0.1"
 WORKERS_DEFAULT: Final = 2
 """Render workers; each uses one kernel thread."""
@@ -36,6 +37,8 @@ class StackOptions:
         0 keeps the port that the data folder's first start chose.
     workers : int
         Render worker processes.
+    log_level : str
+        Least level that services and workers log.
     store_bytes : int, optional
         Size limit of the broker's store at the first start; absent is 70 % of the free disk.
     """
@@ -46,6 +49,7 @@ class StackOptions:
     notify_port: int = 0
     nats_port: int = 0
     workers: int = WORKERS_DEFAULT
+    log_level: LogLevel = "warning"
     store_bytes: int | None = None
 
 
@@ -100,6 +104,7 @@ async def prepared(options: StackOptions) -> AsyncIterator[Plan]:
 def _lay_out(options: StackOptions, folder: DataFolder, nats: EmbeddedNats, creds: dict[str, Path]) -> Plan:
     ports = _choose_ports(options)
     common: dict[str, Any] = {"data_dir": folder.path, "host": HOST, "nats_url": nats.url, "reflection": True}
+    common["log_level"] = options.log_level
     return Plan(
         folder=folder,
         nats=nats,

@@ -40,6 +40,11 @@ def mebibytes(size_bytes: int) -> str:
     return f"{size_bytes / 1024 / 1024:.1f} MiB"
 
 
+def format_words(audio: audio_pb2.AudioFormat) -> str:
+    """Return a format as studios write it: `wav 24/48`, `wav 32f/48`."""
+    return f"{audio.container} {audio.bit_depth}{'f' if audio.is_float else ''}/{audio.sample_rate_hz / 1000:g}"
+
+
 def loudness_words(measured: audio_pb2.Measurements) -> str:
     """Return the three figures of a measured file: `-14.0 LUFS-I, LRA 6.1 LU, -1.0 dBTP`."""
     return (

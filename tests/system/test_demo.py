@@ -128,10 +128,11 @@ def test_the_story_is_in_the_facts(demo: Played) -> None:
 
 
 def test_the_report_page_needs_nothing_else(demo: Played) -> None:
-    """The page has both curves and asks no network for anything."""
+    """The page has waveform and loudness curve, the violation with its path, and asks no network for anything."""
     page = (demo.out / "report.html").read_text()
 
-    assert page.count("<svg") >= 4
+    assert page.count('class="wave"') == 2
+    assert 'class="short-term"' in page
     assert "tracks[lead-vox]" in page
     assert "http://" not in page.replace("http://www.w3.org/", "")
     assert "<script" not in page

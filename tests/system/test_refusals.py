@@ -41,7 +41,8 @@ async def test_a_file_that_is_not_audio_is_refused(studio: Studio, tmp_path: Pat
     with pytest.raises(InvalidArgument) as refused:
         await studio.recording.assets.upload(studio.project, path)
 
-    assert "audio" in refused.value.message
+    assert refused.value.reason == "NOT_AUDIO"
+    assert "74 68 69 73" in refused.value.message
 
 
 async def test_a_truncated_file_is_refused_or_fails_its_check(studio: Studio, tmp_path: Path) -> None:

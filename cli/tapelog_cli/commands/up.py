@@ -44,6 +44,7 @@ async def up(
         notify_port=notify_port,
         nats_port=nats_port,
         workers=workers,
+        log_level=log_level,
     )
     stop = stop_on_signals()
     async with running_stack(options) as state:

@@ -38,12 +38,12 @@ async def fetch_manifest(booking: Booking, package: res.DeliveryPackage, out: Pa
     await booking.label.assets.download(booking.project, package.manifest_sha256, out / "manifest.json")
 
 
-async def fetch_attachment(booking: Booking, version: res.Version, role: str, path: Path) -> Path | None:
-    """Download a file that the render made beside the audio, if it made one."""
+async def fetch_attachment(booking: Booking, version: res.Version, role: str, path: Path) -> Path:
+    """Download a file that the render made beside the audio."""
     for attachment in version.attachments:
         if attachment.role == role:
             return await booking.producer.assets.download(booking.project, attachment.sha256, path)
-    return None
+    raise DemoFailed(f"{version.name} has no attachment {role!r}")
 
 
 def write_events(events: Sequence[event_pb2.Event], path: Path) -> None:

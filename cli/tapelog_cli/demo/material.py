@@ -14,7 +14,6 @@ SONG: Final = "lithium"
 SONG_FILE: Final = "song.yaml"
 MASTER_FILE: Final = "master-streaming.yaml"
 ALTERNATES_FOLDER: Final = "alternates"
-SESSION_BIT_DEPTH: Final = 24
 ISRC: Final = "ZZTPL2600001"
 """A made-up recording code: ZZ belongs to no country."""
 MIXER_INITIALS: Final = "MX"
@@ -47,8 +46,8 @@ class Material:
         self.folder = folder
         self._song = song
         self.tracks = tuple(
-            StemTrack(id=stem["track"], title=_title(stem["track"]), file=stem["file"], path=folder / stem["file"])
-            for stem in song["stems"]
+            StemTrack(id=track["id"], title=track["title"], file=track["file"], path=folder / track["file"])
+            for track in song["tracks"]
         )
 
     @classmethod
@@ -87,12 +86,17 @@ class Material:
     @property
     def credits(self) -> str:
         """Whose recording it is and how it may be used, in one line."""
-        return f"{self.title} by {self.artist}, from {self.project_title!r}, {self._song['licence']}"
+        return str(self._song["credits"])
 
     @property
     def sample_rate_hz(self) -> int:
         """Session rate."""
         return int(self._song["sample_rate_hz"])
+
+    @property
+    def bit_depth(self) -> int:
+        """Session depth."""
+        return int(self._song["bit_depth"])
 
     @property
     def note_frames(self) -> tuple[int, int]:
@@ -120,11 +124,6 @@ class Material:
         return tuple(
             load_alternate(path.read_text()) for path in sorted((self.folder / ALTERNATES_FOLDER).glob("*.yaml"))
         )
-
-
-def _title(track: str) -> str:
-    """Return `Lead vox` for `lead-vox`."""
-    return track.replace("-", " ").capitalize()
 
 
 def _places() -> tuple[Path, ...]:

@@ -6,7 +6,7 @@ from typing import Final
 from tapelog.session.v1 import resources_pb2 as res
 from tapelog_client import Tapelog
 
-from tapelog_cli.demo.material import SESSION_BIT_DEPTH, Material
+from tapelog_cli.demo.material import Material
 from tapelog_cli.demo.show import Show
 
 ARTIST: Final = "pty-artist"
@@ -74,7 +74,7 @@ async def book(api: Tapelog, material: Material, show: Show) -> Booking:
         project.name,
         material.title,
         sample_rate_hz=material.sample_rate_hz,
-        bit_depth=SESSION_BIT_DEPTH,
+        bit_depth=material.bit_depth,
         external_ref="DEMO-1-1",
     )
     rate_khz = song.sample_rate_hz / 1000

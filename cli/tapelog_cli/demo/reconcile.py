@@ -112,9 +112,11 @@ def _check_order(public: Sequence[event_pb2.Event]) -> None:
     for event in public:
         if event.position <= last_position:
             raise Disagreement(f"public position {event.position} follows {last_position}")
-        if event.sequence != heads.get(event.source, 0) + 1:
-            raise Disagreement(f"{event.source}: sequence {event.sequence} follows {heads.get(event.source, 0)}")
-        last_position, heads[event.source] = event.position, event.sequence
+        aggregate = f"{event.type.split('.')[1]} {event.aggregate}"  # a project and its usage account share an id
+        head = heads.get(aggregate, 0)
+        if event.sequence != head + 1:
+            raise Disagreement(f"{aggregate}: sequence {event.sequence} follows {head}")
+        last_position, heads[aggregate] = event.position, event.sequence
 
 
 def _check_song(log: Sequence[event_pb2.Event], public: Sequence[event_pb2.Event], song: str) -> None:

@@ -8,7 +8,6 @@ from typing import Final
 
 import nats
 from nats.aio.client import RawCredentials
-from nats.errors import TimeoutError as NatsTimeout
 from tapelog.notify.v1 import notify_service_pb2, resources_pb2
 from tapelog_client import Tapelog, event_filter
 
@@ -16,9 +15,8 @@ from tapelog_cli.demo.billing import TYPES, Billing, billing_server
 from tapelog_cli.demo.received import Inbox, Received
 from tapelog_cli.demo.show import Show
 
-BILLING_PARTY: Final = "pty-billing"
 STUDIO_PARTY: Final = "pty-studio-desk"
-"""Reads everything of the tenant: the studio's own alert screen and tools."""
+"""Sets up the studio's subscriptions, and may read all of the tenant."""
 FETCH_MESSAGES: Final = 64
 FETCH_WAIT_S: Final = 1.0
 NATS_CONNECT_S: Final = 10
@@ -51,9 +49,8 @@ class Subscribers:
 async def subscribed(api: Tapelog, show: Show) -> AsyncIterator[Subscribers]:
     """Subscribe all three from the first event on; they listen until the block ends."""
     studio = api.as_party(STUDIO_PARTY, tenant_roles=["AUDITOR"])
-    bookkeeper = api.as_party(BILLING_PARTY, tenant_roles=["BILLING_READER"])
     async with billing_server() as billing:
-        webhook = await bookkeeper.subscriptions.create_webhook(
+        webhook = await studio.subscriptions.create_webhook(
             "Billing", billing.url, events=event_filter(types=TYPES), start=FROM_THE_FIRST
         )
         billing.secret = webhook.secret
@@ -94,7 +91,7 @@ async def _tool(created: notify_service_pb2.CreateSubscriptionResponse, keep: Ca
         while True:
             try:
                 messages = await consumer.fetch(FETCH_MESSAGES, timeout=FETCH_WAIT_S)
-            except NatsTimeout:
+            except TimeoutError:  # nothing came in that time
                 continue
             for message in messages:
                 headers = message.headers or {}

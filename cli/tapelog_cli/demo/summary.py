@@ -12,7 +12,7 @@ from tapelog.session.v1 import resources_pb2 as res
 
 from tapelog_cli.demo.reconcile import Agreement
 from tapelog_cli.output import table
-from tapelog_cli.shapes import as_dict, figure
+from tapelog_cli.shapes import as_dict, figure, format_words
 
 STAGE_ADVANCED: Final = "tapelog.song.stage_advanced.v1"
 SONG_CREATED: Final = "tapelog.song.song_created.v1"
@@ -108,7 +108,7 @@ def usage(entries: Sequence[render.UsageEntry]) -> dict[str, dict[str, float]]:
 def print_result(result: Result, console: Console) -> None:
     """Print the short tables at the end."""
     console.print()
-    figures = table("file", "LUFS-I", "LRA", "true peak", "SHA-256", title=f"{result.artist}: {result.title}")
+    figures = table("file", "LUFS-I", "LRA", "true peak", "format", title=f"{result.artist}: {result.title}")
     for name, audio in result.audio.items():
         measured = audio.measurements
         figures.add_row(
@@ -116,7 +116,7 @@ def print_result(result: Result, console: Console) -> None:
             figure(measured, "integrated_lufs"),
             f"{figure(measured, 'loudness_range_lu')} LU",
             f"{figure(measured, 'true_peak_dbtp')} dBTP",
-            audio.sha256,
+            format_words(audio.format),
         )
     console.print(figures)
     console.print()
@@ -139,6 +139,7 @@ def _facts(result: Result) -> list[tuple[str, str]]:
         counts[decision["what"]] = counts.get(decision["what"], 0) + 1
     received = ", ".join(f"{name} {count}" for name, count in result.agreement.counts.items())
     return [
+        *((f"SHA-256 of {name}", result.audio[name].sha256) for name in ("master.wav", f"mix-{result.mix.number}.wav")),
         ("stage times", stages),
         ("decisions", ", ".join(f"{what} {count}x" for what, count in counts.items())),
         ("usage settled", made),

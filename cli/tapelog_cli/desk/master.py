@@ -15,7 +15,8 @@ from tapelog_recipe import load_master_recipe
 
 from tapelog_cli.desk import show
 from tapelog_cli.desk.files import outputs_for, read_recipe
-from tapelog_cli.desk.told import DeskExit, WrongUsage, told
+from tapelog_cli.desk.told import WrongUsage, told
+from tapelog_cli.exit_codes import ExitCode
 
 TARGETS: Final = ", ".join(
     f"{name} ({target.integrated_lufs:g} LUFS, {target.true_peak_dbtp:g} dBTP)"
@@ -100,4 +101,4 @@ def master(
         show.print_rendered(rendered)
         show.output().print(verdict_words(rendered), markup=False)
     missed = rendered.verdict is not None and not rendered.verdict.reached and not best_effort
-    return DeskExit.TARGET_MISSED if missed else DeskExit.OK
+    return ExitCode.TARGET_MISSED if missed else ExitCode.OK

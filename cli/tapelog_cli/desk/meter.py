@@ -7,7 +7,8 @@ from cyclopts import Parameter
 from tapelog_desk import DeskError, analyze_file
 
 from tapelog_cli.desk import show
-from tapelog_cli.desk.told import DeskExit, say_error, told
+from tapelog_cli.desk.told import say_error, told
+from tapelog_cli.exit_codes import ExitCode
 
 
 @told
@@ -44,4 +45,4 @@ def meter(
     elif table.row_count:
         show.output().print(table)
         show.print_notes(notes)
-    return DeskExit.FAILURE if refused else DeskExit.OK
+    return ExitCode.FAILURE if refused else ExitCode.OK

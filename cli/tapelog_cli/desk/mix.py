@@ -10,7 +10,8 @@ from tapelog_recipe import apply_alternate, load_alternate, load_mix_recipe
 
 from tapelog_cli.desk import show
 from tapelog_cli.desk.files import outputs_for, read_recipe
-from tapelog_cli.desk.told import DeskExit, told
+from tapelog_cli.desk.told import told
+from tapelog_cli.exit_codes import ExitCode
 
 
 @told
@@ -49,4 +50,4 @@ def mix(
         show.print_json(show.rendered_json(rendered))
     else:
         show.print_rendered(rendered)
-    return DeskExit.OK
+    return ExitCode.OK

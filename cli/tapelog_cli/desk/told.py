@@ -4,25 +4,13 @@ import functools
 import json
 import sys
 from collections.abc import Callable
-from enum import IntEnum
 from typing import ParamSpec
 
 from rich.console import Console
 
+from tapelog_cli.exit_codes import ExitCode
+
 P = ParamSpec("P")
-
-
-class DeskExit(IntEnum):
-    """Exit codes of the desk commands; scripts may rely on them."""
-
-    OK = 0
-    """Done."""
-    FAILURE = 1
-    """A file or recipe was refused, or an output could not be written; standard error says why and what to do."""
-    USAGE = 2
-    """The command line is wrong."""
-    TARGET_MISSED = 4
-    """The mix cannot reach the loudness target."""
 
 
 class WrongUsage(Exception):  # noqa: N818  # names a state
@@ -63,12 +51,12 @@ def told(command: Callable[P, int]) -> Callable[P, int]:
             return command(*args, **kwargs)
         except WrongUsage as error:
             say_error(str(error), error.remedy, "USAGE", as_json=as_json)
-            return DeskExit.USAGE
+            return ExitCode.USAGE
         except RecipeError as error:
             say_error(str(error), "mend the recipe (docs/recipe.md)", "RECIPE_INVALID", as_json=as_json)
-            return DeskExit.FAILURE
+            return ExitCode.FAILURE
         except DeskError as error:
             say_error(error.problem, error.remedy, error.reason, as_json=as_json)
-            return DeskExit.TARGET_MISSED if error.reason == "TARGET_INFEASIBLE" else DeskExit.FAILURE
+            return ExitCode.TARGET_MISSED if error.reason == "TARGET_INFEASIBLE" else ExitCode.FAILURE
 
     return run

@@ -27,7 +27,7 @@ DEFAULT_OUTPUTS: Final = (pb.OutputFormat(container=pb.CONTAINER_WAV, bit_depth=
 """A master is 24-bit."""
 
 PEAK_ROOM_DB: Final = 0.05
-"""By how much the meter may read above the ceiling: what the limiter promises for every interpolator."""
+"""The limiter works this far under the ceiling: by so much a meter may read above what it holds, whatever the meter."""
 
 PASSES_EXPECTED: Final = 5
 """Readings of the mix, chain and print included, that progress is counted by; more of them only make it wait."""
@@ -108,7 +108,7 @@ def _judge(wanted: Aim, solution: dsp.DriveSolution, analysis: Analysis) -> Verd
     limit = solution.limit
     if not limit and (quiet or off_lu > wanted.tolerance_lu):
         limit = f"the printed master has {numbers.integrated_lufs:.2f} LUFS"
-    if not limit and over_db > PEAK_ROOM_DB:
+    if not limit and over_db > 0:
         limit = f"the printed master peaks at {numbers.true_peak_dbtp:.2f} dBTP"
     return Verdict(
         reached=not limit,
@@ -200,7 +200,7 @@ def render_master(
     begun = time.perf_counter()
     digest = recipe_digest(pinned(recipe, resolve))
     whole, formats = resolved(recipe), resolved_outputs(recipe.outputs or DEFAULT_OUTPUTS)
-    limiter = dsp.TruePeakLimiter(ceiling_dbtp=wanted.ceiling_dbtp)
+    limiter = dsp.TruePeakLimiter(ceiling_dbtp=wanted.ceiling_dbtp - PEAK_ROOM_DB)
     with open_source(resolve(recipe.source), "the mix") as reader:
         audio_format = reader.format
         rate_hz, channels = recipe.sample_rate_hz or audio_format.sample_rate_hz, audio_format.channels

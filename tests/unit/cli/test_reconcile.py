@@ -51,13 +51,13 @@ def test_a_missing_or_misplaced_event_is_a_disagreement(had: list[Received], say
         reconcile._check_inbox(_inbox(had), FACTS)
 
 
-def _event(position: int, sequence: int, source: str = "/session/acme/sng-1") -> event_pb2.Event:
-    return event_pb2.Event(id=f"event-{position}", source=source, sequence=sequence, position=position)
+def _event(position: int, sequence: int, aggregate: str = "sng-1") -> event_pb2.Event:
+    return event_pb2.Event(type=NOTE, id=f"event-{position}", aggregate=aggregate, sequence=sequence, position=position)
 
 
 def test_gaps_in_an_aggregate_are_a_disagreement() -> None:
     """Each aggregate counts from 1 without gaps; public positions rise."""
-    reconcile._check_order([_event(1, 1), _event(3, 1, "/render/acme/job-1"), _event(4, 2)])
+    reconcile._check_order([_event(1, 1), _event(3, 1, "job-1"), _event(4, 2)])
 
     with pytest.raises(Disagreement, match="sequence 3 follows 1"):
         reconcile._check_order([_event(1, 1), _event(2, 3)])
