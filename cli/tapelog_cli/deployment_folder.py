@@ -73,8 +73,8 @@ def make_deployment(
     """
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     folder.chmod(0o700)
-    for name in STATE_FOLDERS:
-        (folder / "state" / name).mkdir(mode=0o700, parents=True, exist_ok=True)
+    for name in ("nats", "state", *(f"state/{part}" for part in STATE_FOLDERS)):
+        (folder / name).mkdir(mode=0o700, exist_ok=True)
     made = Made([], [])
     _make_broker(folder, made, form=form, nats_port=nats_port, monitor_port=monitor_port, store_bytes=store_bytes)
     _make_issuer(folder, made)
@@ -137,7 +137,6 @@ def _make_broker(
     folder: Path, made: Made, *, form: Form, nats_port: int, monitor_port: int, store_bytes: int | None
 ) -> None:
     identity = NatsIdentity.create(folder)
-    (folder / "nats").mkdir(mode=0o700, exist_ok=True)
     pinned_file = folder / "nats" / "pinned.json"
     pinned = Pinned.load(pinned_file, port=nats_port, store_bytes=store_bytes)
     if store_bytes not in (None, pinned.store_bytes):

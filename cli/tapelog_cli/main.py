@@ -80,6 +80,19 @@ COMMANDS: Final = (
         "Print public events as they happen, one JSON object a line.",
         "tapelog events tail --from 0 --type 'tapelog.song.*' --as pty-producer",
     ),
+    Command(
+        "broker-init",
+        "tapelog_cli.deployment:broker_init",
+        "Make the keys and the broker configuration of parts that run as processes or containers of their own.",
+        "tapelog broker-init --out deployment",
+    ),
+    Command(
+        "provision",
+        "tapelog_cli.deployment:provision",
+        "Create the streams and consumers on a broker that runs on its own.",
+        "tapelog provision --nats-url tls://127.0.0.1:4222 --creds deployment/creds/admin.creds "
+        "--tls-ca deployment/tls/ca.pem",
+    ),
 )
 
 GROUPS: Final = {

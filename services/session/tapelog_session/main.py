@@ -41,7 +41,9 @@ async def run(settings: SessionSettings, *, ready: Ready, stop: asyncio.Event) -
     issuer = LocalIssuer.open(settings.identity_dir)
     objects = ObjectStore(settings.objects_url)
     async with (
-        connected(settings.nats_url, name=CONTEXT, creds=settings.nats_creds) as connection,
+        connected(
+            settings.nats_url, name=CONTEXT, creds=settings.nats_creds, tls_ca=settings.nats_tls_ca
+        ) as connection,
         open_channel(settings.render_address, tls_ca=settings.render_tls_ca) as render_channel,
     ):
         log = JetStreamEventLog(connection)

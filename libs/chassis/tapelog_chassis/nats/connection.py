@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import ssl
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
@@ -25,6 +26,7 @@ PING_INTERVAL_S: Final = 5
 PENDING_BYTES: Final = 8 * 1024 * 1024
 """Published while disconnected and kept for the reconnect; beyond it publishing fails at once."""
 CLOSE_FLUSH_S: Final = 2.0
+CLOSE_S: Final = 2.0
 
 _log = structlog.get_logger(__name__)
 
@@ -120,7 +122,7 @@ async def connect(
             )
     except (nats.errors.Error, OSError, TimeoutError) as error:
         reason = failures[0] if failures else f"{type(error).__name__}: {error}"
-        await client.close()
+        await _shut(client)
         raise Unreachable(
             f"cannot connect to {url} as {name}: {reason}. Is the server up, are the creds its own?"
         ) from (error)
@@ -148,7 +150,14 @@ async def close(client: Client) -> None:
     except (nats.errors.Error, OSError) as error:
         _log.info("nats closed without a last flush", error=str(error))
     finally:
-        await client.close()
+        await _shut(client)
+
+
+async def _shut(client: Client) -> None:
+    """Close, but wait no longer than `CLOSE_S`: after a failed TLS handshake the client package waits for ever."""
+    with contextlib.suppress(TimeoutError):
+        async with asyncio.timeout(CLOSE_S):
+            await client.close()
 
 
 def _tls_context(authority: Path) -> ssl.SSLContext:

@@ -1,0 +1,84 @@
+"""`tapelog broker-init` and `tapelog provision`: for parts that run as processes or containers of their own."""
+
+from pathlib import Path
+from typing import Annotated, ClassVar, Literal
+
+from cyclopts import Parameter
+
+from tapelog_cli.errors import CliError
+from tapelog_cli.exit_codes import ExitCode
+from tapelog_cli.options import Json
+
+
+class BrokerUnreachable(CliError):  # noqa: N818 - names a state
+    """The broker did not answer, or refused these creds."""
+
+    code: ClassVar[ExitCode] = ExitCode.UNAVAILABLE
+
+
+def broker_init(
+    *,
+    out: Annotated[Path, Parameter(help="Folder to make; it holds every key, so keep it private and backed up.")],
+    form: Annotated[
+        Literal["containers", "processes"],
+        Parameter(help="Whether the parts run as containers or as processes of this machine."),
+    ] = ("containers"),
+    nats_port: Annotated[int, Parameter(help="Port of the broker (processes).")] = 4222,
+    monitor_port: Annotated[int, Parameter(help="Port of the broker's monitoring page on loopback.")] = 8222,
+    store_bytes: Annotated[
+        int | None, Parameter(help="Size limit of all streams. Default: 70 % of the free disk, kept from then on.")
+    ] = None,
+    json: Json = False,
+) -> int:
+    """Make keys, credentials, certificates and the broker's configuration for parts that run on their own."""
+    from tapelog_cli.deployment_folder import make_deployment
+    from tapelog_cli.output import out as console
+    from tapelog_cli.output import print_json
+
+    made = make_deployment(
+        out.absolute(), form=form, nats_port=nats_port, monitor_port=monitor_port, store_bytes=store_bytes
+    )
+    if json:
+        print_json({"folder": str(out.absolute()), "form": form, "written": made.written, "kept": made.kept})
+        return ExitCode.OK
+    written = ", ".join(made.written) if made.written else "nothing"
+    console().print(f"wrote {written}", soft_wrap=True, highlight=False)
+    console().print(f"kept {len(made.kept)} files that were there", highlight=False)
+    return ExitCode.OK
+
+
+async def provision(
+    *,
+    nats_url: Annotated[str, Parameter(env_var="TAPELOG_NATS_URL", help="The broker, such as tls://127.0.0.1:4222.")],
+    creds: Annotated[Path, Parameter(env_var="TAPELOG_NATS_CREDS", help="Creds file of the `admin` user.")],
+    tls_ca: Annotated[
+        Path | None, Parameter(env_var="TAPELOG_NATS_TLS_CA", help="PEM authorities of the broker.")
+    ] = None,
+    store_bytes: Annotated[
+        int | None, Parameter(help="Byte budget of all streams. Default: what the broker allows its account.")
+    ] = None,
+    replicas: Annotated[int, Parameter(help="Copies of each stream: 1, or 3 in a cluster.")] = 1,
+    json: Json = False,
+) -> int:
+    """Create the streams and consumers that are missing, and check the others; nothing is ever edited."""
+    from tapelog_chassis.logs import configure_logs
+    from tapelog_chassis.nats import Unreachable, allowed_store_bytes, connected
+    from tapelog_chassis.nats import provision as provision_topology
+    from tapelog_chassis.topology import CONSUMERS, STREAMS
+
+    from tapelog_cli.output import out, print_json
+
+    configure_logs("error")
+    if not creds.is_file():
+        raise CliError(f"there is no creds file {creds}", hint="`tapelog broker-init` makes creds/admin.creds")
+    try:
+        async with connected(nats_url, name="admin", creds=creds, tls_ca=tls_ca) as admin:
+            budget_bytes = store_bytes or await allowed_store_bytes(admin)
+            await provision_topology(admin, store_bytes=budget_bytes, replicas=replicas)
+    except Unreachable as failure:
+        raise BrokerUnreachable(str(failure), hint="start the broker first, and use its admin.creds") from failure
+    if json:
+        print_json({"streams": len(STREAMS), "consumers": len(CONSUMERS), "store_bytes": budget_bytes})
+    else:
+        out().print(f"{len(STREAMS)} streams and {len(CONSUMERS)} consumers stand, in {budget_bytes:,} bytes")
+    return ExitCode.OK
