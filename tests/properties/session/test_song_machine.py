@@ -1,0 +1,303 @@
+"""A song under random commands, on a real event log in memory: what must hold whatever people do."""
+
+import asyncio
+import hashlib
+import uuid
+from collections.abc import Callable, Sequence
+from datetime import UTC, datetime
+from typing import Any
+
+from google.protobuf.message import Message
+from hypothesis import settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
+from tapelog.common.v1 import audio_pb2, recipe_pb2
+from tapelog.session.v1 import brief_pb2, events_pb2
+from tapelog.session.v1 import resources_pb2 as pb
+from tapelog_chassis.clock import FakeClock
+from tapelog_chassis.event_log import MemoryEventLog, Metadata
+from tapelog_session.application.aggregates import EVENTS, Aggregates
+from tapelog_session.application.resources import song_resource
+from tapelog_session.domain import brief, delivery, notes, recording, reviews, songs, stages, versions
+from tapelog_session.domain.errors import DomainError
+from tapelog_session.domain.evolve import evolve
+from tapelog_session.domain.names import VersionName
+from tapelog_session.domain.permissions import STAGES
+from tapelog_session.domain.roles import REQUIRED_CONSENTS, Actor
+from tapelog_session.domain.song import Song
+from tapelog_session.domain.versions import MASTER, MIX
+
+TRACKS = ["lead-vox", "drums"]
+ROLES = {"ana": pb.ROLE_ARTIST, "pia": pb.ROLE_STUDIO_PRODUCER, "mia": pb.ROLE_MIXING_ENGINEER}
+CONSTRAINTS = {
+    "no-delay": brief_pb2.Constraint(
+        id="no-delay",
+        statement="No echo.",
+        effect_forbidden=brief_pb2.EffectForbidden(
+            selector=brief_pb2.TrackSelector(tracks=["lead-vox"]), effects=["delay"]
+        ),
+    ),
+    "peak": brief_pb2.Constraint(id="peak", statement="Clean.", true_peak_max=brief_pb2.TruePeakMax(max_dbtp=-1)),
+}
+DELAY = recipe_pb2.Processor(delay=recipe_pb2.Delay(time_ms=100))
+
+numbers = st.integers(1, 5)
+kinds = st.sampled_from([MIX, MASTER])
+tracks = st.sampled_from(TRACKS)
+
+
+def _sha(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+class SongMachine(RuleBasedStateMachine):
+    """People do things in any order; refusals are fine, anything else that goes wrong is a defect."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.runner = asyncio.Runner()
+        self.log = MemoryEventLog()
+        self.clock = FakeClock(datetime(2026, 1, 1, tzinfo=UTC))
+        self.aggregates = Aggregates.on(self.log, clock=self.clock)
+        self.aggregate = self.aggregates.songs.aggregate("acme", "sng-1")
+        self.requests = 0
+        self.answers: list[tuple[str, Callable[[Song], Sequence[Message]], Any]] = []
+        self.song = Song()
+
+    def do(self, decide: Callable[..., Sequence[Message]], *args: Any, **kwargs: Any) -> None:
+        """Send a command as the service does."""
+        self.requests += 1
+        self.clock.advance(1)
+        request_id = str(uuid.UUID(int=self.requests))
+
+        def bound(song: Song) -> Sequence[Message]:
+            return decide(song, *args, **kwargs)
+
+        try:
+            outcome = self.runner.run(self._execute(request_id, bound))
+        except DomainError:
+            return
+        self.song = outcome.versioned.state
+        if outcome.events:
+            self.answers.append((request_id, bound, song_resource(outcome.versioned)))
+
+    async def _execute(self, request_id: str, decide: Callable[[Song], Sequence[Message]]) -> Any:
+        return await self.aggregates.songs.execute(
+            self.aggregate,
+            decide,
+            request_id=request_id,
+            request_hash="0" * 64,
+            metadata=Metadata(project="prj-1", song="sng-1"),
+        )
+
+    @initialize()
+    def create(self) -> None:
+        """Begin with a song in PRE_PRODUCTION."""
+        created = events_pb2.SongCreated(
+            song="sng-1", project="prj-1", title="Song", sample_rate_hz=48000, bit_depth=24
+        )
+        self.do(songs.create_song, created)
+
+    @rule(names=st.sets(st.sampled_from(sorted(CONSTRAINTS))), reason=st.sampled_from(["", "softer"]))
+    def propose_brief(self, names: set[str], reason: str) -> None:
+        """Propose or amend the brief."""
+        proposed = brief_pb2.Brief(intent="Dry.", constraints=[CONSTRAINTS[name] for name in sorted(names)])
+        self.do(brief.propose_brief, proposed, reason)
+
+    @rule()
+    def consent(self) -> None:
+        """Agree to the brief, approve the arrangement, register a work, as those who should."""
+        for party in ("ana", "pia"):
+            actor = Actor(party, ROLES[party])
+            self.do(brief.agree_brief, actor, self.song.brief_revision)
+            self.do(brief.approve_arrangement, actor)
+        self.do(songs.register_work, pb.Work(title="Work", writers=["ana"]))
+        self.do(songs.set_catalogue_ids, "QZABC2500001")
+
+    @rule(party=st.sampled_from(["ana", "pia"]), revision=st.integers(0, 3))
+    def agree(self, party: str, revision: int) -> None:
+        """Agree to some revision as one of them."""
+        self.do(brief.agree_brief, Actor(party, ROLES[party]), revision)
+
+    @rule(to=st.sampled_from([*pb.Stage.values(), 77]))
+    def jump(self, to: int) -> None:
+        """Try to advance to any stage."""
+        self.do(stages.advance, to)
+
+    @rule()
+    def advance(self) -> None:
+        """Try to advance to the next stage."""
+        self.do(stages.advance, stages.next_stage(self.song.stage) or pb.STAGE_ARCHIVED)
+
+    @rule(track=tracks, number=numbers, required=st.booleans())
+    def take(self, track: str, number: int, required: bool) -> None:
+        """Define a track and record a take of it."""
+        self.do(recording.define_track, track, "Track", required=required)
+        self.do(recording.record_take, f"tk-{track}-{number}", track, _sha(track), "rex")
+
+    @rule(track=tracks, number=numbers, clipped=st.sampled_from([0, 0, 0, 5]))
+    def check_and_select(self, track: str, number: int, clipped: int) -> None:
+        """Measure a take and select it."""
+        measured = audio_pb2.Measurements(clipped_samples=clipped)
+        form = audio_pb2.AudioFormat(sample_rate_hz=48000, channels=1, length_frames=48000)
+        self.do(recording.record_check, f"tk-{track}-{number}", measured, form)
+        self.do(recording.select_take, track, f"tk-{track}-{number}")
+
+    @rule(party=st.sampled_from(["mia", "pia"]), with_delay=st.booleans())
+    def propose_mix(self, party: str, with_delay: bool) -> None:
+        """Propose a mix of what is selected."""
+        recipe = recipe_pb2.MixRecipe(sample_rate_hz=48000)
+        for take in self.song.selected_takes():
+            track = recipe.tracks.add(id=take.track, chain=[DELAY] if with_delay else [])
+            track.source.asset_sha256 = take.asset_sha256
+        self.do(versions.propose_mix, Actor(party, ROLES[party]), recipe, "")
+
+    @rule()
+    def propose_master(self) -> None:
+        """Propose a master for streaming."""
+        recipe = recipe_pb2.MasterRecipe(target=recipe_pb2.MasterTarget(name="streaming"))
+        self.do(versions.propose_master, Actor("max", pb.ROLE_MASTERING_ENGINEER), recipe, "")
+
+    @rule(kind=kinds, number=numbers, peak_dbtp=st.sampled_from([-1.0, -1.0, -0.5]), fails=st.sampled_from([0, 0, 1]))
+    def render(self, kind: Any, number: int, peak_dbtp: float, fails: int) -> None:
+        """End a render, one way or the other."""
+        if fails:
+            self.do(versions.record_render_failure, kind, number, "job", "DISK_FULL")
+            return
+        measured = audio_pb2.Measurements(integrated_lufs=-14, true_peak_dbtp=peak_dbtp, loudness_range_lu=6)
+        audio = audio_pb2.AudioResult(sha256=_sha(f"{kind}{number}"), sample_digest=_sha(f"s{kind}{number}"))
+        audio.measurements.CopyFrom(measured)
+        self.do(
+            versions.record_render,
+            kind,
+            number,
+            audio=[audio],
+            attachments=[],
+            render_job="job",
+            engine_version="1",
+        )
+        self.do(versions.submit, kind, number)
+
+    @rule(
+        kind=kinds,
+        number=numbers,
+        party=st.sampled_from(["ana", "pia"]),
+        right_bytes=st.sampled_from([True, True, False]),
+        revision=st.sampled_from([0, 0, 1, 2]),
+    )
+    def approve(self, kind: Any, number: int, party: str, right_bytes: bool, revision: int) -> None:
+        """Approve some bytes as somebody."""
+        digest = _sha(f"s{kind}{number}") if right_bytes else _sha("other")
+        self.do(
+            reviews.approve, Actor(party, ROLES[party]), kind, number, sample_digest=digest, brief_revision=revision
+        )
+
+    @rule(kind=kinds, number=numbers)
+    def request_changes(self, kind: Any, number: int) -> None:
+        """Ask for changes as the producer."""
+        self.do(reviews.request_changes, kind, number, "again", [])
+
+    @precondition(lambda self: self.song.mixes)
+    @rule(number=numbers, severity=st.sampled_from(pb.NoteSeverity.values()), step=st.integers(0, 2))
+    def talk(self, number: int, severity: Any, step: int) -> None:
+        """Make, address or verify a note."""
+        name = VersionName(self.song.name, MIX, 1)
+        content = pb.Note(version=str(name), severity=severity, text="hm")
+        if step == 0:
+            self.do(notes.add_note, Actor("pia", pb.ROLE_STUDIO_PRODUCER), f"nt-{len(self.song.notes) + 1}", content)
+        elif step == 1:
+            self.do(notes.address_note, f"nt-{number}", "done", name)
+        else:
+            self.do(notes.verify_note, f"nt-{number}")
+
+    @rule(number=numbers, name=st.sampled_from(["tv", "instrumental"]), audio=st.booleans())
+    def alternates(self, number: int, name: str, audio: bool) -> None:
+        """Ask for an alternate and render it."""
+        self.do(songs.request_alternates, number, [recipe_pb2.Alternate(id=name, mute=["drums"])])
+        made = audio_pb2.AudioResult(sha256=_sha(name)) if audio else None
+        self.do(songs.record_alternate, number, name, audio=made, render_job="job", error="" if audio else "X")
+
+    @rule()
+    def work_well(self) -> None:
+        """Do what the song's stage is for, as people who know their work would, and go on."""
+        stage = self.song.stage
+        if stage == pb.STAGE_PRE_PRODUCTION:
+            self.propose_brief(names={"peak"}, reason="first")
+            self.consent()
+        elif stage == pb.STAGE_RECORDING:
+            for track in TRACKS:
+                self.take(track, 1, required=False)
+                self.check_and_select(track, 1, clipped=0)
+        elif stage in {pb.STAGE_MIXING, pb.STAGE_MASTERING}:
+            self._finish(MIX if stage == pb.STAGE_MIXING else MASTER)
+        self.advance()
+
+    def _finish(self, kind: Any) -> None:
+        """Have a version proposed, rendered and approved under an agreed brief."""
+        self.consent()
+        if kind == MIX:
+            self.propose_mix(party="mia", with_delay=False)
+        else:
+            self.propose_master()
+        number = len(self.song.versions(kind))
+        self.render(kind, number, peak_dbtp=-1.0, fails=0)
+        for party in ("ana", "pia"):
+            self.approve(kind, number, party, right_bytes=True, revision=0)
+        self.precheck()
+
+    @rule()
+    def precheck(self) -> None:
+        """Build a draft delivery."""
+        master = self.song.approved(MASTER)
+        self.do(delivery.record_precheck, (), "dlv-1", master.number if master else 0)
+
+    @invariant()
+    def at_most_one_approved_and_only_by_bound_approvals(self) -> None:
+        """Hold invariants 6 and 7: one approved of each kind, by both roles, for these bytes and this brief."""
+        for kind in (MIX, MASTER):
+            approved = [v for v in self.song.versions(kind).values() if v.state == pb.VERSION_STATE_APPROVED]
+            assert len(approved) <= 1
+            for version in approved:
+                applicable = version.applicable(self.song.brief_revision)
+                assert {approval.role for approval in applicable} == set(REQUIRED_CONSENTS)
+                assert version.proposed_by not in {approval.party for approval in applicable}
+                assert {approval.sample_digest for approval in applicable} == {version.audio[0].sample_digest}
+
+    @invariant()
+    def masters_stand_on_a_living_mix(self) -> None:
+        """Hold invariant 9: no living master of a superseded mix."""
+        for master in self.song.masters.values():
+            assert master.is_superseded or not self.song.mixes[master.mix_number].is_superseded
+
+    def teardown(self) -> None:
+        """Read the log again: gapless, legal, the same state from every prefix, the same answers to repeats."""
+        try:
+            self.runner.run(self._check_history())
+        finally:
+            self.runner.close()
+
+    async def _check_history(self) -> None:
+        stored = await self.log.load(self.aggregate)
+        assert [event.sequence for event in stored] == list(range(1, len(stored) + 1))
+        state, stage = Song(), pb.STAGE_PRE_PRODUCTION
+        for event in stored:
+            message = EVENTS.decode(event)
+            if isinstance(message, events_pb2.StageAdvanced):
+                assert (getattr(message, "from"), message.to) == (stage, STAGES[STAGES.index(stage) + 1])
+                stage = message.to
+            state = evolve(state, message, event.time)
+            if event.sequence % 7 == 0:
+                then = await self.aggregates.songs.load(self.aggregate, as_of_sequence=event.sequence)
+                assert then.state == state
+        assert (state, state.stage) == (self.song, stage)
+        fresh = Aggregates.on(self.log, clock=self.clock)
+        self.aggregates = fresh
+        for request_id, decide, answer in self.answers[:: max(1, len(self.answers) // 5)]:
+            outcome = await self._execute(request_id, decide)
+            assert (outcome.replayed, song_resource(outcome.versioned)) == (True, answer)
+
+
+SongMachine.TestCase.settings = settings(
+    max_examples=40, stateful_step_count=60, deadline=None, derandomize=True, database=None
+)
+TestSongMachine = SongMachine.TestCase

@@ -1,0 +1,128 @@
+"""Delivery packages: what is missing, what goes in, under which names, with the same bytes every time."""
+
+import json
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+from tapelog.common.v1 import recipe_pb2
+from tapelog.session.v1 import events_pb2
+from tapelog.session.v1 import resources_pb2 as pb
+from tapelog_session.domain import delivery, songs
+from tapelog_session.domain.errors import InvalidCommand, Moved, NotNow
+from tapelog_session.domain.naming import depth_word, file_name, initials, rate_word, title_word
+from tapelog_session.domain.versions import MASTER, MIX
+
+
+@pytest.mark.parametrize(
+    ("name", "expected"),
+    [
+        ("The North Pier", "TNP"),
+        ("Björk", "B"),
+        ("1-800 Kilo", "18K"),
+        ("ÆØ ÅA", "A"),
+        ("…", "X"),
+        ("a b c d e", "ABCD"),
+    ],
+)
+def test_initials_are_ascii(name: str, expected: str) -> None:
+    """Accents are folded, what has no ASCII form is left out, nothing is never the result."""
+    assert initials(name) == expected
+
+
+@pytest.mark.parametrize(
+    ("title", "expected"),
+    [
+        ("Lights, out!", "LightsOut"),
+        ("Don't Stop", "DontStop"),
+        ("Für Élise", "FurElise"),
+        ("../../etc/passwd", "EtcPasswd"),
+        ("", "Untitled"),
+        ("supercalifragilistic song", "Supercalifragil"),
+    ],
+)
+def test_a_title_becomes_one_short_word(title: str, expected: str) -> None:
+    """No space, punctuation, accent or path is left; at most fifteen characters."""
+    assert title_word(title) == expected
+
+
+def test_a_file_name_has_its_parts_in_the_order_of_the_rule() -> None:
+    """Initials, title, mixer and revision, version, rate, depth; joined by underscores."""
+    parts = ("NP", "LightsOut", "KS02", "Master", rate_word(44100), depth_word(24, is_float=False))
+    assert file_name(parts, "audio/wav") == "NP_LightsOut_KS02_Master_44.1k_24.wav"
+    assert depth_word(32, is_float=True) == "32f"
+    assert file_name(("A", "", "B"), "application/json") == "A_B.json"
+
+
+def test_every_gap_is_listed_at_once(session: Any) -> None:
+    """An empty song lacks ISRC, mix and master; a master without FLAC and analysis lacks those."""
+    session.to_mixing()
+    assert [gap.code for gap in delivery.gaps(session.song)] == [
+        "ISRC_MISSING",
+        "MIX_NOT_APPROVED",
+        "MASTER_NOT_APPROVED",
+    ]
+    session.render(MIX, session.mix())
+    session.do(songs.request_alternates, 1, [recipe_pb2.Alternate(id="tv", mute=["vocal"])])
+    session.approve(MIX, 1)
+    gaps = delivery.gaps(session.song)
+    assert [gap.code for gap in gaps] == ["ISRC_MISSING", "MASTER_NOT_APPROVED", "ALTERNATE_NOT_RENDERED"]
+    assert [delivery.condition_of(delivery.finding_of(gap)) for gap in gaps] == list(gaps)
+
+
+def test_the_same_song_gives_the_same_manifest(session: Any) -> None:
+    """Files trace to approved versions; the manifest is canonical, without time and package id."""
+    session.to_delivered()
+    contents = delivery.contents(session.song, "The North Pier", "mm")
+    names = [file.filename for file in contents.files] + [document.filename for document in contents.documents]
+    assert len({name.lower() for name in names}) == len(names)
+    assert "TNP_LightsOut_MM01_Master01_48k_24.flac" in names
+    approved = {session.song.name.version(MIX, 1), session.song.name.version(MASTER, 1)}
+    assert {file.version for file in contents.files} == approved
+    first = delivery.manifest(session.song, "The North Pier", contents.files)
+    again = delivery.manifest(
+        session.song, "The North Pier", delivery.contents(session.song, "The North Pier", "mm").files
+    )
+    assert first == again
+    plain = json.loads(first)
+    assert json.dumps(plain, sort_keys=True, separators=(",", ":")).encode() == first
+    assert {file["sha256"] for file in plain["files"]} == {file.sha256 for file in contents.files}
+    recipes = [json.loads(document.content) for document in contents.documents]
+    assert recipes[1]["target"]["integrated_lufs"] == -14
+
+
+def test_a_package_of_another_master_than_the_approved_is_refused(session: Any) -> None:
+    """When the master changed while the package was built, the song does not take it."""
+    session.to_mastering()
+    session.approve(MASTER, session.master())
+    with pytest.raises(Moved):
+        delivery.record_precheck(session.song, (), "dlv-1", 2)
+    (event,) = delivery.record_precheck(session.song, ["ISRC_MISSING x: set it"], "", 1)
+    assert (event.passed, event.delivery) == (False, "")
+
+
+def test_only_a_final_package_is_accepted_and_once() -> None:
+    """A draft is not handed over; an accepted one is accepted already."""
+    built = events_pb2.DeliveryBuilt(project="prj-1", song="sng-1", draft=True)
+    package = delivery.evolve(delivery.DeliveryPackage(), built, _time())
+    with pytest.raises(NotNow):
+        delivery.accept(package, "lou")
+    built.draft = False
+    package = delivery.evolve(delivery.DeliveryPackage(), built, _time())
+    (accepted,) = delivery.accept(package, "lou")
+    package = delivery.evolve(package, accepted, _time())
+    assert (package.state, package.accepted_by) == (pb.DELIVERY_STATE_ACCEPTED, "lou")
+    with pytest.raises(NotNow):
+        delivery.accept(package, "lou")
+
+
+@pytest.mark.parametrize("mixer", ["", "ABCDE", "A1", "Ä"])
+def test_initials_that_cannot_stand_in_a_name_are_refused(session: Any, mixer: str) -> None:
+    """One to four plain letters."""
+    session.to_mastering()
+    with pytest.raises(InvalidCommand):
+        delivery.check_request(session.song, mixer)
+
+
+def _time() -> Any:
+    return datetime(2026, 1, 1, tzinfo=UTC)
