@@ -29,7 +29,8 @@ from typing import Any, Final, TextIO
 from tapelog.common.v1.recipe_pb2 import RecipeSource
 from tapelog.render.v1.resources_pb2 import RenderJob, RenderResult
 from tapelog_desk import DeskError, OutputError, analysis_json, analyze_file, render_master, render_mix, write_json
-from tapelog_dsp.version import ENGINE_VERSION
+from tapelog_dsp import ENGINE_VERSION, KernelsMissingError
+from tapelog_dsp.kernels.loader import open_library
 from tapelog_recipe import RecipeError
 
 from tapelog_render.adapters.processes import die_with
@@ -63,6 +64,12 @@ def main() -> int:
     if not die_with(parser.parse_args().parent, signal.SIGKILL):
         return 1
     answers = _take_stdout()
+    try:
+        open_library()
+    except KernelsMissingError as error:
+        sys.stderr.write(f"{error}\n")
+        return 1
+    baseline_bytes = _address_space_bytes()
 
     def say(message: Mapping[str, Any]) -> None:
         answers.write(json.dumps(message) + "\n")
@@ -70,13 +77,13 @@ def main() -> int:
 
     say({"ready": ENGINE_VERSION})
     for line in sys.stdin:
-        say(_answer(json.loads(line), say))
+        say(_answer(json.loads(line), say, baseline_bytes))
     return 0
 
 
-def _answer(order: Mapping[str, Any], say: Say) -> Mapping[str, Any]:
+def _answer(order: Mapping[str, Any], say: Say, baseline_bytes: int) -> Mapping[str, Any]:
     try:
-        _limit_memory(int(order["memory_limit_bytes"]))
+        _limit_memory(baseline_bytes + int(order["memory_limit_bytes"]))
         return {"made": _make(Path(order["folder"]), order["sources"], _throttled(say))}
     except OutputError as error:
         return _failed(error.reason, str(error), is_final=False)
@@ -150,6 +157,12 @@ def _throttled(say: Say) -> Callable[[float], None]:
             say({"progress": round(share, 4)})
 
     return progress
+
+
+def _address_space_bytes() -> int:
+    """Return what the warm engine takes before its first job; a job's limit comes on top of it."""
+    pages = int(Path("/proc/self/statm").read_text().split()[0])
+    return pages * resource.getpagesize()
 
 
 def _limit_memory(limit_bytes: int) -> None:

@@ -16,7 +16,7 @@ class WorkerSettings(ServiceSettings):
         default=900.0, gt=0, le=14_400, description="How long one attempt of a job may take, in seconds."
     )
     job_memory_limit_mib: int = Field(
-        default=2048, ge=128, le=65_536, description="Address space of the engine process, in MiB."
+        default=2048, ge=1, le=65_536, description="Address space that a job may take in its engine, in MiB."
     )
     worker_drain_s: float = Field(
         default=20.0, ge=0, le=300, description="How long a job may finish at stop before it is given back, in seconds."

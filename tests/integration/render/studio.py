@@ -114,7 +114,7 @@ class Studio:
 
     async def events(self, name: str) -> list[StoredEvent]:
         """Return a job's events."""
-        return await self._log().load(job_aggregate(TENANT, name.removeprefix("renderJobs/")))
+        return await self.log().load(job_aggregate(TENANT, name.removeprefix("renderJobs/")))
 
     async def event_names(self, name: str) -> list[str]:
         """Return a job's events by name."""
@@ -122,7 +122,7 @@ class Studio:
 
     async def usage_events(self, song: str) -> list[Any]:
         """Return a song's events in the account as messages."""
-        stored = await self._log().load(AggregateId("usage", TENANT, PROJECT))
+        stored = await self.log().load(AggregateId("usage", TENANT, PROJECT))
         return [event for event in map(REGISTRY.decode, stored) if event.entry.song == song]
 
     async def usage(self, song: str, *, states: set[int] | None = None) -> list[UsageEntry]:
@@ -142,7 +142,8 @@ class Studio:
         answer = await request(self.connection, f"STREAM.INFO.{topology.JOBS}")
         return int(answer["state"]["messages"])
 
-    def _log(self) -> JetStreamEventLog:
+    def log(self) -> JetStreamEventLog:
+        """Open the event log as the render service."""
         return JetStreamEventLog(self.connection)
 
     def worker_of(self, job: RenderJob) -> psutil.Process:

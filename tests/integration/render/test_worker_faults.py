@@ -18,7 +18,8 @@ from tapelog_chassis.event_log import Metadata, NewEvent
 from tapelog_chassis.nats import connected
 from tapelog_chassis.nats.api import request
 from tapelog_chassis.testing import eventually, new_event
-from tapelog_render.application.events import REGISTRY, job_aggregate
+from tapelog_render.application.events import REGISTRY, Repositories, job_aggregate
+from tapelog_render.domain.job import cancel
 
 from .conftest import StudioFactory
 from .material import SONG, analysis_job, mix_job, mix_recipe, put_audio, tone
@@ -86,6 +87,32 @@ async def test_a_job_that_exceeds_its_time_limit_three_times_fails_and_others_go
         assert (await studio.event_names(poison.name)).count("RenderFailed") == 1
         await studio.usage(SONG, states={UsageState.USAGE_STATE_RELEASED})
         assert await studio.queue_depth() == 0
+
+
+async def test_a_job_that_needs_more_memory_than_allowed_fails_with_that_reason(open_studio: StudioFactory):
+    """The limit hits the engine alone: the job fails after three attempts, the worker goes on."""
+    async with open_studio(workers=1, job_memory_limit_mib=1) as studio:
+        asset = await put_audio(studio.objects, studio.folder, tone(2.0, 440.0))
+        greedy = await studio.ended((await studio.create(mix_job(mix_recipe([asset] * 96)))).name)
+        assert greedy.state == JobState.JOB_STATE_FAILED
+        assert greedy.attempts == 3
+        assert "OUT_OF_MEMORY" in str(greedy.error.details[0])
+        assert studio.pool.statistics.restarts == 0
+
+
+async def test_a_cancellation_that_no_worker_heard_of_is_found_at_the_next_heartbeat(studio: Studio):
+    """The log is what counts: with the message to the workers lost, the engine still ends."""
+    job = await studio.create(await long_mix(studio, song="sng-unheard"))
+    engine = studio.engine_of(await studio.running(job.name))
+    await Repositories.on(studio.log()).jobs.execute(
+        job_aggregate(TENANT, job.name.removeprefix("renderJobs/")),
+        lambda state: cancel(state, reason="unheard"),
+        request_id=str(uuid.uuid4()),
+        request_hash="test",
+        metadata=Metadata(actor="pty-mix"),
+    )
+    await eventually(lambda: not engine.is_running())
+    assert (await studio.ended(job.name)).state == JobState.JOB_STATE_CANCELLED
 
 
 async def _digests_of_a_batch(studio: Studio) -> list[tuple[str, str]]:

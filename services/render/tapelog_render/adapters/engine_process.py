@@ -30,7 +30,7 @@ class EngineProcess:
     Parameters
     ----------
     memory_limit_bytes : int
-        Address space that a job may use.
+        Address space that a job may take, on top of what the idle engine has.
     time_limit_s : float
         How long a job may take.
     """
