@@ -1,6 +1,6 @@
 """A recipe's words to the core's: processors, strips, buses."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Final
 
 import tapelog_dsp as dsp
@@ -15,7 +15,8 @@ PAN_LAWS_DB: Final = {
     pb.PAN_LAW_MINUS_6_DB: -6.0,
     pb.PAN_LAW_0_DB: 0.0,
 }
-_CURVES: Final = {pb.AUTOMATION_CURVE_LINEAR: "linear", pb.AUTOMATION_CURVE_HOLD: "hold"}
+JUMP_S: Final = 0.005
+"""Time over which a held fader moves to its next value: a jump within one sample would click."""
 
 SIDECHAIN_MIN_HZ: Final = 10.0
 """A lower corner of the detector's high-pass is as good as this one."""
@@ -97,8 +98,10 @@ def processor(insert: pb.Processor) -> dsp.ProcessorSpec:
     return dsp.Width(insert.width.width)
 
 
-def chain(inserts: Iterable[pb.Processor], path: str) -> tuple[dsp.ProcessorSpec, ...]:
+def chain(inserts: Iterable[pb.Processor], path: str, channels: int = 2) -> tuple[dsp.ProcessorSpec, ...]:
     """Return the processors of a resolved chain, without the bypassed ones.
+
+    Width is left out of a mono chain: a mono signal has no side, so every width leaves it as it is.
 
     Raises
     ------
@@ -107,7 +110,7 @@ def chain(inserts: Iterable[pb.Processor], path: str) -> tuple[dsp.ProcessorSpec
     """
     processors: list[dsp.ProcessorSpec] = []
     for insert in chain_inserts(inserts, path):
-        if insert.processor.bypass:
+        if insert.processor.bypass or (channels == 1 and insert.kind == "width"):
             continue
         try:
             processors.append(processor(insert.processor))
@@ -120,11 +123,33 @@ def _sends(sends: Iterable[pb.RecipeSend]) -> tuple[dsp.SendSpec, ...]:
     return tuple(dsp.SendSpec(send.bus, send.gain_db, send.pre_fader) for send in sends)
 
 
-def track_spec(track: pb.RecipeTrack, channels: int) -> dsp.TrackSpec:
+def automation(points: Sequence[pb.GainPoint], sample_rate_hz: int) -> tuple[dsp.GainPoint, ...]:
+    """Return a fader's moves, with the jump at the end of each held value spread over `JUMP_S`.
+
+    The jump begins at the frame of the point it leads to and ends before the point after that.
+    """
+    moves: list[dsp.GainPoint] = []
+    for index, point in enumerate(points):
+        before = points[index - 1] if index else None
+        if before is not None and before.curve == pb.AUTOMATION_CURVE_HOLD and before.gain_db != point.gain_db:
+            room = points[index + 1].frame - point.frame - 1 if index + 1 < len(points) else sample_rate_hz
+            jump = min(round(JUMP_S * sample_rate_hz), room)
+            if jump > 0:
+                moves.append(dsp.GainPoint(point.frame, before.gain_db))
+                moves.append(dsp.GainPoint(point.frame + jump, point.gain_db, _shape(point)))
+                continue
+        moves.append(dsp.GainPoint(point.frame, point.gain_db, _shape(point)))
+    return tuple(moves)
+
+
+def _shape(point: pb.GainPoint) -> str:
+    return "hold" if point.curve == pb.AUTOMATION_CURVE_HOLD else "linear"
+
+
+def track_spec(track: pb.RecipeTrack, channels: int, sample_rate_hz: int) -> dsp.TrackSpec:
     """Return the strip of a track; a muted one is kept as a silent strip, for the length of the mix."""
     if track.mute:
         return dsp.TrackSpec(track.id, channels=1, start_frame=track.start_frame)
-    points = (dsp.GainPoint(point.frame, point.gain_db, _CURVES[point.curve]) for point in track.gain_automation)
     return dsp.TrackSpec(
         track.id,
         channels=channels,
@@ -132,10 +157,10 @@ def track_spec(track: pb.RecipeTrack, channels: int) -> dsp.TrackSpec:
         pan=track.pan,
         polarity_inverted=track.polarity_inverted,
         start_frame=track.start_frame,
-        processors=chain(track.chain, f"tracks[{track.id}].chain"),
+        processors=chain(track.chain, f"tracks[{track.id}].chain", channels),
         sends=_sends(track.sends),
         output_bus=track.output_bus or dsp.MIX,
-        gain_automation=tuple(points),
+        gain_automation=automation(track.gain_automation, sample_rate_hz),
     )
 
 
@@ -168,7 +193,7 @@ def mix_spec(recipe: pb.MixRecipe, channels: Mapping[str, int]) -> dsp.MixSpec:
     """
     return dsp.MixSpec(
         sample_rate=recipe.sample_rate_hz,
-        tracks=tuple(track_spec(track, channels[track.id]) for track in recipe.tracks),
+        tracks=tuple(track_spec(track, channels[track.id], recipe.sample_rate_hz) for track in recipe.tracks),
         buses=tuple(bus_spec(bus) for bus in recipe.buses),
         pan_law_db=PAN_LAWS_DB[recipe.pan_law],
         processors=chain(recipe.mix_chain, "mix_chain"),

@@ -69,7 +69,7 @@ def _fill(
     """Run the chain before the limiter into the spill and return its processors' figures."""
     channels = reader.format.channels
     try:
-        spec = dsp.MasterSpec(sample_rate_hz, chain(recipe.chain, "chain"), channels)
+        spec = dsp.MasterSpec(sample_rate_hz, chain(recipe.chain, "chain", channels), channels)
         running = dsp.MasterChain(spec)
     except dsp.ParameterError as error:
         raise RecipeRefusedError([Violation("chain", str(error))]) from error

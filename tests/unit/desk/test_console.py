@@ -2,10 +2,11 @@
 
 from collections.abc import Iterator
 
+import numpy as np
 import pytest
 import tapelog_dsp as dsp
 from tapelog.common.v1 import recipe_pb2 as pb
-from tapelog_desk.console import chain, damping_hz, mix_spec
+from tapelog_desk.console import automation, chain, damping_hz, mix_spec
 from tapelog_desk.errors import RecipeRefusedError
 from tapelog_recipe import PARAMETERS, PROCESSOR_KINDS, load_mix_recipe, resolved, validate_mix
 
@@ -48,6 +49,27 @@ def test_both_ends_of_every_range_can_be_rendered(kind: str, name: str, value: f
 def test_a_bypassed_insert_is_left_out():
     """It is not merely neutral: it is not there."""
     assert chain([pb.Processor(bypass=True, width=pb.Width(width=0))], "x") == ()
+
+
+@pytest.mark.parametrize("kind", PROCESSOR_KINDS)
+@pytest.mark.parametrize("channels", [1, 2])
+def test_every_insert_works_on_mono_and_stereo(kind: str, channels: int):
+    """Validation does not know a source's channels, so no insert may fail on either; width leaves mono alone."""
+    insert = _insert(
+        kind,
+        *{"eq": ("gain_db", 3), "width": ("width", 2), "compressor": ("ratio", 2)}.get(
+            kind, ("time_ms", 20) if kind == "delay" else ("decay_s", 1) if kind == "reverb" else ("frequency_hz", 500)
+        ),
+    )
+    whole = resolved(pb.MixRecipe(mix_chain=[insert])).mix_chain
+    spec = dsp.MixSpec(RATE_HZ, (dsp.TrackSpec("a", channels, processors=chain(whole, "x", channels)),), tail_s=0.0)
+    noise = np.random.default_rng(0).normal(0, 0.1, (channels, 5_000))
+    made = np.concatenate(
+        [block.mix for block in dsp.render(dsp.MixGraph(spec), {"a": dsp.ArrayReader(noise)})], axis=1
+    )
+    assert made.shape == (2, 5_000)
+    assert made.any()
+    assert len(chain(whole, "x", channels)) == (0 if (kind, channels) == ("width", 1) else 1)
 
 
 def test_what_the_core_refuses_is_told_with_its_path():
@@ -99,6 +121,33 @@ buses:
         gain_db=-2.0,
         tail_s=1.5,
     )  # fmt: skip
+
+
+def test_a_held_fader_jumps_within_five_milliseconds():
+    """The value holds to the frame of the next point, then moves in 240 frames of 48 kHz and holds again."""
+    hold, linear = pb.AUTOMATION_CURVE_HOLD, pb.AUTOMATION_CURVE_LINEAR
+    points = [
+        pb.GainPoint(frame=0, gain_db=0, curve=hold),
+        pb.GainPoint(frame=1_000, gain_db=-6, curve=hold),
+        pb.GainPoint(frame=2_000, gain_db=0, curve=linear),
+        pb.GainPoint(frame=3_000, gain_db=-3, curve=linear),
+    ]
+    ones = {"a": dsp.ArrayReader(np.ones((2, 4_000)))}
+    spec = dsp.MixSpec(RATE_HZ, (dsp.TrackSpec("a", gain_automation=automation(points, RATE_HZ)),))
+    made = np.concatenate([block.mix for block in dsp.render(dsp.MixGraph(spec), ones)], axis=1)[0]
+    heard_db = 20 * np.log10(made[[0, 999, 1_000, 1_120, 1_240, 1_999, 2_000, 2_240, 2_620, 3_000, 3_999]])
+    assert heard_db == pytest.approx([0, 0, 0, -3, -6, -6, -6, 0, -1.5, -3, -3], abs=1e-3)
+
+
+@pytest.mark.parametrize("gap", [1, 2, 100, 240, 241])
+def test_jumps_give_way_to_the_next_point(gap: int):
+    """Held points closer than 5 ms stay in order; the last value is reached."""
+    hold = pb.AUTOMATION_CURVE_HOLD
+    points = [pb.GainPoint(frame=index * gap, gain_db=-index, curve=hold) for index in range(5)]
+    moves = automation(points, RATE_HZ)
+    frames = [move.frame for move in moves]
+    assert frames == sorted(set(frames))
+    assert moves[-1].gain_db == -4
 
 
 def test_damping_moves_by_equal_intervals():
