@@ -89,6 +89,7 @@ async def test_a_job_that_exceeds_its_time_limit_three_times_fails_and_others_go
         assert await studio.queue_depth() == 0
 
 
+@pytest.mark.faults
 async def test_a_job_that_needs_more_memory_than_allowed_fails_with_that_reason(open_studio: StudioFactory):
     """The limit hits the engine alone: the job fails after three attempts, the worker goes on."""
     async with open_studio(workers=1, job_memory_limit_mib=1) as studio:
