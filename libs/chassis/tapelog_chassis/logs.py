@@ -14,6 +14,11 @@ HIDDEN: Final = "<hidden>"
 SECRET_KEYS: Final = frozenset({"authorization", "token", "secret", "password", "api_key", "private_key", "nats_creds"})
 """Keys whose value is hidden whatever it is."""
 
+_TRACEBACKS: Final = structlog.processors.ExceptionRenderer(
+    structlog.tracebacks.ExceptionDictTransformer(show_locals=False)
+)
+"""Where a crash happened, never the values that were at hand: frames hold tokens, keys and the environment."""
+
 
 def configure_logs(level: str = "info", *, stream: TextIO | None = None, json: bool | None = None) -> None:
     """Set up logging for the process.
@@ -39,9 +44,9 @@ def configure_logs(level: str = "info", *, stream: TextIO | None = None, json: b
         redact,
     ]
     rendering: list[structlog.typing.Processor] = (
-        [structlog.processors.dict_tracebacks, structlog.processors.JSONRenderer(sort_keys=True, default=str)]
+        [_TRACEBACKS, structlog.processors.JSONRenderer(sort_keys=True, default=str)]
         if as_json
-        else [structlog.dev.ConsoleRenderer(colors=target.isatty())]
+        else [structlog.dev.ConsoleRenderer(colors=target.isatty(), exception_formatter=structlog.dev.plain_traceback)]
     )
     structlog.configure(
         processors=[*shared, *rendering],

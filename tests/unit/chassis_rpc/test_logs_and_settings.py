@@ -60,6 +60,24 @@ def test_secrets_and_payloads_never_show(lines: io.StringIO):
     assert line["message"] == "<tapelog.session.v1.MemberAdded, 11 bytes>"
 
 
+@pytest.mark.parametrize("as_json", [True, False], ids=["json", "text"])
+def test_a_crash_shows_where_and_never_the_values_at_hand(lines: io.StringIO, *, as_json: bool):
+    """A traceback names the function that failed and none of its variables."""
+    canary = "sword" + "fish"
+
+    def broken(token: str) -> float:
+        return len(token) / 0
+
+    configure_logs("info", stream=lines, json=as_json)
+    try:
+        broken(canary)
+    except ZeroDivisionError:
+        structlog.get_logger().exception("crash")
+    assert "broken" in lines.getvalue()
+    assert "ZeroDivisionError" in lines.getvalue()
+    assert canary not in lines.getvalue()
+
+
 def test_lines_of_libraries_have_the_same_form(lines: io.StringIO):
     """What a library logs through the standard module is JSON too."""
     logging.getLogger("some.library").error("went %s", "wrong")
