@@ -9,6 +9,7 @@ from tapelog_desk.reduction import STEPS_PER_S
 from tapelog_desk.rendered import Verdict
 from tapelog_desk.targets import Aim
 
+
 def judge(wanted: Aim, solution: dsp.DriveSolution, analysis: Analysis) -> Verdict:
     """Judge the printed samples, not the search: dither and rounding are in the file too."""
     numbers = analysis.measurements
