@@ -6,10 +6,10 @@ from typing import Annotated, Final
 from cyclopts import Parameter
 from tapelog.common.v1 import recipe_pb2 as pb
 from tapelog_desk import beside, render_master
-from tapelog_desk.mastering import verdict_json
 from tapelog_desk.report import write_report
 from tapelog_desk.report.document import verdict_words
 from tapelog_desk.report.page import FORMATS
+from tapelog_desk.verdict import verdict_json
 from tapelog_dsp import load_targets
 from tapelog_recipe import load_master_recipe
 

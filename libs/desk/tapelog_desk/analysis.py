@@ -13,9 +13,10 @@ from tapelog_dsp import ENGINE_VERSION, LoudnessMeter, TruePeakMeter
 
 from tapelog_desk.faults import FaultMeter
 from tapelog_desk.files.atomic import atomic_file, file_sha256
+from tapelog_desk.files.decoders import Samples
 from tapelog_desk.files.flac import FlacCheck
 from tapelog_desk.files.pcm import SampleDigest
-from tapelog_desk.files.readers import Samples, open_audio
+from tapelog_desk.files.readers import open_audio
 from tapelog_desk.limits import BLOCK_FRAMES, METER_RATE_MAX_HZ
 from tapelog_desk.waveform import Waveform
 

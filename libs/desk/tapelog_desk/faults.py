@@ -5,7 +5,7 @@ from typing import Final
 import numpy as np
 import numpy.typing as npt
 
-from tapelog_desk.files.readers import Samples
+from tapelog_desk.files.decoders import Samples
 
 SILENT_PEAK: Final = 10.0 ** (-90.0 / 20.0)
 """A channel that never exceeds it is silent."""

@@ -3,25 +3,27 @@
 import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 import tapelog_dsp as dsp
 from tapelog.common.v1 import recipe_pb2 as pb
 from tapelog_dsp.units import db_to_gain
 from tapelog_recipe import Violation, recipe_digest, resolved, validate_master
 
-from tapelog_desk.analysis import Analysis, Curve, Progress, analysis_json, curve_json, write_json
+from tapelog_desk.analysis import Progress, write_json
 from tapelog_desk.console import chain
 from tapelog_desk.errors import RecipeRefusedError
-from tapelog_desk.files.readers import AudioReader, Samples
+from tapelog_desk.files.decoders import Samples
+from tapelog_desk.files.readers import AudioReader
 from tapelog_desk.limits import BLOCK_FRAMES
 from tapelog_desk.mixdown import at_rate, open_source, resolved_outputs
 from tapelog_desk.printing import Printer, output_paths, printing
-from tapelog_desk.reduction import STEPS_PER_S, GainReduction
-from tapelog_desk.rendered import Rendered, RenderedFileOut, Verdict
+from tapelog_desk.reduction import GainReduction
+from tapelog_desk.rendered import Rendered, RenderedFileOut
 from tapelog_desk.sources import Resolve, pinned
 from tapelog_desk.spill import Spill
 from tapelog_desk.targets import Aim, aim, infeasible
+from tapelog_desk.verdict import judge, master_json
 
 DEFAULT_OUTPUTS: Final = (pb.OutputFormat(container=pb.CONTAINER_WAV, bit_depth=24),)
 """A master is 24-bit."""
@@ -49,6 +51,11 @@ class _Steps:
         if self._progress is not None:
             self._progress(self._base + self._share * min(self._frames / self._length, 1.0))
 
+    def finish(self) -> None:
+        """Say that all is done."""
+        if self._progress is not None:
+            self._progress(1.0)
+
     def next_pass(self) -> None:
         """Begin another pass; passes beyond the expected ones share what is left."""
         self._base = self._base + self._share if self._frames else self._base
@@ -56,91 +63,75 @@ class _Steps:
         self._frames = 0
 
 
-def _source_blocks(reader: AudioReader, sample_rate_hz: int, steps: _Steps) -> Iterator[Samples]:
-    stream = at_rate(reader, sample_rate_hz)
-    while (block := stream.read(BLOCK_FRAMES)).shape[1]:
-        steps.advance(block.shape[1])
-        yield block
+class _Bench:
+    """One master in the making: what left the chain lies on disk and is read again for every pass.
 
+    Parameters
+    ----------
+    spill : Spill
+        Empty.
+    sample_rate_hz, channels : int
+        Of the master.
+    ceiling_dbtp : float
+        That no meter may read above.
+    steps : _Steps
+        Told of every pass.
+    """
 
-def _fill(
-    spill: Spill, reader: AudioReader, recipe: pb.MasterRecipe, sample_rate_hz: int, steps: _Steps
-) -> dict[str, float]:
-    """Run the chain before the limiter into the spill and return its processors' figures."""
-    channels = reader.format.channels
-    try:
-        spec = dsp.MasterSpec(sample_rate_hz, chain(recipe.chain, "chain", channels), channels)
-        running = dsp.MasterChain(spec)
-    except dsp.ParameterError as error:
-        raise RecipeRefusedError([Violation("chain", str(error))]) from error
-    for block in running.blocks(_source_blocks(reader, sample_rate_hz, steps)):
-        spill.write(block)
-    return dict(running.telemetry())
+    def __init__(self, spill: Spill, *, sample_rate_hz: int, channels: int, ceiling_dbtp: float, steps: _Steps) -> None:
+        self._spill = spill
+        self._rate = sample_rate_hz
+        self._channels = channels
+        self._limiter = dsp.TruePeakLimiter(ceiling_dbtp=ceiling_dbtp - PEAK_ROOM_DB)
+        self._steps = steps
 
+    def fill(self, reader: AudioReader, recipe: pb.MasterRecipe) -> dict[str, float]:
+        """Run the chain over the mix and return its processors' figures."""
+        try:
+            processors = chain(recipe.chain, "chain", self._channels)
+            running = dsp.MasterChain(dsp.MasterSpec(self._rate, processors, self._channels))
+        except dsp.ParameterError as error:
+            raise RecipeRefusedError([Violation("chain", str(error))]) from error
+        for block in running.blocks(self._read(reader)):
+            self._spill.write(block)
+        return dict(running.telemetry())
 
-def _counted(spill: Spill, steps: _Steps) -> Iterator[Samples]:
-    steps.next_pass()
-    for block in spill.blocks():
-        steps.advance(block.shape[1])
-        yield block
-
-
-def _print(
-    printer: Printer, spill: Spill, *, drive_db: float, limiter: dsp.TruePeakLimiter, reduction: GainReduction,
-    sample_rate_hz: int, steps: _Steps,
-) -> None:  # fmt: skip
-    def tapped() -> Iterator[Samples]:
-        for block in _counted(spill, steps):
-            reduction.before(block)
+    def _read(self, reader: AudioReader) -> Iterator[Samples]:
+        stream = at_rate(reader, self._rate)
+        while (block := stream.read(BLOCK_FRAMES)).shape[1]:
+            self._steps.advance(block.shape[1])
             yield block
 
-    for block in dsp.limit_blocks(tapped(), sample_rate=sample_rate_hz, drive_db=drive_db, limiter=limiter):
-        reduction.after(block)
-        printer.write(block)
+    def _again(self) -> Iterator[Samples]:
+        self._steps.next_pass()
+        for block in self._spill.blocks():
+            self._steps.advance(block.shape[1])
+            yield block
 
+    def solve(self, wanted: Aim) -> dsp.DriveSolution:
+        """Search the gain before the limiter."""
+        return dsp.solve_drive(
+            self._again,
+            sample_rate=self._rate,
+            target_lufs=wanted.integrated_lufs,
+            limiter=self._limiter,
+            tolerance_lu=wanted.tolerance_lu,
+        )
 
-def _judge(wanted: Aim, solution: dsp.DriveSolution, analysis: Analysis) -> Verdict:
-    """Judge the printed samples, not the search: dither and rounding are in the file too."""
-    numbers = analysis.measurements
-    quiet = not numbers.HasField("integrated_lufs")
-    off_lu = abs(numbers.integrated_lufs - wanted.integrated_lufs)
-    over_db = numbers.true_peak_dbtp - wanted.ceiling_dbtp
-    limit = solution.limit
-    if not limit and (quiet or off_lu > wanted.tolerance_lu):
-        limit = f"the printed master has {numbers.integrated_lufs:.2f} LUFS"
-    if not limit and over_db > 0:
-        limit = f"the printed master peaks at {numbers.true_peak_dbtp:.2f} dBTP"
-    return Verdict(
-        reached=not limit,
-        limit=limit,
-        target_name=wanted.name,
-        target_lufs=wanted.integrated_lufs,
-        ceiling_dbtp=wanted.ceiling_dbtp,
-        tolerance_lu=wanted.tolerance_lu,
-        drive_db=solution.drive_db,
-        passes=solution.passes,
-    )
+    def print(self, printer: Printer, drive_db: float) -> tuple[float, ...]:
+        """Run the last pass into files and return the limiter's gain reduction over time."""
+        reduction = GainReduction(self._rate, self._channels, db_to_gain(drive_db))
 
+        def tapped() -> Iterator[Samples]:
+            for block in self._again():
+                reduction.before(block)
+                yield block
 
-def verdict_json(verdict: Verdict, analysis: Analysis) -> dict[str, Any]:
-    """Return target and verdict as JSON values."""
-    numbers = analysis.measurements
-    measured = numbers.HasField("integrated_lufs")
-    return {
-        "target": {
-            "name": verdict.target_name,
-            "integrated_lufs": verdict.target_lufs,
-            "ceiling_dbtp": verdict.ceiling_dbtp,
-            "tolerance_lu": verdict.tolerance_lu,
-        },
-        "verdict": {
-            "reached": verdict.reached,
-            "limit": verdict.limit,
-            "loudness_error_lu": round(numbers.integrated_lufs - verdict.target_lufs, 3) if measured else None,
-            "peak_margin_db": round(verdict.ceiling_dbtp - numbers.true_peak_dbtp, 3) if measured else None,
-            "drive_db": round(verdict.drive_db, 3),
-        },
-    }
+        blocks = dsp.limit_blocks(tapped(), sample_rate=self._rate, drive_db=drive_db, limiter=self._limiter)
+        for block in blocks:
+            reduction.after(block)
+            printer.write(block)
+        return reduction.result()
 
 
 def render_master(
@@ -200,35 +191,24 @@ def render_master(
     begun = time.perf_counter()
     digest = recipe_digest(pinned(recipe, resolve))
     whole, formats = resolved(recipe), resolved_outputs(recipe.outputs or DEFAULT_OUTPUTS)
-    limiter = dsp.TruePeakLimiter(ceiling_dbtp=wanted.ceiling_dbtp - PEAK_ROOM_DB)
-    with open_source(resolve(recipe.source), "the mix") as reader:
-        audio_format = reader.format
-        rate_hz, channels = recipe.sample_rate_hz or audio_format.sample_rate_hz, audio_format.channels
-        steps = _Steps(progress, reader.declared_frames * rate_hz // audio_format.sample_rate_hz)
-        with Spill(out_dir, channels) as spill:
-            telemetry = _fill(spill, reader, whole, rate_hz, steps)
-            chained = time.perf_counter()
-            solution = dsp.solve_drive(
-                lambda: _counted(spill, steps),
-                sample_rate=rate_hz,
-                target_lufs=wanted.integrated_lufs,
-                limiter=limiter,
-                tolerance_lu=wanted.tolerance_lu,
-            )
-            if not solution.feasible and not best_effort:
-                raise infeasible(solution.limit, wanted)
-            solved = time.perf_counter()
-            reduction = GainReduction(rate_hz, channels, db_to_gain(solution.drive_db))
-            places = paths or output_paths(formats, out_dir, name)
-            key = bytes.fromhex(seed or digest)
-            printer = Printer(formats, places, sample_rate_hz=rate_hz, channels=channels, dither_key=key)
-            with printing(printer):
-                _print(
-                    printer, spill, drive_db=solution.drive_db, limiter=limiter, reduction=reduction,
-                    sample_rate_hz=rate_hz, steps=steps,
-                )  # fmt: skip
-                audio, analysis = printer.finish()
-    verdict, reduced = _judge(wanted, solution, analysis), reduction.result()
+    with open_source(resolve(recipe.source), "the mix") as reader, Spill(out_dir, reader.format.channels) as spill:
+        source_hz, channels = reader.format.sample_rate_hz, reader.format.channels
+        rate_hz = recipe.sample_rate_hz or source_hz
+        steps = _Steps(progress, reader.declared_frames * rate_hz // source_hz)
+        bench = _Bench(spill, sample_rate_hz=rate_hz, channels=channels, ceiling_dbtp=wanted.ceiling_dbtp, steps=steps)
+        telemetry = bench.fill(reader, whole)
+        chained = time.perf_counter()
+        solution = bench.solve(wanted)
+        if not solution.feasible and not best_effort:
+            raise infeasible(solution.limit, wanted)
+        solved = time.perf_counter()
+        places = paths or output_paths(formats, out_dir, name)
+        key = bytes.fromhex(seed or digest)
+        printer = Printer(formats, places, sample_rate_hz=rate_hz, channels=channels, dither_key=key)
+        with printing(printer):
+            reduced = bench.print(printer, solution.drive_db)
+            audio, analysis = printer.finish()
+    verdict = judge(wanted, solution, analysis)
     files: tuple[RenderedFileOut, ...] = ()
     if analysis_file:
         path = out_dir / f"{name}.analysis.json"
@@ -236,27 +216,6 @@ def render_master(
         files = (RenderedFileOut("analysis", path, "application/json"),)
     ended = time.perf_counter()
     timings = {"chain_s": chained - begun, "drive_s": solved - chained, "print_s": ended - solved}
+    steps.finish()
     remarks = tuple(printer.remarks())
-    if progress is not None:
-        progress(1.0)
     return Rendered(audio, files, digest, analysis, verdict, reduced, remarks, timings_s=timings)
-
-
-def master_json(
-    analysis: Analysis,
-    verdict: Verdict,
-    reduced: tuple[float, ...],
-    *,
-    recipe_digest: str,
-    telemetry: dict[str, float],
-) -> dict[str, Any]:
-    """Return the analysis of a master as JSON values: numbers, target, verdict, curves."""
-    figures = {name: round(value, 3) for name, value in sorted(telemetry.items())}
-    return analysis_json(
-        analysis,
-        kind="master",
-        recipe_digest=recipe_digest,
-        **verdict_json(verdict, analysis),
-        chain_figures=figures,
-        gain_reduction_db=curve_json(Curve(0.0, 1.0 / STEPS_PER_S, reduced)),
-    )

@@ -12,8 +12,8 @@ from tapelog_dsp import Dither
 
 from tapelog_desk.analysis import Analysis, Analyzer
 from tapelog_desk.files.atomic import commit, file_sha256, partial_path
+from tapelog_desk.files.decoders import Samples
 from tapelog_desk.files.pcm import SampleDigest, pack_floats, pack_integers
-from tapelog_desk.files.readers import Samples
 from tapelog_desk.files.writers import EXTENSIONS, MEDIA_TYPES, AudioWriter, open_writer
 from tapelog_desk.rendered import RenderedAudio
 

@@ -5,7 +5,7 @@ from typing import Final
 
 import numpy as np
 
-from tapelog_desk.files.readers import Samples
+from tapelog_desk.files.decoders import Samples
 
 STEPS_PER_S: Final = 10
 """Values per second."""

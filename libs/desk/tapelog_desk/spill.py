@@ -9,7 +9,7 @@ from typing import Self
 import numpy as np
 
 from tapelog_desk.errors import OutputError
-from tapelog_desk.files.readers import Samples
+from tapelog_desk.files.decoders import Samples
 from tapelog_desk.limits import BLOCK_FRAMES
 
 

@@ -5,7 +5,7 @@ from typing import Final
 import numpy as np
 import numpy.typing as npt
 
-from tapelog_desk.files.readers import Samples
+from tapelog_desk.files.decoders import Samples
 
 BUCKETS_MAX: Final = 2_000
 """Buckets are joined in pairs when there are twice as many: two to four per pixel of a wide drawing."""

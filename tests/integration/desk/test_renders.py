@@ -98,7 +98,7 @@ def test_the_master_reaches_its_target_by_an_independent_meter(master: Rendered)
     numbers = master.analysis.measurements
     assert abs(numbers.integrated_lufs - -14) <= 0.2
     assert abs(loudness - numbers.integrated_lufs) <= 0.1 + PYLOUDNORM_ERROR_LU
-    assert numbers.true_peak_dbtp <= -1.0 + 0.05
+    assert numbers.true_peak_dbtp <= -1.0
     assert master.verdict is not None
     assert master.verdict.reached
     assert 0 < max(master.gain_reduction_db) < 12
@@ -159,7 +159,7 @@ def test_an_unreachable_target_is_an_error_or_the_closest_master(
     assert closest.verdict is not None
     assert not closest.verdict.reached
     assert closest.verdict.limit
-    assert closest.analysis.measurements.true_peak_dbtp <= -1.0 + 0.05
+    assert closest.analysis.measurements.true_peak_dbtp <= -1.0
 
 
 def test_an_unknown_target_lists_the_known_ones(mix: Rendered, master_recipe: pb.MasterRecipe, tmp_path: Path):

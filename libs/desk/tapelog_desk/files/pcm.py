@@ -5,7 +5,7 @@ import hashlib
 import numpy as np
 import numpy.typing as npt
 
-from tapelog_desk.files.readers import Samples
+from tapelog_desk.files.decoders import Samples
 
 
 def pack_integers(values: npt.NDArray[np.int32], sample_bytes: int) -> bytes:

@@ -6,7 +6,7 @@ from typing import Protocol
 import numpy as np
 from tapelog_dsp import Resampler
 
-from tapelog_desk.files.readers import Samples
+from tapelog_desk.files.decoders import Samples
 from tapelog_desk.limits import BLOCK_FRAMES
 
 

@@ -7,8 +7,8 @@ from typing import Any, Final
 from tapelog.common.v1 import audio_pb2 as pb
 
 from tapelog_desk.analysis import analysis_json
-from tapelog_desk.mastering import master_json, verdict_json
 from tapelog_desk.rendered import Rendered
+from tapelog_desk.verdict import master_json, verdict_json
 
 SCHEMA: Final = "tapelog.report/1"
 """Name of the JSON form."""

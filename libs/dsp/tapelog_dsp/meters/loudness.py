@@ -96,7 +96,8 @@ class LoudnessMeter:
         hops = self._hops[: self._count]
         steps = _window_sums(hops, HOPS_PER_STEP)[::HOPS_PER_STEP]
         blocks = _window_sums(steps, MOMENTARY_HOPS // HOPS_PER_STEP) / self._frames(MOMENTARY_HOPS, len(steps))
-        momentary = _window_sums(hops, MOMENTARY_HOPS) / self._frames(MOMENTARY_HOPS, len(hops), 1)
+        momentary = _window_sums(hops, MOMENTARY_HOPS)
+        momentary /= self._frames(MOMENTARY_HOPS, len(hops), 1)
         short = _window_sums(steps, SHORT_TERM_HOPS // HOPS_PER_STEP) / self._frames(SHORT_TERM_HOPS, len(steps))
         return Loudness(
             integrated_lufs=_gated_lufs(blocks),
@@ -108,8 +109,13 @@ class LoudnessMeter:
         )
 
     def _frames(self, hops: int, count: int, step: int = HOPS_PER_STEP) -> Float64s:
-        """Return how many frames each window of ``hops`` hops covers, for windows that start every ``step`` hops."""
+        """Return how many frames each window of ``hops`` hops covers, for windows that start every ``step`` hops.
+
+        One value stands for all windows where they cover equally many.
+        """
         windows = max(count - hops // step + 1, 0)
+        if self._rate % 100 == 0:  # a hop is a whole number of frames: one number serves an hour of windows
+            return np.full(min(windows, 1), float(hops * self._rate // 100))
         starts = np.arange(windows, dtype=np.int64) * step
         covered = (starts + hops) * self._rate // 100 - starts * self._rate // 100
         return covered.astype(np.float64)

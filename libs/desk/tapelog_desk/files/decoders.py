@@ -1,0 +1,154 @@
+"""Decoders: where blocks of samples come from, for plain WAV by ourselves, for the rest by libsndfile."""
+
+from pathlib import Path
+from typing import Any, BinaryIO, Final, Protocol
+
+import numpy as np
+import numpy.typing as npt
+import soundfile
+from tapelog.common.v1 import audio_pb2 as pb
+
+from tapelog_desk.errors import SourceError
+from tapelog_desk.files.sniff import Sniffed
+from tapelog_desk.files.wav import WavLayout
+
+Samples = npt.NDArray[np.float64]
+"""``[channels, frames]``, full scale 1.0."""
+
+_SUBTYPES: Final = {
+    "PCM_S8": (8, False), "PCM_U8": (8, False), "PCM_16": (16, False), "PCM_24": (24, False), "PCM_32": (32, False),
+    "FLOAT": (32, True), "DOUBLE": (64, True), "VORBIS": (0, False), "OPUS": (0, False), "MPEG_LAYER_III": (0, False),
+}  # fmt: skip
+"""Sample formats that are read through libsndfile: bits (0 where the codec has no such number) and whether float."""
+
+_CONTAINERS: Final = {"w64": "W64", "aiff": "AIFF", "flac": "FLAC", "ogg": "OGG", "mp3": "MP3"}
+_LENGTH_UNKNOWN: Final = 1 << 62
+
+
+class Decoder(Protocol):
+    """Where blocks come from."""
+
+    format: pb.AudioFormat
+    """What the file is; its length is what the header declares, 0 where that is unknown."""
+
+    def decode(self, frames: int) -> Samples:
+        """Return the next ``[channels, at most frames]``; fewer only at the end."""
+        ...  # pragma: no cover
+
+    def close(self) -> None:
+        """Close the file."""
+        ...  # pragma: no cover
+
+
+class WavDecoder:
+    """PCM and float samples straight from the file."""
+
+    def __init__(self, file: BinaryIO, layout: WavLayout) -> None:
+        self._file = file
+        self._layout = layout
+        self._left = layout.length_frames
+        file.seek(layout.data_offset)
+        self.format = pb.AudioFormat(
+            sample_rate_hz=min(layout.sample_rate_hz, 2**31 - 1),
+            channels=layout.channels,
+            bit_depth=layout.bit_depth,
+            is_float=layout.is_float,
+            length_frames=layout.length_frames,
+            container="wav",
+        )
+
+    def decode(self, frames: int) -> Samples:
+        """Return the next samples."""
+        layout = self._layout
+        frame_bytes = layout.sample_bytes * layout.channels
+        raw = self._file.read(min(frames, self._left) * frame_bytes)
+        got = len(raw) // frame_bytes
+        self._left -= got
+        return _to_float(raw[: got * frame_bytes], layout).reshape(got, layout.channels).T
+
+    def close(self) -> None:
+        """Close the file."""
+        self._file.close()
+
+
+def _to_float(raw: bytes, layout: WavLayout) -> Samples:
+    """Return interleaved samples as floats; integers are left-justified in their bytes, so the bytes set the scale."""
+    order = ">" if layout.big_endian else "<"
+    if layout.is_float:
+        return np.frombuffer(raw, dtype=f"{order}f{layout.sample_bytes}").astype(np.float64)
+    if layout.sample_bytes == 1:
+        return (np.frombuffer(raw, dtype=np.uint8).astype(np.float64) - 128.0) / 128.0
+    if layout.sample_bytes == 3:
+        parts = np.frombuffer(raw, dtype=np.uint8).reshape(-1, 3)
+        wide = np.zeros((parts.shape[0], 4), dtype=np.uint8)
+        wide[:, 1:] = parts[:, ::-1] if layout.big_endian else parts
+        return wide.view("<i4").ravel() / float(1 << 31)
+    integers = np.frombuffer(raw, dtype=f"{order}i{layout.sample_bytes}")
+    return integers / float(1 << (8 * layout.sample_bytes - 1))
+
+
+class _SequentialFile(soundfile.SoundFile):  # type: ignore[misc]  # published without types
+    """A file read from start to end.
+
+    python-soundfile seeks to where it already is after every read of a seekable file. In MP3 that seek loses the bit
+    reservoir and changes the samples after every block; in damaged FLAC it fails where decoding would not.
+    """
+
+    def seekable(self) -> bool:
+        """Return False, so that no read is followed by a seek."""
+        return False
+
+
+class LibsndfileDecoder:
+    """Every other container, through libsndfile, in blocks."""
+
+    def __init__(self, path: Path, sniffed: Sniffed, name: str) -> None:
+        self._name = name
+        try:
+            self._file = _SequentialFile(path)
+        except (soundfile.LibsndfileError, OSError) as error:
+            raise damaged(name, f"it cannot be opened as {sniffed.container.upper()}: {_text(error)}") from error
+        file = self._file
+        if file.format != _CONTAINERS[sniffed.container] or file.subtype not in _SUBTYPES:
+            found, kind = file.format, file.subtype
+            file.close()
+            problem = f"{name} holds {kind} samples in {found}, which are not read"
+            raise SourceError("SOURCE_FORMAT_REFUSED", problem, "export it as PCM WAV, AIFF or FLAC", file=name)
+        bit_depth, is_float = _SUBTYPES[file.subtype]
+        self.format = pb.AudioFormat(
+            sample_rate_hz=min(file.samplerate, 2**31 - 1),
+            channels=file.channels,
+            bit_depth=bit_depth,
+            is_float=is_float,
+            length_frames=file.frames if 0 < file.frames < _LENGTH_UNKNOWN else 0,
+            container=sniffed.container,
+        )
+        # A FLAC ends where its header says, whatever tag hangs behind it; elsewhere the decoder finds the end.
+        self._left = int(self.format.length_frames) if sniffed.container == "flac" else 0
+        self._counts = self._left > 0
+
+    def decode(self, frames: int) -> Samples:
+        """Return the next samples."""
+        block = np.empty((min(frames, self._left) if self._counts else frames, self.format.channels))
+        if not block.size:
+            return block.T
+        try:
+            got: Any = self._file.buffer_read_into(block, dtype="float64")
+        except (soundfile.LibsndfileError, RuntimeError) as error:
+            raise damaged(self._name, f"decoding stops with an error: {_text(error)}") from error
+        self._left -= got
+        return block[:got].T
+
+    def close(self) -> None:
+        """Close the file."""
+        self._file.close()
+
+
+def _text(error: Exception) -> str:
+    """Return what libsndfile says, without the path that its Python binding puts before it."""
+    return str(getattr(error, "error_string", "") or type(error).__name__).strip().rstrip(".")
+
+
+def damaged(name: str, problem: str) -> SourceError:
+    """Return the error for a file that contradicts itself."""
+    return SourceError("SOURCE_DAMAGED", f"{name}: {problem}", "export or upload it again", file=name)
