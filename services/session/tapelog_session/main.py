@@ -23,6 +23,7 @@ from tapelog_session.adapters.parties import JetStreamParties
 from tapelog_session.adapters.policies import AUDIENCE, POLICIES, SERVICE
 from tapelog_session.adapters.render_client import GrpcRenderJobs
 from tapelog_session.adapters.servicer import SessionServicer
+from tapelog_session.adapters.targets import known_targets
 from tapelog_session.application.aggregates import CONTEXT, EVENTS, Aggregates
 from tapelog_session.application.ports import RenderJobs
 from tapelog_session.application.processes import ProcessState, drive
@@ -49,12 +50,17 @@ async def run(settings: SessionSettings, *, ready: Ready, stop: asyncio.Event) -
         log = JetStreamEventLog(connection)
         aggregates = Aggregates.on(log, clock=SystemClock())
         views = Views(log, CONTEXT, EVENTS)
-        servicer = SessionServicer(
-            Desk(aggregates=aggregates, log=log, views=views, objects=objects, parties=JetStreamParties(connection))
+        desk = Desk(
+            aggregates=aggregates,
+            log=log,
+            views=views,
+            objects=objects,
+            parties=JetStreamParties(connection),
+            targets=known_targets(),
         )
         server = build_server(
             settings.server_config(),
-            [(add_SessionServiceServicer_to_server, servicer, SERVICE)],
+            [(add_SessionServiceServicer_to_server, SessionServicer(desk), SERVICE)],
             verifier=verifier,
             policies=POLICIES,
         )

@@ -25,8 +25,10 @@ from tapelog_session.domain.names import VersionName
 from tapelog_session.domain.permissions import STAGES
 from tapelog_session.domain.roles import REQUIRED_CONSENTS, Actor
 from tapelog_session.domain.song import Song
+from tapelog_session.domain.targets import Target
 from tapelog_session.domain.versions import MASTER, MIX
 
+TARGETS = {"streaming": Target(-14.0, -1.0)}
 TRACKS = ["lead-vox", "drums"]
 ROLES = {"ana": pb.ROLE_ARTIST, "pia": pb.ROLE_STUDIO_PRODUCER, "mia": pb.ROLE_MIXING_ENGINEER}
 CONSTRAINTS = {
@@ -156,7 +158,7 @@ class SongMachine(RuleBasedStateMachine):
     def propose_master(self) -> None:
         """Propose a master for streaming."""
         recipe = recipe_pb2.MasterRecipe(target=recipe_pb2.MasterTarget(name="streaming"))
-        self.do(versions.propose_master, Actor("max", pb.ROLE_MASTERING_ENGINEER), recipe, "")
+        self.do(versions.propose_master, Actor("max", pb.ROLE_MASTERING_ENGINEER), recipe, "", targets=TARGETS)
 
     @rule(kind=kinds, number=numbers, peak_dbtp=st.sampled_from([-1.0, -1.0, -0.5]), fails=st.sampled_from([0, 0, 1]))
     def render(self, kind: Any, number: int, peak_dbtp: float, fails: int) -> None:

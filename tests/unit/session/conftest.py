@@ -14,7 +14,9 @@ from tapelog_session.domain import brief, delivery, notes, recording, reviews, s
 from tapelog_session.domain.evolve import evolve
 from tapelog_session.domain.roles import Actor
 from tapelog_session.domain.song import Song
+from tapelog_session.domain.targets import Target
 
+TARGETS = {"streaming": Target(-14.0, -1.0), "cd": Target(None, -0.3)}
 EPOCH = datetime(2026, 1, 1, tzinfo=UTC)
 ARTIST = Actor("ana", pb.ROLE_ARTIST)
 PRODUCER = Actor("pia", pb.ROLE_STUDIO_PRODUCER)
@@ -120,7 +122,7 @@ class Session:
     def master(self, **measured: Any) -> int:
         """Propose a master for streaming and record its render; returns its number."""
         recipe = recipe_pb2.MasterRecipe(target=recipe_pb2.MasterTarget(name="streaming"))
-        self.do(versions.propose_master, MASTERER, recipe, "")
+        self.do(versions.propose_master, MASTERER, recipe, "", targets=TARGETS)
         number = len(self.song.masters)
         self.render(versions.MASTER, number, **measured)
         return number

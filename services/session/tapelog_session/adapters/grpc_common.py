@@ -21,6 +21,7 @@ from tapelog_session.application.ports import Parties
 from tapelog_session.application.song_commands import Request
 from tapelog_session.application.views import Views
 from tapelog_session.domain.errors import InvalidCommand
+from tapelog_session.domain.targets import Targets
 
 RequestT = TypeVar("RequestT")
 ResponseT = TypeVar("ResponseT")
@@ -35,6 +36,7 @@ class Desk:
     views: Views
     objects: ObjectStore
     parties: Parties
+    targets: Targets
 
 
 class Part:

@@ -44,7 +44,9 @@ class VersionPart(Part):
             call,
             request_of(request),
             parse_song(request.song, "song"),
-            lambda song, actor: versions.propose_master(song, actor, request.recipe, request.comment),
+            lambda song, actor: versions.propose_master(
+                song, actor, request.recipe, request.comment, targets=self._desk.targets
+            ),
         )
         return _proposed(outcome, MASTER)
 

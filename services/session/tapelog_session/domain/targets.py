@@ -1,8 +1,9 @@
-"""Published loudness targets a master can name, as numbers that a gate can compare with."""
+"""Loudness targets a master can name, resolved to numbers that a gate can compare with."""
 
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Mapping
 from typing import Final
 
 from tapelog.common.v1 import audio_pb2, recipe_pb2
@@ -17,47 +18,39 @@ PEAK_EPSILON_DB: Final = 0.005
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Target:
-    """What a master must reach."""
+    """What a named target asks for; `integrated_lufs` is None where it leaves the loudness free."""
 
-    integrated_lufs: float
+    integrated_lufs: float | None
     ceiling_dbtp: float
-    tolerance_lu: float = TOLERANCE_LU
 
 
-TARGETS: Final = {
-    "streaming": Target(-14.0, -1.0),
-    "apple-music": Target(-16.0, -1.0),
-    "podcast": Target(-16.0, -1.0, 1.0),
-    "ebu-r128": Target(-23.0, -1.0),
-    "atsc-a85": Target(-24.0, -2.0, 2.0),
-}
+Targets = Mapping[str, Target]
 
 
-def resolve_target(target: recipe_pb2.MasterTarget) -> recipe_pb2.MasterTarget:
-    """Return a target with every number written out.
+def resolve_target(target: recipe_pb2.MasterTarget, named: Targets) -> recipe_pb2.MasterTarget:
+    """Return a target with every number written out; what the recipe writes overrides what the name says.
 
     Raises
     ------
     InvalidCommand
-        Its name is not published, or neither name nor numbers say what to reach.
+        There is no target of that name, or neither name nor numbers say what to reach.
     """
-    known = TARGETS.get(target.name)
+    known = named.get(target.name)
     if target.name and known is None:
-        raise InvalidCommand(
-            "UNKNOWN_TARGET",
-            [("recipe.target.name", f"{target.name[:40]!r} is not one of {', '.join(TARGETS)}")],
-        )
-    if known is None and not (target.HasField("integrated_lufs") and target.HasField("ceiling_dbtp")):
-        raise InvalidCommand(
-            "TARGET_MISSING",
-            [("recipe.target", "name a target such as 'streaming', or set integrated_lufs and ceiling_dbtp")],
-        )
-    base = known or Target(0.0, 0.0)
+        text = f"{target.name[:40]!r} is not one of {', '.join(named)}"
+        raise InvalidCommand("UNKNOWN_TARGET", [("recipe.target.name", text)])
+    base = known or Target(None, 0.0)
+    lufs = target.integrated_lufs if target.HasField("integrated_lufs") else base.integrated_lufs
+    if lufs is None or (known is None and not target.HasField("ceiling_dbtp")):
+        text = "name a target such as 'streaming', or set integrated_lufs and ceiling_dbtp"
+        if known is not None:
+            text = f"{target.name} leaves the loudness free: set integrated_lufs"
+        raise InvalidCommand("TARGET_OPEN", [("recipe.target", text)])
     return recipe_pb2.MasterTarget(
         name=target.name,
-        integrated_lufs=target.integrated_lufs if target.HasField("integrated_lufs") else base.integrated_lufs,
+        integrated_lufs=lufs,
         ceiling_dbtp=target.ceiling_dbtp if target.HasField("ceiling_dbtp") else base.ceiling_dbtp,
-        tolerance_lu=target.tolerance_lu if target.HasField("tolerance_lu") else base.tolerance_lu,
+        tolerance_lu=target.tolerance_lu if target.HasField("tolerance_lu") else TOLERANCE_LU,
     )
 
 

@@ -18,7 +18,7 @@ from tapelog_session.domain.names import KIND_WORDS, KindValue
 from tapelog_session.domain.permissions import require_stage, stage_word
 from tapelog_session.domain.roles import Actor
 from tapelog_session.domain.song import Recipe, Song, Version
-from tapelog_session.domain.targets import resolve_target
+from tapelog_session.domain.targets import Targets, resolve_target
 
 MIX: Final = pb.VERSION_KIND_MIX
 MASTER: Final = pb.VERSION_KIND_MASTER
@@ -55,8 +55,16 @@ def propose_mix(song: Song, actor: Actor, recipe: recipe_pb2.MixRecipe, comment:
     return [proposed, *_consequences(song, MIX, number, recipe)]
 
 
-def propose_master(song: Song, actor: Actor, recipe: recipe_pb2.MasterRecipe, comment: str) -> Sequence[Message]:
-    """Propose a master of the approved mix; the target's numbers are written out, so that they stay what they were."""
+def propose_master(
+    song: Song, actor: Actor, recipe: recipe_pb2.MasterRecipe, comment: str, *, targets: Targets
+) -> Sequence[Message]:
+    """Propose a master of the approved mix; the target's numbers are written out, so that they stay what they were.
+
+    Parameters
+    ----------
+    targets : Targets
+        Known targets by name.
+    """
     require_stage(song, "ProposeMasterVersion")
     _check_comment(comment)
     mix = song.approved(MIX)
@@ -67,7 +75,7 @@ def propose_master(song: Song, actor: Actor, recipe: recipe_pb2.MasterRecipe, co
     complete = recipe_pb2.MasterRecipe()
     complete.CopyFrom(recipe)
     complete.source.asset_sha256 = mix.audio[0].sha256
-    complete.target.CopyFrom(resolve_target(recipe.target))
+    complete.target.CopyFrom(resolve_target(recipe.target, targets))
     if not complete.outputs:
         complete.outputs.extend(MASTER_OUTPUTS)
     _refuse_violations(validate_master(complete, services=True))
