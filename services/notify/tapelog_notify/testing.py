@@ -1,28 +1,26 @@
-"""Test help that ships with the service: the whole service on a test's broker, and real endpoints that misbehave."""
+"""Test help that ships with the service: the whole service on a test's broker, a caller, and a writer of events."""
 
 import asyncio
 import contextlib
+import json
 import os
 import signal
 import sys
-import time
 import uuid
-from collections import deque
 from collections.abc import AsyncIterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Final, Self
 
 import grpc
-from aiohttp import web
 from tapelog.notify.v1 import notify_service_pb2 as pb
 from tapelog.notify.v1 import notify_service_pb2_grpc
 from tapelog.session.v1 import events_pb2 as session
 from tapelog_chassis.auth import LocalIssuer
 from tapelog_chassis.event_log import AggregateId, JetStreamEventLog, Metadata, NewEvent, StoredEvent
-from tapelog_chassis.testing import Broker, eventually
+from tapelog_chassis.testing import Broker
 from tapelog_chassis.testing_rpc import TokenFactory
 
 from .main import run
@@ -30,7 +28,6 @@ from .settings import NotifySettings
 
 TENANT: Final = "acme"
 START_S: Final = 20.0
-HANG_S: Final = 600.0
 
 
 class Recorder:
@@ -223,7 +220,7 @@ async def connected_client(settings: NotifySettings, address: str) -> AsyncItera
 
 
 class NotifyProcess:
-    """The service as a process of its own, to be killed."""
+    """The service as a process of its own, to be killed. Use as `async with`: nothing is left running."""
 
     def __init__(self, settings: NotifySettings) -> None:
         self._environment = {
@@ -233,9 +230,18 @@ class NotifyProcess:
             "TAPELOG_NATS_CREDS": str(settings.nats_creds),
             "TAPELOG_ALLOW_LOOPBACK_WEBHOOKS": "true",
             "TAPELOG_PORT": str(settings.port),
+            "TAPELOG_WEBHOOK_SCHEDULE_S": json.dumps(settings.webhook_schedule_s),
             "TAPELOG_LOG_LEVEL": "warning",
         }
         self._process: asyncio.subprocess.Process | None = None
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        await self.stop()
 
     async def start(self) -> None:
         """Start it; it may not serve yet."""
@@ -250,101 +256,3 @@ class NotifyProcess:
         if self._process.returncode is None:
             self._process.send_signal(number)
         return await self._process.wait()
-
-
-@dataclass(frozen=True)
-class Reply:
-    """
-    How an endpoint answers one request.
-
-    Attributes
-    ----------
-    delay_s
-        Wait before the answer.
-    reset
-        Cut the connection instead of answering.
-    body_bytes
-        Length of the answer's body.
-    """
-
-    status: int = 204
-    headers: dict[str, str] = field(default_factory=dict)
-    delay_s: float = 0.0
-    reset: bool = False
-    body_bytes: int = 0
-
-
-@dataclass(frozen=True)
-class Received:
-    """One request that arrived."""
-
-    time_s: float
-    path: str
-    headers: dict[str, str]
-    body: bytes
-
-    @property
-    def event_id(self) -> str:
-        """The `webhook-id`."""
-        return self.headers["webhook-id"]
-
-
-class Receiver:
-    """
-    A real HTTP endpoint on a free loopback port. Use as `async with Receiver() as receiver`.
-
-    Attributes
-    ----------
-    replies
-        Answers to the next requests; `usual` to all after them.
-    received
-        Every request, in order.
-    """
-
-    def __init__(self, *replies: Reply, usual: Reply | None = None) -> None:
-        self.replies = deque(replies)
-        self.usual = usual or Reply()
-        self.received: list[Received] = []
-        self._released = asyncio.Event()
-
-    @property
-    def accepted_ids(self) -> list[str]:
-        """Ids of the events it answered with 2xx, in order."""
-        return [item.event_id for item in self.accepted]
-
-    async def __aenter__(self) -> Self:
-        self.accepted: list[Received] = []
-        application = web.Application(client_max_size=1024 * 1024)
-        application.router.add_route("*", "/{path:.*}", self._answer)
-        self._runner = web.AppRunner(application, shutdown_timeout=0.1)
-        await self._runner.setup()
-        await web.TCPSite(self._runner, "127.0.0.1", 0).start()
-        self.port = int(self._runner.addresses[0][1])
-        self.url = f"http://127.0.0.1:{self.port}/hook"
-        return self
-
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
-    ) -> None:
-        self._released.set()
-        await self._runner.cleanup()
-
-    async def wait_for(self, count: int, *, within_s: float = 20.0) -> None:
-        """Wait until so many events were accepted."""
-        await eventually(lambda: len(self.accepted) >= count, within_s=within_s)
-
-    async def _answer(self, request: web.Request) -> web.StreamResponse:
-        body = await request.read()
-        headers = {name.lower(): value for name, value in request.headers.items()}
-        received = Received(time.monotonic(), request.path, headers, body)
-        self.received.append(received)
-        reply = self.replies.popleft() if self.replies else self.usual
-        if reply.delay_s:
-            with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout(reply.delay_s):
-                    await self._released.wait()
-        if reply.reset and request.transport is not None:
-            request.transport.abort()
-        if 200 <= reply.status < 300 and not reply.reset:
-            self.accepted.append(received)
-        return web.Response(status=reply.status, headers=reply.headers, body=b"x" * reply.body_bytes or None)

@@ -153,7 +153,7 @@ def _names(errors: list[str], what: str) -> bool:
 async def test_a_tool_reads_its_own_feed_and_nothing_else(broker: Broker) -> None:
     """With creds minted on the running server, an outside tool pulls and acknowledges its subscription's events."""
     notify = await broker.connect("notify")
-    spec = topology.subscription_consumer("tool", (topology.pub_filter("acme"),))
+    spec = topology.subscription_consumer("sub-tool", (topology.pub_filter("acme"),))
     await ensure_consumer(notify, spec)
     for tenant in ("acme", "rival"):
         for n in range(3):

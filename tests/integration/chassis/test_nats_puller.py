@@ -30,7 +30,7 @@ async def feed(
 ) -> AsyncIterator[tuple[Client, Puller]]:
     """Make a subscription on PUB and read it."""
     notify = await broker.connect("notify")
-    spec = topology.subscription_consumer("t", (topology.pub_filter("acme"),))
+    spec = topology.subscription_consumer("sub-t", (topology.pub_filter("acme"),))
     await ensure_consumer(notify, replace(spec, ack_wait_s=ack_wait_s, max_deliver=max_deliver))
     async with Puller(notify, PUB, spec.name, max_outstanding=max_outstanding) as puller:
         yield notify, puller

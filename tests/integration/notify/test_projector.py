@@ -173,7 +173,6 @@ async def test_what_a_public_message_carries(broker: Broker, recorder: Recorder)
 async def survive_kills(broker: Broker, recorder: Recorder, data_dir: Path, *, kills: int, broker_kills: int) -> None:
     """Append while the service's process is killed again and again, the broker too."""
     rng = random.Random(kills)
-    process = NotifyProcess(settings_for(broker, data_dir))
     stop = asyncio.Event()
 
     async def write() -> None:
@@ -190,20 +189,20 @@ async def survive_kills(broker: Broker, recorder: Recorder, data_dir: Path, *, k
         await eventually(has_moved, within_s=30.0, every_s=0.02)
         return (await public.end()).position
 
-    async with asyncio.TaskGroup() as group:
-        group.create_task(write())
-        position = 0
-        for number in range(kills):
-            await process.start()
-            position = await progress(position)
-            if number < broker_kills:
-                await broker.kill()
+    async with NotifyProcess(settings_for(broker, data_dir)) as process:
+        async with asyncio.TaskGroup() as group:
+            group.create_task(write())
+            position = 0
+            for number in range(kills):
+                await process.start()
                 position = await progress(position)
-            await process.stop()
-        stop.set()
-    await process.start()
-    await all_published(broker, recorder)
-    await process.stop()
+                if number < broker_kills:
+                    await broker.kill()
+                    position = await progress(position)
+                await process.stop()
+            stop.set()
+        await process.start()
+        await all_published(broker, recorder)
     assert_exactly_once_in_order(await published(broker), recorder.appended)
 
 
@@ -216,5 +215,5 @@ async def test_kill_9_of_the_process_and_of_the_broker_lose_and_repeat_nothing(
 
 @pytest.mark.faults
 async def test_many_kills_lose_and_repeat_nothing(broker: Broker, recorder: Recorder, tmp_path: Path) -> None:
-    """Twelve kills of the service and four of the broker under load: each event once, in order."""
-    await survive_kills(broker, recorder, tmp_path, kills=12, broker_kills=4)
+    """Eight kills of the service and three of the broker under load: each event once, in order."""
+    await survive_kills(broker, recorder, tmp_path, kills=8, broker_kills=3)

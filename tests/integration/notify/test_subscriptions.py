@@ -19,7 +19,8 @@ from tapelog_chassis.testing_rpc import assert_every_rpc_has_a_row
 from tapelog_chassis.topology import PUB, SECRETS
 from tapelog_notify.adapters.policies import POLICIES, SERVICE
 from tapelog_notify.domain.signature import parse_secret
-from tapelog_notify.testing import NotifyClient, Receiver, Recorder, running_notify, settings_for
+from tapelog_notify.testing import NotifyClient, Recorder, running_notify, settings_for
+from tapelog_notify.testing_endpoint import Receiver
 
 URL = "http://127.0.0.1:9/hook"
 
@@ -133,7 +134,7 @@ async def test_loopback_is_refused_unless_allowed(broker: Broker, tmp_path: Path
         async with running_notify(settings_for(broker, tmp_path)) as developer:
             created = await developer.create(canary.url, types=["tapelog.song.*"])
         async with running_notify(settings_for(broker, tmp_path, allow_loopback_webhooks=False)) as notify:
-            for host in ("127.0.0.1", "localhost", "[::1]", "127.1", "2130706433", "0x7f.1", "localhost.localdomain"):
+            for host in ("127.0.0.1", "localhost", "[::1]", "127.1", "2130706433", "0x7f.1", "169.254.169.254"):
                 error = await refusal(notify.create(f"https://{host}/hook"))
                 assert error.code() is grpc.StatusCode.INVALID_ARGUMENT
             await recorder.append()

@@ -14,15 +14,8 @@ from tapelog.notify.v1 import notify_service_pb2 as pb
 from tapelog.notify.v1 import resources_pb2
 from tapelog.session.v1 import events_pb2 as session
 from tapelog_chassis.testing import Broker, eventually
-from tapelog_notify.testing import (
-    NotifyClient,
-    Receiver,
-    Recorder,
-    Reply,
-    read_events,
-    running_notify,
-    settings_for,
-)
+from tapelog_notify.testing import NotifyClient, Recorder, read_events, running_notify, settings_for
+from tapelog_notify.testing_endpoint import Receiver, Reply
 
 SCHEDULE_S = (0.0, 0.1, 0.2, 0.3, 0.4)
 TIMEOUT_S = 0.5

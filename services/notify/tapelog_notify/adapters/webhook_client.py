@@ -97,16 +97,24 @@ class WebhookClient:
         Another context than the system's authorities.
     total_s
         How long one attempt may take in all.
+    resolver
+        Another one than `PinnedResolver`; the address that is connected to is checked all the same.
     """
 
     def __init__(
-        self, *, allow_loopback: bool, clock: Clock, tls: ssl.SSLContext | None = None, total_s: float = TOTAL_S
+        self,
+        *,
+        allow_loopback: bool,
+        clock: Clock,
+        tls: ssl.SSLContext | None = None,
+        total_s: float = TOTAL_S,
+        resolver: AbstractResolver | None = None,
     ) -> None:
         self._allow_loopback = allow_loopback
         self._clock = clock
         self._tls = tls
         self._total_s = total_s
-        self._resolver = PinnedResolver(allow_loopback=allow_loopback)
+        self._resolver = resolver or PinnedResolver(allow_loopback=allow_loopback)
 
     def __repr__(self) -> str:
         return f"WebhookClient(allow_loopback={self._allow_loopback})"
