@@ -1,5 +1,6 @@
 """What a stack needs before its services start: the folder, the broker with its streams, keys, and their settings."""
 
+import json
 import os
 import socket
 from collections.abc import AsyncIterator
@@ -133,8 +134,11 @@ def _lay_out(options: StackOptions, folder: DataFolder, nats: EmbeddedNats, cred
 
 def environment_of(settings: ServiceSettings) -> dict[str, str]:
     """Return settings as the environment variables of `python -m tapelog_<service>`."""
-    values = {name: getattr(settings, name) for name in type(settings).model_fields}
-    return {f"TAPELOG_{name.upper()}": str(value) for name, value in values.items() if value is not None}
+    values = settings.model_dump(mode="json", exclude_none=True)
+    return {
+        f"TAPELOG_{name.upper()}": value if isinstance(value, str) else json.dumps(value)
+        for name, value in values.items()
+    }
 
 
 def _address(settings: ServiceSettings) -> str:

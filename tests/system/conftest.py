@@ -113,7 +113,11 @@ def start_system(data_dir: Path, topology: str) -> System:
             return False
         return True
 
-    eventually(is_up, timeout_s=START_S)
+    try:
+        eventually(is_up, timeout_s=START_S)
+    except BaseException:
+        kill_tree(process)
+        raise
     return System(data_dir, process, topology)
 
 
