@@ -5,7 +5,7 @@ import contextlib
 import dataclasses
 import os
 import socket
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 
 import pytest
@@ -46,7 +46,7 @@ class Deployment:
             await provision(admin, store_bytes=await allowed_store_bytes(admin))
 
 
-def free_ports(count: int) -> list[int]:
+def take_free_ports(count: int) -> list[int]:
     """Return ports of loopback that nobody has, held together so that they differ."""
     held = [socket.socket() for _ in range(count)]
     try:
@@ -92,10 +92,16 @@ async def _is_healthy(port: int) -> bool:
 
 
 @pytest.fixture
+def free_ports() -> Callable[[int], list[int]]:
+    """Give a way to find free ports."""
+    return take_free_ports
+
+
+@pytest.fixture
 def deployment(tmp_path: Path) -> Deployment:
     """Make the folder for processes on free ports."""
-    nats_port, monitor_port = free_ports(2)
-    folder = tmp_path / "deployment"
+    nats_port, monitor_port = take_free_ports(2)
+    folder = tmp_path / "our deployment"
     make_deployment(folder, form="processes", nats_port=nats_port, monitor_port=monitor_port, store_bytes=STORE_BYTES)
     return Deployment(folder, nats_port, monitor_port)
 
