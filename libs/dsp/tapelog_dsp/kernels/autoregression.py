@@ -39,8 +39,9 @@ def fill(samples: Float64s, coefficients: Float64s, positions: Int64s) -> bool:
     """
     order, count = coefficients.size - 1, positions.size
     band, right = np.empty((count, order + 1)), np.empty(count)
+    correlation = autocorrelation(coefficients, order)  # named, so that it lives as long as its address is in use
     solved = function("tl_fill", "pplplpp", "l")(
-        address(samples), address(autocorrelation(coefficients, order)), order, address(positions), count,
+        address(samples), address(correlation), order, address(positions), count,
         address(band), address(right),
     )  # fmt: skip
     return bool(solved)
