@@ -36,6 +36,7 @@ NOT_MEASURED: Final = brief_pb2.VERDICT_NOT_MEASURED
 NOT_APPLICABLE: Final = brief_pb2.VERDICT_NOT_APPLICABLE
 
 _APPLIES: Final = {pb.VERSION_KIND_MIX: brief_pb2.APPLIES_TO_MIX, pb.VERSION_KIND_MASTER: brief_pb2.APPLIES_TO_MASTER}
+_APPLIES_WORDS: Final = {brief_pb2.APPLIES_TO_MIX: "mixes only", brief_pb2.APPLIES_TO_MASTER: "masters only"}
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -229,7 +230,7 @@ def _check_measured(rule: brief_pb2.Constraint, kind: KindValue, measured: audio
     name = rule.WhichOneof("rule")
     bounds = rule.loudness_bounds if name == "loudness_bounds" else rule.true_peak_max
     if bounds.applies_to not in (brief_pb2.APPLIES_TO_UNSPECIFIED, _APPLIES[kind]):
-        return Finding(NOT_APPLICABLE, f"the rule is about {brief_pb2.AppliesTo.Name(bounds.applies_to)}")
+        return Finding(NOT_APPLICABLE, f"the rule is about {_APPLIES_WORDS[bounds.applies_to]}")
     if isinstance(bounds, brief_pb2.TruePeakMax):
         return _within(measured, [Limit("true_peak_dbtp", "dBTP", highest=bounds.max_dbtp)])
     given = {field.name: value for field, value in bounds.ListFields()}
