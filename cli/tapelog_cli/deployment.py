@@ -20,13 +20,17 @@ def broker_init(
     *,
     out: Annotated[Path, Parameter(help="Folder to make; it holds every key, so keep it private and backed up.")],
     form: Annotated[
-        Literal["containers", "processes"],
-        Parameter(help="Whether the parts run as containers or as processes of this machine."),
-    ] = ("containers"),
-    nats_port: Annotated[int, Parameter(help="Port of the broker (processes).")] = 4222,
-    monitor_port: Annotated[int, Parameter(help="Port of the broker's monitoring page on loopback.")] = 8222,
+        Literal["containers", "processes"] | None,
+        Parameter(help="What the parts run as. Default: as before, at first containers."),
+    ] = None,
+    nats_port: Annotated[
+        int | None, Parameter(help="Port of the broker, for processes. Default: as before, at first 4222.")
+    ] = None,
+    monitor_port: Annotated[
+        int | None, Parameter(help="Port of the broker's monitoring page on loopback. Default: at first 8222.")
+    ] = None,
     store_bytes: Annotated[
-        int | None, Parameter(help="Size limit of all streams. Default: 70 % of the free disk, kept from then on.")
+        int | None, Parameter(help="Size limit of all streams, kept for good. Default: 70 % of the free disk.")
     ] = None,
     json: Json = False,
 ) -> int:
@@ -39,7 +43,7 @@ def broker_init(
         out.absolute(), form=form, nats_port=nats_port, monitor_port=monitor_port, store_bytes=store_bytes
     )
     if json:
-        print_json({"folder": str(out.absolute()), "form": form, "written": made.written, "kept": made.kept})
+        print_json({"folder": str(out.absolute()), "written": made.written, "kept": made.kept})
         return ExitCode.OK
     written = ", ".join(made.written) if made.written else "nothing"
     console().print(f"wrote {written}", soft_wrap=True, highlight=False)

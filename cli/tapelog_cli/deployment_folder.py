@@ -4,12 +4,13 @@ Nothing in it leaves the machine by itself. What exists is kept, so it can be ma
 certificates, to replace a file that was deleted on purpose.
 """
 
+import json
 import os
 import shlex
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Final, Literal
+from typing import Final, Literal, Self
 
 from tapelog_chassis.auth import LocalIssuer
 from tapelog_chassis.auth.issuer import KEY_FILE, write_private
@@ -22,6 +23,7 @@ Form = Literal["containers", "processes"]
 
 PORTS: Final[Mapping[str, int]] = {"session": 7101, "render": 7102, "notify": 7103}
 """Where the services listen when nobody says otherwise; `deploy/compose` has the same."""
+CHOICES_FILE: Final = "deployment.json"
 NATS_PORT: Final = 4222
 MONITOR_PORT: Final = 8222
 LOOPBACK_HOSTS: Final = ("localhost", "127.0.0.1", "::1")
@@ -49,16 +51,35 @@ class Made:
         (self.written if is_new else self.kept).append(name)
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Choices:
+    """What was chosen for a folder; kept in it, so that making it again needs no repetition."""
+
+    form: Form = "containers"
+    nats_port: int = NATS_PORT
+    monitor_port: int = MONITOR_PORT
+
+    @classmethod
+    def load(cls, folder: Path, **given: str | int | None) -> Self:
+        """Return what is given, else what the folder has, else the defaults."""
+        path = folder / CHOICES_FILE
+        kept = json.loads(path.read_text()) if path.exists() else {}
+        return cls(**{**kept, **{name: value for name, value in given.items() if value is not None}})
+
+
 def make_deployment(
     folder: Path,
     *,
-    form: Form,
-    nats_port: int = NATS_PORT,
-    monitor_port: int = MONITOR_PORT,
+    form: Form | None = None,
+    nats_port: int | None = None,
+    monitor_port: int | None = None,
     store_bytes: int | None = None,
 ) -> Made:
     """
     Make the folder of an installation whose parts run on their own, or complete one.
+
+    What is not given is as it was when the folder was made; at first: containers, ports 4222 and 8222, 70 % of the free
+    disk for the store.
 
     Returns
     -------
@@ -76,13 +97,15 @@ def make_deployment(
     for name in ("nats", "state", *(f"state/{part}" for part in STATE_FOLDERS)):
         (folder / name).mkdir(mode=0o700, exist_ok=True)
     made = Made([], [])
-    _make_broker(folder, made, form=form, nats_port=nats_port, monitor_port=monitor_port, store_bytes=store_bytes)
+    choices = Choices.load(folder, form=form, nats_port=nats_port, monitor_port=monitor_port)
+    _make_broker(folder, made, choices, store_bytes)
     _make_issuer(folder, made)
     _make_certificates(folder, made)
-    if form == "containers":
+    _write(folder, CHOICES_FILE, json.dumps(asdict(choices)), made)
+    if choices.form == "containers":
         _write(folder, "deployment.env", _env_text(compose_environment(folder)), made)
     else:
-        for name, environment in process_environments(folder, nats_port=nats_port).items():
+        for name, environment in process_environments(folder, nats_port=choices.nats_port).items():
             _write(folder, f"env/{name}.env", _env_text(environment), made)
     return made
 
@@ -133,12 +156,10 @@ def process_environments(folder: Path, *, nats_port: int) -> dict[str, dict[str,
     }
 
 
-def _make_broker(
-    folder: Path, made: Made, *, form: Form, nats_port: int, monitor_port: int, store_bytes: int | None
-) -> None:
+def _make_broker(folder: Path, made: Made, choices: Choices, store_bytes: int | None) -> None:
     identity = NatsIdentity.create(folder)
     pinned_file = folder / "nats" / "pinned.json"
-    pinned = Pinned.load(pinned_file, port=nats_port, store_bytes=store_bytes)
+    pinned = Pinned.load(pinned_file, port=choices.nats_port, store_bytes=store_bytes)
     if store_bytes not in (None, pinned.store_bytes):
         raise ConfigRefusal(
             f"the store of {folder} was sized to {pinned.store_bytes} bytes and its streams with it, so it cannot "
@@ -146,10 +167,10 @@ def _make_broker(
         )
     pinned.save(pinned_file)
     place = IN_CONTAINERS
-    if form == "processes":
+    if choices.form == "processes":
         place = StandalonePlace(
-            listen=f"127.0.0.1:{nats_port}",
-            monitor=f"127.0.0.1:{monitor_port}",
+            listen=f"127.0.0.1:{choices.nats_port}",
+            monitor=f"127.0.0.1:{choices.monitor_port}",
             store_dir=folder / "state" / "broker",
             certificate=folder / "tls" / "nats.pem",
             key=folder / "tls" / "nats.key",

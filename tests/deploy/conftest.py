@@ -59,7 +59,7 @@ def take_free_ports(count: int) -> list[int]:
 
 
 @contextlib.asynccontextmanager
-async def running_broker(deployment: Deployment) -> AsyncIterator[None]:
+async def run_broker(deployment: Deployment) -> AsyncIterator[None]:
     """Run nats-server with the configuration of a deployment until it has recovered its streams."""
     log = (deployment.folder / "nats-server.log").open("wb")
     server = await asyncio.create_subprocess_exec(
@@ -107,9 +107,15 @@ def deployment(tmp_path: Path) -> Deployment:
 
 
 @pytest.fixture
+def running_broker() -> Callable[[Deployment], contextlib.AbstractAsyncContextManager[None]]:
+    """Give a way to run the broker of a deployment."""
+    return run_broker
+
+
+@pytest.fixture
 async def broker(deployment: Deployment) -> AsyncIterator[Deployment]:
     """Run its broker, with the streams and consumers of the topology."""
-    async with running_broker(deployment):
+    async with run_broker(deployment):
         await deployment.provision()
         yield deployment
 

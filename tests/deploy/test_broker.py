@@ -1,6 +1,7 @@
 """The broker on its own: the real server takes its configuration, and each part's credentials do what they should."""
 
 import asyncio
+import dataclasses
 import shutil
 import ssl
 import subprocess
@@ -56,10 +57,15 @@ def test_making_a_deployment_again_keeps_its_keys(tmp_path: Path):
     """Keys, creds and certificates survive a second run; only configuration is written anew, and nothing is open."""
     first = make_deployment(tmp_path / "a", form="containers", store_bytes=2**30)
     before = {path: path.read_bytes() for path in (tmp_path / "a").rglob("*") if path.is_file()}
-    second = make_deployment(tmp_path / "a", form="containers")
+    second = make_deployment(tmp_path / "a")
     changed = {path.name for path, content in before.items() if path.read_bytes() != content}
     assert changed <= {TRUST_FILE}
-    assert {*first.written} - {*second.kept} == {"nats/nats.conf", "nats/trust.conf", "deployment.env"}
+    assert {*first.written} - {*second.kept} == {
+        "nats/nats.conf",
+        "nats/trust.conf",
+        "deployment.env",
+        "deployment.json",
+    }
     assert {path.stat().st_mode & 0o077 for path in (tmp_path / "a").rglob("*")} == {0}
     with pytest.raises(Exception, match="leave the size out"):
         make_deployment(tmp_path / "a", form="containers", store_bytes=2**31)
@@ -156,3 +162,21 @@ async def test_the_store_cannot_be_promised_twice(broker: Any):
                 "STREAM.CREATE.MORE",
                 {"name": "MORE", "subjects": ["more"], "storage": "file", "max_bytes": 2 * 1024**3},
             )
+
+
+async def test_a_copy_made_while_stopped_is_a_backup(deployment: Any, free_ports: Any, running_broker: Any):
+    """The steps of docs/operations.md: stop, copy, `broker-init` at the new place; credentials and events are there."""
+    aggregate = AggregateId("session", "acme", "sng-1")
+    async with running_broker(deployment):
+        await deployment.provision()
+        async with deployment.connected("session") as connection:
+            log = JetStreamEventLog(connection)
+            stored = await log.append(aggregate, 0, [new_event("kept")], Metadata(actor="pty-a", request_id="r-1"))
+    restored = dataclasses.replace(deployment, folder=deployment.folder.parent / "restored", nats_port=free_ports(1)[0])
+    shutil.copytree(deployment.folder, restored.folder)
+    shutil.rmtree(deployment.folder)
+    make_deployment(restored.folder, form="processes", nats_port=restored.nats_port, monitor_port=restored.monitor_port)
+    async with running_broker(restored):
+        await restored.provision()
+        async with restored.connected("session") as connection:
+            assert await JetStreamEventLog(connection).load(aggregate) == stored
