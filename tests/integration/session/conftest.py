@@ -33,6 +33,8 @@ from tapelog_chassis.topology import pub_subject
 from tapelog_client.calls import Calls
 from tapelog_client.channel import open_channel
 from tapelog_client.tokens import StaticTokenSource
+from tapelog_session.application.render_requests import job_id_of
+from tapelog_session.domain.names import SongName
 from tapelog_session.main import run
 from tapelog_session.settings import SessionSettings
 
@@ -203,9 +205,10 @@ class RenderHouse:
         self._connection = connection
         self._studio = studio
 
-    async def publish(self, event: Message, *, event_id: str = "", job: str = "job-1") -> str:
-        """Publish an event of a render job; returns its id."""
+    async def publish(self, event: Any, *, event_id: str = "", job: str = "") -> str:
+        """Publish an event of a render job, by default of the one the session asked for; returns its id."""
         project, song = self._studio.project.split("/")[1], self._studio.song.split("/")[3]
+        job = job or job_id_of(TENANT, SongName(project, song), event.reference.key)
         stored = StoredEvent(
             aggregate=AggregateId("render", TENANT, job),
             sequence=3,

@@ -81,7 +81,7 @@ async def _mix_by_the_brief(studio: Any, renders: Any, asset: str, note: pb.Note
     audio, analysis = studio.wav(441), b"{}"
     await studio.keep(audio, analysis)
     digest = hashlib.sha256(analysis).hexdigest()
-    await renders.succeed("mixVersions/2", studio.audio(audio), analysis=digest, job="job-mix")
+    await renders.succeed("mixVersions/2", studio.audio(audio), analysis=digest)
     rendered = await studio.reaches(2, pb.VERSION_STATE_RENDERED)
     answer = wire.AddressNoteRequest(song=studio.song, note=note.id, answer="taken out", version=mix.name)
     await studio.call("mia", "AddressNote", answer)
@@ -102,7 +102,7 @@ async def _master(studio: Any, renders: Any) -> None:
     wav, flac, analysis = studio.wav(442), b"fLaC" + studio.wav(442), b"{}"
     await studio.keep(wav, flac, analysis)
     digest = hashlib.sha256(analysis).hexdigest()
-    await renders.succeed("masterVersions/1", studio.audio(wav), studio.audio(flac), analysis=digest, job="job-master")
+    await renders.succeed("masterVersions/1", studio.audio(wav), studio.audio(flac), analysis=digest)
     rendered = await studio.reaches(1, pb.VERSION_STATE_RENDERED)
     await studio.call("max", "SubmitVersion", wire.SubmitVersionRequest(name=master.name))
     await studio.approve(rendered)

@@ -16,7 +16,7 @@ from tapelog_chassis.call_layers import AUTHORIZATION, CORRELATION_ID
 from tapelog_client.errors import TapelogApiError, from_rpc_error
 
 from tapelog_session.application.ports import RenderRefused, RenderUnavailable
-from tapelog_session.application.render_outcomes import PARTY
+from tapelog_session.application.render_requests import PARTY
 
 TIMEOUT_S: Final = 10.0
 TOKEN_LIFETIME_S: Final = 300

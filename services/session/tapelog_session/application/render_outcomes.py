@@ -18,14 +18,12 @@ from tapelog_chassis.commands import Repository
 from tapelog_chassis.event_log import Metadata
 
 from tapelog_session.application.processes import UnprocessableError
+from tapelog_session.application.render_requests import PARTY, job_id_of
 from tapelog_session.domain import recording, songs, versions
-from tapelog_session.domain.errors import DomainError
-from tapelog_session.domain.names import KindValue
+from tapelog_session.domain.errors import DomainError, Unknown
+from tapelog_session.domain.names import KindValue, SongName
 from tapelog_session.domain.song import Song
 from tapelog_session.domain.versions import MASTER, MIX
-
-PARTY: Final = "svc-session"
-"""Who acts when nobody does."""
 
 _KEY: Final = re.compile(
     r"takes/(?P<take>[a-z][a-z0-9-]{0,31})"
@@ -56,22 +54,27 @@ class RenderOutcome:
 async def record_outcome(repository: Repository[Song], outcome: RenderOutcome) -> None:
     """Record how a render ended; the event's id makes a repeat harmless.
 
-    Renders that people asked for by themselves have another reference and are none of the song's business.
+    Renders that people asked for by themselves are none of the song's business, whatever reference they gave them.
 
     Raises
     ------
     UnprocessableError
-        The reference names something that the song does not have.
+        Our own job names something that the song does not have.
     """
     reference = outcome.end.reference
     match = _KEY.fullmatch(reference.key)
     if match is None or not reference.song:
         _log.debug("render without a reference of ours", job=outcome.job, key=reference.key)
         return
+    is_alternate = match["alternate"] is not None
+    name = SongName(reference.project, reference.song)
+    if not is_alternate and outcome.job != job_id_of(outcome.tenant, name, reference.key):
+        _log.warning("render with our reference, asked for by somebody else", job=outcome.job, key=reference.key)
+        return
 
     def decide(song: Song) -> Sequence[Message]:
         if not song.exists or song.project != reference.project:
-            raise UnprocessableError(f"job {outcome.job} is for song {reference.song}, which does not exist")
+            raise Unknown("NO_SUCH_SONG", f"there is no {name}")
         return _decide(song, match, outcome)
 
     try:
@@ -89,6 +92,10 @@ async def record_outcome(repository: Repository[Song], outcome: RenderOutcome) -
             ),
         )
     except DomainError as refusal:
+        if is_alternate and isinstance(refusal, Unknown):
+            # Jobs of a batch have ids of their own, so this may be somebody else's.
+            _log.warning("render of an alternate nobody asked for", job=outcome.job, cause=refusal.message)
+            return
         raise UnprocessableError(f"job {outcome.job} ({reference.key}): {refusal.message}") from refusal
 
 

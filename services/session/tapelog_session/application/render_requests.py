@@ -11,15 +11,19 @@ from tapelog.session.v1 import events_pb2
 from tapelog_chassis.commands import Repository
 from tapelog_chassis.event_log import StoredEvent
 from tapelog_chassis.event_registry import EventRegistry
-from tapelog_chassis.ids import follow_up_request_id
+from tapelog_chassis.ids import derive_id, follow_up_request_id
 
 from tapelog_session.application.ports import RenderJobs, RenderRefused
 from tapelog_session.application.processes import UnprocessableError
-from tapelog_session.domain.names import version_key
+from tapelog_session.domain.names import SongName, version_key
+from tapelog_session.domain.permissions import RENDER
 from tapelog_session.domain.song import Song
 from tapelog_session.domain.versions import MASTER, MIX
 
+PARTY: Final = "svc-session"
+"""Who acts when nobody does."""
 STEP: Final = "render"
+CREATE: Final = f"{RENDER}CreateRenderJob"
 _CAUSES: Final = frozenset(
     message.DESCRIPTOR.full_name
     for message in (
@@ -63,11 +67,21 @@ async def request_renders(
         await renders.create(
             tenant,
             job,
-            request_id=follow_up_request_id(f"{song.name}/{job.reference.key}", STEP),
+            request_id=request_id_of(song.name, job.reference.key),
             correlation_id=correlation_id,
         )
     except RenderRefused as refusal:
         raise UnprocessableError(f"the render service refuses what {stored.type} asks for: {refusal}") from refusal
+
+
+def request_id_of(song: SongName, key: str) -> str:
+    """Return the request_id with which a take or a version is sent to be rendered: the same whenever it is asked."""
+    return follow_up_request_id(f"{song}/{key}", STEP)
+
+
+def job_id_of(tenant: str, song: SongName, key: str) -> str:
+    """Return the id of the job of a take or a version: created ids follow from who asks for what by which request."""
+    return derive_id("job", tenant, PARTY, CREATE, request_id_of(song, key))
 
 
 def job_of(song: Song, event: Message) -> render_pb.RenderJob:
