@@ -99,7 +99,7 @@ def start_system(data_dir: Path, topology: str) -> System:
         "embedded": [sys.executable, "-m", "tapelog_cli", "up", "--data-dir", str(data_dir)],
         "processes": [sys.executable, str(Path(__file__).with_name("processes.py")), str(data_dir)],
     }[topology]
-    data_dir.mkdir(parents=True)
+    data_dir.mkdir(parents=True, exist_ok=True)
     log_path = data_dir.parent / f"{data_dir.name}.log"
     with log_path.open("wb") as log:
         process = subprocess.Popen(command, stdout=log, stderr=log, env=clean_environment())

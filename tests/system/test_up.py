@@ -1,17 +1,20 @@
 """`tapelog up` as a process: one a folder, one a port, and a good end."""
 
 import json
+import signal
 import socket
 import subprocess
 import sys
 from pathlib import Path
 from typing import Final
 
+import psutil
 import pytest
 from tapelog_cli.exit_codes import ExitCode
 from tapelog_client.local import STATE_FILE
 
-from .conftest import System, clean_environment
+from .conftest import System, clean_environment, eventually, kill_tree, start_system
+from .studio import open_studio
 
 UP_S_MAX: Final = 60
 
@@ -64,6 +67,20 @@ def test_a_port_in_use_is_named(part: str, tmp_path: Path) -> None:
     assert not (tmp_path / "data" / STATE_FILE).exists()
 
 
+async def test_a_song_is_shown_and_its_events_are_printed(system: System) -> None:
+    """What the client made is what `song show` and `events tail` print."""
+    async with system.api("pty-producer") as api:
+        studio = await open_studio(api, "Shown")
+        facts = [event.id async for event in studio.producer.songs.events(studio.song)]
+    where = ("--data-dir", str(system.data_dir), "--as", "pty-producer")
+
+    shown = _tapelog("song", "show", studio.song, "--json", *where)
+    tailed = _tapelog("events", "tail", "--from", "0", "--type", "tapelog.song.*", "--count", str(len(facts)), *where)
+
+    assert json.loads(shown.stdout)["title"] == "Shown"
+    assert [json.loads(line)["id"] for line in tailed.stdout.splitlines()] == facts
+
+
 def test_the_key_and_the_state_are_private(system: System) -> None:
     """Nobody else can read the issuer's key, the state, or the services' credentials."""
     secret = [
@@ -72,3 +89,38 @@ def test_the_key_and_the_state_are_private(system: System) -> None:
         *(system.data_dir / "creds").iterdir(),
     ]
     assert [path for path in secret if path.stat().st_mode & 0o077] == []
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM], ids=lambda number: number.name)
+def test_a_signal_ends_everything_well(number: signal.Signals, tmp_path: Path) -> None:
+    """Ctrl-C and SIGTERM drain the parts in order: exit code 0, no process and no state file left."""
+    started = start_system(tmp_path / "data", "embedded")
+    try:
+        family = psutil.Process(started.process.pid).children(recursive=True)
+        started.process.send_signal(number)
+
+        assert started.process.wait(UP_S_MAX) == ExitCode.OK
+        assert [process for process in family if process.is_running()] == []
+        assert not (started.data_dir / STATE_FILE).exists()
+    finally:
+        kill_tree(started.process)
+
+
+@pytest.mark.faults
+async def test_a_killed_stack_leaves_nothing_running_and_loses_nothing(tmp_path: Path) -> None:
+    """`kill -9` of `tapelog up`: broker and workers end by themselves; the next one finds every acknowledged fact."""
+    first = start_system(tmp_path / "data", "embedded")
+    family = psutil.Process(first.process.pid).children(recursive=True)
+    async with first.api("pty-producer") as api:
+        studio = await open_studio(api, "Kept")
+        facts = [event.id async for event in studio.producer.songs.events(studio.song)]
+    first.process.kill()
+    first.process.wait(UP_S_MAX)
+    eventually(lambda: not any(process.is_running() for process in family), timeout_s=UP_S_MAX)
+
+    second = start_system(tmp_path / "data", "embedded")
+    try:
+        async with second.api("pty-producer") as api:
+            assert [event.id async for event in api.songs.events(studio.song)] == facts
+    finally:
+        kill_tree(second.process)

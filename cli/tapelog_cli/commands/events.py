@@ -20,6 +20,9 @@ async def tail(
         Parameter(name="--type", help="Full type, or a prefix that ends in *; may be given again."),
     ] = None,
     count: Annotated[int, Parameter(help="Stop after this many events; 0 goes on until Ctrl-C.")] = 0,
+    tenant_role: Annotated[
+        tuple[str, ...], Parameter(help="Role in the whole tenant under which to read.", negative=())
+    ] = ("AUDITOR",),
     tenant: Tenant = "local",
     data_dir: DataDir = None,
 ) -> int:
@@ -30,7 +33,8 @@ async def tail(
     from tapelog_cli.shapes import event_as_dict
 
     printed = 0
-    async with Tapelog.local(data_dir_or_default(data_dir), party=party, tenant=tenant) as api:
+    folder = data_dir_or_default(data_dir)
+    async with Tapelog.local(folder, party=party, tenant=tenant, tenant_roles=tenant_role) as api:
         events = api.events.subscribe(types=type_ or (), after_position=from_)
         async with aclosing(events) as stream:
             async for event in stream:

@@ -120,6 +120,9 @@ def print_result(result: Result, console: Console) -> None:
         )
     console.print(figures)
     console.print()
+    for name in ("master.wav", f"mix-{result.mix.number}.wav"):  # as sha256sum prints and checks it
+        console.print(f"{result.audio[name].sha256}  {name}")
+    console.print()
     rows = table("", "")
     rows.show_header = False
     for name, value in _facts(result):
@@ -139,7 +142,6 @@ def _facts(result: Result) -> list[tuple[str, str]]:
         counts[decision["what"]] = counts.get(decision["what"], 0) + 1
     received = ", ".join(f"{name} {count}" for name, count in result.agreement.counts.items())
     return [
-        *((f"SHA-256 of {name}", result.audio[name].sha256) for name in ("master.wav", f"mix-{result.mix.number}.wav")),
         ("stage times", stages),
         ("decisions", ", ".join(f"{what} {count}x" for what, count in counts.items())),
         ("usage settled", made),
