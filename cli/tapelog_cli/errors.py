@@ -81,7 +81,7 @@ def explain(error: BaseException) -> Explained:
         return Explained(str(error), hint=error.hint, reason=type(error).__name__, code=error.code)
     if isinstance(error, KeyboardInterrupt):
         return Explained("interrupted", reason="Interrupted", code=ExitCode.INTERRUPTED)
-    for known in (_explain_api, _explain_chassis, _explain_recipe):
+    for known in (_explain_api, _explain_set_up, _explain_recipe):
         if (explained := known(error)) is not None:
             return explained
     if isinstance(error, OSError):
@@ -131,11 +131,12 @@ def _explain_api(error: BaseException) -> Explained | None:
     return None
 
 
-def _explain_chassis(error: BaseException) -> Explained | None:
+def _explain_set_up(error: BaseException) -> Explained | None:
     from tapelog_chassis.errors import ConfigRefusal
     from tapelog_chassis.nats.errors import NatsError
+    from tapelog_dsp.errors import KernelsMissingError
 
-    if isinstance(error, (ConfigRefusal, NatsError)):
+    if isinstance(error, (ConfigRefusal, NatsError, KernelsMissingError)):
         return Explained(str(error), reason=type(error).__name__, code=ExitCode.CONFIG)
     return None
 

@@ -14,6 +14,7 @@ from tapelog_chassis.auth import LocalIssuer
 from tapelog_chassis.nats import SERVICES, EmbeddedNats, connected, provision
 from tapelog_chassis.settings import ServiceSettings
 from tapelog_client.local import StackState
+from tapelog_dsp.kernels.loader import open_library
 from tapelog_notify.settings import NotifySettings
 from tapelog_render.settings import RenderSettings
 from tapelog_session.settings import SessionSettings
@@ -89,7 +90,10 @@ async def prepared(options: StackOptions) -> AsyncIterator[Plan]:
         Another stack has the data folder.
     NatsError
         The broker cannot run; the message says why and what to do.
+    KernelsMissingError
+        The DSP kernels are not built, or are older than their sources.
     """
+    open_library()  # workers would find out too, but one after another and in their own logs
     with DataFolder(options.data_dir) as folder:
         LocalIssuer.open(folder.folder("identity"), create=True)
         async with EmbeddedNats(folder.path, port=options.nats_port or None, store_bytes=options.store_bytes) as nats:

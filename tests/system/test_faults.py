@@ -4,6 +4,7 @@ import asyncio
 import os
 import signal
 import uuid
+from contextlib import aclosing
 from pathlib import Path
 from typing import Final
 
@@ -91,6 +92,52 @@ async def test_nothing_acknowledged_is_lost_when_a_part_is_killed_under_load(pro
     assert lost == []
     assert len(titles) == len(acknowledged.names)
     assert len(acknowledged.names) >= (KILLS + 1) * COMMANDS_BETWEEN_KILLS
+
+
+async def test_an_event_stream_survives_the_death_of_notify(processes: System) -> None:
+    """A subscriber of the client sees every fact once and in order while notify is killed three times."""
+    seen: list[str] = []
+    async with processes.api("pty-studio-desk", tenant_roles=("AUDITOR",)) as api:
+        studio = await open_studio(api, "Kill notify")
+        acknowledged = Acknowledged()
+        stop = asyncio.Event()
+        async with asyncio.TaskGroup() as group:
+            reading = group.create_task(_read_songs(api, studio.project_id, seen))
+            writing = group.create_task(_write(studio.producer, studio.project, stop, acknowledged))
+            for _ in range(3):
+                await acknowledged.grow(COMMANDS_BETWEEN_KILLS)
+                await _until_longer(seen)
+                os.kill(processes.pid("notify"), signal.SIGKILL)
+            await acknowledged.grow(COMMANDS_BETWEEN_KILLS)
+            stop.set()
+            await writing
+            created = [name.split("/")[3] for name in acknowledged.names.values()]
+            async with asyncio.timeout(BACK_S):
+                await _until_seen(seen, created[-1])
+            reading.cancel()
+
+    assert [song for song in seen if song in created] == created
+    assert len(seen) == len(set(seen))
+
+
+async def _read_songs(api: Tapelog, project: str, seen: list[str]) -> None:
+    types = ("tapelog.song.song_created.v1",)
+    async with aclosing(api.events.subscribe(projects=[project], types=types, after_position=0)) as events:
+        async for event in events:
+            seen.append(event.song)  # noqa: PERF401 - one by one, as they come
+
+
+async def _until_seen(seen: list[str], song: str) -> None:
+    while song not in seen:  # noqa: ASYNC110 - the reader keeps a plain list, as a subscriber would
+        await asyncio.sleep(0.02)
+
+
+async def _until_longer(seen: list[str]) -> None:
+    """Wait for the next event: the stream is alive (again)."""
+    before = len(seen)
+    async with asyncio.timeout(BACK_S):
+        while len(seen) == before:  # noqa: ASYNC110 - the same
+            await asyncio.sleep(0.02)
 
 
 async def test_every_worker_killed_in_turn_still_gives_one_result_each(processes: System, tmp_path: Path) -> None:

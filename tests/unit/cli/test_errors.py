@@ -7,6 +7,7 @@ from tapelog_cli.errors import DataFolderInUse, PartFailed, explain
 from tapelog_cli.exit_codes import ExitCode
 from tapelog_client import StackNotRunning, WaitTimeout
 from tapelog_client.errors import FailedPrecondition, Unavailable, Violation
+from tapelog_dsp.errors import KernelsMissingError
 from tapelog_recipe import RecipeError
 from tapelog_recipe import Violation as RecipeViolation
 
@@ -28,6 +29,7 @@ GATE = FailedPrecondition(
         (StackNotRunning(Path("data"), "there is no state.json"), ExitCode.UNAVAILABLE),
         (WaitTimeout("mixVersions/1 is not rendered yet", timeout_s=5), ExitCode.FAILURE),
         (PortInUse("127.0.0.1", 7101), ExitCode.CONFIG),
+        (KernelsMissingError("the DSP kernels are not built: `make setup` builds them"), ExitCode.CONFIG),
         (DataFolderInUse(Path("data"), 7), ExitCode.CONFIG),
         (PartFailed("render", "the disk is gone"), ExitCode.FAILURE),
         (RecipeError((RecipeViolation("tracks[0].gain_db", "must be at most 24"),)), ExitCode.FAILURE),
