@@ -20,6 +20,8 @@ HOPS_PER_STEP: Final = 10  # 10 ms hops per 100 ms step of the gating blocks and
 MOMENTARY_HOPS: Final = 40
 SHORT_TERM_HOPS: Final = 300
 STEP_S: Final = 0.1
+STRETCH_HOPS: Final = 16_384
+"""Windows looked at together for the largest momentary loudness: an hour of them at once would take 20 MB."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -94,31 +96,43 @@ class LoudnessMeter:
     def result(self) -> Loudness:
         """Return the reading so far; measuring can go on."""
         hops = self._hops[: self._count]
-        steps = _window_sums(hops, HOPS_PER_STEP)[::HOPS_PER_STEP]
-        blocks = _window_sums(steps, MOMENTARY_HOPS // HOPS_PER_STEP) / self._frames(MOMENTARY_HOPS, len(steps))
-        momentary = _window_sums(hops, MOMENTARY_HOPS)
-        momentary /= self._frames(MOMENTARY_HOPS, len(hops), 1)
-        short = _window_sums(steps, SHORT_TERM_HOPS // HOPS_PER_STEP) / self._frames(SHORT_TERM_HOPS, len(steps))
+        steps = _step_sums(hops)
+        blocks = _window_sums(steps, MOMENTARY_HOPS // HOPS_PER_STEP)
+        blocks /= self._frames(MOMENTARY_HOPS, len(blocks))
+        short = _window_sums(steps, SHORT_TERM_HOPS // HOPS_PER_STEP)
+        short /= self._frames(SHORT_TERM_HOPS, len(short))
         return Loudness(
             integrated_lufs=_gated_lufs(blocks),
-            momentary_max_lufs=_lufs(float(momentary.max(initial=0.0))),
+            momentary_max_lufs=_lufs(self._momentary_max(hops)),
             short_term_max_lufs=_lufs(float(short.max(initial=0.0))),
             range_lu=_range_lu(short),
             momentary_lufs=_lufs_series(blocks),
             short_term_lufs=_lufs_series(short),
         )
 
-    def _frames(self, hops: int, count: int, step: int = HOPS_PER_STEP) -> Float64s:
-        """Return how many frames each window of ``hops`` hops covers, for windows that start every ``step`` hops.
+    def _momentary_max(self, hops: Float64s) -> float:
+        """Return the largest power of 400 ms, looked for every 10 ms, in stretches that keep memory small."""
+        largest = 0.0
+        for first in range(0, len(hops) - MOMENTARY_HOPS + 1, STRETCH_HOPS):
+            powers = _window_sums(hops[first : first + STRETCH_HOPS + MOMENTARY_HOPS - 1], MOMENTARY_HOPS)
+            powers /= self._frames(MOMENTARY_HOPS, len(powers), step=1, first=first)
+            largest = max(largest, float(powers.max()))
+        return largest
 
-        One value stands for all windows where they cover equally many.
-        """
-        windows = max(count - hops // step + 1, 0)
-        if self._rate % 100 == 0:  # a hop is a whole number of frames: one number serves an hour of windows
-            return np.full(min(windows, 1), float(hops * self._rate // 100))
-        starts = np.arange(windows, dtype=np.int64) * step
+    def _frames(self, hops: int, windows: int, *, step: int = HOPS_PER_STEP, first: int = 0) -> Float64s:
+        """Return how many frames each window of ``hops`` hops covers, for windows that start every ``step`` hops."""
+        starts = first + np.arange(windows, dtype=np.int64) * step
         covered = (starts + hops) * self._rate // 100 - starts * self._rate // 100
         return covered.astype(np.float64)
+
+
+def _step_sums(hops: Float64s) -> Float64s:
+    """Return the sum of every whole step of hops, added in order, as `_window_sums` would."""
+    steps = len(hops) // HOPS_PER_STEP
+    total = hops[: steps * HOPS_PER_STEP : HOPS_PER_STEP].copy()
+    for offset in range(1, HOPS_PER_STEP):
+        total += hops[offset : steps * HOPS_PER_STEP : HOPS_PER_STEP]
+    return total
 
 
 def _window_sums(values: Float64s, length: int) -> Float64s:
