@@ -1,0 +1,180 @@
+"""Dropouts and silence: places where the signal is cut to nothing and comes back.
+
+A dropout is digital silence of 1 to 250 ms that begins and ends at full level; an edit fades, a pause is longer. Short
+ones are filled by a long autoregressive model (order 512 at 44.1 kHz, from 93 ms on both sides; Janssen, Veldhuis and
+Vries 1986; the least-squares filling decays towards the middle of a gap that is too long for it, so it does not invent
+energy). Long ones are reported only.
+"""
+
+import math
+from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+
+from tapelog_dsp.audio import Audio, valid_audio, valid_sample_rate
+from tapelog_dsp.checks import in_range
+from tapelog_dsp.kernels import autoregression as ar
+from tapelog_dsp.kernels.call import Float64s
+from tapelog_dsp.repair.report import Finding, RepairReport, Span, changed, untouched
+from tapelog_dsp.repair.windows import hann
+
+ZERO: Final = 0.5 / 32768.0  # what a 16-bit file calls zero
+SHORTEST_S: Final = 0.001
+LONGEST_S: Final = 0.25
+EDGE_S: Final = 0.002
+AROUND_S: Final = 0.02
+EDGE_LEVEL: Final = 0.003  # -50 dBFS
+EDGE_SHARE: Final = 0.3  # of the level around: an edit's fade is below it
+CONTEXT_S: Final = 0.093
+ORDER_S: Final = 0.0116
+SILENCE_STEP_S: Final = 0.01
+
+
+@dataclass(frozen=True, slots=True)
+class DropoutSettings:
+    """What is filled.
+
+    Parameters
+    ----------
+    longest_fill_ms : float
+        Longer dropouts are reported and left alone, 1 to 60 ms.
+    """
+
+    longest_fill_ms: float = 40.0
+
+    def __post_init__(self) -> None:
+        in_range(self, "longest_fill_ms", 1.0, 60.0, "ms")
+
+
+def _rms(part: Audio) -> float:
+    return math.sqrt(float(np.square(part).sum()) / max(part.size, 1))
+
+
+def detect(samples: Audio, sample_rate: int, settings: DropoutSettings | None = None) -> Finding:
+    """Look for dropouts, which hit all channels at once.
+
+    Parameters
+    ----------
+    samples : ndarray [shape=(channels, frames)]
+        Full scale 1.0.
+    sample_rate : int
+        In Hz.
+    settings : DropoutSettings, optional
+        What would be filled; the detector finds longer ones too.
+
+    Returns
+    -------
+    Finding
+        Evidence: ``dropouts``, ``longest_ms``. A span's channel is 0, its strength the level around it over 0.003.
+    """
+    del settings
+    samples = valid_audio(samples)
+    valid_sample_rate(sample_rate)
+    zero = np.concatenate(([False], (np.abs(samples) <= ZERO).all(axis=0), [False])).astype(np.int8)
+    edge, around = round(EDGE_S * sample_rate), round(AROUND_S * sample_rate)
+    margin = round(CONTEXT_S * sample_rate) // 2
+    spans = []
+    for start, end in np.flatnonzero(np.diff(zero)).reshape(-1, 2).tolist():
+        if not SHORTEST_S * sample_rate <= end - start <= LONGEST_S * sample_rate:
+            continue
+        if start < margin or end > samples.shape[1] - margin:
+            continue
+        before, after = _rms(samples[:, start - edge : start]), _rms(samples[:, end : end + edge])
+        wide = _rms(samples[:, start - around : start]), _rms(samples[:, end : end + around])
+        if min(before, after) >= EDGE_LEVEL and before >= EDGE_SHARE * wide[0] and after >= EDGE_SHARE * wide[1]:
+            spans.append(Span(0, start, end - start, min(before, after) / EDGE_LEVEL))
+    longest = max((span.length_frames for span in spans), default=0)
+    evidence = {"dropouts": float(len(spans)), "longest_ms": 1_000.0 * longest / sample_rate}
+    return Finding("dropout", bool(spans), 1.0 if spans else 0.0, evidence, tuple(spans))
+
+
+def repair(
+    samples: Audio, sample_rate: int, finding: Finding | None = None, settings: DropoutSettings | None = None
+) -> tuple[Audio, RepairReport]:
+    """Fill the short dropouts.
+
+    Parameters
+    ----------
+    samples : ndarray [shape=(channels, frames)]
+        Full scale 1.0.
+    sample_rate : int
+        In Hz.
+    finding : Finding, optional
+        What `detect` found in the same samples; measured here when missing.
+    settings : DropoutSettings, optional
+        What is filled.
+
+    Returns
+    -------
+    tuple of ndarray [shape=(channels, frames)] and RepairReport
+    """
+    samples = valid_audio(samples)
+    settings = settings or DropoutSettings()
+    finding = finding or detect(samples, sample_rate)
+    short = [s for s in finding.spans if s.length_frames <= settings.longest_fill_ms * 1e-3 * sample_rate]
+    if not short:
+        found = f"{len(finding.spans)} dropouts, all too long to fill" if finding.spans else "no dropouts"
+        return samples, untouched(finding, found)
+    result = samples.copy()
+    filled = 0
+    for span in short:
+        done = [_fill(row, span.start_frame, span.length_frames, sample_rate) for row in result]
+        filled += any(done)
+    reason = f"{filled} of {len(finding.spans)} dropouts filled"
+    return result, changed(finding, reason, samples, result, spans=filled)
+
+
+def _fill(row: Float64s, start: int, length: int, sample_rate: int) -> bool:
+    context, order = round(CONTEXT_S * sample_rate), round(ORDER_S * sample_rate)
+    first, last = max(0, start - context), min(row.size, start + length + context)
+    before, after = row[first:start], row[start + length : last]
+    if min(before.size, after.size) <= order:
+        return False
+    # The halves of a window that are largest at the gap.
+    rising, falling = hann(2 * before.size)[: before.size], hann(2 * after.size)[after.size :]
+    correlation = ar.autocorrelation(before * rising, order) + ar.autocorrelation(after * falling, order)
+    if correlation[0] <= 0.0:
+        return False
+    correlation[0] *= 1.0 + 1e-7
+    model, _ = ar.levinson(correlation, order)
+    stretch = row[first:last].copy()
+    if not ar.fill(stretch, model, np.arange(start - first, start - first + length, dtype=np.int64)):
+        return False
+    row[start : start + length] = stretch[start - first : start - first + length]
+    return True
+
+
+def find_silences(
+    samples: Audio, sample_rate: int, *, threshold_dbfs: float = -70.0, shortest_s: float = 0.5
+) -> tuple[Span, ...]:
+    """Return the stretches in which every 10 ms, on all channels, stay below a level.
+
+    Parameters
+    ----------
+    samples : ndarray [shape=(channels, frames)]
+        Full scale 1.0.
+    sample_rate : int
+        In Hz.
+    threshold_dbfs : float
+        Root-mean-square level of 10 ms.
+    shortest_s : float
+        Shorter pauses are not returned.
+
+    Returns
+    -------
+    tuple of Span
+        On channel 0; the strength is the stretch's root-mean-square level, linear.
+    """
+    samples = valid_audio(samples)
+    step = round(SILENCE_STEP_S * sample_rate)
+    blocks = samples.shape[1] // step
+    parts = samples[:, : blocks * step].reshape(samples.shape[0], blocks, step)
+    power = np.square(parts).sum(axis=2).max(axis=0, initial=0.0) / step
+    quiet = np.concatenate(([0], (power < 10.0 ** (threshold_dbfs / 10.0)).astype(np.int8), [0]))
+    spans = []
+    for start, end in np.flatnonzero(np.diff(quiet)).reshape(-1, 2).tolist():
+        if (end - start) * step >= shortest_s * sample_rate:
+            level = math.sqrt(float(power[start:end].sum()) / (end - start))
+            spans.append(Span(0, start * step, (end - start) * step, level))
+    return tuple(spans)

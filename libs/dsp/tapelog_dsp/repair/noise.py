@@ -1,0 +1,181 @@
+"""Steady broadband noise: hiss, hum-free mains noise, preamplifier and tape noise.
+
+Two steps. The first estimates the music's spectrum: log-spectral amplitude estimator with decision-directed SNR
+(Ephraim and Malah, IEEE Trans. ASSP 33(2), 1985), its output smoothed over three moments and turned into a Wiener gain
+(the two-step idea of Plapous, Marro and Scalart, IEEE Trans. ASLP 14(6), 2006), on 93 ms frames. The second takes the
+result as the estimate of the music for an empirical Wiener filter on 46 ms frames, which leaves less smearing in time.
+All channels share one gain, so the image stands still; length and alignment are exact.
+"""
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+
+from tapelog_dsp.audio import Audio, valid_audio, valid_sample_rate
+from tapelog_dsp.checks import in_range
+from tapelog_dsp.kernels.call import Float64s
+from tapelog_dsp.kernels.denoising import denoise_gain
+from tapelog_dsp.repair.noise_profile import NoiseProfile, frame_length, measure
+from tapelog_dsp.repair.report import Finding, RepairReport, changed, confidence, untouched
+from tapelog_dsp.repair.windows import hann
+from tapelog_dsp.units import db_to_gain
+
+FIRST_FRAME_S: Final = 0.0929
+SECOND_FRAME_S: Final = 0.0464
+OVERLAP: Final = 4
+MEMORY: Final = 0.85
+PRIOR_MIN: Final = 0.003
+CHUNK_ROWS: Final = 256
+
+HARD_GATE: Final = 0.4
+PAUSE_GATE: Final = 0.03
+SNR_GATE_DB: Final = 42.0
+QUIETEST_DBFS: Final = -75.0
+
+
+@dataclass(frozen=True, slots=True)
+class NoiseSettings:
+    """How far noise is turned down.
+
+    Parameters
+    ----------
+    floor_db : float
+        Gain where there is only noise, -40 to -6 dB.
+    """
+
+    floor_db: float = -26.0
+
+    def __post_init__(self) -> None:
+        in_range(self, "floor_db", -40.0, -6.0, "dB")
+
+
+def detect(samples: Audio, sample_rate: int, settings: NoiseSettings | None = None) -> Finding:
+    """Look for a steady noise floor.
+
+    Parameters
+    ----------
+    samples : ndarray [shape=(channels, frames)]
+        Full scale 1.0.
+    sample_rate : int
+        In Hz.
+    settings : NoiseSettings, optional
+        Not used by the detector.
+
+    Returns
+    -------
+    Finding
+        Evidence: ``hard_fraction`` of the spectrum, ``pause_fraction`` of the time, ``level_dbfs`` of the noise,
+        ``snr_db``. ``detail`` is the profile.
+    """
+    del settings
+    samples = valid_audio(samples)
+    valid_sample_rate(sample_rate)
+    profile = measure(samples, sample_rate) if samples.any() else None
+    if profile is None or profile.level <= 0.0:
+        return Finding("noise", present=False, confidence=0.0)
+    level_dbfs = 10.0 * math.log10(profile.level)
+    snr_db = 10.0 * math.log10(float(np.square(samples).sum()) / samples.size / profile.level)
+    evidence = {
+        "hard_fraction": profile.hard_fraction,
+        "pause_fraction": profile.pause_fraction,
+        "level_dbfs": level_dbfs,
+        "snr_db": snr_db,
+    }
+    steady = profile.hard_fraction >= HARD_GATE and profile.pause_fraction >= PAUSE_GATE
+    present = steady and snr_db <= SNR_GATE_DB and level_dbfs >= QUIETEST_DBFS
+    sure = min(confidence(profile.hard_fraction, HARD_GATE), confidence(profile.pause_fraction, PAUSE_GATE))
+    sure = max(sure, 0.5) if present else min(sure, 0.49)
+    return Finding("noise", present, sure, evidence, detail=profile)
+
+
+def repair(
+    samples: Audio, sample_rate: int, finding: Finding | None = None, settings: NoiseSettings | None = None
+) -> tuple[Audio, RepairReport]:
+    """Turn the noise that was found down, bin by bin.
+
+    Parameters
+    ----------
+    samples : ndarray [shape=(channels, frames)]
+        Full scale 1.0.
+    sample_rate : int
+        In Hz.
+    finding : Finding, optional
+        What `detect` found in the same samples; measured here when missing.
+    settings : NoiseSettings, optional
+        How far.
+
+    Returns
+    -------
+    tuple of ndarray [shape=(channels, frames)] and RepairReport
+    """
+    samples = valid_audio(samples)
+    settings = settings or NoiseSettings()
+    finding = finding or detect(samples, sample_rate)
+    if not finding.present:
+        return samples, untouched(finding, "no steady noise floor worth lowering")
+    profile: NoiseProfile = finding.detail
+    gain_min = db_to_gain(settings.floor_db)
+    first = frame_length(sample_rate, FIRST_FRAME_S)
+    estimate = _transform(samples, samples, first, _TwoStep(profile.at(first), gain_min))
+    second = frame_length(sample_rate, SECOND_FRAME_S)
+    noise = profile.at(second)
+
+    def wiener(power: Float64s) -> Float64s:
+        return np.maximum(power / (power + noise), gain_min)
+
+    result = _transform(samples, estimate, second, wiener)
+    reason = f"noise of {finding.evidence['level_dbfs']:.1f} dBFS, {finding.evidence['snr_db']:.1f} dB under the music"
+    return result, changed(finding, reason, samples, result)
+
+
+class _TwoStep:
+    """Gains of the first step."""
+
+    def __init__(self, noise: Float64s, gain_min: float) -> None:
+        self._noise = noise
+        self._gain_min = gain_min
+        self._settings = np.array([MEMORY, PRIOR_MIN, gain_min])
+        self._memory = np.ones(noise.size)
+
+    def __call__(self, power: Float64s) -> Float64s:
+        gains = denoise_gain(power, self._noise, self._memory, self._settings)
+        cleaned = np.square(gains) * power
+        # The edge rows have one neighbour: they are their own.
+        padded = np.concatenate((cleaned[:1], cleaned, cleaned[-1:]))
+        prior = (padded[:-2] + padded[1:-1] + padded[2:]) / 3.0 / self._noise
+        return np.maximum(prior / (1.0 + prior), self._gain_min)
+
+
+def _transform(samples: Audio, guide: Audio, length: int, rule: Callable[[Float64s], Float64s]) -> Audio:
+    """Multiply the spectra of ``samples`` by gains made from the power spectra of ``guide``; overlap and add.
+
+    Frames stand on a grid that starts one frame before sample 0, so that every sample is covered alike.
+    """
+    hop = length // OVERLAP
+    frames = samples.shape[1]
+    window = hann(length)
+    rows = (frames + length - 1) // hop + 1
+    pad = ((0, 0), (length, 2 * length))
+    source, model = np.pad(samples, pad), np.pad(guide, pad)
+    result = np.zeros(source.shape)
+    for first in range(0, rows, CHUNK_ROWS):
+        starts = np.arange(first, min(first + CHUNK_ROWS, rows)) * hop
+        index = starts[:, None] + np.arange(length)
+        power = np.zeros((starts.size, length // 2 + 1))
+        for channel in model:
+            spectra = np.fft.rfft(channel[index] * window, axis=1)
+            power += np.square(spectra.real) + np.square(spectra.imag)
+        gains = rule(power / samples.shape[0])
+        for channel, out in zip(source, result, strict=True):
+            spectra = np.fft.rfft(channel[index] * window, axis=1)
+            # Parts apart: a complex product may be fused on some processors.
+            spectra.real *= gains
+            spectra.imag *= gains
+            pieces = np.fft.irfft(spectra, length, axis=1) * window
+            for start, piece in zip(starts.tolist(), pieces, strict=True):
+                out[start : start + length] += piece
+    # Four copies of the squared window add up to 1.5.
+    return np.ascontiguousarray(result[:, length : length + frames]) / 1.5

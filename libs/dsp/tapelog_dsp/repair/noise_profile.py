@@ -1,0 +1,147 @@
+"""The spectrum of a steady noise under music, and how sure it is that there is one.
+
+A steady noise gives every frequency a floor: however often one looks, the quiet moments have the same level there. In
+music each looks different. So the measure is, per frequency, how close the lowest tenth of all moments comes to the
+lowest thirtieth: within 1.8 dB the floor is hard.
+"""
+
+import itertools
+from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+
+from tapelog_dsp.audio import Audio
+from tapelog_dsp.kernels.call import Float64s
+from tapelog_dsp.repair.windows import hann
+
+FRAME_S: Final = 0.0464
+SMOOTH_FRAMES: Final = 2  # to each side, as with the bins
+HARD_RATIO: Final = 1.51  # 1.8 dB between the 3 % and the 10 % quantile
+QUANTILES: Final = (0.03, 0.10)
+QUANTILE_BIAS: Final = 1.3  # mean of smoothed noise over its 10 % quantile, 5 x 5 cells
+BAND_EDGES_HZ: Final = (100.0, 500.0, 1_000.0, 2_000.0, 4_000.0, 8_000.0, 15_500.0)  # lossy formats cut above
+STRETCH_S: Final = 10
+STRETCHES_MAX: Final = 30  # longer audio is sampled evenly: 5 minutes of it, about 240 MB of spectra at most
+ROWS_MIN: Final = 40
+
+
+@dataclass(frozen=True, slots=True)
+class NoiseProfile:
+    """A noise floor.
+
+    Parameters
+    ----------
+    power : ndarray [shape=(bins,)]
+        Mean of |X|^2 per bin of a Hann-windowed DFT of ``length`` samples, mean over channels.
+    length : int
+        Length of that DFT.
+    hard_fraction : float
+        Share of the spectrum whose floor is hard: mean of the shares of the bands between `BAND_EDGES_HZ`.
+    pause_fraction : float
+        Share of the moments in which nine tenths of the spectrum lie on the floor at once.
+    level : float
+        Mean square of the noise, from the hard bins alone.
+    """
+
+    power: Float64s
+    length: int
+    hard_fraction: float
+    pause_fraction: float
+    level: float
+
+    def at(self, length: int) -> Float64s:
+        """Return the profile for a DFT of another length."""
+        here = np.arange(length // 2 + 1) / length
+        there = np.arange(self.power.size) / self.length
+        return np.asarray(np.interp(here, there, self.power) * (length / self.length))
+
+
+def frame_length(sample_rate: int, seconds: float) -> int:
+    """Return the power of two nearest to a time."""
+    length = 64
+    while length * 1.5 < seconds * sample_rate:
+        length *= 2
+    return length
+
+
+def power_spectra(samples: Audio, length: int, hop: int) -> Float64s:
+    """Return ``[rows, bins]``: |X|^2 of Hann-windowed frames, mean over the channels."""
+    rows = max(0, (samples.shape[1] - length) // hop + 1)
+    index = np.arange(rows)[:, None] * hop + np.arange(length)
+    total = np.zeros((rows, length // 2 + 1))
+    for channel in samples:
+        spectra = np.fft.rfft(channel[index] * hann(length), axis=1)
+        total += np.square(spectra.real) + np.square(spectra.imag)
+    return total / samples.shape[0]
+
+
+def _box(values: Float64s, radius: int, axis: int) -> Float64s:
+    """Return the mean over 2 radius + 1 neighbours along an axis, without the ends that have fewer."""
+    size = 2 * radius + 1
+    count = values.shape[axis] - 2 * radius
+    moved = np.moveaxis(values, axis, 0)
+    total = moved[:count].copy()
+    for d in range(1, size):
+        total += moved[d : d + count]
+    return np.moveaxis(total / size, 0, axis)
+
+
+def _spectra_of_stretches(samples: Audio, sample_rate: int, length: int) -> Float64s:
+    stretch = STRETCH_S * sample_rate
+    count = -(-samples.shape[1] // stretch)
+    chosen = range(count) if count <= STRETCHES_MAX else (k * count // STRETCHES_MAX for k in range(STRETCHES_MAX))
+    spectra = [power_spectra(samples[:, k * stretch : (k + 1) * stretch], length, length // 2) for k in chosen]
+    together = np.concatenate(spectra)
+    # Digital silence is an edit, not a floor.
+    return together[together.sum(axis=1) > length * 1e-11]
+
+
+def measure(samples: Audio, sample_rate: int) -> NoiseProfile | None:
+    """Measure the noise floor; None when there is too little audio to tell."""
+    length = frame_length(sample_rate, FRAME_S)
+    power = _spectra_of_stretches(samples, sample_rate, length)
+    if power.shape[0] < ROWS_MIN:
+        return None
+    padded = np.pad(power, ((0, 0), (SMOOTH_FRAMES, SMOOTH_FRAMES)), mode="edge")
+    cells = _box(_box(padded, SMOOTH_FRAMES, 1), SMOOTH_FRAMES, 0)
+    low, tenth = np.quantile(cells, QUANTILES, axis=0)
+    hard = tenth < HARD_RATIO * low
+    floor = QUANTILE_BIAS * tenth + 1e-20
+    inner = power[SMOOTH_FRAMES:-SMOOTH_FRAMES]
+    for _ in range(3):
+        quiet = cells < 2.0 * floor
+        floor = (inner * quiet).sum(axis=0) / np.maximum(quiet.sum(axis=0), 1) + 1e-20
+    frequency = np.arange(floor.size) * (sample_rate / length)
+    bands = [
+        (frequency >= low) & (frequency < high)
+        for low, high in itertools.pairwise(BAND_EDGES_HZ)
+        if high <= 0.36 * sample_rate
+    ]
+    band = np.logical_or.reduce(bands)
+    pauses = (cells[:, band] < 2.0 * floor[band]).sum(axis=1) > 0.9 * band.sum()
+    # Mean square of the noise: 2 / (N sum w^2) over the positive frequencies, and sum w^2 = 3 N / 8.
+    level = float(floor[hard & band].sum()) * 2.0 / (length * 0.375 * length)
+    return NoiseProfile(
+        power=_enveloped(floor, hard),
+        length=length,
+        hard_fraction=float(np.mean([hard[one].mean() for one in bands])),
+        pause_fraction=float(pauses.mean()),
+        level=level,
+    )
+
+
+def _enveloped(floor: Float64s, hard: Float64s) -> Float64s:
+    """Hold the floor of each bin to that of the hard bins around it: a held note must not count as noise."""
+    bins = np.flatnonzero(hard)
+    if bins.size < 9:
+        return floor
+    result = floor.copy()
+    for b in range(floor.size):
+        reach = max(12, b * 3 // 20)
+        first, last = np.searchsorted(bins, (b - reach, b + reach + 1))
+        if last - first < 5:
+            centre = int(np.searchsorted(bins, b))
+            first, last = max(0, min(centre - 4, bins.size - 9)), max(9, min(centre + 5, bins.size))
+        result[b] = min(floor[b], 1.28 * float(np.median(floor[bins[first:last]])))
+    return result

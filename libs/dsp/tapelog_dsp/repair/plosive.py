@@ -1,0 +1,151 @@
+"""Plosives: breath that hits the microphone on P and B, a thump below 150 Hz in a voice that has little there.
+
+Found where the low band suddenly outweighs everything else in a signal whose low band is otherwise quiet; a kick drum,
+a bass or a full mix has its low band all the time or is nothing else, and is left alone. The repair takes the low band
+out for as long as the thump lasts, with raised-cosine edges; everything else keeps its exact value.
+"""
+
+import math
+from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+
+from tapelog_dsp.audio import Audio, valid_audio, valid_sample_rate
+from tapelog_dsp.checks import in_range
+from tapelog_dsp.design.butterworth import butterworth
+from tapelog_dsp.kernels import recursion
+from tapelog_dsp.kernels.call import Float64s
+from tapelog_dsp.repair.report import Finding, RepairReport, Span, changed, confidence, untouched
+from tapelog_dsp.repair.windows import hann
+
+STEP_S: Final = 0.01
+SHORTEST_S: Final = 0.02
+LONGEST_S: Final = 0.25
+FADE_S: Final = 0.02
+QUIETEST: Final = 1e-5  # mean square of a thump: -50 dBFS
+OVER_REST: Final = 4.0  # 6 dB over the rest of the spectrum
+OVER_USUAL: Final = 100.0  # 20 dB over the low band's usual level
+USUAL_SHARE: Final = 0.03  # a voice's low band lies at least 15 dB under the rest
+LOW_TIME_MAX: Final = 0.03  # of the active time
+ACTIVE_SHARE: Final = 0.2  # of the whole time: a drum stem is silent between its hits
+ACTIVE_BELOW_LOUD: Final = 1e-4  # active: less than 40 dB under the loud moments
+
+
+@dataclass(frozen=True, slots=True)
+class PlosiveSettings:
+    """Where the thump ends and the voice begins.
+
+    Parameters
+    ----------
+    crossover_hz : float
+        80 to 200 Hz.
+    """
+
+    crossover_hz: float = 130.0
+
+    def __post_init__(self) -> None:
+        in_range(self, "crossover_hz", 80.0, 200.0, "Hz")
+
+
+def _low_band(row: Float64s, sample_rate: int, crossover_hz: float) -> Float64s:
+    """Return the low band without delay: the filter runs forwards, then backwards."""
+    sections = butterworth(crossover_hz, 12, sample_rate, highpass=False)
+    forwards = recursion.sos(sections, recursion.sos_state(len(sections), 1), row[None])
+    turned = np.ascontiguousarray(forwards[:, ::-1])
+    backwards = recursion.sos(sections, recursion.sos_state(len(sections), 1), turned)
+    return np.ascontiguousarray(backwards[0, ::-1])
+
+
+def _powers(row: Float64s, step: int) -> Float64s:
+    blocks = row.size // step
+    return np.asarray(np.square(row[: blocks * step]).reshape(blocks, step).sum(axis=1) / step)
+
+
+def detect(samples: Audio, sample_rate: int, settings: PlosiveSettings | None = None) -> Finding:
+    """Look for plosives.
+
+    Parameters
+    ----------
+    samples : ndarray [shape=(channels, frames)]
+        Full scale 1.0.
+    sample_rate : int
+        In Hz.
+    settings : PlosiveSettings, optional
+        Where the voice begins.
+
+    Returns
+    -------
+    Finding
+        Evidence: ``plosives``, ``low_band_share`` (usual power of the low band over the rest), ``low_time_share``. A
+        span's strength is the low band's power over its usual one.
+    """
+    settings = settings or PlosiveSettings()
+    samples = valid_audio(samples)
+    valid_sample_rate(sample_rate)
+    step = round(STEP_S * sample_rate)
+    mono = np.ascontiguousarray(samples.sum(axis=0) / samples.shape[0])
+    if mono.size < 100 * step or not mono.any():
+        return Finding("plosive", present=False, confidence=0.0)
+    low = _low_band(mono, sample_rate, settings.crossover_hz)
+    low_power, rest_power = _powers(low, step), _powers(mono - low, step)
+    active = rest_power > ACTIVE_BELOW_LOUD * np.quantile(rest_power, 0.95)
+    if not active.any():
+        return Finding("plosive", present=False, confidence=0.0)
+    usual = float(np.median(low_power[active]))
+    share = usual / (float(np.median(rest_power[active])) + 1e-30)
+    over = (low_power > OVER_REST * rest_power) & (low_power > OVER_USUAL * usual) & (low_power > QUIETEST)
+    time_share = float(over.sum()) / float(active.sum())
+    edges = np.flatnonzero(np.diff(np.concatenate(([0], over.astype(np.int8), [0])))).reshape(-1, 2)
+    spans = tuple(
+        Span(0, a * step, (b - a) * step, float(low_power[a:b].max()) / (usual + 1e-30))
+        for a, b in edges.tolist()
+        if SHORTEST_S <= (b - a) * STEP_S <= LONGEST_S
+    )
+    voice_like = share <= USUAL_SHARE and time_share <= LOW_TIME_MAX and float(active.mean()) >= ACTIVE_SHARE
+    present = voice_like and bool(spans)
+    evidence = {"plosives": float(len(spans)), "low_band_share": share, "low_time_share": time_share}
+    sure = confidence(USUAL_SHARE / (share + 1e-9), 1.0) if present else 0.0
+    return Finding("plosive", present, sure, evidence, spans if present else ())
+
+
+def repair(
+    samples: Audio, sample_rate: int, finding: Finding | None = None, settings: PlosiveSettings | None = None
+) -> tuple[Audio, RepairReport]:
+    """Take the low band out while a plosive lasts.
+
+    Parameters
+    ----------
+    samples : ndarray [shape=(channels, frames)]
+        Full scale 1.0.
+    sample_rate : int
+        In Hz.
+    finding : Finding, optional
+        What `detect` found in the same samples; measured here when missing.
+    settings : PlosiveSettings, optional
+        Where the voice begins.
+
+    Returns
+    -------
+    tuple of ndarray [shape=(channels, frames)] and RepairReport
+    """
+    samples = valid_audio(samples)
+    settings = settings or PlosiveSettings()
+    finding = finding or detect(samples, sample_rate, settings)
+    if not finding.present:
+        return samples, untouched(finding, "no thump in a voice")
+    fade = round(FADE_S * sample_rate)
+    rise = hann(2 * fade)[:fade]
+    share = np.zeros(samples.shape[1])
+    for span in finding.spans:
+        start, end = max(0, span.start_frame - fade), min(share.size, span.start_frame + span.length_frames + fade)
+        bump = np.ones(end - start)
+        bump[:fade] = rise[: bump[:fade].size]
+        bump[-fade:] = np.minimum(bump[-fade:], rise[::-1][-bump[-fade:].size :])
+        share[start:end] = np.maximum(share[start:end], bump)
+    result = samples.copy()
+    for row in result:
+        row -= share * _low_band(row, sample_rate, settings.crossover_hz)
+    strongest_db = 10.0 * math.log10(max(span.strength for span in finding.spans))
+    reason = f"{len(finding.spans)} plosives lowered, the strongest {strongest_db:.0f} dB over the voice's low band"
+    return result, changed(finding, reason, samples, result, spans=len(finding.spans))
