@@ -13,10 +13,11 @@ help: ## show this list
 
 setup: $(READY) ## make .venv with hash-checked packages, build the DSP kernels
 
-$(READY): requirements-dev.txt pyproject.toml hatch_build.py $(wildcard libs/dsp/tapelog_dsp/kernels/*.[ch])
+$(READY): requirements-build.txt requirements-dev.txt pyproject.toml hatch_build.py $(wildcard libs/dsp/tapelog_dsp/kernels/*.[ch])
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Tapelog needs Python 3.11 or newer, this is " + sys.version.split()[0] + ": call make with PYTHON=/path/to/python3.11")'
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements-dev.txt
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements-build.txt
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes --no-build-isolation -r requirements-dev.txt
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
 	@touch $@
 
@@ -42,7 +43,9 @@ lint: setup ## ruff, import contracts, proto lint, mypy strict
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/lint-imports
-	$(BIN)/python tools/gen_protos.py --lint
+	$(BIN)/python tools/gen_protos.py --lint --check
+	$(BIN)/python tools/gen_reference.py --check
+	$(BIN)/python tools/gen_events.py --check
 	$(MAKE) --no-print-directory types
 
 types: setup ## mypy --strict

@@ -94,10 +94,8 @@ def main() -> int:
     parser.add_argument("--check", action="store_true", help="fail on drift between protos and committed code")
     parser.add_argument("--lint", action="store_true", help="lint the protos")
     asked = parser.parse_args()
-    if asked.check:
-        return check()
-    if asked.lint:
-        return lint()
+    if asked.check or asked.lint:
+        return max(lint() if asked.lint else 0, check() if asked.check else 0)
     shutil.rmtree(GENERATED, ignore_errors=True)
     generate(GENERATED)
     return 0

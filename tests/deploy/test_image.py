@@ -110,7 +110,7 @@ def test_the_builders_lock_is_part_of_the_development_lock():
         )
         return {name: frozenset(re.findall(r"sha256:(\w+)", hashes)) for name, hashes in blocks}
 
-    build = pins(DOCKERFILE.with_name("requirements-build.txt"))
+    build = pins(ROOT / "requirements-build.txt")
     development = pins(ROOT / "requirements-dev.txt")
     assert {name: development.get(name) for name in build} == build, "run `make lock`"
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())
@@ -125,15 +125,14 @@ def test_what_the_builder_gets_is_what_the_wheel_needs():
         "LICENSE",
         "README.md",
         "cli",
-        "deploy",
         "hatch_build.py",
         "libs",
         "protos",
         "pyproject.toml",
+        "requirements-build.txt",
         "requirements.txt",
         "services",
     }
-    assert [name for name in names if name.startswith("deploy/")] == ["deploy/image/requirements-build.txt"]
     assert not [name for name in names if name.endswith((".so", ".pyc"))]
 
 
@@ -166,7 +165,6 @@ def test_the_wheel_holds_everything_that_runs_and_no_more(wheel: Path):
 def test_the_dockerfiles_own_steps_make_an_installation_that_runs(context: Path, tmp_path: Path):
     """Each RUN of the Dockerfile with its folders moved here; then every part imports and the kernels load."""
     places = {"/opt/build": tmp_path / "build", "/opt/tapelog": tmp_path / "tapelog", "/wheels": tmp_path / "wheels"}
-    shutil.copy2(context / "deploy" / "image" / "requirements-build.txt", context)
     steps = [json.loads(rest) for word, rest in instructions() if word == "RUN"]
     assert len(steps) == 6
     for step in steps:
