@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo up test test-faults test-nightly bench lint types protos reference lock clean
+.PHONY: help setup demo up test test-faults test-nightly bench lint types protos reference size lock clean
 
 help: ## show this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-13s %s\n", $$1, $$2}'
@@ -56,6 +56,9 @@ protos: setup ## regenerate protos/gen from protos/tapelog
 
 reference: setup ## regenerate docs/reference from the code
 	$(BIN)/python tools/gen_reference.py
+
+size: setup ## lines of code per package
+	$(BIN)/python tools/count_lines.py
 
 lock: setup ## resolve the hashed requirement files anew
 	tools/lock.sh
