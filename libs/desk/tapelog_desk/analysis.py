@@ -253,7 +253,12 @@ def analysis_json(analysis: Analysis, **further: object) -> dict[str, Any]:
 
 
 def write_json(path: Path, plain: Mapping[str, Any] | Sequence[Any]) -> None:
-    """Write JSON values to a file, whole or not at all; the same values give the same bytes."""
-    text = json.dumps(plain, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
+    """Write JSON values to a file, whole or not at all; the same values give the same bytes.
+
+    Piece by piece: the curves of an hour, as one text with all its parts, would take more memory than mixing it.
+    """
+    encoder = json.JSONEncoder(ensure_ascii=False, allow_nan=False, separators=(",", ":"))
     with atomic_file(path) as file:
-        file.write(text.encode() + b"\n")
+        for piece in encoder.iterencode(plain):
+            file.write(piece.encode())
+        file.write(b"\n")

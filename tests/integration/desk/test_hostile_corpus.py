@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 from tapelog_desk import Analysis, DeskError, analyze_file
 
-SECONDS_MAX = 15.0
-"""For one file, the decompression bomb of 1 GB included, on a machine that is busy."""
+CPU_SECONDS_MAX = 10.0
+"""For one file, the decompression bomb of 1 GB included."""
 
 RSS_MAX_MIB = 128
 """On top of what the process held before: the bomb decodes to 1 GB."""
@@ -68,17 +68,17 @@ def _complaint(entry: dict[str, Any], outcome: Analysis | DeskError) -> str:
 
 
 def test_every_file_of_the_corpus_ends_as_it_should():
-    """Reject, accept, salvage and policy: each file as its entry expects, in bounded time and memory."""
+    """Reject, accept, salvage and policy: each file as its entry expects, in bounded work and memory."""
     entries = _entries()
     if not entries:
         pytest.skip("TAPELOG_CORPUS is not set")
     complaints = []
     before_mib = _reset_peak_mib()
     for entry in entries:
-        start = time.monotonic()
+        start = time.process_time()
         complaint = _complaint(entry, _outcome(entry))
-        seconds = time.monotonic() - start
-        if complaint or seconds > SECONDS_MAX:
+        seconds = time.process_time() - start
+        if complaint or seconds > CPU_SECONDS_MAX:
             complaints.append(f"{entry['file']}: {complaint} ({seconds:.1f} s)")
     assert len(entries) > 200
     assert complaints == []

@@ -89,7 +89,10 @@ class LoudnessMeter:
             total += weight * energies[:, channel]
         needed = self._count + total.size
         if needed > self._hops.size:
-            self._hops = np.resize(self._hops, max(needed, 2 * self._hops.size))
+            # What is not written yet takes no memory, so only the hops themselves count.
+            grown = np.empty(max(needed, 2 * self._hops.size))
+            grown[: self._count] = self._hops[: self._count]
+            self._hops = grown
         self._hops[self._count : needed] = total
         self._count = needed
 
