@@ -10,6 +10,8 @@ from collections.abc import Awaitable, Callable, Mapping
 from typing import Final
 
 import structlog
+from tapelog_chassis.errors import ConfigRefusal
+from tapelog_chassis.lifecycle import EXIT_CONFIG
 
 from tapelog_render.adapters.processes import worker_id
 
@@ -76,7 +78,13 @@ class WorkerPool:
         return WorkerPoolStatistics(pids, self._restarts)
 
     async def run(self, stop: asyncio.Event) -> None:
-        """Run the workers until `stop` is set, then let each finish or give back its job."""
+        """Run the workers until `stop` is set, then let each finish or give back its job.
+
+        Raises
+        ------
+        ConfigRefusal
+            A worker refused its set-up: it would refuse it again, however often it is started.
+        """
         async with asyncio.TaskGroup() as group:
             for number in range(self._count):
                 group.create_task(self._keep(number, stop), name=f"worker {number}")
@@ -97,6 +105,11 @@ class WorkerPool:
                     await ended
                 if stop.is_set():
                     return
+                if process.returncode == EXIT_CONFIG:
+                    raise ConfigRefusal(
+                        "a render worker refuses its set-up (exit code 78); the line it logged says why: "
+                        "mend that, then start again"
+                    )
                 if time.monotonic() - start_s >= STEADY_S:
                     backoff_s = BACKOFF_S[0]
                 _log.warning("worker died", worker_pid=process.pid, code=process.returncode, restart_in_s=backoff_s)
