@@ -78,11 +78,22 @@ class Studio:
     settings: RenderSettings
 
     def caller(
-        self, party: str = "svc-session", *, kind: Kind = "service", tenant: str = TENANT, roles: Sequence[str] = ()
+        self,
+        party: str = "svc-session",
+        *,
+        kind: Kind = "service",
+        tenant: str = TENANT,
+        roles: Sequence[str] = (),
+        acts_for: str = "",
     ) -> tuple[tuple[str, str], ...]:
         """Return call metadata of a caller; by default the session service itself."""
         token = self.issuer.mint(
-            audiences=["render", "session"], tenant=tenant, party=party, kind=kind, tenant_roles=roles
+            audiences=["render", "session"],
+            tenant=tenant,
+            party=party,
+            kind=kind,
+            tenant_roles=roles,
+            on_behalf_of=acts_for,
         )
         return ((AUTHORIZATION, f"Bearer {token}"),)
 
@@ -187,6 +198,7 @@ async def running_studio(
             creds[name].write_text(broker.creds(name))
         values = RenderSettings(
             data_dir=folder,
+            port=0,
             nats_url=broker.url,
             nats_creds=creds["render"],
             worker_nats_creds=creds["worker"],

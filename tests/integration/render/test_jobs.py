@@ -21,8 +21,9 @@ from tapelog.render.v1.render_service_pb2 import (
     WatchRenderJobRequest,
 )
 from tapelog.render.v1.resources_pb2 import JobState, MixSpec, RenderJob, RenderKind, UsageState
+from tapelog_chassis.auth import Kind
 from tapelog_chassis.testing import eventually
-from tapelog_client.errors import from_rpc_error
+from tapelog_client.errors import PermissionDenied, from_rpc_error
 from tapelog_recipe import apply_alternate, recipe_digest
 
 from .conftest import StudioFactory
@@ -247,7 +248,7 @@ async def test_wrong_input_fails_at_once_and_is_not_billed(studio: Studio, song:
 
 async def test_people_need_a_role_and_tenants_see_nothing_of_each_other(studio: Studio, song: str):
     """The mixing engineer may render; a stranger is denied; another tenant finds no such job; an auditor reads."""
-    wanted = mix_job(mix_recipe(await _assets(studio)), song=song)
+    wanted = mix_job(mix_recipe(await _assets(studio)), key="sketch", song=song)
     engineer = studio.caller("pty-mix", kind="person")
     job = await studio.create(wanted, metadata=engineer)
     (requested, *_) = await studio.events(job.name)
@@ -274,6 +275,38 @@ async def test_people_need_a_role_and_tenants_see_nothing_of_each_other(studio: 
         ListRenderJobsRequest(), metadata=studio.caller("pty-stranger", kind="person")
     )
     assert list(nothing.jobs) == []
+
+
+@pytest.mark.parametrize(
+    ("party", "kind", "acts_for"), [("pty-mix", "person", ""), ("pty-tool", "integration", "pty-mix")]
+)
+async def test_nobody_passes_a_render_off_as_one_of_the_songs_own(
+    studio: Studio, song: str, party: str, kind: Kind, acts_for: str
+):
+    """Keys of takes and versions are the session service's: alone or in a batch, nothing is recorded for others."""
+    recipe = mix_recipe(await _assets(studio))
+    engineer = studio.caller(party, kind=kind, acts_for=acts_for)
+    own = mix_job(recipe, key="sketch", song=song)
+    for key in ("takes/tk-1", "mixVersions/1", "mixVersions/1/alternates/tv", "masterVersions/2"):
+        forged = mix_job(recipe, key=key, song=song)
+        batches = [
+            ("jobs[1].reference.key", BatchCreateRenderJobsRequest(jobs=[own, forged])),
+            ("reference.key", BatchCreateRenderJobsRequest(jobs=[own], reference=forged.reference)),
+        ]
+        with pytest.raises(grpc.aio.AioRpcError) as refusal:
+            await studio.create(forged, metadata=engineer)
+        refusals = [("job.reference.key", refusal.value)]
+        for field, batch in batches:
+            batch.request_id = str(uuid.uuid4())
+            with pytest.raises(grpc.aio.AioRpcError) as refusal:
+                await studio.stub.BatchCreateRenderJobs(batch, metadata=engineer)
+            refusals.append((field, refusal.value))
+        for field, rpc_error in refusals:
+            error = from_rpc_error(rpc_error)
+            assert (type(error), error.reason) == (PermissionDenied, "RESERVED_REFERENCE_KEY")
+            assert (error.metadata["field"], error.metadata["key"]) == (field, key)
+    listed = await studio.stub.ListRenderJobs(ListRenderJobsRequest(project=PROJECT), metadata=studio.caller())
+    assert [job.name for job in listed.jobs if job.reference.song == song] == []
 
 
 async def test_lists_come_in_pages_newest_first(open_studio: StudioFactory):

@@ -1,10 +1,14 @@
 """Who calls, and what they may do in a project."""
 
 import dataclasses
-from typing import Protocol
+from typing import Final, Protocol
 
 from tapelog_chassis.auth import Kind
+from tapelog_chassis.errors import PermissionDenied
 from tapelog_chassis.event_log import Metadata
+
+RESERVED_KEYS: Final = ("takes/", "mixVersions/", "masterVersions/")
+"""How keys begin by which the session service knows its own renders again."""
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -66,6 +70,23 @@ async def granted(
     if held := tenant_roles & caller.tenant_roles:
         return Grant(role_used=min(held))
     return await permissions.check(caller, project)
+
+
+def require_free_key(caller: Caller, key: str, *, field: str) -> None:
+    """Refuse a person's reference key that would pass the render off as one of a song's own takes or versions.
+
+    Raises
+    ------
+    PermissionDenied
+        The key is reserved, and the caller is none of Tapelog's own services.
+    """
+    if caller.kind != "service" and key.startswith(RESERVED_KEYS):
+        raise PermissionDenied(
+            "RESERVED_REFERENCE_KEY",
+            f"{field}: {key[:64]!r} is a key of the song's own renders, which the session service asks for; propose a "
+            f"version there, or choose a key that does not begin with {', '.join(RESERVED_KEYS)}",
+            metadata={"field": field, "key": key[:64]},
+        )
 
 
 def metadata_of(caller: Caller, grant: Grant, *, project: str, song: str, external_ref: str = "") -> Metadata:

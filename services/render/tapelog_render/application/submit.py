@@ -15,7 +15,7 @@ from tapelog_chassis.errors import InvalidArgument, ResourceExhausted, Unavailab
 from tapelog_chassis.event_log import Metadata
 
 from tapelog_render.application import admission, views
-from tapelog_render.application.access import Caller, Grant, Permissions, granted, metadata_of
+from tapelog_render.application.access import Caller, Grant, Permissions, granted, metadata_of, require_free_key
 from tapelog_render.application.events import Repositories, job_aggregate
 from tapelog_render.application.ledger import UsageLedger
 from tapelog_render.application.ports import JobKey, JobQueue, QueueFull, QueueUnavailable
@@ -59,11 +59,13 @@ async def create_render_job(submission: Submission, caller: Caller, request: Cre
     InvalidArgument
         A field is wrong; every wrong field is listed.
     PermissionDenied
+        No role in the project allows it, or the reference key is reserved.
     ResourceExhausted
         The queue is full.
     """
     ids.validate_request_id(request.request_id)
     wanted = admission.admit(request.job, engine_version=submission.engine_version)
+    require_free_key(caller, wanted.reference.key, field="job.reference.key")
     grant = await granted(submission.permissions, caller, wanted.reference.project)
     job_id = ids.derive_id("job", caller.tenant, caller.party, caller.rpc, request.request_id)
     key = JobKey(caller.tenant, job_id)
@@ -100,6 +102,9 @@ async def batch_create_render_jobs(
     """
     ids.validate_request_id(request.request_id)
     wanted = _admit_all(request, submission.engine_version)
+    require_free_key(caller, request.reference.key, field="reference.key")
+    for n, job in enumerate(wanted):
+        require_free_key(caller, job.reference.key, field=f"jobs[{n}].reference.key")
     project = wanted[0].reference.project
     grant = await granted(submission.permissions, caller, project)
     batch_id = ids.derive_id("bat", caller.tenant, caller.party, caller.rpc, request.request_id)

@@ -59,7 +59,9 @@ class Event(_message.Message):
     sequence: _builtins.int
     """Position in the aggregate, from 1 without gaps: the order in which the aggregate's facts happened."""
     position: _builtins.int
-    """Position in the public stream: the cursor to resume after."""
+    """Position in the public stream: the cursor to resume after. 0 where the fact was not read from the public stream
+    (ListSongEvents).
+    """
     actor: _builtins.str
     """Party who acted."""
     on_behalf_of: _builtins.str

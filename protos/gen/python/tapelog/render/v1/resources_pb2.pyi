@@ -286,7 +286,9 @@ class RenderReference(_message.Message):
     song: _builtins.str
     """Song id."""
     key: _builtins.str
-    """The asker's own key, such as "mixVersions/2" or "takes/tk-…"."""
+    """The asker's own key. Keys that begin with "takes/", "mixVersions/" or "masterVersions/" are the session service's;
+    PERMISSION_DENIED (RESERVED_REFERENCE_KEY) for everybody else.
+    """
     cycle: _builtins.int
     """Cycle of the song."""
     def __init__(

@@ -446,7 +446,9 @@ class ListSongEventsResponse(_message.Message):
     """Token of the next page, or empty."""
     @_builtins.property
     def events(self) -> _containers.RepeatedCompositeFieldContainer[_event_pb2.Event]:
-        """The page, in order."""
+        """The page, in order of `sequence`. `position` is 0: these are the song's own facts, which have no place in the
+        public stream; resume there with a cursor of NotifyService.Subscribe.
+        """
 
     def __init__(
         self,
