@@ -12,6 +12,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Final, Literal, Self
 
+from tapelog_chassis.addresses import LOOPBACK, SERVICE_PORTS, default_address
 from tapelog_chassis.auth import LocalIssuer
 from tapelog_chassis.auth.issuer import KEY_FILE, write_private
 from tapelog_chassis.certificates import AUTHORITY_KEY_FILE, PrivateAuthority
@@ -21,8 +22,6 @@ from tapelog_chassis.nats.config import Pinned, StandalonePlace, render_standalo
 
 Form = Literal["containers", "processes"]
 
-PORTS: Final[Mapping[str, int]] = {"session": 7101, "render": 7102, "notify": 7103}
-"""Where the services listen when nobody says otherwise; `deploy/compose` has the same."""
 CHOICES_FILE: Final = "deployment.json"
 NATS_PORT: Final = 4222
 MONITOR_PORT: Final = 8222
@@ -132,8 +131,8 @@ def process_environments(folder: Path, *, nats_port: int) -> dict[str, dict[str,
     def served(name: str, **own: object) -> dict[str, str]:
         return of(
             name,
-            host="127.0.0.1",
-            port=PORTS[name],
+            host=LOOPBACK,
+            port=SERVICE_PORTS[name],
             tls_certificate=tls / f"{name}.pem",
             tls_key=tls / f"{name}.key",
             jwks_path=folder / "identity" / "jwks.json",
@@ -141,16 +140,17 @@ def process_environments(folder: Path, *, nats_port: int) -> dict[str, dict[str,
         )
 
     objects = (state / "objects").as_uri()
-    render, session = (f"127.0.0.1:{PORTS[name]}" for name in ("render", "session"))
     return {
         "session": served(
             "session",
             issuer_dir=folder / "identity",
             object_url=objects,
-            render_address=render,
+            render_address=default_address("render"),
             render_tls_ca=tls / "ca.pem",
         ),
-        "render": served("render", session_address=session, session_tls_ca=tls / "ca.pem", spawn_workers="false"),
+        "render": served(
+            "render", session_address=default_address("session"), session_tls_ca=tls / "ca.pem", spawn_workers="false"
+        ),
         "worker": of("worker", data_dir=state / "scratch", object_url=objects, scratch_dir=state / "scratch"),
         "notify": served("notify", nats_identity_dir=folder),
     }
@@ -196,7 +196,7 @@ def _make_certificates(folder: Path, made: Made) -> None:
     is_new = not (folder / "tls" / AUTHORITY_KEY_FILE).exists()
     authority = PrivateAuthority.open(folder / "tls")
     made.note("tls/ca.pem", is_new=is_new)
-    for name in ("nats", *PORTS):
+    for name in ("nats", *SERVICE_PORTS):
         made.note(f"tls/{name}.pem", is_new=authority.issue(name, (name, *LOOPBACK_HOSTS)))
 
 

@@ -12,10 +12,11 @@ from typing import Any
 
 import pytest
 import yaml
+from tapelog_chassis.addresses import SERVICE_PORTS, default_address
 from tapelog_chassis.lifecycle import CANCEL_S_MAX, STOP_S_MAX
 from tapelog_chassis.nats.server import STOP_TIMEOUT_S
 from tapelog_chassis.settings import ServiceSettings
-from tapelog_cli.deployment_folder import IN_CONTAINERS, PORTS, STATE_FOLDERS, make_deployment, process_environments
+from tapelog_cli.deployment_folder import IN_CONTAINERS, STATE_FOLDERS, make_deployment, process_environments
 from tapelog_cli.main import COMMANDS
 from tapelog_notify.settings import NotifySettings
 from tapelog_render.settings import RenderSettings, WorkerSettings
@@ -29,7 +30,7 @@ SETTINGS: dict[str, type[ServiceSettings]] = {
     "worker": WorkerSettings,
     "notify": NotifySettings,
 }
-GRPC = tuple(PORTS)
+GRPC = tuple(SERVICE_PORTS)
 OURS = ("provision", *SETTINGS)
 WORKER_STOP_S = 120.0
 """`stop_s_max` of the worker's process."""
@@ -103,7 +104,7 @@ def test_every_variable_is_a_setting_and_accepted(services: dict[str, Any], name
     assert read.nats_url == "tls://nats:4222"
     if name in GRPC:
         config = read.server_config()
-        assert (config.host, config.port) == ("0.0.0.0", PORTS[name])  # noqa: S104 - what a container listens on
+        assert (config.host, config.port) == ("0.0.0.0", SERVICE_PORTS[name])  # noqa: S104 - what a container listens on
         assert config.tls is not None, "beyond loopback the server refuses to start without TLS"
 
 
@@ -199,7 +200,7 @@ def test_nothing_is_more_privileged_than_it_must_be(services: dict[str, Any]):
 def test_only_grpc_ports_are_reachable_and_only_from_this_machine(compose: dict[str, Any], services: dict[str, Any]):
     """Three ports on 127.0.0.1; broker, provisioning and workers are on the internal network alone."""
     published = {name: service["ports"] for name, service in services.items() if "ports" in service}
-    assert published == {name: [f"127.0.0.1:{port}:{port}"] for name, port in PORTS.items()}
+    assert published == {name: [f"127.0.0.1:{port}:{port}"] for name, port in SERVICE_PORTS.items()}
     assert compose["networks"]["backbone"] == {"internal": True}
     for name in ("nats", "provision", "worker"):
         assert services[name]["networks"] == ["backbone"], name
@@ -281,3 +282,19 @@ def test_the_health_command_runs_with_this_python():
         env={"PATH": os.environ["PATH"], "TAPELOG_PORT": "1"},
     )
     assert (answer.returncode, answer.stdout) == (1, "UNAVAILABLE\n")
+
+
+def test_services_started_without_settings_look_for_one_another_where_they_listen(without_settings: dict[str, str]):
+    """Each default address is host and default port of the service it means, and no two services share a port."""
+    code = (
+        "from tapelog_notify.settings import NotifySettings as N\n"
+        "from tapelog_render.settings import RenderSettings as R\n"
+        "from tapelog_session.settings import SessionSettings as S\n"
+        "s, r, n = S(), R(), N()\n"
+        "print(*(f'{x.host}:{x.port}' for x in (s, r, n)), r.session_address, s.render_address)"
+    )
+    run = subprocess.run([sys.executable, "-c", code], env=without_settings, capture_output=True, text=True, check=True)
+    session, render, notify, sought_session, sought_render = run.stdout.split()
+    assert (sought_session, sought_render) == (session, render)
+    assert len({session, render, notify}) == 3
+    assert [session, render, notify] == [default_address(name) for name in ("session", "render", "notify")]

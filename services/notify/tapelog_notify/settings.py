@@ -3,6 +3,7 @@
 from pathlib import Path
 
 from pydantic import Field
+from tapelog_chassis.addresses import SERVICE_PORTS
 from tapelog_chassis.settings import ServiceSettings
 
 from .adapters.webhook_client import TOTAL_S
@@ -12,6 +13,9 @@ from .domain.retry import SCHEDULE_S
 class NotifySettings(ServiceSettings):
     """What the notify service needs to know about the place it runs in."""
 
+    port: int = Field(
+        default=SERVICE_PORTS["notify"], ge=0, le=65535, description="Port to listen on; 0 takes a free one."
+    )
     allow_loopback_webhooks: bool = Field(
         default=False, description="Let webhooks go to this machine, also by plain http (development)."
     )

@@ -183,6 +183,7 @@ def settings_for(broker: Broker, data_dir: Path, **changes: Any) -> NotifySettin
         creds.write_text(broker.creds("notify"))
     values: dict[str, Any] = {
         "data_dir": data_dir,
+        "port": 0,
         "nats_url": broker.url,
         "nats_creds": creds,
         "allow_loopback_webhooks": True,

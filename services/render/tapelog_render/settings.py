@@ -3,6 +3,7 @@
 from pathlib import Path
 
 from pydantic import Field
+from tapelog_chassis.addresses import SERVICE_PORTS, default_address
 from tapelog_chassis.settings import ServiceSettings
 
 
@@ -43,7 +44,10 @@ class WorkerSettings(ServiceSettings):
 class RenderSettings(WorkerSettings):
     """What the render service needs to know."""
 
-    session_address: str = Field(default="127.0.0.1:7101", description="host:port of the session service.")
+    port: int = Field(
+        default=SERVICE_PORTS["render"], ge=0, le=65535, description="Port to listen on; 0 takes a free one."
+    )
+    session_address: str = Field(default=default_address("session"), description="host:port of the session service.")
     session_tls_ca: Path | None = Field(default=None, description="PEM authorities of the session service, for TLS.")
     spawn_workers: bool = Field(default=True, description="Run workers as children; False where they run on their own.")
     workers: int = Field(default=2, ge=1, le=256, description="Worker processes to run; one core each.")

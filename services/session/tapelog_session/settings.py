@@ -5,14 +5,18 @@ from __future__ import annotations
 from pathlib import Path
 
 from pydantic import Field
+from tapelog_chassis.addresses import SERVICE_PORTS, default_address
 from tapelog_chassis.settings import ServiceSettings
 
 
 class SessionSettings(ServiceSettings):
     """What the session service needs to know about the place it runs in."""
 
+    port: int = Field(
+        default=SERVICE_PORTS["session"], ge=0, le=65535, description="Port to listen on; 0 takes a free one."
+    )
     render_address: str = Field(
-        default="127.0.0.1:7602", description="Where the render service listens, as host:port or unix:/path."
+        default=default_address("render"), description="Where the render service listens, as host:port or unix:/path."
     )
     render_tls_ca: Path | None = Field(
         default=None, description="PEM authorities of the render service; empty means plain text, on loopback alone."

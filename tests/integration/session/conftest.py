@@ -292,6 +292,7 @@ def settings(tmp_path: Path, broker: Broker, issuer: LocalIssuer) -> SessionSett
         data_dir=tmp_path / "data",
         nats_url=broker.url,
         nats_creds=creds,
+        port=0,
         render_address="127.0.0.1:1",
         drain_s=1.0,
     )
