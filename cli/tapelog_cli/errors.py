@@ -132,9 +132,19 @@ def _explain_api(error: BaseException) -> Explained | None:
 
 
 def _explain_set_up(error: BaseException) -> Explained | None:
+    from pydantic import ValidationError
     from tapelog_chassis.errors import ConfigRefusal
     from tapelog_chassis.nats.errors import NatsError
     from tapelog_dsp.errors import KernelsMissingError
+
+    if isinstance(error, ValidationError):
+        return Explained(
+            f"{error.error_count()} setting(s) of {error.title} are wrong",
+            hint="change the option, or the TAPELOG_ environment variable of the setting's name",
+            details=tuple(f"{item['loc'][0]}: {item['msg']}, got {item['input']!r}" for item in error.errors()),
+            reason="SettingsInvalid",
+            code=ExitCode.CONFIG,
+        )
 
     if isinstance(error, (ConfigRefusal, NatsError, KernelsMissingError)):
         return Explained(str(error), reason=type(error).__name__, code=ExitCode.CONFIG)

@@ -2,6 +2,7 @@ from pathlib import Path
 
 import grpc
 import pytest
+from pydantic import ValidationError
 from tapelog_chassis.errors import PortInUse
 from tapelog_cli.errors import DataFolderInUse, PartFailed, explain
 from tapelog_cli.exit_codes import ExitCode
@@ -10,6 +11,7 @@ from tapelog_client.errors import FailedPrecondition, Unavailable, Violation
 from tapelog_dsp.errors import KernelsMissingError
 from tapelog_recipe import RecipeError
 from tapelog_recipe import Violation as RecipeViolation
+from tapelog_render.settings import RenderSettings
 
 GATE = FailedPrecondition(
     "the gate to MIXING is closed",
@@ -53,6 +55,20 @@ def test_every_unmet_condition_is_told() -> None:
     assert explain(GATE).details == (
         "TAKE_MISSING (track-1): select a take of track-1",
         "TAKE_MISSING (track-2): select a take of track-2",
+    )
+
+
+def test_a_wrong_setting_is_told_with_its_value_and_limit() -> None:
+    """An option or a variable out of its range is no defect: the setting, the limit and the value are named."""
+    with pytest.raises(ValidationError) as refused:
+        RenderSettings(workers=0, port=99_999)
+
+    explained = explain(refused.value)
+
+    assert (explained.code, explained.reason) == (ExitCode.CONFIG, "SettingsInvalid")
+    assert explained.details == (
+        "port: Input should be less than or equal to 65535, got 99999",
+        "workers: Input should be greater than or equal to 1, got 0",
     )
 
 
