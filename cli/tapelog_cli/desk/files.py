@@ -1,6 +1,6 @@
 """Files named on the command line: recipes by their notation, outputs by their extension."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Final, Literal, TypeVar
 
@@ -54,7 +54,27 @@ def outputs_for(paths: Sequence[Path], *, bit_depth: int) -> list[pb.OutputForma
             raise WrongUsage(f"{path} must end in .wav or .flac", "the extension decides the format")
         if container == pb.CONTAINER_FLAC and bit_depth == 32:
             raise WrongUsage("FLAC holds no 32-bit float", "use .wav, or --bit-depth 24")
-        if not path.parent.is_dir():
-            raise WrongUsage(f"the folder {path.parent} is not there", f"make it first: mkdir -p {path.parent}")
+        require_folder(path)
         formats.append(pb.OutputFormat(container=container, bit_depth=bit_depth))
     return formats
+
+
+def require_folder(path: Path) -> None:
+    """Refuse a file to make in a folder that is not there, before the work and not after it."""
+    if not path.parent.is_dir():
+        raise WrongUsage(f"the folder {path.parent} is not there", f"make it first: mkdir -p {path.parent}")
+
+
+def keep(sources: Iterable[Path], *, from_outputs: Iterable[Path]) -> None:
+    """Refuse to write over what is read: a recording may be the only one there is.
+
+    Raises
+    ------
+    WrongUsage
+        An output is a source, under this or another name.
+    """
+    outputs = [path for path in from_outputs if path.exists()]
+    for source in sources:
+        for output in outputs:
+            if source.exists() and source.samefile(output):
+                raise WrongUsage(f"{output} would be written over, and it is a source", "give the output another name")

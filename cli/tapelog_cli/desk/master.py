@@ -14,7 +14,7 @@ from tapelog_dsp import load_targets
 from tapelog_recipe import load_master_recipe
 
 from tapelog_cli.desk import show
-from tapelog_cli.desk.files import outputs_for, read_recipe
+from tapelog_cli.desk.files import keep, outputs_for, read_recipe, require_folder
 from tapelog_cli.desk.told import WrongUsage, told
 from tapelog_cli.exit_codes import ExitCode
 
@@ -78,8 +78,11 @@ def master(
     Example: `tapelog master mix.wav -o master.wav --target streaming --report master.html`
     """
     formats = outputs_for(output, bit_depth=bit_depth)
-    if report is not None and report.suffix.lower() not in FORMATS:
-        raise WrongUsage(f"{report} must end in .html or .json", "the extension decides the form")
+    if report is not None:
+        if report.suffix.lower() not in FORMATS:
+            raise WrongUsage(f"{report} must end in .html or .json", "the extension decides the form")
+        require_folder(report)
+    keep([mix, *filter(None, [recipe])], from_outputs=[*output, *filter(None, [report])])
     wanted = _recipe(recipe, mix, target, lufs, ceiling)
     wanted.outputs.extend(formats)
     with show.progress_bar(f"mastering {mix.name}", quiet=json) as progress:

@@ -9,7 +9,7 @@ from tapelog_desk import beside, render_mix
 from tapelog_recipe import apply_alternate, load_alternate, load_mix_recipe
 
 from tapelog_cli.desk import show
-from tapelog_cli.desk.files import outputs_for, read_recipe
+from tapelog_cli.desk.files import keep, outputs_for, read_recipe
 from tapelog_cli.desk.told import told
 from tapelog_cli.exit_codes import ExitCode
 
@@ -35,10 +35,12 @@ def mix(
     wanted = read_recipe(recipe, load_mix_recipe)
     if alternate is not None:
         wanted = apply_alternate(wanted, read_recipe(alternate, load_alternate))
+    resolve = beside(recipe.parent)
+    keep([resolve(track.source) for track in wanted.tracks if track.source.file], from_outputs=output)
     with show.progress_bar(f"mixing {recipe.name}", quiet=json) as progress:
         rendered = render_mix(
             wanted,
-            beside(recipe.parent),
+            resolve,
             formats,
             output[0].parent,
             paths=output,

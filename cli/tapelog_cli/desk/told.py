@@ -53,7 +53,12 @@ def told(command: Callable[P, int]) -> Callable[P, int]:
             say_error(str(error), error.remedy, "USAGE", as_json=as_json)
             return ExitCode.USAGE
         except RecipeError as error:
-            say_error(str(error), "mend the recipe (docs/recipe.md)", "RECIPE_INVALID", as_json=as_json)
+            say_error(
+                str(error),
+                "mend the recipe (docs/recipe.md), or the option that says it",
+                "RECIPE_INVALID",
+                as_json=as_json,
+            )
             return ExitCode.FAILURE
         except DeskError as error:
             say_error(error.problem, error.remedy, error.reason, as_json=as_json)

@@ -34,7 +34,7 @@ def _pin(source: pb.RecipeSource, resolve: Resolve) -> None:
             source.asset_sha256 = file_sha256(path)
         except OSError as error:
             problem = f"{path.name} cannot be read: {error.strerror or error}"
-            raise SourceError("SOURCE_NOT_FOUND", problem, "check the path in the recipe", file=path.name) from error
+            raise SourceError("SOURCE_NOT_FOUND", problem, "check the path", file=path.name) from error
 
 
 def pinned(recipe: _R, resolve: Resolve) -> _R:

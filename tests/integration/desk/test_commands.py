@@ -162,10 +162,11 @@ def test_master_says_when_a_target_is_out_of_reach(call: Call, mix: Rendered, tm
         (("master", "{tmp}/none.wav", "-o", "{tmp}/x.wav"), 2, "no target is given"),
         (("master", "{tmp}/none.wav", "-o", "{tmp}/x.wav", "--target", "x"), 1, "there is no target 'x'"),
         (("master", "{tmp}/none.wav", "-o", "{tmp}/x.wav", "--target", "cd", "--report", "r.pdf"), 2, ".html or .json"),
+        (("master", "{tmp}/none.wav", "-o", "{tmp}/x.wav", "--target", "cd", "--report", "no/r.html"), 2, "is not"),
         (("master", "{tmp}/none.wav", "-o", "{tmp}/x.wav", "--lufs", "-9", "--ceiling", "3"), 1, "ceiling_dbtp"),
     ],
     ids=["recipe missing", "field unknown", "stem missing", "extension", "depth", "flac float", "folder", "twice",
-         "mix missing", "no target", "target unknown", "report extension", "ceiling"],
+         "mix missing", "no target", "target unknown", "report extension", "report folder", "ceiling"],
 )  # fmt: skip
 def test_errors_say_what_is_wrong_and_what_to_do(
     call: Call, tmp_path: Path, words: tuple[str, ...], code: int, problem: str
@@ -180,6 +181,33 @@ def test_errors_say_what_is_wrong_and_what_to_do(
     assert len(said.err.strip().splitlines()) >= 2
     assert "Traceback" not in said.err
     assert sorted(tmp_path.iterdir()) == before
+
+
+@pytest.mark.parametrize("name", ["stem.wav", "hard.wav", "soft.wav"])
+@pytest.mark.parametrize("command", ["mix", "master"])
+def test_a_source_is_never_written_over(call: Call, tmp_path: Path, command: str, name: str):
+    """An output that is the source, by its own name or through a link, is refused, and the recording stays."""
+    stem = tmp_path / "stem.wav"
+    soundfile.write(stem, [0.5, -0.5] * 24_000, 48_000)
+    (tmp_path / "hard.wav").hardlink_to(stem)
+    (tmp_path / "soft.wav").symlink_to(stem)
+    (tmp_path / "mix.yaml").write_text('sample_rate_hz: 48000\ntracks: [{id: a, source: "file:stem.wav"}]\n')
+    recorded = stem.read_bytes()
+    words = ("mix", tmp_path / "mix.yaml") if command == "mix" else ("master", stem, "--target", "streaming")
+    said = call(*words, "-o", tmp_path / "new.wav", "-o", tmp_path / name)
+    assert said.code == 2
+    assert f"{name} would be written over" in said.err
+    assert stem.read_bytes() == recorded
+    assert not (tmp_path / "new.wav").exists()
+
+
+def test_a_recipe_is_never_written_over_by_a_report(call: Call, tmp_path: Path):
+    """`--report` on the master's own recipe is refused before anything is made."""
+    soundfile.write(tmp_path / "mix.wav", [0.5, -0.5] * 24_000, 48_000)
+    recipe = tmp_path / "master.json"
+    recipe.write_text('{"target": "streaming"}')
+    said = call("master", tmp_path / "mix.wav", "-o", tmp_path / "m.wav", "--recipe", recipe, "--report", recipe)
+    assert (said.code, recipe.read_text()) == (2, '{"target": "streaming"}')
 
 
 def test_errors_as_json(call: Call, tmp_path: Path):

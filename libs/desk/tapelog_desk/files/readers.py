@@ -153,7 +153,7 @@ def open_audio(path: Path, *, name: str = "", refuse_non_finite: bool = True) ->
     SourceError
         It is missing, too large, not audio, of a format that is not read, damaged or cut off; see `DeskError.reason`.
     """
-    name = name or path.name
+    name = name or path.name or str(path)
     try:
         file = path.open("rb")
     except OSError as error:
