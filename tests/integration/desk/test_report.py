@@ -11,6 +11,7 @@ from tapelog_desk.report import Section, report_html, write_report
 
 SECTIONS = (
     Section("Credits", text=("Software-Entwicklungskit, CC0",)),
+    Section("Alternates", rows=(("File", "SHA-256"), ("tv.wav", "5e" * 32))),
     Section("Decisions", rows=(("When", "Who", "What"), ("0:10", "Artist", "<script>alert('x')</script>"))),
 )
 
@@ -97,7 +98,7 @@ def test_the_json_twin_has_the_same_numbers(master: Rendered, tmp_path: Path):
     plain = json.loads((tmp_path / "r.json").read_text())
     assert plain["analysis"] == json.loads(master.files[0].path.read_text()) | {"chain_figures": {}}
     assert plain["verdict"]["reached"] is True
-    assert [section["title"] for section in plain["sections"]] == ["Credits", "Decisions"]
+    assert [section["title"] for section in plain["sections"]] == ["Credits", "Alternates", "Decisions"]
     assert [file["sha256"] for file in plain["files"]] == [audio.result.sha256 for audio in master.audio]
 
 
@@ -112,3 +113,11 @@ def test_another_extension_is_refused(master: Rendered, tmp_path: Path):
     """A report is .html or .json."""
     with pytest.raises(OutputError, match=r"ends in \.html or \.json, got 'r.pdf'"):
         write_report(tmp_path / "r.pdf", master, title="x")
+
+
+def test_no_table_is_wider_than_a_phone_without_scrolling_in_itself(html: str):
+    """A digest in a caller's table may break, and on a narrow screen wide things scroll alone, not the whole page."""
+    assert f"<td><code>{'5e' * 32}</code></td>" in html
+    assert "<td>tv.wav</td>" in html
+    narrow = html.split("@media (max-width", 1)[1].split("@media print", 1)[0]
+    assert "table, figure { display: block; overflow-x: auto; }" in narrow
