@@ -24,6 +24,7 @@ def token(
     """Mint a token with the data folder's key and print it; whoever has it acts as that party until it expires."""
     from tapelog_chassis.auth import LocalIssuer
     from tapelog_chassis.auth.issuer import LIFETIME_S_MAX
+    from tapelog_chassis.ids import ID_PATTERN
     from tapelog_client.tokens import AUDIENCES
 
     from tapelog_cli.errors import UsageError
@@ -31,6 +32,11 @@ def token(
 
     if kind not in ("person", "integration"):
         raise UsageError(f"--kind {kind!r} is not person or integration", hint="services mint their own tokens")
+    for option, name in (("party", party), ("--tenant", tenant)):
+        if ID_PATTERN.fullmatch(name) is None:
+            raise UsageError(
+                f"{option} {name[:64]!r} is not an id", hint="1 to 32 of a-z, 0-9 and hyphen, beginning with a letter"
+            )
     if not 0 < lifetime_s <= LIFETIME_S_MAX:
         raise UsageError(f"--lifetime-s {lifetime_s} is outside 1 to {LIFETIME_S_MAX}")
     issuer = LocalIssuer.open(data_dir_or_default(data_dir) / "identity")

@@ -66,7 +66,9 @@ def test_a_token_needs_a_key(tmp_path: Path, capsys: pytest.CaptureFixture[str])
     assert "tapelog up" in capsys.readouterr().err
 
 
-@pytest.mark.parametrize("arguments", [["--kind", "service"], ["--lifetime-s", "901"], ["--lifetime-s", "0"]])
+@pytest.mark.parametrize(
+    "arguments", [["--kind", "service"], ["--lifetime-s", "901"], ["--lifetime-s", "0"], ["--tenant", "Not An Id"]]
+)
 def test_a_token_has_limits(arguments: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """A token is of a person or an integration, and lives 15 minutes at most."""
     assert main(["token", "pty-ana", "--data-dir", str(tmp_path), *arguments]) == ExitCode.USAGE
