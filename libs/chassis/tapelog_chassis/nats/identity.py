@@ -23,7 +23,6 @@ import nkeys
 from .errors import NatsError
 from .permissions import Permissions
 
-SYSTEM_USER: Final = "system"
 _NO_LIMIT: Final = -1
 _PREFIXES: Final = {
     "operator": nkeys.PREFIX_BYTE_OPERATOR,
@@ -174,10 +173,6 @@ class NatsIdentity:
     def mint_user(self, name: str, permissions: Permissions, expires_s: float | None = None) -> str:
         """Make a user of the account; see `UserMint.mint_user`."""
         return self._users.mint_user(name, permissions, expires_s)
-
-    def mint_system_user(self, permissions: Permissions) -> str:
-        """Make a user of the system account (server statistics and advisories)."""
-        return UserMint(self._system_seed).mint_user(SYSTEM_USER, permissions)
 
     def make_trust(self, *, storage_bytes: int = _NO_LIMIT) -> ServerTrust:
         """
