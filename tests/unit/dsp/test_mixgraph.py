@@ -112,12 +112,12 @@ def test_sends(stereo: Audio, pre_fader: bool):
 
 
 def test_automation_is_sample_accurate(mono: Audio):
-    """Between breakpoints the gain is a straight line in dB for every sample; a hold jumps at its frame."""
+    """Between breakpoints the gain is a straight line in dB for every sample; a hold jumps at its frame, in 5 ms."""
     points = (GainPoint(100, 0.0), GainPoint(1_100, -20.0), GainPoint(1_500, -10.0, "hold"), GainPoint(2_000, 3.0))
     result = mixed(one_track(channels=1, pan=-1.0, gain_automation=points), {"t": np.ones_like(mono)})
     index = np.arange(3_000)
-    level_db = np.interp(index, [100, 1_100, 1_500], [0.0, -20.0, -10.0])
-    level_db[2_000:] = 3.0
+    level_db = np.interp(index, [100, 1_100, 1_500, 2_000, 2_240], [0.0, -20.0, -10.0, -10.0, 3.0])
+    level_db[1_500:2_000] = -10.0
     assert np.abs(result[0] - 10.0 ** (level_db / 20.0)).max() <= 1e-7
 
 
