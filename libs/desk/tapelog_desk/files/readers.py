@@ -8,6 +8,7 @@ import numpy as np
 import numpy.typing as npt
 import soundfile
 from tapelog.common.v1 import audio_pb2 as pb
+from tapelog_dsp import unpack_pcm
 
 from tapelog_desk import limits
 from tapelog_desk.errors import SourceError
@@ -35,8 +36,8 @@ class Decoder(Protocol):
     format: pb.AudioFormat
     """What the file is; its length is what the header declares, 0 where that is unknown."""
 
-    def decode(self, frames: int) -> Samples:
-        """Return the next ``[channels, at most frames]``; fewer only at the end."""
+    def decode_into(self, block: Samples) -> int:
+        """Fill ``[channels, frames]`` and return how many frames came; fewer only at the end."""
         ...  # pragma: no cover
 
     def close(self) -> None:
@@ -51,6 +52,7 @@ class _WavDecoder:
         self._file = file
         self._layout = layout
         self._left = layout.length_frames
+        self._buffer = bytearray()
         file.seek(layout.data_offset)
         self.format = pb.AudioFormat(
             sample_rate_hz=min(layout.sample_rate_hz, 2**31 - 1),
@@ -61,19 +63,28 @@ class _WavDecoder:
             container="wav",
         )
 
-    def decode(self, frames: int) -> Samples:
+    def decode_into(self, block: Samples) -> int:
         layout = self._layout
         frame_bytes = layout.sample_bytes * layout.channels
-        raw = self._file.read(min(frames, self._left) * frame_bytes)
-        got = len(raw) // frame_bytes
+        wanted = min(block.shape[1], self._left) * frame_bytes
+        if len(self._buffer) < wanted:
+            self._buffer = bytearray(wanted)
+        raw = memoryview(self._buffer)[:wanted]
+        filled: int = self._file.readinto(raw)  # type: ignore[attr-defined]  # every file opened for bytes has it
+        got = filled // frame_bytes
         self._left -= got
-        return _to_float(raw[: got * frame_bytes], layout).reshape(got, layout.channels).T
+        raw = raw[: got * frame_bytes]
+        if layout.sample_bytes > 1 and not layout.is_float and not layout.big_endian:
+            unpack_pcm(raw, layout.sample_bytes, block[:, :got])
+        else:
+            block[:, :got] = _to_float(raw, layout).reshape(got, layout.channels).T
+        return got
 
     def close(self) -> None:
         self._file.close()
 
 
-def _to_float(raw: bytes, layout: WavLayout) -> Samples:
+def _to_float(raw: bytes | memoryview, layout: WavLayout) -> Samples:
     """Return interleaved samples as floats; integers are left-justified in their bytes, so the bytes set the scale."""
     order = ">" if layout.big_endian else "<"
     if layout.is_float:
@@ -129,16 +140,18 @@ class _LibsndfileDecoder:
         self._left = int(self.format.length_frames) if sniffed.container == "flac" else 0
         self._counts = self._left > 0
 
-    def decode(self, frames: int) -> Samples:
-        block = np.empty((min(frames, self._left) if self._counts else frames, self.format.channels))
-        if not block.size:
-            return block.T
+    def decode_into(self, block: Samples) -> int:
+        frames = min(block.shape[1], self._left) if self._counts else block.shape[1]
+        interleaved = np.empty((frames, self.format.channels))
+        if not interleaved.size:
+            return 0
         try:
-            got: Any = self._file.buffer_read_into(block, dtype="float64")
+            got: Any = self._file.buffer_read_into(interleaved, dtype="float64")
         except (soundfile.LibsndfileError, RuntimeError) as error:
             raise _damaged(self._name, f"decoding stops with an error: {_text(error)}") from error
         self._left -= got
-        return block[:got].T
+        block[:, :got] = interleaved[:got].T
+        return int(got)
 
     def close(self) -> None:
         self._file.close()
@@ -184,6 +197,8 @@ class AudioReader:
         self.declared_frames = int(decoder.format.length_frames)
         self.frames_read = 0
         self.non_finite_samples = 0
+        # Whole numbers are finite and at most full scale.
+        self._may_exceed = decoder.format.is_float or decoder.format.bit_depth == 0
 
     def __repr__(self) -> str:
         return f"AudioReader({self._name!r}, {self.frames_read} of {self.declared_frames} frames)"
@@ -219,21 +234,45 @@ class AudioReader:
             ``SOURCE_TRUNCATED``, ``SOURCE_DAMAGED``, ``SOURCE_NON_FINITE``, ``SOURCE_LEVEL_ABSURD`` or
             ``SOURCE_TOO_LARGE``.
         """
+        block = np.empty((self.format.channels, frames))
+        got = self.read_into(block)
+        return block if got == frames else block[:, :got].copy()
+
+    def read_into(self, block: Samples) -> int:
+        """Write the next block into memory of the caller.
+
+        Parameters
+        ----------
+        block : ndarray [shape=(channels, frames)]
+            Float64, each row contiguous.
+
+        Returns
+        -------
+        int
+            How many frames came; fewer than fit only at the end, then none.
+
+        Raises
+        ------
+        SourceError
+            As for `read`.
+        """
         if self._ended:
-            return np.zeros((self.format.channels, 0))
-        block = np.ascontiguousarray(self._decoder.decode(frames))
-        if block.shape[1] < frames:
+            return 0
+        frames = block.shape[1]
+        got = self._decoder.decode_into(block)
+        if got < frames:
             self._ended = True
-            self._check_end(self.frames_read + block.shape[1])
-        self._check_samples(block)
-        self.frames_read += block.shape[1]
+            self._check_end(self.frames_read + got)
+        if self._may_exceed:
+            self._check_samples(block[:, :got])
+        self.frames_read += got
         total = self.frames_read * self.format.channels
         if total > limits.SAMPLES_MAX or self.frames_read > limits.LENGTH_MAX_S * self.format.sample_rate_hz:
             problem = (
                 f"{self._name} decodes to more than {limits.SAMPLES_MAX} samples or {limits.LENGTH_MAX_S // 3600} hours"
             )
             raise SourceError("SOURCE_TOO_LARGE", problem, "split it", file=self._name)
-        return block
+        return got
 
     def _check_end(self, frames: int) -> None:
         if frames == 0:

@@ -1,6 +1,6 @@
 """Render a whole mix from re-readable or one-way sources: constant memory, whatever the song's length."""
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Generator, Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import AbstractContextManager, nullcontext
 from typing import Final, Protocol, runtime_checkable
@@ -173,7 +173,7 @@ def render(
     *,
     block_frames: int = BLOCK_FRAMES,
     threads: int = 1,
-) -> Iterator[MixBlock]:
+) -> Generator[MixBlock, None, None]:
     """Render a mix from its first frame to the end of its tail.
 
     Parameters
