@@ -1,9 +1,8 @@
 """A mix from its recipe: files in, files out, constant memory in the length of the song."""
 
 import time
-from collections.abc import Iterator, Sequence
-from concurrent.futures import Executor, ThreadPoolExecutor
-from contextlib import ExitStack, contextmanager
+from collections.abc import Generator, Sequence
+from contextlib import ExitStack, closing
 from pathlib import Path
 
 import tapelog_dsp as dsp
@@ -14,7 +13,7 @@ from tapelog_desk.analysis import Progress, analysis_json, write_json
 from tapelog_desk.console import mix_spec
 from tapelog_desk.errors import RecipeRefusedError, SourceError
 from tapelog_desk.files.readers import AudioReader, open_audio
-from tapelog_desk.files.streams import BlockReader, Muted, Prefetched, Resampled
+from tapelog_desk.files.streams import BlockReader, Muted, Resampled
 from tapelog_desk.limits import METER_RATE_MAX_HZ, MIX_CHANNELS_MAX
 from tapelog_desk.printing import Printer, output_paths, printing
 from tapelog_desk.rendered import Rendered, RenderedFileOut
@@ -63,7 +62,7 @@ def at_rate(reader: AudioReader, sample_rate_hz: int) -> BlockReader:
 class _Tape:
     """The sources of a mix, open and ready to roll."""
 
-    def __init__(self, recipe: pb.MixRecipe, resolve: Resolve, stack: ExitStack, executor: Executor | None) -> None:
+    def __init__(self, recipe: pb.MixRecipe, resolve: Resolve, stack: ExitStack) -> None:
         self.readers: dict[str, BlockReader] = {}
         self.channels: dict[str, int] = {}
         self.length_frames = 0
@@ -73,29 +72,12 @@ class _Tape:
             declared = reader.declared_frames * recipe.sample_rate_hz // reader.format.sample_rate_hz
             self.length_frames = max(self.length_frames, track.start_frame + declared)
             stream = at_rate(reader, recipe.sample_rate_hz)
-            stream = Muted(stream) if track.mute else stream
-            self.readers[track.id] = stream if executor is None else Prefetched(stream, executor)
-
-
-@contextmanager
-def _decoding_ahead(threads: int) -> Iterator[Executor | None]:
-    """Give an executor, or None for no threads.
-
-    It belongs inside the context that closes the files: a decoder must have come to rest before its file is closed.
-    """
-    if threads < 1:
-        yield None
-        return
-    executor = ThreadPoolExecutor(max_workers=threads, thread_name_prefix="decode")
-    try:
-        yield executor
-    finally:
-        executor.shutdown(wait=True, cancel_futures=True)
+            self.readers[track.id] = Muted(stream) if track.mute else stream
 
 
 def mix_blocks(
     recipe: pb.MixRecipe, resolve: Resolve, *, threads: int = 1, progress: Progress | None = None
-) -> Iterator[dsp.MixBlock]:
+) -> Generator[dsp.MixBlock, None, None]:
     """Mix a resolved, valid recipe block by block.
 
     Parameters
@@ -105,7 +87,7 @@ def mix_blocks(
     resolve : callable
         Finds the file of a source.
     threads : int
-        More than one decodes ahead in threads; it cannot be heard.
+        More than one reads and runs the tracks in so many threads; it cannot be heard.
     progress : callable, optional
         Told the share that is done.
 
@@ -119,17 +101,19 @@ def mix_blocks(
     SourceError, RecipeRefusedError
         A source cannot be used; a setting is beyond the core.
     """
-    with ExitStack() as files, _decoding_ahead(threads - 1) as executor:
-        tape = _Tape(recipe, resolve, files, executor)
+    with ExitStack() as files:
+        tape = _Tape(recipe, resolve, files)
         try:
             graph = dsp.MixGraph(mix_spec(recipe, tape.channels))
         except dsp.DspError as error:
             raise RecipeRefusedError([Violation("", str(error))]) from error
         length = max(tape.length_frames + round(recipe.tail_s * recipe.sample_rate_hz), 1)
-        for block in dsp.render(graph, tape.readers):
-            yield block
-            if progress is not None:
-                progress(min((block.start_frame + block.mix.shape[1]) / length, 1.0))
+        # Closed here, so that no thread still reads when the files are closed.
+        with closing(dsp.render(graph, tape.readers, threads=threads)) as blocks:
+            for block in blocks:
+                yield block
+                if progress is not None:
+                    progress(min((block.start_frame + block.mix.shape[1]) / length, 1.0))
 
 
 def render_mix(
@@ -166,7 +150,7 @@ def render_mix(
     analysis_file : bool
         Whether the analysis is written beside the audio, as ``<name>.analysis.json``.
     threads : int
-        More than one decodes ahead in threads; it cannot be heard.
+        More than one reads and runs the tracks in so many threads; it cannot be heard.
     progress : callable, optional
         Told the share that is done; what it raises ends the render and leaves nothing behind.
 

@@ -10,8 +10,10 @@ from tapelog_dsp.errors import (
     TargetUnknownError,
 )
 from tapelog_dsp.graph.mixgraph import MixBlock, MixGraph
-from tapelog_dsp.graph.render import ArrayReader, BlockReader, render
-from tapelog_dsp.graph.spec import MIX, BusSpec, GainPoint, MixSpec, SendSpec, TrackSpec
+from tapelog_dsp.graph.render import ArrayReader, BlockReader, DirectReader, render
+from tapelog_dsp.graph.spec import MIX, BusSpec, GainPoint, MixSpec, PanPoint, SendSpec, TrackSpec, VcaSpec
+from tapelog_dsp.kernels.pcm import pack as pack_pcm
+from tapelog_dsp.kernels.pcm import unpack as unpack_pcm
 from tapelog_dsp.master.chain import MasterChain, MasterSpec
 from tapelog_dsp.master.dither import Dither
 from tapelog_dsp.master.drive import DriveSolution, limit_blocks, solve_drive
@@ -19,12 +21,13 @@ from tapelog_dsp.meters.loudness import Loudness, LoudnessMeter
 from tapelog_dsp.meters.meter import Measurement, Meter
 from tapelog_dsp.meters.truepeak import TruePeak, TruePeakMeter
 from tapelog_dsp.meters.waveform import WaveformPeaks
-from tapelog_dsp.processors.base import Processor, ProcessorSpec
+from tapelog_dsp.processors.base import Key, Processor, ProcessorSpec
 from tapelog_dsp.processors.compressor import Compressor
 from tapelog_dsp.processors.delay import Delay
 from tapelog_dsp.processors.filters import Bell, HighPass, HighShelf, LowPass, LowShelf, Notch, ParametricEq
 from tapelog_dsp.processors.gain import Gain, Polarity, Width
 from tapelog_dsp.processors.limiter import TruePeakLimiter
+from tapelog_dsp.processors.moving import MovingSetting, SettingPoint
 from tapelog_dsp.processors.reverb import PlateReverb
 from tapelog_dsp.resample import Resampler, resample, resampled_frames
 from tapelog_dsp.targets import Target, get_target, load_targets
@@ -41,6 +44,7 @@ __all__ = [
     "BusSpec",
     "Compressor",
     "Delay",
+    "DirectReader",
     "Dither",
     "DriveSolution",
     "DspError",
@@ -50,6 +54,7 @@ __all__ = [
     "HighPass",
     "HighShelf",
     "KernelsMissingError",
+    "Key",
     "Loudness",
     "LoudnessMeter",
     "LowPass",
@@ -61,7 +66,9 @@ __all__ = [
     "MixBlock",
     "MixGraph",
     "MixSpec",
+    "MovingSetting",
     "Notch",
+    "PanPoint",
     "ParameterError",
     "ParametricEq",
     "PlateReverb",
@@ -70,21 +77,25 @@ __all__ = [
     "ProcessorSpec",
     "Resampler",
     "SendSpec",
+    "SettingPoint",
     "Target",
     "TargetUnknownError",
     "TrackSpec",
     "TruePeak",
     "TruePeakLimiter",
     "TruePeakMeter",
+    "VcaSpec",
     "WaveformPeaks",
     "Width",
     "get_target",
     "limit_blocks",
     "load_targets",
+    "pack_pcm",
     "render",
     "resample",
     "resampled_frames",
     "round_to_float32",
     "solve_drive",
+    "unpack_pcm",
     "valid_audio",
 ]

@@ -7,6 +7,7 @@ import numpy as np
 import numpy.typing as npt
 
 from tapelog_dsp.errors import AudioError, ParameterError
+from tapelog_dsp.kernels.console import magnitude
 
 Audio = npt.NDArray[np.float64]
 """Audio inside the core: float64, C-contiguous, ``[channels, frames]``."""
@@ -56,14 +57,15 @@ def valid_audio(
         raise AudioError(f"{name}: must have {wanted} channels, got shape {samples.shape}")
     if frames is not None and samples.shape[1] != frames:
         raise AudioError(f"{name}: must have {frames} frames, got shape {samples.shape}")
-    finite = np.isfinite(samples)
-    if not finite.all():
+    whole = np.ascontiguousarray(samples, dtype=np.float64)
+    if magnitude(whole) == np.inf:
+        finite = np.isfinite(samples)
         channel, frame = (int(index) for index in np.argwhere(~finite)[0])
         raise AudioError(
             f"{name}: samples are not finite everywhere: {samples[channel, frame]} in channel {channel} "
             f"at frame {frame} ({int(finite.size - finite.sum())} in all)"
         )
-    return np.ascontiguousarray(samples, dtype=np.float64)
+    return whole
 
 
 def valid_sample_rate(sample_rate: int, *, name: str = "sample_rate") -> int:

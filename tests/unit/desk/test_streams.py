@@ -1,13 +1,11 @@
-"""Streams that a mix reads from: another rate, decoded ahead, or muted, with nothing to be heard of it."""
+"""Streams that a mix reads from: another rate, or muted, with nothing to be heard of it."""
 
 import math
-from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
 import soxr
-from tapelog_desk.files.streams import Muted, Prefetched, Resampled
-from tapelog_desk.limits import BLOCK_FRAMES
+from tapelog_desk.files.streams import Muted, Resampled
 from tapelog_dsp import ArrayReader
 
 
@@ -16,26 +14,6 @@ def _drain(reader: object, block: int) -> np.ndarray:
     while (part := reader.read(block)).shape[1]:  # type: ignore[attr-defined]
         parts.append(part)
     return np.concatenate(parts, axis=1)
-
-
-@pytest.mark.parametrize("frames", [1, BLOCK_FRAMES - 1, BLOCK_FRAMES, BLOCK_FRAMES + 1, 3 * BLOCK_FRAMES])
-@pytest.mark.parametrize("block", [999, 4_096, 200_000])
-def test_decoding_ahead_changes_nothing(frames: int, block: int):
-    """What a thread reads ahead is what would have been read."""
-    samples = np.random.default_rng(2).uniform(-1, 1, (2, frames))
-    with ThreadPoolExecutor(1) as executor:
-        assert np.array_equal(_drain(Prefetched(ArrayReader(samples), executor), block), samples)
-
-
-def test_an_error_in_the_thread_reaches_the_mix():
-    """A damaged file fails the mix, however far ahead it was read."""
-
-    class Broken:
-        def read(self, frames: int) -> np.ndarray:
-            raise OSError(5, f"broken {frames}")
-
-    with ThreadPoolExecutor(1) as executor, pytest.raises(OSError, match="broken"):
-        Prefetched(Broken(), executor).read(10)
 
 
 @pytest.mark.parametrize("rates", [(44_100, 48_000), (96_000, 48_000), (48_000, 44_100)])

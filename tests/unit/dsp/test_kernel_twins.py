@@ -7,7 +7,23 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import pytest
-from tapelog_dsp import Bell, Delay, HighPass, HighShelf, ParametricEq, PlateReverb
+from tapelog_dsp import (
+    Bell,
+    BusSpec,
+    Compressor,
+    Delay,
+    Gain,
+    GainPoint,
+    HighPass,
+    HighShelf,
+    MixGraph,
+    MixSpec,
+    ParametricEq,
+    PlateReverb,
+    SendSpec,
+    TrackSpec,
+)
+from tapelog_dsp.automation import compiled
 from tapelog_dsp.design.interpolators import Interpolator, hann49, itu48, long128
 from tapelog_dsp.kernels import console, dynamics, effects, interpolation, pcm, recursion
 from tapelog_dsp.kernels.twins import console as plain_console
@@ -52,15 +68,74 @@ def test_faders_and_sums(random: np.random.Generator):
     """Fader, sum and gain curve equal their twins."""
     samples, gains = random.standard_normal((2, 1003)), random.uniform(0, 2, 1003)
     for gain in (0.7, gains):
-        got, want = np.empty(1003), np.empty(1003)
+        got, want = np.empty(1003, dtype=np.float32), np.empty(1003, dtype=np.float32)
         console.fade(samples[0], gain, -0.3, got)
         plain_console.fade(samples[0], gain, -0.3, want)
         assert same_bits(got, want)
-    got, want = samples[1].copy(), samples[1].copy()
-    console.accumulate(samples[0], 0.3, got)
-    plain_console.accumulate(samples[0], 0.3, want)
+    sources = list(random.standard_normal((3, 1003)).astype(np.float32))
+    got, want = np.empty(1003), np.empty(1003)
+    console.weighted_sum(sources, np.array([0.3, -1.0, 0.7]), got)
+    plain_console.weighted_sum(sources, np.array([0.3, -1.0, 0.7]), want)
     assert same_bits(got, want)
+    assert console.magnitude(samples) == plain_console.magnitude(samples)
+    for bad in (np.inf, -np.inf, np.nan):
+        samples[1, 900] = bad
+        assert console.magnitude(samples) == plain_console.magnitude(samples) == np.inf
+    samples[1, 900] = 0.0
     assert same_bits(console.apply_curve(samples, gains), plain_console.apply_curve(samples, gains))
+
+
+@pytest.mark.parametrize("decibels", [True, False])
+def test_automation_curves(decibels: bool):
+    """Every shape of automation equals its twin from any frame on, before the first and after the last point too."""
+    shapes = ("linear", "smooth", "early", "late", "hold", "linear", "linear")
+    points = [GainPoint(50 + 97 * k, (-1.0) ** k * 7.0 * k - 30.0, shape) for k, shape in enumerate(shapes)]
+    points.append(GainPoint(800, -150.0 + 6.0))
+    curve = compiled(points, 8_000, base=-1.25)
+    whole = plain_console.curve(curve, -20, 1_000, decibels=decibels)
+    for start, frames in ((-20, 1_000), (33, 1), (146, 500)):
+        got = console.curve(curve, start, frames, decibels=decibels)
+        assert same_bits(got, whole[start + 20 : start + 20 + frames])
+
+
+@pytest.mark.parametrize("channels", [1, 2])
+def test_strips_in_lanes_have_the_bits_of_strips_alone(random: np.random.Generator, channels: int):
+    """Eleven tracks run eight at a time equal the same tracks run one at a time, telemetry included."""
+    bells = tuple(Bell(float(90 * 2**k), 3.0 - k) for k in range(7))
+    tracks = tuple(
+        TrackSpec(
+            f"t{k}",
+            channels,
+            gain_db=-3.0 - k,
+            pan=0.15 * k - 0.7,
+            polarity_inverted=k % 3 == 0,
+            processors=(
+                ParametricEq(bells[: 1 + k % 7]),
+                Compressor(-30.0, 2.0 + k, knee_db=float(k % 2) * 6.0, mix=1.0 - 0.05 * k, rms_ms=5.0 * (k % 3)),
+                Gain(0.5 * (k + 1)),
+            ),
+            sends=(SendSpec("fx", -6.0, pre_fader=k % 2 == 0),),
+            gain_automation=tuple(GainPoint(100 * j * (k + 1), float(j - k), "smooth") for j in range(k % 4)),
+        )
+        for k in range(11)
+    )
+    recordings = {track.id: random.standard_normal((channels, 1_501)) for track in tracks}
+
+    def run(chosen: tuple[TrackSpec, ...], sizes: tuple[int, ...]) -> tuple[dict[str, bytes], dict[str, float]]:
+        graph = MixGraph(MixSpec(48_000, chosen, (BusSpec("fx"),)), taps=tuple(track.id for track in chosen))
+        blocks, start = [], 0
+        for size in sizes:
+            part = {track.id: recordings[track.id][:, start : start + size] for track in chosen}
+            blocks.append(graph.process({name: np.ascontiguousarray(x) for name, x in part.items()}, size))
+            start += size
+        taps = {track.id: np.concatenate([b.taps[track.id] for b in blocks], axis=1).tobytes() for track in chosen}
+        return taps, graph.telemetry()
+
+    together, figures = run(tracks, (700, 1, 800))
+    for track in tracks:
+        alone, own = run((track,), (1_501,))
+        assert together[track.id] == alone[track.id]
+        assert {name: value for name, value in figures.items() if name.startswith(f"{track.id}.")} == own
 
 
 @pytest.mark.parametrize("channels", [1, 2, 3])
@@ -177,3 +252,18 @@ def test_eq_with_filters_of_odd_order(random: np.random.Generator):
     samples = random.standard_normal((2, 300))
     got = recursion.sos(sections, recursion.sos_state(3, 2), samples)
     assert same_bits(got, plain_recursion.sos(sections, recursion.sos_state(3, 2), samples))
+
+
+@pytest.mark.parametrize("sample_bytes", [2, 3, 4])
+@pytest.mark.parametrize("channels", [1, 2, 3])
+def test_pcm_words(random: np.random.Generator, sample_bytes: int, channels: int):
+    """Unpacked and packed words equal their twins, into a part of a longer block too, and survive the round trip."""
+    raw = random.bytes(sample_bytes * channels * 101)
+    got, want = np.zeros((channels, 150)), np.zeros((channels, 150))
+    pcm.unpack(raw, sample_bytes, got[:, 7:108])
+    plain_pcm.unpack(raw, sample_bytes, want[:, 7:108])
+    assert same_bits(got, want)
+    values = np.rint(got[:, 7:108] * 2.0 ** (8 * sample_bytes - 1)).astype(np.int32)
+    assert pcm.pack(values, sample_bytes).tobytes() == plain_pcm.pack(values, sample_bytes) == raw
+    with pytest.raises(ValueError, match="do not fill"):
+        pcm.unpack(raw, sample_bytes, got)

@@ -7,6 +7,7 @@ import numpy as np
 import numpy.typing as npt
 import soundfile
 from tapelog.common.v1 import audio_pb2 as pb
+from tapelog_dsp import unpack_pcm
 
 from tapelog_desk.errors import SourceError
 from tapelog_desk.files.sniff import Sniffed
@@ -31,8 +32,8 @@ class Decoder(Protocol):
     format: pb.AudioFormat
     """What the file is; its length is what the header declares, 0 where that is unknown."""
 
-    def decode(self, frames: int) -> Samples:
-        """Return the next ``[channels, at most frames]``; fewer only at the end."""
+    def decode_into(self, block: Samples) -> int:
+        """Fill ``[channels, frames]`` and return how many frames came; fewer only at the end."""
         ...  # pragma: no cover
 
     def close(self) -> None:
@@ -47,6 +48,7 @@ class WavDecoder:
         self._file = file
         self._layout = layout
         self._left = layout.length_frames
+        self._buffer = bytearray()
         file.seek(layout.data_offset)
         self.format = pb.AudioFormat(
             sample_rate_hz=min(layout.sample_rate_hz, 2**31 - 1),
@@ -57,21 +59,30 @@ class WavDecoder:
             container="wav",
         )
 
-    def decode(self, frames: int) -> Samples:
-        """Return the next samples."""
+    def decode_into(self, block: Samples) -> int:
+        """Fill a block with the next samples."""
         layout = self._layout
         frame_bytes = layout.sample_bytes * layout.channels
-        raw = self._file.read(min(frames, self._left) * frame_bytes)
-        got = len(raw) // frame_bytes
+        wanted = min(block.shape[1], self._left) * frame_bytes
+        if len(self._buffer) < wanted:
+            self._buffer = bytearray(wanted)
+        raw = memoryview(self._buffer)[:wanted]
+        filled: int = self._file.readinto(raw)  # type: ignore[attr-defined]  # every file opened for bytes has it
+        got = filled // frame_bytes
         self._left -= got
-        return _to_float(raw[: got * frame_bytes], layout).reshape(got, layout.channels).T
+        raw = raw[: got * frame_bytes]
+        if layout.sample_bytes > 1 and not layout.is_float and not layout.big_endian:
+            unpack_pcm(raw, layout.sample_bytes, block[:, :got])
+        else:
+            block[:, :got] = _to_float(raw, layout).reshape(got, layout.channels).T
+        return got
 
     def close(self) -> None:
         """Close the file."""
         self._file.close()
 
 
-def _to_float(raw: bytes, layout: WavLayout) -> Samples:
+def _to_float(raw: bytes | memoryview, layout: WavLayout) -> Samples:
     """Return interleaved samples as floats; integers are left-justified in their bytes, so the bytes set the scale."""
     order = ">" if layout.big_endian else "<"
     if layout.is_float:
@@ -127,17 +138,19 @@ class LibsndfileDecoder:
         self._left = int(self.format.length_frames) if sniffed.container == "flac" else 0
         self._counts = self._left > 0
 
-    def decode(self, frames: int) -> Samples:
-        """Return the next samples."""
-        block = np.empty((min(frames, self._left) if self._counts else frames, self.format.channels))
-        if not block.size:
-            return block.T
+    def decode_into(self, block: Samples) -> int:
+        """Fill a block with the next samples."""
+        frames = min(block.shape[1], self._left) if self._counts else block.shape[1]
+        interleaved = np.empty((frames, self.format.channels))
+        if not interleaved.size:
+            return 0
         try:
-            got: Any = self._file.buffer_read_into(block, dtype="float64")
+            got: Any = self._file.buffer_read_into(interleaved, dtype="float64")
         except (soundfile.LibsndfileError, RuntimeError) as error:
             raise damaged(self._name, f"decoding stops with an error: {_text(error)}") from error
         self._left -= got
-        return block[:got].T
+        block[:, :got] = interleaved[:got].T
+        return int(got)
 
     def close(self) -> None:
         """Close the file."""

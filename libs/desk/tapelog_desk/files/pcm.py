@@ -4,16 +4,14 @@ import hashlib
 
 import numpy as np
 import numpy.typing as npt
+from tapelog_dsp import pack_pcm
 
 from tapelog_desk.files.decoders import Samples
 
 
 def pack_integers(values: npt.NDArray[np.int32], sample_bytes: int) -> bytes:
     """Return interleaved little-endian PCM of signed integers ``[channels, frames]``."""
-    interleaved = np.ascontiguousarray(values.T, dtype="<i4")
-    if sample_bytes == 4:
-        return interleaved.tobytes()
-    return np.ascontiguousarray(interleaved.view(np.uint8).reshape(-1, 4)[:, :sample_bytes]).tobytes()
+    return pack_pcm(values, sample_bytes).tobytes()
 
 
 def pack_floats(samples: Samples, bits: int) -> bytes:

@@ -49,6 +49,8 @@ class AudioReader:
         self.declared_frames = int(decoder.format.length_frames)
         self.frames_read = 0
         self.non_finite_samples = 0
+        # Whole numbers are finite and at most full scale.
+        self._may_exceed = decoder.format.is_float or decoder.format.bit_depth == 0
 
     def __repr__(self) -> str:
         return f"AudioReader({self._name!r}, {self.frames_read} of {self.declared_frames} frames)"
@@ -84,21 +86,45 @@ class AudioReader:
             ``SOURCE_TRUNCATED``, ``SOURCE_DAMAGED``, ``SOURCE_NON_FINITE``, ``SOURCE_LEVEL_ABSURD`` or
             ``SOURCE_TOO_LARGE``.
         """
+        block = np.empty((self.format.channels, frames))
+        got = self.read_into(block)
+        return block if got == frames else block[:, :got].copy()
+
+    def read_into(self, block: Samples) -> int:
+        """Write the next block into memory of the caller.
+
+        Parameters
+        ----------
+        block : ndarray [shape=(channels, frames)]
+            Float64, each row contiguous.
+
+        Returns
+        -------
+        int
+            How many frames came; fewer than fit only at the end, then none.
+
+        Raises
+        ------
+        SourceError
+            As for `read`.
+        """
         if self._ended:
-            return np.zeros((self.format.channels, 0))
-        block = np.ascontiguousarray(self._decoder.decode(frames))
-        if block.shape[1] < frames:
+            return 0
+        frames = block.shape[1]
+        got = self._decoder.decode_into(block)
+        if got < frames:
             self._ended = True
-            self._check_end(self.frames_read + block.shape[1])
-        self._check_samples(block)
-        self.frames_read += block.shape[1]
+            self._check_end(self.frames_read + got)
+        if self._may_exceed:
+            self._check_samples(block[:, :got])
+        self.frames_read += got
         total = self.frames_read * self.format.channels
         if total > limits.SAMPLES_MAX or self.frames_read > limits.LENGTH_MAX_S * self.format.sample_rate_hz:
             problem = (
                 f"{self._name} decodes to more than {limits.SAMPLES_MAX} samples or {limits.LENGTH_MAX_S // 3600} hours"
             )
             raise SourceError("SOURCE_TOO_LARGE", problem, "split it", file=self._name)
-        return block
+        return got
 
     def _check_end(self, frames: int) -> None:
         if frames == 0:

@@ -1,6 +1,5 @@
-"""Readers as a mix wants them: at its sample rate, decoded ahead in a thread, or silent where a track is muted."""
+"""Readers as a mix wants them: at its sample rate, or silent where a track is muted."""
 
-from concurrent.futures import Executor, Future
 from typing import Protocol
 
 import numpy as np
@@ -48,51 +47,6 @@ class Resampled:
         joined = np.concatenate(parts, axis=1)
         self._ready = joined[:, frames:]
         return joined[:, :frames]
-
-
-class Prefetched:
-    """A recording whose next block is decoded in another thread while the present one is mixed.
-
-    Blocks leave in the order in which they were read, so no thread can be heard.
-
-    Parameters
-    ----------
-    reader : BlockReader
-        The recording; only this object may read it.
-    executor : Executor
-        Where it is decoded.
-    """
-
-    def __init__(self, reader: BlockReader, executor: Executor) -> None:
-        self._reader = reader
-        self._executor = executor
-        self._next: Future[Samples] | None = executor.submit(reader.read, BLOCK_FRAMES)
-        self._block: Samples | None = None
-        self._position = 0
-
-    def read(self, frames: int) -> Samples:
-        """Return the next frames, waiting for them only if they are not decoded yet."""
-        parts: list[Samples] = []
-        wanted = frames
-        while wanted and self._advance():
-            assert self._block is not None  # noqa: S101  # _advance returned True
-            part = self._block[:, self._position : self._position + wanted]
-            self._position += part.shape[1]
-            wanted -= part.shape[1]
-            parts.append(part)
-        if not parts:
-            return np.zeros((0 if self._block is None else self._block.shape[0], 0))
-        return parts[0] if len(parts) == 1 else np.concatenate(parts, axis=1)
-
-    def _advance(self) -> bool:
-        """Return whether there are frames to hand out, after taking the next block where that is needed."""
-        while self._block is None or self._position == self._block.shape[1]:
-            if self._next is None:
-                return False
-            self._block, self._position = self._next.result(), 0
-            last = self._block.shape[1] < BLOCK_FRAMES
-            self._next = None if last else self._executor.submit(self._reader.read, BLOCK_FRAMES)
-        return True
 
 
 class Muted:

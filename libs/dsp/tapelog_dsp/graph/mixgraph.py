@@ -1,18 +1,20 @@
 """The running mix: tracks into buses into the mix, block by block, in one fixed order of summation."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
 import numpy as np
 
 from tapelog_dsp.audio import Audio, valid_audio
 from tapelog_dsp.errors import GraphError
-from tapelog_dsp.graph.plan import Edge, active_strips, edges_of, path_maximum
+from tapelog_dsp.graph.lanes import LaneGroup, lane_groups
+from tapelog_dsp.graph.plan import Edge, path_maximum, plan
 from tapelog_dsp.graph.spec import MIX, BusSpec, MixSpec, TrackSpec
 from tapelog_dsp.graph.strip import Strip
-from tapelog_dsp.kernels.console import accumulate
+from tapelog_dsp.graph.ways import Way
+from tapelog_dsp.kernels.call import Float32s
+from tapelog_dsp.kernels.console import weighted_sum
 from tapelog_dsp.processors.delayline import DelayLine
-from tapelog_dsp.units import db_to_gain
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +34,29 @@ class MixBlock:
     start_frame: int
     mix: Audio
     taps: Mapping[str, Audio] = field(default_factory=dict)
+
+
+class BlockLines:
+    """The signals of one block on their way through the console: reused from block to block.
+
+    Parameters
+    ----------
+    channels : mapping of str to int
+        Of each track's input.
+    strips : mapping of str to bool
+        Every strip, and whether its signal before the fader is wanted.
+    frames : int
+        Length of the block.
+    """
+
+    def __init__(self, channels: Mapping[str, int], strips: Mapping[str, bool], frames: int) -> None:
+        self.frames = frames
+        self.start_frame = 0
+        self.inputs: dict[str, Audio] = {name: np.zeros((count, frames)) for name, count in channels.items()}
+        self.post_fader: dict[str, Float32s] = {name: np.zeros((2, frames), dtype=np.float32) for name in strips}
+        self.pre_fader: dict[str, Float32s] = {
+            name: np.zeros((2, frames), dtype=np.float32) for name, wanted in strips.items() if wanted
+        }
 
 
 class MixGraph:
@@ -54,36 +79,141 @@ class MixGraph:
 
     def __init__(self, spec: MixSpec, *, taps: tuple[str, ...] = ()) -> None:
         self.spec = spec
-        tracks, buses = active_strips(spec)
+        wiring = plan(spec)
         known = {track.id for track in spec.tracks} | {bus.id for bus in spec.buses}
         for tap in taps:
             if tap not in known:
                 raise GraphError(f"no track or bus is called {tap!r}; there are {', '.join(sorted(known))}")
         self._wanted = taps
-        mix = BusSpec("mix node", spec.gain_db, processors=spec.processors, gain_automation=spec.gain_automation)
-        strips: list[TrackSpec | BusSpec] = [*tracks, *buses]
-        self._strips = {strip.id: Strip(strip, spec.sample_rate, spec.pan_law_db) for strip in strips}
+        mix = BusSpec(
+            "mix node", spec.gain_db, processors=spec.processors, gain_automation=spec.gain_automation,
+            automation=spec.automation,
+        )  # fmt: skip
+        specs: dict[str, TrackSpec | BusSpec] = {track.id: track for track in wiring.tracks}
+        specs |= {bus.id: bus for bus in wiring.buses}
+        self._strips: dict[str, Strip] = {}
+        for name in wiring.order:
+            vcas = [vca for vca in spec.vcas if name in vca.members]
+            self._strips[name] = Strip(specs[name], spec.sample_rate, spec.pan_law_db, vcas)
         self._strips[MIX] = Strip(mix, spec.sample_rate, spec.pan_law_db)
-        self._channels = {track.id: track.channels for track in tracks}
-        self._edges = {strip.id: [edge for edge in edges_of(strip) if edge.target in self._strips] for strip in strips}
-        self._even_out()
+        self._channels = {track.id: track.channels for track in wiring.tracks}
+        self._even_out(wiring.edges)
+        keyed = {edge.target for edge in wiring.edges if edge.key_position is not None}
+        front = [self._strips[track.id] for track in wiring.tracks if track.id not in keyed]
+        front = [strip for strip in front if not self._arrival[strip.spec.id]]
+        self._groups, self._alone = lane_groups(front)
+        first = {strip.spec.id for group in self._groups for strip in group.strips}
+        first |= {strip.spec.id for strip in self._alone}
+        self._later = [name for name in self._strips if name not in first]
+        self._spare: list[BlockLines] = []
         self._clock = 0
 
-    def _even_out(self) -> None:
-        edges = [edge for ways in self._edges.values() for edge in ways]
+    def _even_out(self, edges: list[Edge]) -> None:
         latencies = {name: strip.chain.latency_frames for name, strip in self._strips.items()}
         tails = {name: strip.chain.tail_frames for name, strip in self._strips.items()}
-        self._arrival = path_maximum(latencies, edges)
+        before = {
+            edge: self._strips[edge.target].chain.latency_before(edge.key_position)
+            for edge in edges
+            if edge.key_position is not None
+        }
+        self._arrival = path_maximum(latencies, edges, before)
         self.latency_frames: int = self._arrival[MIX] + latencies[MIX]
         self.tail_frames: int = path_maximum(tails, edges)[MIX] + tails[MIX]
         leaving = {name: self._arrival[name] + latency for name, latency in latencies.items()}
-        self._delays = {edge: DelayLine(2, self._arrival[edge.target] - leaving[edge.source]) for edge in edges}
+        self._ways: dict[str, list[Way]] = {name: [] for name in self._strips}
+        self._keys: dict[str, list[tuple[Edge, DelayLine]]] = {name: [] for name in self._strips}
+        for edge in edges:
+            delay = self._arrival[edge.target] + before.get(edge, 0) - leaving[edge.source]
+            if edge.key_position is None:
+                way = Way(edge, delay, self._arrival[edge.target], self.spec.sample_rate)
+                self._ways[edge.target].append(way)
+            else:
+                self._keys[edge.target].append((edge, DelayLine(2, delay)))
+        self._waits = {
+            name: DelayLine(count, self._arrival[name]) for name, count in self._channels.items() if self._arrival[name]
+        }
         self._tap_delays = {
             tap: DelayLine(2, self.latency_frames - leaving[tap]) for tap in self._wanted if tap in self._strips
         }
 
     def __repr__(self) -> str:
         return f"MixGraph({len(self._strips)} nodes, latency {self.latency_frames} frames)"
+
+    @property
+    def track_channels(self) -> Mapping[str, int]:
+        """Channels of every track that is heard."""
+        return self._channels
+
+    def lines(self, frames: int) -> BlockLines:
+        """Return the lines of the next block, to be given back by `finish`; song time moves on."""
+        fitting = [line for line in self._spare if line.frames == frames]
+        self._spare = fitting[1:]
+        if fitting:
+            block = fitting[0]
+        else:
+            tapped = {edge.source for keys in self._keys.values() for edge, _ in keys if edge.pre_fader}
+            wanted = {name: strip.has_pre_fader_send or name in tapped for name, strip in self._strips.items()}
+            block = BlockLines(self._channels, wanted, frames)
+        block.start_frame = self._clock
+        self._clock += frames
+        return block
+
+    def front_work(self, block: BlockLines) -> list[tuple[list[str], Callable[[], None]]]:
+        """Return what can be done side by side before `finish`: the tracks that it needs, and the work itself.
+
+        Each piece must have ended before the same piece of the next block begins.
+        """
+        work: list[tuple[list[str], Callable[[], None]]] = []
+        for group in self._groups:
+            names = [strip.spec.id for strip in group.strips]
+
+            def run_group(group: LaneGroup = group) -> None:
+                group.process(block.inputs, block.start_frame, block.frames, block.post_fader, block.pre_fader)
+
+            work.append((names, run_group))
+        for strip in self._alone:
+
+            def run_strip(strip: Strip = strip) -> None:
+                name = strip.spec.id
+                strip.process(block.inputs[name], block.start_frame, block.post_fader[name], block.pre_fader.get(name))
+
+            work.append(([strip.spec.id], run_strip))
+        return work
+
+    def finish(self, block: BlockLines) -> MixBlock:
+        """Do what waits for the tracks: keyed tracks, buses, the mix node; blocks in order, after their front work."""
+        start, frames = block.start_frame, block.frames
+        for name in self._later:
+            strip = self._strips[name]
+            inside = self._inside(name, block)
+            keys = {
+                edge.key_position: line.process(self._tapped(edge, block)).astype(np.float64)
+                for edge, line in self._keys[name]
+                if edge.key_position is not None
+            }
+            strip.process(inside, start - self._arrival[name], block.post_fader[name], block.pre_fader.get(name), keys)
+        taps = {tap: line.process(block.post_fader[tap]).astype(np.float64) for tap, line in self._tap_delays.items()}
+        for tap in self._wanted:
+            taps.setdefault(tap, np.zeros((2, frames)))
+        mix = block.post_fader[MIX].astype(np.float64)
+        self._spare = [*self._spare[-1:], block]
+        return MixBlock(start - self.latency_frames, mix, taps)
+
+    def _inside(self, name: str, block: BlockLines) -> Audio:
+        if name in self._channels:
+            samples = block.inputs[name]
+            return self._waits[name].process(samples) if name in self._waits else samples
+        inside = np.empty((2, block.frames))
+        ways = self._ways[name]
+        signals = [way.process(self._tapped(way.edge, block), block.start_frame) for way in ways]
+        gains = np.array([way.gain for way in ways])
+        for side in (0, 1):
+            weighted_sum([signal[side] for signal in signals], gains, inside[side])
+        return inside
+
+    @staticmethod
+    def _tapped(edge: Edge, block: BlockLines) -> Float32s:
+        return block.pre_fader[edge.source] if edge.pre_fader else block.post_fader[edge.source]
 
     def process(self, blocks: Mapping[str, Audio], frames: int) -> MixBlock:
         """Mix the next ``frames`` frames.
@@ -110,49 +240,34 @@ class MixGraph:
         unknown = set(blocks) - {track.id for track in self.spec.tracks}
         if unknown:
             raise GraphError(f"no track is called {', '.join(sorted(unknown))}")
-        start = self._clock
-        sums: dict[str, Audio] = {}
-        taps: dict[str, Audio] = {}
-        for name, strip in self._strips.items():
-            if name in self._channels:
-                inside = self._track_input(name, blocks, frames)
-            else:
-                inside = sums.pop(name) if name in sums else np.zeros((2, frames))
-            post_fader, pre_fader = strip.process(inside, start - self._arrival[name])
-            if name == MIX:
-                break
-            for edge in self._edges[name]:
-                source = pre_fader if edge.pre_fader and pre_fader is not None else post_fader
-                self._add(edge, source, sums)
-            if name in self._tap_delays:
-                taps[name] = self._tap_delays[name].process(post_fader)
-        self._clock += frames
-        for tap in self._wanted:
-            taps.setdefault(tap, np.zeros((2, frames)))
-        return MixBlock(start - self.latency_frames, post_fader, taps)
-
-    def _track_input(self, name: str, blocks: Mapping[str, Audio], frames: int) -> Audio:
-        channels = self._channels[name]
-        if name not in blocks:
-            return np.zeros((channels, frames))
-        return valid_audio(blocks[name], name=f"track {name}", channels=channels, frames=frames)
-
-    def _add(self, edge: Edge, source: Audio, sums: dict[str, Audio]) -> None:
-        total = sums.get(edge.target)
-        if total is None:
-            total = sums[edge.target] = np.zeros_like(source)
-        accumulate(self._delays[edge].process(source), db_to_gain(edge.gain_db), total)
+        given = {
+            name: valid_audio(blocks[name], name=f"track {name}", channels=channels, frames=frames)
+            for name, channels in self._channels.items()
+            if name in blocks
+        }
+        block = self.lines(frames)
+        for name, line in block.inputs.items():
+            line[:] = given.get(name, 0.0)
+        for _, work in self.front_work(block):
+            work()
+        return self.finish(block)
 
     def reset(self) -> None:
         """Go back to the song's start with everything silent."""
         self._clock = 0
         for strip in self._strips.values():
             strip.chain.reset()
-        for line in (*self._delays.values(), *self._tap_delays.values()):
+        for group in self._groups:
+            group.reset()
+        lines = [way.delay for ways in self._ways.values() for way in ways]
+        lines += [line for keys in self._keys.values() for _, line in keys]
+        for line in (*lines, *self._waits.values(), *self._tap_delays.values()):
             line.reset()
 
     def telemetry(self) -> dict[str, float]:
         """Return every processor's figures under ``<strip>.<position>.<type>.<figure>``."""
+        for group in self._groups:
+            group.settle()
         return {
             f"{name}.{figure}": value
             for name, strip in self._strips.items()

@@ -1,18 +1,24 @@
 """Render a whole mix from re-readable or one-way sources: constant memory, whatever the song's length."""
 
-from collections.abc import Iterator, Mapping
-from typing import Final, Protocol
+from collections.abc import Callable, Generator, Iterator, Mapping
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import AbstractContextManager, nullcontext
+from typing import Final, Protocol, runtime_checkable
 
 import numpy as np
 
 from tapelog_dsp.audio import Audio
 from tapelog_dsp.errors import AudioError, GraphError
-from tapelog_dsp.graph.mixgraph import MixBlock, MixGraph
+from tapelog_dsp.graph.mixgraph import BlockLines, MixBlock, MixGraph
 from tapelog_dsp.graph.spec import TAIL_MAX_S, MixSpec, TrackSpec
 from tapelog_dsp.graph.tail import TailCutter, cut
+from tapelog_dsp.kernels.console import magnitude
 
 BLOCK_FRAMES: Final = 8_192
-"""A stereo float64 block is 128 KiB, so that a strip stays in the second-level cache: fastest of 2,048 to 16,384."""
+"""The inputs and outputs of 32 tracks take 8 MB, so that they stay in the last cache: fastest of 2,048 to 32,768."""
+
+THREADS_MAX: Final = 64
+"""More threads than this have nothing to do: a mix has at most 256 tracks, eight to a piece of work."""
 
 
 class BlockReader(Protocol):
@@ -20,6 +26,15 @@ class BlockReader(Protocol):
 
     def read(self, frames: int) -> Audio:
         """Return the next frames ``[channels, at most frames]``; fewer than asked for only at the end, then none."""
+        ...  # pragma: no cover
+
+
+@runtime_checkable
+class DirectReader(Protocol):
+    """A recording that can write into memory of the mix, which saves a copy of every sample."""
+
+    def read_into(self, block: Audio) -> int:
+        """Fill a block with finite samples and return how many frames came; fewer only at the end."""
         ...  # pragma: no cover
 
 
@@ -46,7 +61,7 @@ class ArrayReader:
 class _Feed:
     """A track's reader placed in song time, never read beyond the song's end."""
 
-    def __init__(self, track: TrackSpec, reader: BlockReader, length_frames: int | None) -> None:
+    def __init__(self, track: TrackSpec, reader: BlockReader | DirectReader, length_frames: int | None) -> None:
         self._track = track
         self._reader = reader
         self._clock = 0
@@ -59,25 +74,40 @@ class _Feed:
         """Song time at which the recording ends, as far as it has been read."""
         return self._track.start_frame + self._read_frames
 
-    def block(self, frames: int) -> Audio:
-        """Return the next frames of song time, silence before the start and after the end."""
-        block = np.zeros((self._track.channels, frames))
+    def fill(self, block: Audio) -> None:
+        """Write the next frames of song time, silence before the start and after the end."""
+        frames = block.shape[1]
         filled = min(max(self._track.start_frame - self._clock, 0), frames)
+        block[:, :filled] = 0.0
         self._clock += frames
         while filled < frames and not self.ended:
             wanted = frames - filled if self._room is None else min(frames - filled, self._room - self._read_frames)
-            got = self._reader.read(wanted)
-            if got.ndim != 2 or got.shape[0] != self._track.channels or got.shape[1] > wanted:
-                shape = f"[{self._track.channels}, at most {wanted}]"
-                raise AudioError(f"track {self._track.id}: its reader must give the shape {shape}, got {got.shape}")
-            block[:, filled : filled + got.shape[1]] = got
-            filled += got.shape[1]
-            self._read_frames += got.shape[1]
-            self.ended = got.shape[1] == 0 or self._read_frames == self._room
-        return block
+            got = self._read(block[:, filled : filled + wanted])
+            filled += got
+            self._read_frames += got
+            self.ended = got == 0 or self._read_frames == self._room
+        block[:, filled:] = 0.0
+
+    def skip(self, frames: int) -> None:
+        """Read on without keeping anything: the track counts for the song's length and is not heard."""
+        self.fill(np.empty((self._track.channels, frames)))
+
+    def _read(self, part: Audio) -> int:
+        wanted = part.shape[1]
+        if isinstance(self._reader, DirectReader):
+            return self._reader.read_into(part)
+        got = self._reader.read(wanted)
+        if got.ndim != 2 or got.shape[0] != self._track.channels or got.shape[1] > wanted:
+            shape = f"[{self._track.channels}, at most {wanted}]"
+            raise AudioError(f"track {self._track.id}: its reader must give the shape {shape}, got {got.shape}")
+        part[:, : got.shape[1]] = got
+        for row in part:
+            if magnitude(row[: got.shape[1]]) == np.inf:
+                raise AudioError(f"track {self._track.id}: samples are not finite everywhere")
+        return int(got.shape[1])
 
 
-def _feeds(spec: MixSpec, readers: Mapping[str, BlockReader]) -> dict[str, _Feed]:
+def _feeds(spec: MixSpec, readers: Mapping[str, BlockReader | DirectReader]) -> dict[str, _Feed]:
     feeds = {}
     for track in spec.tracks:
         if track.mute:
@@ -88,19 +118,75 @@ def _feeds(spec: MixSpec, readers: Mapping[str, BlockReader]) -> dict[str, _Feed
     return feeds
 
 
+class _Transport:
+    """Reads and runs the tracks of each block, in threads while the block before is finished.
+
+    Every piece of work touches its own tracks, so nothing depends on the threads' timing.
+    """
+
+    def __init__(self, graph: MixGraph, feeds: dict[str, _Feed], pool: ThreadPoolExecutor | None) -> None:
+        self._graph = graph
+        self._feeds = feeds
+        self._pool = pool
+        heard = graph.track_channels
+        self._unheard = {name: feed for name, feed in feeds.items() if name not in heard}
+
+    def start(self, frames: int) -> tuple[BlockLines, list[Future[None]]]:
+        """Begin a block; without threads it is done when this returns."""
+        block = self._graph.lines(frames)
+        pieces = self._graph.front_work(block)
+        early = {name for names, _ in pieces for name in names}
+        pieces += [([name], _nothing) for name in block.inputs if name not in early]
+        jobs = [self._job(block, names, work) for names, work in pieces]
+        jobs += [self._skip(feed, frames) for feed in self._unheard.values()]
+        if self._pool is None:
+            for job in jobs:
+                job()
+            return block, []
+        return block, [self._pool.submit(job) for job in jobs]
+
+    def _job(self, block: BlockLines, names: list[str], work: Callable[[], None]) -> Callable[[], None]:
+        def job() -> None:
+            for name in names:
+                self._feeds[name].fill(block.inputs[name])
+            work()
+
+        return job
+
+    @staticmethod
+    def _skip(feed: _Feed, frames: int) -> Callable[[], None]:
+        return lambda: feed.skip(frames)
+
+    def song_end(self) -> tuple[bool, int]:
+        """Return whether every recording has ended, and where the last one did, as far as they have been read."""
+        ended = all(feed.ended for feed in self._feeds.values())
+        return ended, max((feed.end_frame for feed in self._feeds.values()), default=0)
+
+
+def _nothing() -> None:
+    """Do nothing more than reading: the track runs later."""
+
+
 def render(
-    graph: MixGraph, readers: Mapping[str, BlockReader], *, block_frames: int = BLOCK_FRAMES
-) -> Iterator[MixBlock]:
+    graph: MixGraph,
+    readers: Mapping[str, BlockReader | DirectReader],
+    *,
+    block_frames: int = BLOCK_FRAMES,
+    threads: int = 1,
+) -> Generator[MixBlock, None, None]:
     """Render a mix from its first frame to the end of its tail.
 
     Parameters
     ----------
     graph : MixGraph
         A fresh or reset graph.
-    readers : mapping of str to BlockReader
+    readers : mapping of str to BlockReader or DirectReader
         One per track that is not muted, at the mix's sample rate.
     block_frames : int
         How much is read at a time; it cannot be seen in the samples.
+    threads : int
+        With more than one, tracks are read and run in so many threads while buses and the caller work on the block
+        before; it cannot be seen in the samples either.
 
     Yields
     ------
@@ -115,26 +201,42 @@ def render(
     AudioError
         A reader gives samples of the wrong shape, or not finite.
     """
+    feeds = _feeds(graph.spec, readers)
+    pool: AbstractContextManager[ThreadPoolExecutor | None] = nullcontext()
+    if threads > 1:
+        pool = ThreadPoolExecutor(min(threads, THREADS_MAX), thread_name_prefix="strips")
+    with pool as executor:
+        yield from _blocks(graph, _Transport(graph, feeds, executor), block_frames)
+
+
+def _blocks(graph: MixGraph, transport: _Transport, block_frames: int) -> Iterator[MixBlock]:
     spec = graph.spec
-    feeds = _feeds(spec, readers)
     declared = spec.tail_s is not None
     tail_frames = min(graph.tail_frames, round(TAIL_MAX_S * spec.sample_rate))
     if spec.tail_s is not None:
         tail_frames = round(spec.tail_s * spec.sample_rate)
     cutter = TailCutter()
+    lines, jobs = transport.start(block_frames)
     while True:
-        block = graph.process({name: feed.block(block_frames) for name, feed in feeds.items()}, block_frames)
-        ended = all(feed.ended for feed in feeds.values())
-        song_end = spec.length_frames or max((feed.end_frame for feed in feeds.values()), default=0)
+        for job in jobs:
+            job.result()
+        ended, last = transport.song_end()
+        song_end = spec.length_frames or last
+        start = lines.start_frame - graph.latency_frames
         if not ended:
-            song_end = max(song_end, block.start_frame + block_frames)
+            song_end = max(song_end, start + block_frames)
         stop = song_end + tail_frames
+        done = ended and start + block_frames >= stop
+        present = lines
+        if not done:
+            lines, jobs = transport.start(block_frames)
+        block = graph.finish(present)
         song = cut(block, 0, stop if declared else song_end)
         if song is not None:
             yield song
         tail = None if declared else cut(block, song_end, stop)
         if tail is not None:
             yield from cutter.audible(tail, song_end)
-        if ended and block.start_frame + block_frames >= stop:
+        if done:
             yield from cutter.finish()
             return

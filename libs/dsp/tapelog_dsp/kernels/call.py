@@ -16,6 +16,7 @@ from tapelog_dsp.kernels.loader import open_library
 Float64s = npt.NDArray[np.float64]
 Float32s = npt.NDArray[np.float32]
 Int64s = npt.NDArray[np.int64]
+UInt64s = npt.NDArray[np.uint64]
 
 _POINTER: Final = ctypes.c_void_p
 _LONG: Final = ctypes.c_int64

@@ -1,8 +1,11 @@
 """Doors to ``mix.c``: curves, faders, sums."""
 
+from collections.abc import Sequence
+from dataclasses import dataclass
+
 import numpy as np
 
-from tapelog_dsp.kernels.call import Float64s, address, function
+from tapelog_dsp.kernels.call import Float32s, Float64s, Int64s, address, function
 
 
 def log2_array(values: Float64s) -> Float64s:
@@ -19,17 +22,53 @@ def exp2_array(exponents: Float64s) -> Float64s:
     return result
 
 
-def fade(samples: Float64s, gain: float | Float64s, side: float, out: Float64s) -> None:
-    """Write float32(samples * gain * side) of one channel into ``out``."""
+@dataclass(frozen=True, slots=True)
+class CurvePoints:
+    """An automation as the kernels read it; one entry per point in each array.
+
+    Parameters
+    ----------
+    frame : ndarray
+        Song time of the point.
+    value : ndarray
+        The value there.
+    rise, span : ndarray
+        How far the value goes until the next point, and in how many frames.
+    shape : ndarray
+        How it goes: 0 straight, 1 not at all until the next point, 2 smooth, 3 early, 4 late.
+    """
+
+    frame: Int64s
+    value: Float64s
+    rise: Float64s
+    span: Float64s
+    shape: Int64s
+
+    def addresses(self) -> tuple[int, ...]:
+        """Return where the arrays stand and how long they are, in the kernels' order."""
+        arrays = (self.frame, self.value, self.rise, self.span, self.shape)
+        return (*(address(array) for array in arrays), self.frame.size)
+
+
+def curve(points: CurvePoints, start_frame: int, frames: int, *, decibels: bool) -> Float64s:
+    """Return the automation's value for every frame, as linear gains when it is in decibels."""
+    result = np.empty(frames)
+    function("tl_curve", "ppppplllpl")(*points.addresses(), start_frame, decibels, address(result), frames)
+    return result
+
+
+def fade(samples: Float64s, gain: float | Float64s, side: float, out: Float32s) -> None:
+    """Write float32(samples * gain * side) of one channel into ``out``, without negative zeros."""
     if isinstance(gain, float):
         function("tl_fade_fixed", "pddpl")(address(samples), gain, side, address(out), samples.size)
     else:
         function("tl_fade", "ppdpl")(address(samples), address(gain), side, address(out), samples.size)
 
 
-def accumulate(samples: Float64s, gain: float, total: Float64s) -> None:
-    """Add samples * gain to the total, in place."""
-    function("tl_accumulate", "pdpl")(address(samples), gain, address(total), samples.size)
+def weighted_sum(sources: Sequence[Float32s], gains: Float64s, out: Float64s) -> None:
+    """Write the sum of sources times gains into ``out``, added in their order from zero on."""
+    places = np.array([address(source) for source in sources], dtype=np.uint64)
+    function("tl_sum", "pplpl")(address(places), address(gains), len(sources), address(out), out.size)
 
 
 def apply_curve(samples: Float64s, gains: Float64s) -> Float64s:
@@ -37,3 +76,8 @@ def apply_curve(samples: Float64s, gains: Float64s) -> Float64s:
     result = np.empty_like(samples)
     function("tl_apply_curve", "pppll")(address(samples), address(gains), address(result), *samples.shape)
     return result
+
+
+def magnitude(samples: Float64s) -> float:
+    """Return the largest magnitude, infinity where any sample is not finite."""
+    return float(function("tl_magnitude", "pl", "d")(address(samples), samples.size))

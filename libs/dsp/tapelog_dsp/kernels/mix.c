@@ -1,5 +1,8 @@
 /* The console's own arithmetic: curves, faders, pan, sums, and the rounding to float32 between nodes. */
+#include "curves.h"
 #include "tapelog_kernels.h"
+
+enum { SPAN = 512 };
 
 TL_EXPORT void tl_log2_array(const double *x, double *y, int64_t frames) {
     for (int64_t n = 0; n < frames; n++) y[n] = tl_log2(x[n]);
@@ -9,20 +12,38 @@ TL_EXPORT void tl_exp2_array(const double *x, double *y, int64_t frames) {
     for (int64_t n = 0; n < frames; n++) y[n] = tl_exp2(x[n]);
 }
 
-/* y = float32(x * gain[n] * side), one channel. */
-TL_EXPORT void tl_fade(const double *restrict x, const double *restrict gain, double side, double *restrict y,
+/* The values of an automation from frame `start` on; `decibels` turns them into linear gains. */
+TL_EXPORT void tl_curve(const int64_t *frame, const double *value, const double *rise, const double *span,
+                        const int64_t *shape, int64_t count, int64_t start, int64_t decibels, double *out,
+                        int64_t frames) {
+    const Curve curve = {frame, value, rise, span, shape, count};
+    curve_fill(&curve, start, frames, out);
+    if (decibels) curve_to_gains(out, frames);
+}
+
+/* y = float32(x * gain[n] * side), one channel; adding 0 leaves no negative zero. */
+TL_EXPORT void tl_fade(const double *restrict x, const double *restrict gain, double side, float *restrict y,
                        int64_t frames) {
-    for (int64_t n = 0; n < frames; n++) y[n] = (double)(float)(x[n] * gain[n] * side);
+    for (int64_t n = 0; n < frames; n++) y[n] = (float)(x[n] * gain[n] * side) + 0.0f;
 }
 
 /* The same for a fader that does not move. */
-TL_EXPORT void tl_fade_fixed(const double *restrict x, double gain, double side, double *restrict y, int64_t frames) {
-    for (int64_t n = 0; n < frames; n++) y[n] = (double)(float)(x[n] * gain * side);
+TL_EXPORT void tl_fade_fixed(const double *restrict x, double gain, double side, float *restrict y, int64_t frames) {
+    for (int64_t n = 0; n < frames; n++) y[n] = (float)(x[n] * gain * side) + 0.0f;
 }
 
-/* sum += x * gain; the caller calls in a fixed order, so the sum has one value. */
-TL_EXPORT void tl_accumulate(const double *restrict x, double gain, double *restrict sum, int64_t frames) {
-    for (int64_t n = 0; n < frames; n++) sum[n] += x[n] * gain;
+/* sum [frames] = source 0 * gain 0 + source 1 * gain 1 + ... in that order, from 0 on, whatever the vector width. */
+TL_EXPORT void tl_sum(const uint64_t *sources, const double *gains, int64_t count, double *sum, int64_t frames) {
+    for (int64_t at = 0; at < frames; at += SPAN) {
+        const int64_t size = frames - at < SPAN ? frames - at : SPAN;
+        double *restrict part = sum + at;
+        for (int64_t n = 0; n < size; n++) part[n] = 0.0;
+        for (int64_t k = 0; k < count; k++) {
+            const float *restrict x = (const float *)(uintptr_t)sources[k] + at;
+            const double gain = gains[k];
+            for (int64_t n = 0; n < size; n++) part[n] += (double)x[n] * gain;
+        }
+    }
 }
 
 /* y[c] = x[c] * gain[n] for every channel: what the dynamics processors do with their curve. */
@@ -30,4 +51,17 @@ TL_EXPORT void tl_apply_curve(const double *restrict x, const double *restrict g
                               int64_t channels, int64_t frames) {
     for (int64_t c = 0; c < channels; c++)
         for (int64_t n = 0; n < frames; n++) y[c * frames + n] = x[c * frames + n] * gain[n];
+}
+
+/* The largest magnitude, and infinity where a sample is not finite. */
+TL_EXPORT double tl_magnitude(const double *x, int64_t count) {
+    double most = 0.0;
+    uint64_t worst = 0;
+    for (int64_t n = 0; n < count; n++) {
+        const double size = tl_abs(x[n]);
+        const uint64_t bits = tl_bits(size);
+        most = size > most ? size : most;
+        worst = bits > worst ? bits : worst;
+    }
+    return worst >= 0x7ff0000000000000ull ? tl_from_bits(0x7ff0000000000000ull) : most;
 }

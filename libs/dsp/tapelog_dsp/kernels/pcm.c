@@ -48,3 +48,44 @@ TL_EXPORT int64_t tl_dither(const double *x, double scale, uint64_t key_0, uint6
     }
     return clipped;
 }
+
+/* Interleaved little-endian integers of `bytes` bytes (2, 3 or 4) to planar floats: y + channel * stride receives one
+ * channel, full scale 1. */
+TL_EXPORT void tl_unpack(const uint8_t *restrict raw, int64_t bytes, int64_t channels, double *restrict y,
+                         int64_t stride, int64_t frames) {
+    const double scale = 1.0 / 2147483648.0;
+    for (int64_t c = 0; c < channels; c++) {
+        const uint8_t *from = raw + c * bytes;
+        const int64_t step = bytes * channels;
+        double *restrict to = y + c * stride;
+        if (bytes == 3)
+            for (int64_t n = 0; n < frames; n++, from += step) {
+                const uint32_t word = (uint32_t)from[0] << 8 | (uint32_t)from[1] << 16 | (uint32_t)from[2] << 24;
+                to[n] = (double)(int32_t)word * scale;
+            }
+        else if (bytes == 2)
+            for (int64_t n = 0; n < frames; n++, from += step) {
+                const uint32_t word = (uint32_t)from[0] << 16 | (uint32_t)from[1] << 24;
+                to[n] = (double)(int32_t)word * scale;
+            }
+        else
+            for (int64_t n = 0; n < frames; n++, from += step) {
+                const uint32_t word = (uint32_t)from[0] | (uint32_t)from[1] << 8 | (uint32_t)from[2] << 16 |
+                                      (uint32_t)from[3] << 24;
+                to[n] = (double)(int32_t)word * scale;
+            }
+    }
+}
+
+/* The other way: planar whole numbers [channels, frames] to interleaved little-endian bytes. */
+TL_EXPORT void tl_pack(const int32_t *restrict pcm, int64_t bytes, int64_t channels, uint8_t *restrict raw,
+                       int64_t frames) {
+    for (int64_t c = 0; c < channels; c++) {
+        const int32_t *from = pcm + c * frames;
+        uint8_t *to = raw + c * bytes;
+        for (int64_t n = 0; n < frames; n++, to += bytes * channels) {
+            const uint32_t word = (uint32_t)from[n];
+            for (int64_t b = 0; b < bytes; b++) to[b] = (uint8_t)(word >> (8 * b));
+        }
+    }
+}

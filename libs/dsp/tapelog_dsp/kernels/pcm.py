@@ -26,3 +26,34 @@ def dither(samples: Float64s, scale: float, key: tuple[int, int], start_frame: i
         address(samples), scale, *key, start_frame, address(pcm), address(real), samples.size
     )
     return pcm, real, clipped
+
+
+def unpack(raw: bytes | bytearray | memoryview, sample_bytes: int, block: Float64s) -> None:
+    """Write interleaved little-endian integers into planar samples, full scale 1.
+
+    Parameters
+    ----------
+    raw : bytes-like
+        ``channels * frames`` samples.
+    sample_bytes : int
+        2, 3 or 4 bytes to a sample.
+    block : ndarray [shape=(channels, frames)]
+        Where they go; a part of a longer block may be given.
+    """
+    channels, frames = block.shape
+    source = np.frombuffer(raw, dtype=np.uint8)
+    if source.size != channels * frames * sample_bytes or (frames and block.strides[1] != block.itemsize):
+        raise ValueError(f"{source.size} bytes do not fill {block.shape} samples of {sample_bytes} bytes")
+    if not frames:
+        return
+    function("tl_unpack", "pllpll")(
+        source.ctypes.data, sample_bytes, channels, block.ctypes.data, block.strides[0] // block.itemsize, frames
+    )
+
+
+def pack(values: npt.NDArray[np.int32], sample_bytes: int) -> npt.NDArray[np.uint8]:
+    """Return whole numbers ``[channels, frames]`` as interleaved little-endian bytes of 2, 3 or 4 to a sample."""
+    channels, frames = values.shape
+    raw = np.empty(channels * frames * sample_bytes, dtype=np.uint8)
+    function("tl_pack", "pllpl")(address(np.ascontiguousarray(values)), sample_bytes, channels, address(raw), frames)
+    return raw

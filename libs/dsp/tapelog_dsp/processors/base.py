@@ -2,9 +2,47 @@
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Protocol
 
 from tapelog_dsp.audio import Audio
+from tapelog_dsp.errors import ParameterError
+from tapelog_dsp.kernels.call import Float64s
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class LaneStage:
+    """A running processor as one stage of a channel strip that runs beside others (`tapelog_dsp.kernels.lanes`).
+
+    Parameters
+    ----------
+    kind : int
+        ``SECTIONS``, ``COMPRESS`` or ``SCALE``.
+    numbers : ndarray
+        What the stage needs: sections ``[sections, 5]``, a compressor's eight settings, one gain.
+    state : ndarray
+        The processor's own memory, which the lanes write back into: ``[channels, sections, 2]``, five numbers, nothing.
+    """
+
+    kind: int
+    numbers: Float64s
+    state: Float64s
+
+
+@dataclass(frozen=True, slots=True)
+class Key:
+    """What a processor listens to instead of its own input.
+
+    Parameters
+    ----------
+    source : str
+        Id of another track or bus of the mix.
+    pre_fader : bool
+        Whether it is heard before that strip's fader; then a strip whose fader is down still keys.
+    """
+
+    source: str
+    pre_fader: bool = False
 
 
 class Processor(ABC):
@@ -38,9 +76,43 @@ class Processor(ABC):
             A new array, or the same one when nothing had to be done.
         """
 
+    def process_keyed(self, samples: Audio, key: Audio, start_frame: int) -> Audio:
+        """Process one block while listening to another signal of the same length; without a detector it is not heard.
+
+        Parameters
+        ----------
+        samples : ndarray [shape=(channels, frames)]
+            As for `process`.
+        key : ndarray [shape=(2, frames)]
+            What the detector hears, in time with the samples.
+        start_frame : int
+            As for `process`.
+        """
+        del key
+        return self.process(samples, start_frame)
+
+    def move(self, name: str, start: float, end: float) -> None:
+        """Let a setting go from one value to another over the next block; called between blocks only.
+
+        Raises
+        ------
+        ParameterError
+            This processor has no such setting that can move.
+        """
+        raise ParameterError(
+            f"{type(self).__name__}.{name}", f"{start:g} to {end:g}", "a setting that can move in time"
+        )
+
     @abstractmethod
     def reset(self) -> None:
         """Forget the past, as if no sample had been processed."""
+
+    def lane_stages(self) -> tuple[LaneStage, ...] | None:
+        """Return what this processor does as stages that can run in lanes, or None where it cannot."""
+        return None
+
+    def lanes_ran(self, frames: int) -> None:  # noqa: B027  # most processors count nothing
+        """Take note that so many frames were processed in lanes, the state written back."""
 
     def telemetry(self) -> Mapping[str, float]:
         """Return what happened so far in plain figures, for example the largest gain reduction; empty when nothing."""

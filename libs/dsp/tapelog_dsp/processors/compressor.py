@@ -16,8 +16,9 @@ from tapelog_dsp.checks import below_nyquist, in_range
 from tapelog_dsp.design.butterworth import butterworth
 from tapelog_dsp.kernels.console import apply_curve
 from tapelog_dsp.kernels.dynamics import COMPRESSOR_STATE, CompressorSettings, compress
+from tapelog_dsp.kernels.lanes import COMPRESS
 from tapelog_dsp.kernels.recursion import sos, sos_state
-from tapelog_dsp.processors.base import Processor
+from tapelog_dsp.processors.base import LaneStage, Processor
 from tapelog_dsp.processors.delayline import DelayLine
 
 LOOKAHEAD_MAX_MS: Final = 20.0
@@ -114,6 +115,14 @@ class _RunningCompressor(Processor):
         gains = compress(self._settings, self._state, key)
         self._frames += samples.shape[1]
         return apply_curve(self._delay.process(samples), gains)
+
+    def lane_stages(self) -> tuple[LaneStage, ...] | None:
+        if self._key_filter is not None or self.latency_frames:
+            return None
+        return (LaneStage(COMPRESS, self._settings, self._state),)
+
+    def lanes_ran(self, frames: int) -> None:
+        self._frames += frames
 
     def reset(self) -> None:
         self._state[:] = 0.0

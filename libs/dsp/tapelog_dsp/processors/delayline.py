@@ -1,8 +1,9 @@
 """A whole-sample delay, used to even out latencies."""
 
-import numpy as np
+from typing import Any
 
-from tapelog_dsp.audio import Audio
+import numpy as np
+import numpy.typing as npt
 
 
 class DelayLine:
@@ -17,14 +18,14 @@ class DelayLine:
     """
 
     def __init__(self, channels: int, frames: int) -> None:
-        self._kept: Audio = np.zeros((channels, frames))
+        self._kept: npt.NDArray[Any] = np.zeros((channels, frames))
 
-    def process(self, samples: Audio) -> Audio:
+    def process(self, samples: npt.NDArray[Any]) -> npt.NDArray[Any]:
         """Return the block that entered ``frames`` earlier; silence comes first."""
         frames = self._kept.shape[1]
         if frames == 0:
             return samples
-        joined = np.concatenate((self._kept, samples), axis=1)
+        joined = np.concatenate((self._kept.astype(samples.dtype, copy=False), samples), axis=1)
         self._kept = joined[:, samples.shape[1] :].copy()
         return np.ascontiguousarray(joined[:, : samples.shape[1]])
 

@@ -12,8 +12,9 @@ from tapelog_dsp.design.matched import bell, high_shelf, low_shelf
 from tapelog_dsp.design.response import ringing_frames
 from tapelog_dsp.errors import ParameterError
 from tapelog_dsp.kernels.call import Float64s
+from tapelog_dsp.kernels.lanes import SECTIONS
 from tapelog_dsp.kernels.recursion import sos, sos_state
-from tapelog_dsp.processors.base import Processor
+from tapelog_dsp.processors.base import LaneStage, Processor
 
 FREQUENCY_MIN_HZ: Final = 10.0
 FREQUENCY_MAX_HZ: Final = 40_000.0
@@ -218,6 +219,10 @@ class SectionFilter(Processor):
         """Filter one block."""
         del start_frame
         return sos(self._sections, self._state, samples) if len(self._sections) else samples
+
+    def lane_stages(self) -> tuple[LaneStage, ...]:
+        """Return the cascade, or nothing where it changes nothing."""
+        return (LaneStage(SECTIONS, self._sections, self._state),) if len(self._sections) else ()
 
     def reset(self) -> None:
         """Empty the sections' memory."""

@@ -7,7 +7,8 @@ import numpy as np
 from tapelog_dsp.audio import Audio
 from tapelog_dsp.checks import in_range
 from tapelog_dsp.errors import ParameterError
-from tapelog_dsp.processors.base import Processor
+from tapelog_dsp.kernels.lanes import SCALE
+from tapelog_dsp.processors.base import LaneStage, Processor
 from tapelog_dsp.units import SILENCE_DB, db_to_gain
 
 
@@ -72,6 +73,10 @@ class _Scale(Processor):
     def process(self, samples: Audio, start_frame: int) -> Audio:
         del start_frame
         return samples if self._gain == 1.0 else samples * self._gain
+
+    def lane_stages(self) -> tuple[LaneStage, ...]:
+        """Return the gain, or nothing where it changes nothing."""
+        return () if self._gain == 1.0 else (LaneStage(SCALE, np.array([self._gain]), np.empty(0)),)
 
     def reset(self) -> None:
         """Nothing is remembered."""

@@ -1,9 +1,14 @@
 """Twins of ``mix.c``."""
 
+from collections.abc import Sequence
+
 import numpy as np
 
-from tapelog_dsp.kernels.call import Float64s
-from tapelog_dsp.units import EXP2_COEFFICIENTS
+from tapelog_dsp.kernels.call import Float32s, Float64s
+from tapelog_dsp.kernels.console import CurvePoints
+from tapelog_dsp.units import EXP2_COEFFICIENTS, LOG2_10_OVER_20, SILENCE_DB
+
+HOLD, SMOOTH, EARLY, LATE = 1, 2, 3, 4
 
 _MANTISSA = np.uint64(0x000FFFFFFFFFFFFF)
 _ONE = np.uint64(0x3FF0000000000000)
@@ -39,16 +44,43 @@ def exp2_array(exponents: Float64s) -> Float64s:
     return power * scale
 
 
-def fade(samples: Float64s, gain: float | Float64s, side: float, out: Float64s) -> None:
-    """Write float32(samples * gain * side) into ``out``."""
-    out[:] = (samples * gain * side).astype(np.float32)
+def curve(points: CurvePoints, start_frame: int, frames: int, *, decibels: bool) -> Float64s:
+    """Return the automation's value for every frame, one frame after another."""
+    result = np.empty(frames)
+    for n in range(frames):
+        now = start_frame + n
+        index = int(np.searchsorted(points.frame, now, side="right")) - 1
+        result[n] = points.value[max(index, 0)]
+        shape = HOLD if index < 0 or index + 1 == points.frame.size else int(points.shape[index])
+        if shape == HOLD:
+            continue
+        t = float(now - int(points.frame[index])) / float(points.span[index])
+        way = {SMOOTH: t * t * (3.0 - 2.0 * t), EARLY: t * (2.0 - t), LATE: t * t}.get(shape, t)
+        result[n] += points.rise[index] * way
+    if not decibels:
+        return result
+    gains = exp2_array(result * LOG2_10_OVER_20)
+    gains[result <= SILENCE_DB] = 0.0
+    return gains
 
 
-def accumulate(samples: Float64s, gain: float, total: Float64s) -> None:
-    """Add samples * gain to the total, in place."""
-    total += samples * gain
+def fade(samples: Float64s, gain: float | Float64s, side: float, out: Float32s) -> None:
+    """Write float32(samples * gain * side) into ``out``, without negative zeros."""
+    out[:] = (samples * gain * side).astype(np.float32) + np.float32(0.0)
+
+
+def weighted_sum(sources: Sequence[Float32s], gains: Float64s, out: Float64s) -> None:
+    """Write the sum of sources times gains into ``out``."""
+    out[:] = 0.0
+    for source, gain in zip(sources, gains, strict=True):
+        out += source.astype(np.float64) * gain
 
 
 def apply_curve(samples: Float64s, gains: Float64s) -> Float64s:
     """Return each channel times one gain per frame."""
     return samples * gains
+
+
+def magnitude(samples: Float64s) -> float:
+    """Return the largest magnitude, infinity where any sample is not finite."""
+    return float(np.abs(samples).max(initial=0.0)) if np.isfinite(samples).all() else np.inf

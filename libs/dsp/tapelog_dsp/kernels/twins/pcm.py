@@ -15,3 +15,16 @@ def dither(samples: Float64s, scale: float, key: tuple[int, int], start_frame: i
     whole = np.floor(samples * scale + (high - low) / 4294967296.0 + 0.5)
     kept = np.clip(whole, -scale, scale - 1.0)
     return kept.astype(np.int32), kept * (1.0 / scale), int(np.count_nonzero(kept != whole))
+
+
+def unpack(raw: bytes, sample_bytes: int, block: Float64s) -> None:
+    """Write interleaved little-endian integers into planar samples."""
+    channels = block.shape[0]
+    for at in range(len(raw) // sample_bytes):
+        word = int.from_bytes(raw[at * sample_bytes : (at + 1) * sample_bytes], "little", signed=True)
+        block[at % channels, at // channels] = word / 2.0 ** (8 * sample_bytes - 1)
+
+
+def pack(values: Int32s, sample_bytes: int) -> bytes:
+    """Return whole numbers as interleaved little-endian bytes."""
+    return b"".join(int(value).to_bytes(sample_bytes, "little", signed=True) for value in values.T.ravel())

@@ -1,0 +1,44 @@
+"""One running way between strips: latency evened out, the level of a send with its automation."""
+
+import numpy as np
+
+from tapelog_dsp.automation import Fader
+from tapelog_dsp.graph.plan import Edge
+from tapelog_dsp.kernels.call import Float32s
+from tapelog_dsp.processors.delayline import DelayLine
+from tapelog_dsp.units import db_to_gain
+
+
+class Way:
+    """A way in motion.
+
+    Parameters
+    ----------
+    edge : Edge
+        What it is.
+    delay_frames : int
+        How long it holds the signal back, so that all ways into the target arrive together.
+    arrival_frames : int
+        How late the signal is when it arrives, for the automation's sense of song time.
+    sample_rate : int
+        In Hz.
+    """
+
+    def __init__(self, edge: Edge, delay_frames: int, arrival_frames: int, sample_rate: int) -> None:
+        self.edge = edge
+        self.delay = DelayLine(2, delay_frames)
+        self._arrival = arrival_frames
+        self._level = Fader(edge.gain_db, [edge.gain_automation], sample_rate) if edge.gain_automation else None
+        self.gain = 1.0 if self._level else db_to_gain(edge.gain_db)
+
+    def __repr__(self) -> str:
+        return f"Way({self.edge.source} -> {self.edge.target})"
+
+    def process(self, signal: Float32s, start_frame: int) -> Float32s:
+        """Return the block as it arrives, but for the fixed `gain`, which the sum applies."""
+        arrived: Float32s = self.delay.process(signal)
+        if self._level is None:
+            return arrived
+        gains = self._level.gains(start_frame - self._arrival, signal.shape[1])
+        moved: Float32s = (arrived * gains).astype(np.float32)
+        return moved

@@ -1,0 +1,296 @@
+/* Many channel strips at once: eight tracks side by side in one vector, so that recursions which are serial in time run
+ * on eight tracks per step. Lane by lane the operations and their order are those of filters.c, dynamics.c and mix.c,
+ * so a track has the same bits alone, in any group and in any place of it.
+ *
+ * The strips of a group have the same chain: stages of sections, compressors and gains. Shorter cascades are filled up
+ * with sections that change nothing (1 0 0 0 0): they can at most turn -0 into +0, and the fader does that anyway.
+ */
+#include "curves.h"
+#include "tapelog_kernels.h"
+
+typedef double v8d __attribute__((ext_vector_type(8)));
+typedef double v8d_any __attribute__((ext_vector_type(8), aligned(8)));
+typedef int64_t v8l __attribute__((ext_vector_type(8)));
+typedef uint64_t v8u __attribute__((ext_vector_type(8)));
+
+enum { LANES = 8, SPAN = 128, COEFFICIENTS = 5, FUSED = 6 };
+enum { STAGE_SECTIONS, STAGE_COMPRESS, STAGE_SCALE };
+enum { THRESHOLD_DB, KNEE_DB, SLOPE, ATTACK, RELEASE, MAKEUP_DB, MIX, POWER, COMPRESSOR_NUMBERS };
+enum { HELD_DB, SMOOTH_DB, MEAN_SQUARE, REDUCTION_MAX_DB, REDUCTION_SUM_DB, COMPRESSOR_STATE };
+enum { CURVE_FRAME, CURVE_VALUE, CURVE_RISE, CURVE_SPAN, CURVE_SHAPE, CURVE_COUNT, CURVE_FIELDS };
+
+TL_INLINE v8d load8(const double *from) { return *(const v8d_any *)from; }
+TL_INLINE void store8(double *to, v8d x) { *(v8d_any *)to = x; }
+TL_INLINE v8d all8(double x) { return (v8d)(x); }
+TL_INLINE v8d max8(v8d a, v8d b) { return a > b ? a : b; }
+TL_INLINE v8d min8(v8d a, v8d b) { return a < b ? a : b; }
+TL_INLINE v8d abs8(v8d x) { return __builtin_elementwise_abs(x); }
+
+TL_INLINE v8u bits8(v8d x) {
+    v8u bits;
+    __builtin_memcpy(&bits, &x, sizeof bits);
+    return bits;
+}
+
+TL_INLINE v8d from_bits8(v8u bits) {
+    v8d x;
+    __builtin_memcpy(&x, &bits, sizeof x);
+    return x;
+}
+
+/* tl_log2, lane by lane. */
+TL_INLINE v8d log2_8(v8d x) {
+    const v8u bits = bits8(x);
+    const v8d raw = from_bits8((bits >> 52) | (v8u)(0x4330000000000000ull)) - all8(4503599627370496.0);
+    v8d mantissa = from_bits8((bits & (v8u)(0x000fffffffffffffull)) | (v8u)(0x3ff0000000000000ull));
+    const v8l high = mantissa > all8(1.4142135623730951);
+    const v8d exponent = raw - (high ? all8(1022.0) : all8(1023.0));
+    mantissa = high ? mantissa * 0.5 : mantissa;
+    const v8d t = (mantissa - 1.0) / (mantissa + 1.0);
+    const v8d s = t * t;
+    v8d p = all8(1.0 / 19.0);
+    p = p * s + all8(1.0 / 17.0);
+    p = p * s + all8(1.0 / 15.0);
+    p = p * s + all8(1.0 / 13.0);
+    p = p * s + all8(1.0 / 11.0);
+    p = p * s + all8(1.0 / 9.0);
+    p = p * s + all8(1.0 / 7.0);
+    p = p * s + all8(1.0 / 5.0);
+    p = p * s + all8(1.0 / 3.0);
+    p = p * s + all8(1.0);
+    return exponent + all8(2.8853900817779268) * (t * p);
+}
+
+/* tl_exp2, lane by lane. */
+TL_INLINE v8d exp2_8(v8d x) {
+    x = min8(max8(x, all8(-1000.0)), all8(1000.0));
+    const v8d magic = all8(6755399441055744.0);
+    const v8d shifted = x + magic;
+    const v8d f = x - (shifted - magic);
+    v8d p = all8(1.3691488853904124e-12);
+    p = p * f + all8(2.5678435993488196e-11);
+    p = p * f + all8(4.44553827187081e-10);
+    p = p * f + all8(7.054911620801121e-09);
+    p = p * f + all8(1.0178086009239696e-07);
+    p = p * f + all8(1.3215486790144305e-06);
+    p = p * f + all8(1.5252733804059838e-05);
+    p = p * f + all8(0.00015403530393381606);
+    p = p * f + all8(0.0013333558146428441);
+    p = p * f + all8(0.009618129107628477);
+    p = p * f + all8(0.055504108664821576);
+    p = p * f + all8(0.2402265069591007);
+    p = p * f + all8(0.6931471805599453);
+    p = p * f + all8(1.0);
+    return p * from_bits8((bits8(shifted) + (v8u)(1023)) << 52);
+}
+
+/* Eight vectors of eight: rows become columns. */
+TL_INLINE void transpose8(v8d r[LANES]) {
+    v8d a[LANES], b[LANES];
+    for (int k = 0; k < LANES; k += 2) {
+        a[k] = __builtin_shufflevector(r[k], r[k + 1], 0, 8, 2, 10, 4, 12, 6, 14);
+        a[k + 1] = __builtin_shufflevector(r[k], r[k + 1], 1, 9, 3, 11, 5, 13, 7, 15);
+    }
+    for (int k = 0; k < LANES; k += 4)
+        for (int j = 0; j < 2; j++) {
+            b[k + j] = __builtin_shufflevector(a[k + j], a[k + j + 2], 0, 1, 8, 9, 4, 5, 12, 13);
+            b[k + j + 2] = __builtin_shufflevector(a[k + j], a[k + j + 2], 2, 3, 10, 11, 6, 7, 14, 15);
+        }
+    for (int j = 0; j < 4; j++) {
+        r[j] = __builtin_shufflevector(b[j], b[j + 4], 0, 1, 2, 3, 8, 9, 10, 11);
+        r[j + 4] = __builtin_shufflevector(b[j], b[j + 4], 4, 5, 6, 7, 12, 13, 14, 15);
+    }
+}
+
+/* Planar tracks to lanes; a track without samples is silent. */
+static void gather(const uint64_t *inputs, int64_t at, int64_t count, v8d *x) {
+    static const double SILENCE[LANES] = {0};
+    int64_t n = 0;
+    for (; n + LANES <= count; n += LANES) {
+        v8d rows[LANES];
+        for (int k = 0; k < LANES; k++)
+            rows[k] = load8(inputs[k] ? (const double *)(uintptr_t)inputs[k] + at + n : SILENCE);
+        transpose8(rows);
+        for (int k = 0; k < LANES; k++) x[n + k] = rows[k];
+    }
+    for (; n < count; n++)
+        for (int k = 0; k < LANES; k++)
+            x[n][k] = inputs[k] ? ((const double *)(uintptr_t)inputs[k])[at + n] : 0.0;
+}
+
+/* Lanes to planar rows of SPAN. */
+static void scatter(const v8d *x, int64_t count, double rows[LANES][SPAN]) {
+    int64_t n = 0;
+    for (; n + LANES <= count; n += LANES) {
+        v8d block[LANES];
+        for (int k = 0; k < LANES; k++) block[k] = x[n + k];
+        transpose8(block);
+        for (int k = 0; k < LANES; k++) store8(rows[k] + n, block[k]);
+    }
+    for (; n < count; n++)
+        for (int k = 0; k < LANES; k++) rows[k][n] = x[n][k];
+}
+
+/* Transposed direct form II, grouped as in filters.c; `count` is a constant at every call. */
+TL_INLINE void lane_sections(const int count, const double *c, double *state, v8d *x, int64_t frames) {
+    v8d s1[FUSED], s2[FUSED];
+    for (int k = 0; k < count; k++) {
+        s1[k] = load8(state + 2 * LANES * k);
+        s2[k] = load8(state + 2 * LANES * k + LANES);
+    }
+    for (int64_t n = 0; n < frames; n++) {
+        v8d value = x[n];
+        for (int k = 0; k < count; k++) {
+            const double *b = c + COEFFICIENTS * LANES * k;
+            const v8d y = load8(b) * value + s1[k];
+            s1[k] = (load8(b + LANES) * value + s2[k]) - load8(b + 3 * LANES) * y;
+            s2[k] = load8(b + 2 * LANES) * value - load8(b + 4 * LANES) * y;
+            value = y;
+        }
+        x[n] = value;
+    }
+    for (int k = 0; k < count; k++) {
+        store8(state + 2 * LANES * k, s1[k]);
+        store8(state + 2 * LANES * k + LANES, s2[k]);
+    }
+}
+
+static void sections(int64_t total, const double *c, double *state, v8d *x, int64_t frames) {
+    for (int64_t first = 0; first < total; first += FUSED) {
+        const double *part = c + first * COEFFICIENTS * LANES;
+        double *memory = state + first * 2 * LANES;
+        switch (total - first) {
+            case 1: lane_sections(1, part, memory, x, frames); break;
+            case 2: lane_sections(2, part, memory, x, frames); break;
+            case 3: lane_sections(3, part, memory, x, frames); break;
+            case 4: lane_sections(4, part, memory, x, frames); break;
+            case 5: lane_sections(5, part, memory, x, frames); break;
+            default: lane_sections(6, part, memory, x, frames);
+        }
+    }
+}
+
+/* tl_compress on eight detectors, linked over the channels, and the gain applied. */
+static void compress(const double *numbers, double *state, v8d x[][SPAN], int64_t channels, int64_t frames) {
+    const double octave = 6.020599913279624;
+    const v8d threshold = load8(numbers + LANES * THRESHOLD_DB), knee = load8(numbers + LANES * KNEE_DB);
+    const v8d slope = load8(numbers + LANES * SLOPE), attack = load8(numbers + LANES * ATTACK);
+    const v8d release = load8(numbers + LANES * RELEASE), makeup = load8(numbers + LANES * MAKEUP_DB);
+    const v8d wet = load8(numbers + LANES * MIX), power = load8(numbers + LANES * POWER);
+    const v8d dry = all8(1.0) - wet, half_knee = all8(0.5) * knee;
+    const v8l squared = power > all8(0.0);
+    const v8d knee_scale = knee > all8(0.0) ? all8(0.5) / knee : all8(0.0);
+    const v8d log_scale = squared ? all8(0.5 * octave) : all8(octave);
+    const v8d floor = squared ? all8(1e-10 * 1e-10) : all8(1e-10);
+    v8d held = load8(state + LANES * HELD_DB), smooth = load8(state + LANES * SMOOTH_DB);
+    v8d mean = load8(state + LANES * MEAN_SQUARE);
+    v8d most = load8(state + LANES * REDUCTION_MAX_DB), sum = load8(state + LANES * REDUCTION_SUM_DB);
+    v8d level[SPAN];
+    int any_squared = 0;
+    for (int k = 0; k < LANES; k++) any_squared |= squared[k] != 0;
+
+    for (int64_t n = 0; n < frames; n++) level[n] = abs8(x[0][n]);
+    for (int64_t c = 1; c < channels; c++)
+        for (int64_t n = 0; n < frames; n++) level[n] = max8(level[n], abs8(x[c][n]));
+    if (any_squared)
+        for (int64_t n = 0; n < frames; n++) {
+            mean = squared ? mean + power * (level[n] * level[n] - mean) : mean;
+            level[n] = squared ? mean : level[n];
+        }
+    for (int64_t n = 0; n < frames; n++) {
+        const v8d over = log_scale * log2_8(max8(level[n], floor)) - threshold;
+        const v8d into = over + half_knee;
+        const v8d bent = into * into * knee_scale;
+        const v8d above = over > half_knee ? over : bent;
+        level[n] = into <= all8(0.0) ? all8(0.0) : above * slope;
+    }
+    for (int64_t n = 0; n < frames; n++) {
+        held = max8(level[n], held + release * (level[n] - held));
+        smooth += attack * (held - smooth);
+        level[n] = smooth;
+        most = max8(most, smooth);
+        sum += smooth;
+    }
+    for (int64_t n = 0; n < frames; n++) {
+        const v8d gain = exp2_8((makeup - level[n]) * all8(0.1660964047443681)) * wet + dry;
+        for (int64_t c = 0; c < channels; c++) x[c][n] = x[c][n] * gain;
+    }
+    store8(state + LANES * HELD_DB, held);
+    store8(state + LANES * SMOOTH_DB, smooth);
+    store8(state + LANES * MEAN_SQUARE, mean);
+    store8(state + LANES * REDUCTION_MAX_DB, most);
+    store8(state + LANES * REDUCTION_SUM_DB, sum);
+}
+
+TL_INLINE void place(const double *restrict x, const double *restrict gain, double side, float *restrict y,
+                     int64_t frames) {
+    for (int64_t n = 0; n < frames; n++) y[n] = (float)(x[n] * gain[n] * side) + 0.0f;
+}
+
+/* Fader, pan and rounding of one track: rows [channels][SPAN]; outputs: after the fader left, right, before it left,
+ * right, any of them absent. */
+static void fade_track(const uint64_t *curve_fields, const double *sides, const uint64_t *outputs, const double *left,
+                       const double *right, int64_t start, int64_t at, int64_t count) {
+    const Curve curve = {(const int64_t *)(uintptr_t)curve_fields[CURVE_FRAME],
+                         (const double *)(uintptr_t)curve_fields[CURVE_VALUE],
+                         (const double *)(uintptr_t)curve_fields[CURVE_RISE],
+                         (const double *)(uintptr_t)curve_fields[CURVE_SPAN],
+                         (const int64_t *)(uintptr_t)curve_fields[CURVE_SHAPE],
+                         (int64_t)curve_fields[CURVE_COUNT]};
+    double gains[SPAN];
+    if (outputs[0]) {
+        const double *ready = curve.count ? gains : curve.value + at;
+        if (curve.count && curve_still(&curve, start + at, count)) {
+            curve_fill(&curve, start + at, 1, gains);
+            curve_to_gains(gains, 1);
+            for (int64_t n = 1; n < count; n++) gains[n] = gains[0];
+        } else if (curve.count) {
+            curve_fill(&curve, start + at, count, gains);
+            curve_to_gains(gains, count);
+        }
+        place(left, ready, sides[0], (float *)(uintptr_t)outputs[0] + at, count);
+        place(right, ready, sides[1], (float *)(uintptr_t)outputs[1] + at, count);
+    }
+    if (outputs[2]) {
+        for (int64_t n = 0; n < count; n++) gains[n] = 1.0;
+        place(left, gains, sides[0], (float *)(uintptr_t)outputs[2] + at, count);
+        place(right, gains, sides[1], (float *)(uintptr_t)outputs[3] + at, count);
+    }
+}
+
+/* Run a group of strips. program [stages, 2]: kind and, for sections, how many; numbers and state: what the stages need,
+ * one after another, each value for eight lanes; inputs [channels, 8], curves [8, 6] and outputs [8, 4]: addresses, 0
+ * where there is none; a curve without points holds the gain of every frame as its values. sides [8, 2]. */
+TL_EXPORT void tl_strip_lanes(const int64_t *program, int64_t stages, const double *numbers, double *state,
+                              const uint64_t *inputs, const uint64_t *curves, const double *sides,
+                              const uint64_t *outputs, int64_t channels, int64_t start, int64_t frames) {
+    v8d x[2][SPAN];
+    double rows[2][LANES][SPAN];
+    for (int64_t at = 0; at < frames; at += SPAN) {
+        const int64_t count = frames - at < SPAN ? frames - at : SPAN;
+        const double *given = numbers;
+        double *memory = state;
+        for (int64_t c = 0; c < channels; c++) gather(inputs + LANES * c, at, count, x[c]);
+        for (int64_t s = 0; s < stages; s++) {
+            const int64_t kind = program[2 * s], size = program[2 * s + 1];
+            if (kind == STAGE_SECTIONS) {
+                for (int64_t c = 0; c < channels; c++, memory += 2 * LANES * size)
+                    sections(size, given, memory, x[c], count);
+                given += COEFFICIENTS * LANES * size;
+            } else if (kind == STAGE_COMPRESS) {
+                compress(given, memory, x, channels, count);
+                given += COMPRESSOR_NUMBERS * LANES;
+                memory += COMPRESSOR_STATE * LANES;
+            } else {
+                const v8d gain = load8(given);
+                for (int64_t c = 0; c < channels; c++)
+                    for (int64_t n = 0; n < count; n++) x[c][n] = x[c][n] * gain;
+                given += LANES;
+            }
+        }
+        for (int64_t c = 0; c < channels; c++) scatter(x[c], count, rows[c]);
+        for (int k = 0; k < LANES; k++)
+            fade_track(curves + CURVE_FIELDS * k, sides + 2 * k, outputs + 4 * k, rows[0][k], rows[channels - 1][k],
+                       start, at, count);
+    }
+}
