@@ -13,8 +13,14 @@ from tapelog_dsp.graph.mixgraph import MixBlock, MixGraph
 from tapelog_dsp.graph.render import ArrayReader, BlockReader, render
 from tapelog_dsp.graph.spec import MIX, BusSpec, GainPoint, MixSpec, SendSpec, TrackSpec
 from tapelog_dsp.master.chain import MasterChain, MasterSpec
+from tapelog_dsp.master.clipper import Clipper
 from tapelog_dsp.master.dither import Dither
 from tapelog_dsp.master.drive import DriveSolution, limit_blocks, solve_drive
+from tapelog_dsp.master.exciter import Exciter
+from tapelog_dsp.master.fades import Fade
+from tapelog_dsp.master.linear_phase import CurveEq, LinearPhaseEq
+from tapelog_dsp.master.monomaker import MonoMaker
+from tapelog_dsp.master.multiband import BandDynamics, Multiband
 from tapelog_dsp.meters.loudness import Loudness, LoudnessMeter
 from tapelog_dsp.meters.meter import Measurement, Meter
 from tapelog_dsp.meters.truepeak import TruePeak, TruePeakMeter
@@ -36,20 +42,26 @@ __all__ = [
     "ArrayReader",
     "Audio",
     "AudioError",
+    "BandDynamics",
     "Bell",
     "BlockReader",
     "BusSpec",
+    "Clipper",
     "Compressor",
+    "CurveEq",
     "Delay",
     "Dither",
     "DriveSolution",
     "DspError",
+    "Exciter",
+    "Fade",
     "Gain",
     "GainPoint",
     "GraphError",
     "HighPass",
     "HighShelf",
     "KernelsMissingError",
+    "LinearPhaseEq",
     "Loudness",
     "LoudnessMeter",
     "LowPass",
@@ -61,6 +73,8 @@ __all__ = [
     "MixBlock",
     "MixGraph",
     "MixSpec",
+    "MonoMaker",
+    "Multiband",
     "Notch",
     "ParameterError",
     "ParametricEq",

@@ -26,3 +26,16 @@ def dither(samples: Float64s, scale: float, key: tuple[int, int], start_frame: i
         address(samples), scale, *key, start_frame, address(pcm), address(real), samples.size
     )
     return pcm, real, clipped
+
+
+def shaped_dither(
+    samples: Float64s, scale: float, key: tuple[int, int], start_frame: int, *, taps: Float64s, errors: Float64s
+) -> tuple[Int32s, Float64s, int]:
+    """Do the same with the error fed back through ``taps``; ``errors``, the newest first, move on in place."""
+    pcm = np.empty(samples.size, dtype=np.int32)
+    real = np.empty(samples.size)
+    clipped: int = function("tl_shaped_dither", "pduulpplppl", "l")(
+        address(samples), scale, *key, start_frame, address(taps), address(errors), taps.size, address(pcm),
+        address(real), samples.size,
+    )  # fmt: skip
+    return pcm, real, clipped
