@@ -2,7 +2,8 @@
 
 import numpy as np
 import pytest
-from tapelog_dsp.kernels import multiband, pcm, shaper
+from tapelog_dsp.kernels import limiter, multiband, pcm, shaper
+from tapelog_dsp.kernels.twins import limiter as plain_limiter
 from tapelog_dsp.kernels.twins import multiband as plain_multiband
 from tapelog_dsp.kernels.twins import pcm as plain_pcm
 from tapelog_dsp.kernels.twins import shaper as plain_shaper
@@ -67,3 +68,16 @@ def test_shaped_dither(random: np.random.Generator, name: str):
         assert got[1].tobytes() == want[1].tobytes()
         assert got[2] == want[2]
     assert errors.tobytes() == plain_errors.tobytes()
+
+
+def test_limiter_curve(random: np.random.Generator):
+    """The limiter's gain equals a twin that searches the whole windows and adds whole boxes for every sample."""
+    shape = np.array([60, 90, 17, 12], dtype=np.int64)
+    factors = np.array([0.97, 0.002, 0.01])
+    peaks = (random.standard_normal(3000).astype(np.float32) ** 4 * np.float32(0.2)).clip(0)
+    peaks[2_000:] = 0.1
+    state = limiter.limiter_state(shape)
+    halves = [limiter.limit(shape, 0.5, factors, state, part) for part in (peaks[:777].copy(), peaks[777:].copy())]
+    assert np.concatenate(halves).tobytes() == plain_limiter.limit(shape, 0.5, factors, peaks).tobytes()
+    assert halves[1].min() < 0.9
+    assert halves[1][-1] > 0.999
