@@ -21,8 +21,9 @@ from tapelog_dsp.master.fades import Fade
 from tapelog_dsp.master.linear_phase import CurveEq, LinearPhaseEq
 from tapelog_dsp.master.monomaker import MonoMaker
 from tapelog_dsp.master.multiband import BandDynamics, Multiband
-from tapelog_dsp.meters.loudness import Loudness, LoudnessMeter
-from tapelog_dsp.meters.meter import Measurement, Meter
+from tapelog_dsp.meters.levels import LevelMeter, Levels
+from tapelog_dsp.meters.loudness import Loudness, LoudnessMeter, pooled_lufs
+from tapelog_dsp.meters.meter import Measurement, Meter, measure
 from tapelog_dsp.meters.truepeak import TruePeak, TruePeakMeter
 from tapelog_dsp.meters.waveform import WaveformPeaks
 from tapelog_dsp.processors.base import Processor, ProcessorSpec
@@ -61,6 +62,8 @@ __all__ = [
     "HighPass",
     "HighShelf",
     "KernelsMissingError",
+    "LevelMeter",
+    "Levels",
     "LinearPhaseEq",
     "Loudness",
     "LoudnessMeter",
@@ -95,6 +98,8 @@ __all__ = [
     "get_target",
     "limit_blocks",
     "load_targets",
+    "measure",
+    "pooled_lufs",
     "render",
     "resample",
     "resampled_frames",
