@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from scipy import signal
 from tapelog_dsp import Audio, Loudness, LoudnessMeter, TruePeakMeter
+from tapelog_dsp import measure as measure_parts
 from tapelog_dsp.testing import silence, tone
 
 RATE = 48_000
@@ -80,6 +81,32 @@ def test_case_13_momentary_of_a_file(index: int):
     """Silence of index x 20 ms, 0.4 s at -23 dBFS, 1 s of silence: the largest M is -23, which needs 10 ms hops."""
     samples = np.concatenate((silence(index * 0.02), tone([(0.4, -23)]), silence(1)), axis=1)
     assert measure(samples).momentary_max_lufs == near(-23.0)
+
+
+def test_case_11_short_term_live():
+    """Silence of index x 0.15 s, 3 s at -38 + index dBFS, silence, in one meter: max S is -38 to -19 in turn."""
+    meter = LoudnessMeter(RATE, 2)
+    for index in range(20):
+        for part in (silence(index * 0.15), tone([(3, -38 + index)]), silence(3 - index * 0.15)):
+            meter.add(part)
+        assert meter.result().short_term_max_lufs == near(-38.0 + index)
+
+
+def test_case_14_momentary_live():
+    """Silence of index x 20 ms, 0.4 s at -38 + index dBFS, silence, in one meter: max M is -38 to -19 in turn."""
+    meter = LoudnessMeter(RATE, 2)
+    for index in range(20):
+        for part in (silence(index * 0.02), tone([(0.4, -38 + index)]), silence(0.4 - index * 0.02)):
+            meter.add(part)
+        assert meter.result().momentary_max_lufs == near(-38.0 + index)
+
+
+@pytest.mark.parametrize("channels", [5, 6])
+def test_case_6_in_parts_and_with_a_low_frequency_channel(channels: int):
+    """Case 6 as 5.0 and as 5.1 with a loud LFE reads the same, and so do parts that were measured beside each other."""
+    levels = [-28, -28, -24, -30, -30] if channels == 5 else [-28, -28, -24, -6, -30, -30]
+    samples = np.concatenate([tone([(20, level)], channels=1) for level in levels])
+    assert measure_parts(samples, RATE, threads=3).loudness.integrated_lufs == near(-23.0)
 
 
 def true_peak(samples: Audio) -> list[float]:

@@ -15,10 +15,17 @@ from tapelog_dsp.graph.spec import MIX, BusSpec, GainPoint, MixSpec, PanPoint, S
 from tapelog_dsp.kernels.pcm import pack as pack_pcm
 from tapelog_dsp.kernels.pcm import unpack as unpack_pcm
 from tapelog_dsp.master.chain import MasterChain, MasterSpec
+from tapelog_dsp.master.clipper import Clipper
 from tapelog_dsp.master.dither import Dither
 from tapelog_dsp.master.drive import DriveSolution, limit_blocks, solve_drive
-from tapelog_dsp.meters.loudness import Loudness, LoudnessMeter
-from tapelog_dsp.meters.meter import Measurement, Meter
+from tapelog_dsp.master.exciter import Exciter
+from tapelog_dsp.master.fades import Fade
+from tapelog_dsp.master.linear_phase import CurveEq, LinearPhaseEq
+from tapelog_dsp.master.monomaker import MonoMaker
+from tapelog_dsp.master.multiband import BandDynamics, Multiband
+from tapelog_dsp.meters.levels import LevelMeter, Levels
+from tapelog_dsp.meters.loudness import Loudness, LoudnessMeter, pooled_lufs
+from tapelog_dsp.meters.meter import Measurement, Meter, measure
 from tapelog_dsp.meters.truepeak import TruePeak, TruePeakMeter
 from tapelog_dsp.meters.waveform import WaveformPeaks
 from tapelog_dsp.processors.base import Key, Processor, ProcessorSpec
@@ -39,15 +46,20 @@ __all__ = [
     "ArrayReader",
     "Audio",
     "AudioError",
+    "BandDynamics",
     "Bell",
     "BlockReader",
     "BusSpec",
+    "Clipper",
     "Compressor",
+    "CurveEq",
     "Delay",
     "DirectReader",
     "Dither",
     "DriveSolution",
     "DspError",
+    "Exciter",
+    "Fade",
     "Gain",
     "GainPoint",
     "GraphError",
@@ -55,6 +67,9 @@ __all__ = [
     "HighShelf",
     "KernelsMissingError",
     "Key",
+    "LevelMeter",
+    "Levels",
+    "LinearPhaseEq",
     "Loudness",
     "LoudnessMeter",
     "LowPass",
@@ -66,7 +81,9 @@ __all__ = [
     "MixBlock",
     "MixGraph",
     "MixSpec",
+    "MonoMaker",
     "MovingSetting",
+    "Multiband",
     "Notch",
     "PanPoint",
     "ParameterError",
@@ -90,7 +107,9 @@ __all__ = [
     "get_target",
     "limit_blocks",
     "load_targets",
+    "measure",
     "pack_pcm",
+    "pooled_lufs",
     "render",
     "resample",
     "resampled_frames",

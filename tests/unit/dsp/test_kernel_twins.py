@@ -180,16 +180,6 @@ def test_compressor_curve(random: np.random.Generator, knee_db: float, power: fl
     assert same_bits(got_state, want_state)
 
 
-def test_limiter_curve(random: np.random.Generator):
-    """The limiter's gain equals a twin that searches the whole window and adds whole boxes for every sample."""
-    shape = np.array([60, 17, 12], dtype=np.int64)
-    peaks = (random.standard_normal(3000).astype(np.float32) ** 4 * np.float32(0.2)).clip(0)
-    state = dynamics.limiter_state(shape)
-    halves = [dynamics.limit(shape, 0.5, 0.99, state, part) for part in (peaks[:777].copy(), peaks[777:].copy())]
-    assert same_bits(np.concatenate(halves), plain_dynamics.limit(shape, 0.5, 0.99, peaks))
-    assert halves[1].min() < 0.9
-
-
 @pytest.mark.parametrize("table", [itu48, hann49, long128])
 def test_interpolated_peaks(random: np.random.Generator, table: Callable[[], Interpolator]):
     """Interpolated peaks equal their twin for every frame, in whole vectors and in the rest."""

@@ -1,5 +1,5 @@
-/* Dynamics: the compressor's gain curve and the limiter's. Detection and curve run over time in vectors; only the two
- * smoothing recursions are serial. */
+/* Dynamics: the compressor's gain curve. Detection and curve run over time in vectors; only the two smoothing
+ * recursions are serial. */
 #include "tapelog_kernels.h"
 
 enum { CHUNK = 256 };
@@ -60,49 +60,4 @@ TL_EXPORT void tl_compress(const double *settings, double *state, const double *
     state[MEAN_SQUARE] = mean;
     state[REDUCTION_MAX_DB] = most;
     state[REDUCTION_SUM_DB] = sum;
-}
-
-/* One unit of gain reduction in whole numbers: sums of them have no rounding, so that the average over a window is
- * exactly zero again after a peak has passed, and below the ceiling the gain is exactly 1. */
-static const double UNIT = 1099511627776.0; /* 2^40 */
-
-enum { WINDOW, FIRST_BOX, SECOND_BOX };
-enum { CLOCK, HEAD, TAIL, RELEASED, FIRST_SUM, SECOND_SUM, RINGS };
-
-/* The limiter's gain: reduction needed per sample -> maximum over the window (look-ahead and hold) -> exponential
- * release -> two box averages. Every average is taken over values that are each enough, so it is enough.
- *
- * peak [frames] is the detector's; shape = window and box lengths in frames; release is the factor per frame. state:
- * six numbers, then the rings: window values, window times, first box, second box. */
-TL_EXPORT void tl_limit(const int64_t *shape, double ceiling, double release, int64_t *state, const float *peak,
-                        double *gain, int64_t frames) {
-    const int64_t window = shape[WINDOW], one = shape[FIRST_BOX], two = shape[SECOND_BOX];
-    int64_t *values = state + RINGS, *times = values + window, *first = times + window, *second = first + one;
-    int64_t clock = state[CLOCK], head = state[HEAD], tail = state[TAIL], released = state[RELEASED];
-    int64_t first_sum = state[FIRST_SUM], second_sum = state[SECOND_SUM];
-    const double scale = 1.0 / ((double)(one * two) * UNIT);
-
-    for (int64_t n = 0; n < frames; n++, clock++) {
-        const double level = (double)peak[n];
-        const int64_t needed = level > ceiling ? (int64_t)((1.0 - ceiling / level) * UNIT) + 1 : 0;
-        while (tail > head && values[(tail - 1) % window] <= needed) tail--;
-        values[tail % window] = needed;
-        times[tail % window] = clock;
-        tail++;
-        if (times[head % window] <= clock - window) head++;
-        const int64_t held = values[head % window];
-        const int64_t falling = (int64_t)((double)released * release);
-        released = held > falling ? held : falling;
-        first_sum += released - first[clock % one];
-        first[clock % one] = released;
-        second_sum += first_sum - second[clock % two];
-        second[clock % two] = first_sum;
-        gain[n] = 1.0 - (double)second_sum * scale;
-    }
-    state[CLOCK] = clock;
-    state[HEAD] = head;
-    state[TAIL] = tail;
-    state[RELEASED] = released;
-    state[FIRST_SUM] = first_sum;
-    state[SECOND_SUM] = second_sum;
 }

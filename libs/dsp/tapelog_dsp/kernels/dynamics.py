@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from tapelog_dsp.kernels.call import Float32s, Float64s, Int64s, address, function
+from tapelog_dsp.kernels.call import Float64s, address, function
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,23 +57,4 @@ def compress(settings: Float64s, state: Float64s, key: Float64s) -> Float64s:
     channels, frames = key.shape
     gains = np.empty(frames)
     function("tl_compress", "ppppll")(address(settings), address(state), address(key), address(gains), channels, frames)
-    return gains
-
-
-def limiter_state(shape: Int64s) -> Int64s:
-    """Return the memory of a limiter at rest: six numbers and its rings, for (window, first box, second box)."""
-    window, first, second = (int(length) for length in shape)
-    return np.zeros(6 + 2 * window + first + second, dtype=np.int64)
-
-
-def limit(shape: Int64s, ceiling: float, release: float, state: Int64s, peaks: Float32s) -> Float64s:
-    """Return the linear gain ``[frames]`` that brings ``peaks`` below the ceiling; the state moves on in place.
-
-    The gain belongs to the sample that entered (first box + second box - 2) frames and the dilation earlier: see
-    `tapelog_dsp.processors.limiter`.
-    """
-    gains = np.empty(peaks.size)
-    function("tl_limit", "pddpppl")(
-        address(shape), ceiling, release, address(state), address(peaks), address(gains), peaks.size
-    )
     return gains

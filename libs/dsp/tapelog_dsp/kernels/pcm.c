@@ -1,27 +1,5 @@
 /* From float to whole numbers: TPDF dither out of a counter-based generator, and rounding. */
-#include "tapelog_kernels.h"
-
-/* Philox4x64-10 (Salmon, Moraes, Dror, Shaw, "Parallel Random Numbers: As Easy as 1, 2, 3", SC 2011). */
-static const uint64_t MULTIPLIER_0 = 0xD2E7470EE14C6C93ull, MULTIPLIER_1 = 0xCA5A826395121157ull;
-static const uint64_t WEYL_0 = 0x9E3779B97F4A7C15ull, WEYL_1 = 0xBB67AE8584CAA73Bull;
-
-TL_INLINE void philox(uint64_t counter, uint64_t key_0, uint64_t key_1, uint64_t words[4]) {
-    uint64_t c0 = counter, c1 = 0, c2 = 0, c3 = 0;
-    for (int round = 0; round < 10; round++) {
-        const unsigned __int128 p0 = (unsigned __int128)MULTIPLIER_0 * c0, p1 = (unsigned __int128)MULTIPLIER_1 * c2;
-        const uint64_t next_0 = (uint64_t)(p1 >> 64) ^ c1 ^ key_0, next_2 = (uint64_t)(p0 >> 64) ^ c3 ^ key_1;
-        c1 = (uint64_t)p1;
-        c3 = (uint64_t)p0;
-        c0 = next_0;
-        c2 = next_2;
-        key_0 += WEYL_0;
-        key_1 += WEYL_1;
-    }
-    words[0] = c0;
-    words[1] = c1;
-    words[2] = c2;
-    words[3] = c3;
-}
+#include "philox.h"
 
 /* One channel: pcm = round(x * scale + d), d triangular over +-1 step, clipped to [-scale, scale - 1].
  *
@@ -30,16 +8,14 @@ TL_INLINE void philox(uint64_t counter, uint64_t key_0, uint64_t key_1, uint64_t
  * many samples were clipped. */
 TL_EXPORT int64_t tl_dither(const double *x, double scale, uint64_t key_0, uint64_t key_1, int64_t start, int32_t *pcm,
                             double *real, int64_t frames) {
-    const double half_word = 4294967296.0, step = 1.0 / scale;
+    const double step = 1.0 / scale;
     uint64_t words[4];
     int64_t clipped = 0;
     if (start & 3) philox((uint64_t)(start >> 2) + 1, key_0, key_1, words);
     for (int64_t n = 0; n < frames; n++) {
         const int64_t at = start + n;
         if (!(at & 3)) philox((uint64_t)(at >> 2) + 1, key_0, key_1, words);
-        const uint64_t word = words[at & 3];
-        const double dither = ((double)(int64_t)(word >> 32) - (double)(int64_t)(word & 0xffffffffull)) / half_word;
-        double value = __builtin_floor(x[n] * scale + dither + 0.5);
+        double value = __builtin_floor(x[n] * scale + triangular(words[at & 3]) + 0.5);
         const int high = value > scale - 1.0, low = value < -scale;
         clipped += high | low;
         value = high ? scale - 1.0 : low ? -scale : value;
@@ -88,4 +64,37 @@ TL_EXPORT void tl_pack(const int32_t *restrict pcm, int64_t bytes, int64_t chann
             for (int64_t b = 0; b < bytes; b++) to[b] = (uint8_t)(word >> (8 * b));
         }
     }
+}
+
+enum { ORDER_MAX = 16 };
+
+/* The same with error feedback: what is rounded is v = x * scale - sum_k taps[k] e[n - 1 - k], and e = pcm - v.
+ *
+ * errors [order] holds the newest first and is carried from block to block. A sample that does not fit is clipped after
+ * its error is taken, so that clipping cannot run the loop away. */
+TL_EXPORT int64_t tl_shaped_dither(const double *x, double scale, uint64_t key_0, uint64_t key_1, int64_t start,
+                                   const double *taps, double *errors, int64_t order, int32_t *pcm, double *real,
+                                   int64_t frames) {
+    const double step = 1.0 / scale;
+    double past[ORDER_MAX];
+    uint64_t words[4];
+    int64_t clipped = 0;
+    for (int64_t k = 0; k < order; k++) past[k] = errors[k];
+    if (start & 3) philox((uint64_t)(start >> 2) + 1, key_0, key_1, words);
+    for (int64_t n = 0; n < frames; n++) {
+        const int64_t at = start + n;
+        if (!(at & 3)) philox((uint64_t)(at >> 2) + 1, key_0, key_1, words);
+        double wanted = x[n] * scale;
+        for (int64_t k = 0; k < order; k++) wanted -= taps[k] * past[k];
+        double value = __builtin_floor(wanted + triangular(words[at & 3]) + 0.5);
+        for (int64_t k = order - 1; k > 0; k--) past[k] = past[k - 1];
+        past[0] = value - wanted;
+        const int high = value > scale - 1.0, low = value < -scale;
+        clipped += high | low;
+        value = high ? scale - 1.0 : low ? -scale : value;
+        pcm[n] = (int32_t)value;
+        real[n] = value * step;
+    }
+    for (int64_t k = 0; k < order; k++) errors[k] = past[k];
+    return clipped;
 }

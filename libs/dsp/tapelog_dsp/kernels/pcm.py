@@ -55,5 +55,19 @@ def pack(values: npt.NDArray[np.int32], sample_bytes: int) -> npt.NDArray[np.uin
     """Return whole numbers ``[channels, frames]`` as interleaved little-endian bytes of 2, 3 or 4 to a sample."""
     channels, frames = values.shape
     raw = np.empty(channels * frames * sample_bytes, dtype=np.uint8)
-    function("tl_pack", "pllpl")(address(np.ascontiguousarray(values)), sample_bytes, channels, address(raw), frames)
+    source = np.ascontiguousarray(values)  # held by its name: an address alone keeps no copy alive
+    function("tl_pack", "pllpl")(address(source), sample_bytes, channels, address(raw), frames)
     return raw
+
+
+def shaped_dither(
+    samples: Float64s, scale: float, key: tuple[int, int], start_frame: int, *, taps: Float64s, errors: Float64s
+) -> tuple[Int32s, Float64s, int]:
+    """Do the same with the error fed back through ``taps``; ``errors``, the newest first, move on in place."""
+    pcm = np.empty(samples.size, dtype=np.int32)
+    real = np.empty(samples.size)
+    clipped: int = function("tl_shaped_dither", "pduulpplppl", "l")(
+        address(samples), scale, *key, start_frame, address(taps), address(errors), taps.size, address(pcm),
+        address(real), samples.size,
+    )  # fmt: skip
+    return pcm, real, clipped

@@ -1,6 +1,7 @@
 """Loudness after ITU-R BS.1770-5 and EBU Tech 3341 / 3342: integrated, momentary, short-term, range."""
 
 import math
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Final
 
@@ -9,7 +10,7 @@ import numpy as np
 from tapelog_dsp.audio import Audio, valid_sample_rate
 from tapelog_dsp.errors import ParameterError
 from tapelog_dsp.kernels.call import Float64s
-from tapelog_dsp.kernels.recursion import sos_state, weighted_energy
+from tapelog_dsp.kernels.recursion import sos, sos_state, weighted_energy
 from tapelog_dsp.meters.weighting import CHANNEL_WEIGHTS, k_weighting
 
 OFFSET_LU: Final = -0.691
@@ -22,6 +23,9 @@ SHORT_TERM_HOPS: Final = 300
 STEP_S: Final = 0.1
 STRETCH_HOPS: Final = 16_384
 """Windows looked at together for the largest momentary loudness: an hour of them at once would take 20 MB."""
+
+WARM_UP_S: Final = 1.0
+"""The filters forget by 2000 dB within it; what differs afterwards is rounding, below 1e-9 LU."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -50,6 +54,33 @@ class Loudness:
     short_term_lufs: Float64s
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class LoudnessState:
+    """A measured part of a programme, for joining.
+
+    Parameters
+    ----------
+    sample_rate : int
+        In Hz.
+    weights : tuple of float
+        Of the channels.
+    first_frame, end_frame : int
+        Where the part begins and ends.
+    hops : ndarray [shape=(hops,)]
+        Weighted energy of every finished hop.
+    filters : ndarray [shape=(channels, 2, 2)], open_hop : ndarray [shape=(channels,)]
+        The filters' memory and the unfinished hop at its end.
+    """
+
+    sample_rate: int
+    weights: tuple[float, ...]
+    first_frame: int
+    end_frame: int
+    hops: Float64s
+    filters: Float64s
+    open_hop: Float64s
+
+
 class LoudnessMeter:
     """A streaming meter; blocks of any length give the same reading.
 
@@ -61,24 +92,32 @@ class LoudnessMeter:
         In Hz.
     channels : int
         1, 2, 3, 5 or 6, in the order of `CHANNEL_WEIGHTS`. A mono file is measured as one channel.
+    first_frame : int
+        Where this meter's part of a programme begins, on a hop of 10 ms (whole seconds always are).
+    before : ndarray [shape=(channels, frames)], optional
+        What comes right before it, `WARM_UP_S` of it or all there is; it settles the filters and is not measured.
 
     Raises
     ------
     ParameterError
-        A rate or channel count for which the measure is not defined.
+        A rate or channel count for which the measure is not defined, or a part that begins between two hops.
     """
 
-    def __init__(self, sample_rate: int, channels: int) -> None:
+    def __init__(self, sample_rate: int, channels: int, *, first_frame: int = 0, before: Audio | None = None) -> None:
         self._rate = valid_sample_rate(sample_rate)
         if channels not in CHANNEL_WEIGHTS:
             raise ParameterError("LoudnessMeter.channels", channels, f"one of {sorted(CHANNEL_WEIGHTS)}")
+        if not on_hop(first_frame, sample_rate):
+            raise ParameterError("LoudnessMeter.first_frame", first_frame, "on a hop of 10 ms")
         self._weights = CHANNEL_WEIGHTS[channels]
         self._sections = k_weighting(sample_rate)
         self._state = sos_state(2, channels)
         self._sums = np.zeros(channels)
-        self._clock = 0
+        self._first = self._clock = first_frame
         self._hops = np.empty(1024)
         self._count = 0
+        if before is not None:
+            sos(self._sections, self._state, before)
 
     def add(self, samples: Audio) -> None:
         """Measure the next block ``[channels, frames]``."""
@@ -96,12 +135,43 @@ class LoudnessMeter:
         self._hops[self._count : needed] = total
         self._count = needed
 
+    def state(self) -> "LoudnessState":
+        """Return what another process needs to join this part to the one before it."""
+        return LoudnessState(
+            self._rate, self._weights, self._first, self._clock, self.hops.copy(), self._state.copy(), self._sums.copy()
+        )
+
+    def join(self, later: "LoudnessState") -> None:
+        """Append the state of the part that follows, as if this meter had measured both; measuring goes on there.
+
+        Raises
+        ------
+        ParameterError
+            The other part does not begin where this one ends, or has another rate or channel count.
+        """
+        if (later.sample_rate, later.weights, later.first_frame) != (self._rate, self._weights, self._clock):
+            limit = f"a part from frame {self._clock} on, of the same rate and channels"
+            raise ParameterError("LoudnessMeter.join", f"a part from frame {later.first_frame} on", limit)
+        self._hops = np.concatenate((self.hops, later.hops))
+        self._count = self._hops.size
+        self._clock, self._state, self._sums = later.end_frame, later.filters.copy(), later.open_hop.copy()
+
+    @property
+    def hops(self) -> Float64s:
+        """Weighted energy of every finished hop of 10 ms, for pooling over programmes."""
+        return self._hops[: self._count]
+
+    def gating_blocks(self) -> Float64s:
+        """Return the mean power of every gating block of 400 ms, 100 ms apart."""
+        blocks = _window_sums(_step_sums(self.hops), MOMENTARY_HOPS // HOPS_PER_STEP)
+        blocks /= self._frames(MOMENTARY_HOPS, len(blocks))
+        return blocks
+
     def result(self) -> Loudness:
         """Return the reading so far; measuring can go on."""
-        hops = self._hops[: self._count]
+        hops = self.hops
         steps = _step_sums(hops)
-        blocks = _window_sums(steps, MOMENTARY_HOPS // HOPS_PER_STEP)
-        blocks /= self._frames(MOMENTARY_HOPS, len(blocks))
+        blocks = self.gating_blocks()
         short = _window_sums(steps, SHORT_TERM_HOPS // HOPS_PER_STEP)
         short /= self._frames(SHORT_TERM_HOPS, len(short))
         return Loudness(
@@ -136,6 +206,18 @@ def _step_sums(hops: Float64s) -> Float64s:
     for offset in range(1, HOPS_PER_STEP):
         total += hops[offset : steps * HOPS_PER_STEP : HOPS_PER_STEP]
     return total
+
+
+def on_hop(frame: int, sample_rate: int) -> bool:
+    """Tell whether a hop of 10 ms begins at this frame: hop k does at floor(k * rate / 100)."""
+    hop = -(-frame * 100 // sample_rate)
+    return frame >= 0 and hop * sample_rate // 100 == frame
+
+
+def pooled_lufs(meters: Iterable[LoudnessMeter]) -> float:
+    """Return the integrated loudness of several programmes as one, such as an album: their gating blocks are pooled."""
+    blocks = [meter.gating_blocks() for meter in meters]
+    return _gated_lufs(np.concatenate(blocks)) if blocks else -math.inf
 
 
 def _window_sums(values: Float64s, length: int) -> Float64s:

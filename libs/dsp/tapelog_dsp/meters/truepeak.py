@@ -1,14 +1,26 @@
 """True peak by the ITU's own 48-tap filter, by the 49-tap one in wide use, and by a long 16-fold interpolation."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Final
 
 import numpy as np
 
 from tapelog_dsp.audio import Audio, valid_sample_rate
-from tapelog_dsp.design.interpolators import OVERSAMPLING_FREE_RATE_HZ, Interpolator, hann49, itu48, long128
+from tapelog_dsp.design.interpolators import (
+    LONG_TAPS,
+    OVERSAMPLING_FREE_RATE_HZ,
+    Interpolator,
+    hann49,
+    itu48,
+    long128,
+)
 from tapelog_dsp.kernels.call import Float32s
 from tapelog_dsp.kernels.interpolation import interpolated_maximum
 from tapelog_dsp.units import gain_to_db
+
+REACH_FRAMES: Final = LONG_TAPS - 1
+"""How far the longest interpolator reaches back."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +44,25 @@ class TruePeak:
     sample_peak_dbfs: float
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class TruePeakState:
+    """A measured part of a programme, for joining.
+
+    Parameters
+    ----------
+    most : mapping of str to float
+        The largest value of each interpolator.
+    sample_peak : float
+        The largest sample.
+    kept : ndarray [shape=(channels, REACH_FRAMES)]
+        The part's end, which the next samples are interpolated with.
+    """
+
+    most: Mapping[str, float]
+    sample_peak: float
+    kept: Float32s
+
+
 class TruePeakMeter:
     """A streaming meter; blocks of any length give the same reading.
 
@@ -43,9 +74,11 @@ class TruePeakMeter:
         In Hz; from 192 kHz on the standard filters read the samples themselves.
     channels : int
         Of every block.
+    before : ndarray [shape=(channels, frames)], optional
+        What comes right before this meter's part of a programme; at least `REACH_FRAMES` of it unless there is less.
     """
 
-    def __init__(self, sample_rate: int, channels: int) -> None:
+    def __init__(self, sample_rate: int, channels: int, *, before: Audio | None = None) -> None:
         valid_sample_rate(sample_rate)
         standard = sample_rate < OVERSAMPLING_FREE_RATE_HZ
         self._tables: dict[str, Interpolator | None] = {
@@ -57,6 +90,19 @@ class TruePeakMeter:
         self._kept = np.zeros((channels, self._reach), dtype=np.float32)
         self._most = dict.fromkeys(self._tables, 0.0)
         self._sample_peak = 0.0
+        if before is not None:
+            joined = np.concatenate((self._kept, before.astype(np.float32)), axis=1)
+            self._kept = joined[:, joined.shape[1] - self._reach :].copy()
+
+    def state(self) -> "TruePeakState":
+        """Return what another process needs to join this part to the one before it."""
+        return TruePeakState(dict(self._most), self._sample_peak, self._kept.copy())
+
+    def join(self, later: "TruePeakState") -> None:
+        """Take in the state of the part that follows, measured with the end of this part as its `before`."""
+        self._most = {name: max(value, later.most[name]) for name, value in self._most.items()}
+        self._sample_peak = max(self._sample_peak, later.sample_peak)
+        self._kept = later.kept.copy()
 
     def add(self, samples: Audio) -> None:
         """Measure the next block ``[channels, frames]``."""

@@ -1,9 +1,11 @@
 """True-peak limiter: detects between the samples, acts at the base rate, holds the ceiling on three meters.
 
 Detection is the largest of the ITU 48-tap meter, the 49-tap Hann meter and a long 16-fold interpolation, linked over
-the channels. The reduction needed goes through a maximum over the look-ahead and hold, an exponential release, and two
-box averages (split 0.5822, after Haemaelaeinen, "Smoothing of the control signal without clipped output in digital
-peak limiters", DAFx 2002): an average of values that are each enough is enough.
+the channels. The reduction needed goes through two envelopes of which the larger one acts. The fast one is its maximum
+over the look-ahead with a short release: a single drum hit is let go at once. The slow one averages its maximum over
+half a period of the lowest tones: what is limited all the time is held still, so that bass is not bent. Two box
+averages smooth the result (split 0.5822, after Haemaelaeinen, "Smoothing of the control signal without clipped output
+in digital peak limiters", DAFx 2002): an average of values that are each enough is enough.
 With a look-ahead of 1 ms or more the gain moves so slowly that nothing grows back between the samples: a second stage
 was tried and changed no meter by more than 0.03 dB.
 """
@@ -27,14 +29,20 @@ from tapelog_dsp.design.interpolators import (
 )
 from tapelog_dsp.kernels.call import Float32s
 from tapelog_dsp.kernels.console import apply_curve, log2_array
-from tapelog_dsp.kernels.dynamics import limit, limiter_state
 from tapelog_dsp.kernels.interpolation import interpolated_peaks
+from tapelog_dsp.kernels.limiter import limit, limiter_state
 from tapelog_dsp.processors.base import Processor
+from tapelog_dsp.processors.compressor import one_pole
 from tapelog_dsp.processors.delayline import DelayLine
 from tapelog_dsp.units import DB_PER_OCTAVE, db_to_gain, gain_to_db
 
 DILATION_FRAMES: Final = 8
 """A peak between samples is made of its neighbours; they get the same reduction this far to both sides."""
+
+FAST_RELEASE_MS: Final = 10.0
+SLOW_ATTACK_MS: Final = 300.0
+"""Of the two envelopes, to 63.2 %. Tuned on real masters driven 3 to 12 dB: the shortest release and the slowest attack
+that keep a 50 Hz tone, 1 dB over, below -60 dB of harmonics one second after it began."""
 
 FIRST_BOX_SHARE: Final = 0.5822
 """Of the look-ahead; this split of two boxes has the least stop-band leakage."""
@@ -51,10 +59,10 @@ class TruePeakLimiter:
     lookahead_ms : float
         How long the gain takes to come down before a peak.
     hold_ms : float
-        How long it stays down after one; look-ahead and hold together last half a period of the lowest tone that is
-        limited without distortion (11 ms: 45 Hz).
+        How long the slow envelope remembers a peak; look-ahead and hold together last half a period of the lowest tone
+        that is limited without distortion (11 ms: 45 Hz).
     release_ms : float
-        Time to 63.2 % of the way back.
+        Time to 63.2 % of the way back, after something was limited for long; after a single peak it is 10 ms.
     """
 
     ceiling_dbtp: float = -1.0
@@ -108,9 +116,16 @@ class _RunningLimiter(Processor):
         boxes = max(round(spec.lookahead_ms * sample_rate / 1000.0), 4)
         first = round(FIRST_BOX_SHARE * boxes)
         reach = boxes - 2 + DILATION_FRAMES
-        window = reach + DILATION_FRAMES + 1 + round(spec.hold_ms * sample_rate / 1000.0)
-        self._shape = np.array([window, first, boxes - first], dtype=np.int64)
-        self._release = math.exp(-1000.0 / (spec.release_ms * sample_rate))
+        ahead = reach + DILATION_FRAMES + 1
+        hold = max(round(spec.hold_ms * sample_rate / 1000.0), 1)
+        self._shape = np.array([ahead, hold, first, boxes - first], dtype=np.int64)
+        self._factors = np.array(
+            [
+                math.exp(-1000.0 / (FAST_RELEASE_MS * sample_rate)),
+                one_pole(SLOW_ATTACK_MS, sample_rate),
+                one_pole(spec.release_ms, sample_rate),
+            ]
+        )
         self._detector = _Detector(sample_rate, channels, self._ceiling)
         self._state = limiter_state(self._shape)
         self.latency_frames = self._detector.lag + reach
@@ -124,7 +139,7 @@ class _RunningLimiter(Processor):
     def process(self, samples: Audio, start_frame: int) -> Audio:
         del start_frame
         peaks = self._detector.process(samples)
-        gains = limit(self._shape, self._ceiling, self._release, self._state, peaks)
+        gains = limit(self._shape, self._ceiling, self._factors, self._state, peaks)
         self._least_gain = min(self._least_gain, float(gains.min(initial=1.0)))
         limited = gains[gains < 1.0]
         self._reduction_sum_db -= DB_PER_OCTAVE * float(log2_array(limited).sum())

@@ -1,14 +1,10 @@
 """Twins of ``dynamics.c``."""
 
-from collections import deque
-
 import numpy as np
 
-from tapelog_dsp.kernels.call import Float32s, Float64s, Int64s
+from tapelog_dsp.kernels.call import Float64s
 from tapelog_dsp.kernels.twins.console import exp2_array, log2_array
 from tapelog_dsp.units import DB_PER_OCTAVE, LOG2_10_OVER_20
-
-UNIT = float(1 << 40)
 
 
 def compress(settings: Float64s, state: Float64s, key: Float64s) -> Float64s:
@@ -35,21 +31,4 @@ def compress(settings: Float64s, state: Float64s, key: Float64s) -> Float64s:
         reduction[n] = smooth
     state[:] = held, smooth, mean, most, total
     gains: Float64s = exp2_array((makeup - reduction) * LOG2_10_OVER_20) * mix + (1.0 - mix)
-    return gains
-
-
-def limit(shape: Int64s, ceiling: float, release: float, peaks: Float32s) -> Float64s:
-    """Return the limiter's gain for a whole clip from rest."""
-    window, one, two = shape.tolist()
-    needed: deque[int] = deque([0] * window, maxlen=window)
-    first: deque[int] = deque([0] * one, maxlen=one)
-    second: deque[int] = deque([0] * two, maxlen=two)
-    released = 0
-    gains = np.empty(peaks.size)
-    for n, level in enumerate(peaks.astype(np.float64).tolist()):
-        needed.append(int((1.0 - ceiling / level) * UNIT) + 1 if level > ceiling else 0)
-        released = max(*needed, int(float(released) * release))
-        first.append(released)
-        second.append(sum(first))
-        gains[n] = 1.0 - float(sum(second)) * (1.0 / (float(one * two) * UNIT))
     return gains

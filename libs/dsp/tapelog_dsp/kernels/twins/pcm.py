@@ -1,5 +1,7 @@
 """Twin of ``pcm.c``, on NumPy's own generator of the same name."""
 
+import math
+
 import numpy as np
 
 from tapelog_dsp.kernels.call import Float64s
@@ -8,11 +10,7 @@ from tapelog_dsp.kernels.pcm import Int32s
 
 def dither(samples: Float64s, scale: float, key: tuple[int, int], start_frame: int) -> tuple[Int32s, Float64s, int]:
     """Round one channel with triangular dither out of Philox4x64-10."""
-    generator = np.random.Philox(key=np.array(key, dtype=np.uint64), counter=0)
-    words = generator.random_raw(start_frame + samples.size)[start_frame:]
-    high = (words >> np.uint64(32)).astype(np.float64)
-    low = (words & np.uint64(0xFFFFFFFF)).astype(np.float64)
-    whole = np.floor(samples * scale + (high - low) / 4294967296.0 + 0.5)
+    whole = np.floor(samples * scale + _triangular(key, start_frame, samples.size) + 0.5)
     kept = np.clip(whole, -scale, scale - 1.0)
     return kept.astype(np.int32), kept * (1.0 / scale), int(np.count_nonzero(kept != whole))
 
@@ -28,3 +26,30 @@ def unpack(raw: bytes, sample_bytes: int, block: Float64s) -> None:
 def pack(values: Int32s, sample_bytes: int) -> bytes:
     """Return whole numbers as interleaved little-endian bytes."""
     return b"".join(int(value).to_bytes(sample_bytes, "little", signed=True) for value in values.T.ravel())
+
+
+def shaped_dither(
+    samples: Float64s, scale: float, key: tuple[int, int], start_frame: int, *, taps: Float64s, errors: Float64s
+) -> tuple[Int32s, Float64s, int]:
+    """Do the same with error feedback, one sample at a time."""
+    noise = _triangular(key, start_frame, samples.size).tolist()
+    whole = np.empty(samples.size)
+    past = errors.tolist()
+    for n, x in enumerate(samples.tolist()):
+        wanted = x * scale
+        for tap, error in zip(taps.tolist(), past, strict=True):
+            wanted -= tap * error
+        whole[n] = math.floor(wanted + noise[n] + 0.5)
+        past = [float(whole[n]) - wanted, *past[:-1]]
+    errors[:] = past
+    kept = np.clip(whole, -scale, scale - 1.0)
+    return kept.astype(np.int32), kept * (1.0 / scale), int(np.count_nonzero(kept != whole))
+
+
+def _triangular(key: tuple[int, int], start_frame: int, frames: int) -> Float64s:
+    generator = np.random.Philox(key=np.array(key, dtype=np.uint64), counter=0)
+    words = generator.random_raw(start_frame + frames)[start_frame:]
+    high = (words >> np.uint64(32)).astype(np.float64)
+    low = (words & np.uint64(0xFFFFFFFF)).astype(np.float64)
+    noise: Float64s = (high - low) / 4294967296.0
+    return noise
