@@ -1,9 +1,14 @@
 """Delivery packages."""
 
+from typing import Final
+
 from tapelog.session.v1 import resources_pb2 as res
 from tapelog.session.v1 import session_service_pb2 as rpc
 
 from tapelog_client.group import Group
+
+VERIFY_TIMEOUT_S: Final = 600.0
+"""Every delivered file is read twice."""
 
 
 class Deliveries(Group):
@@ -30,3 +35,8 @@ class Deliveries(Group):
         """Accept the final package, as the label."""
         request = rpc.AcceptDeliveryRequest(name=name, request_id=request_id, etag=etag)
         return await self._link.unary(self._link.session.AcceptDelivery, request)
+
+    async def verify(self, name: str, *, etag: str = "", request_id: str = "") -> res.Song:
+        """Copy the final package to the archive, read both copies whole, and record the result on the song."""
+        request = rpc.VerifyDeliveryRequest(name=name, request_id=request_id, etag=etag)
+        return await self._link.unary(self._link.session.VerifyDelivery, request, timeout_s=VERIFY_TIMEOUT_S)

@@ -135,3 +135,52 @@ class Stages(Group):
         """
         request = rpc.AdvanceStageRequest(song=song, to=to, request_id=request_id, etag=etag)
         return await self._link.unary(self._link.session.AdvanceStage, request)
+
+    async def send_back(
+        self,
+        song: str,
+        to: "res.Stage.ValueType",
+        reason: "res.SendBackReason.ValueType",
+        notes: Iterable[str],
+        *,
+        comment: str = "",
+        etag: str = "",
+        request_id: str = "",
+    ) -> res.Song:
+        """Send the song back to an earlier stage, with the ids of the notes that say what has to be done."""
+        request = rpc.SendBackSongRequest(
+            song=song, to=to, reason=reason, comment=comment, notes=notes, request_id=request_id, etag=etag
+        )
+        return await self._link.unary(self._link.session.SendBackSong, request)
+
+    async def request_send_back(
+        self,
+        song: str,
+        to: "res.Stage.ValueType",
+        reason: "res.SendBackReason.ValueType",
+        *,
+        notes: Iterable[str] = (),
+        comment: str = "",
+        etag: str = "",
+        request_id: str = "",
+    ) -> res.Song:
+        """Ask for the song to be sent back; the artist's request is their consent."""
+        request = rpc.RequestSendBackRequest(
+            song=song, to=to, reason=reason, comment=comment, notes=notes, request_id=request_id, etag=etag
+        )
+        return await self._link.unary(self._link.session.RequestSendBack, request)
+
+    async def hold(self, song: str, reason: str, *, etag: str = "", request_id: str = "") -> res.Song:
+        """Suspend work."""
+        request = rpc.PutSongOnHoldRequest(song=song, reason=reason, request_id=request_id, etag=etag)
+        return await self._link.unary(self._link.session.PutSongOnHold, request)
+
+    async def resume(self, song: str, *, etag: str = "", request_id: str = "") -> res.Song:
+        """Go on where the song was put on hold."""
+        request = rpc.ResumeSongRequest(song=song, request_id=request_id, etag=etag)
+        return await self._link.unary(self._link.session.ResumeSong, request)
+
+    async def cancel(self, song: str, reason: str, *, etag: str = "", request_id: str = "") -> res.Song:
+        """Give the song up, for good."""
+        request = rpc.CancelSongRequest(song=song, reason=reason, request_id=request_id, etag=etag)
+        return await self._link.unary(self._link.session.CancelSong, request)

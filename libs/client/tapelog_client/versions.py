@@ -174,8 +174,25 @@ class Notes(Group):
         )
         return await self._link.unary(self._link.session.AddNote, request)
 
+    async def add_to_song(
+        self,
+        song: str,
+        text: str,
+        *,
+        take: str = "",
+        category: "res.NoteCategory.ValueType" = res.NOTE_CATEGORY_UNSPECIFIED,
+        severity: "res.NoteSeverity.ValueType" = res.NOTE_SEVERITY_SHOULD,
+        etag: str = "",
+        request_id: str = "",
+    ) -> res.Note:
+        """Add a note to a take (its id), or to the song as a whole."""
+        request = rpc.AddNoteRequest(
+            song=song, take=take, category=category, severity=severity, text=text, request_id=request_id, etag=etag
+        )
+        return await self._link.unary(self._link.session.AddNote, request)
+
     async def address(
-        self, song: str, note: str, answer: str, version: str, *, etag: str = "", request_id: str = ""
+        self, song: str, note: str, answer: str, version: str = "", *, etag: str = "", request_id: str = ""
     ) -> res.Note:
         """Say that a note is done, and in which version."""
         request = rpc.AddressNoteRequest(

@@ -25,6 +25,7 @@ from tapelog_session.adapters.render_client import GrpcRenderJobs
 from tapelog_session.adapters.servicer import SessionServicer
 from tapelog_session.adapters.targets import known_targets
 from tapelog_session.application.aggregates import CONTEXT, EVENTS, Aggregates
+from tapelog_session.application.follow_ups import follow_up
 from tapelog_session.application.ports import RenderJobs
 from tapelog_session.application.processes import ProcessState, drive
 from tapelog_session.application.render_outcomes import record_outcome
@@ -55,6 +56,7 @@ async def run(settings: SessionSettings, *, ready: Ready, stop: asyncio.Event) -
             log=log,
             views=views,
             objects=objects,
+            archive=ObjectStore(settings.archive_store_url),
             parties=JetStreamParties(connection),
             targets=known_targets(),
         )
@@ -86,10 +88,12 @@ async def run(settings: SessionSettings, *, ready: Ready, stop: asyncio.Event) -
 async def ask_for_renders(
     connection: Client, aggregates: Aggregates, renders: RenderJobs, state: ProcessState | None = None
 ) -> None:
-    """Process (a): from the session's facts to render jobs."""
+    """Process (a): from the session's facts to what follows on other aggregates, and to render jobs."""
 
     async def handle(step: DeliveryStep) -> None:
-        await request_renders(aggregates.songs, EVENTS, renders, feeds.stored_event_of(step))
+        stored = feeds.stored_event_of(step)
+        await follow_up(aggregates, [stored])
+        await request_renders(aggregates.songs, EVENTS, renders, stored)
 
     async with feeds.session_events(connection) as steps:
         await drive("ask-for-renders", steps, handle, state or ProcessState())

@@ -25,6 +25,16 @@ class SessionSettings(ServiceSettings):
         default=True, description="Ask for renders and record how they end; off, another instance has to."
     )
 
+    archive_url: str = Field(
+        default="",
+        description="Second store of delivered files, a folder or a bucket; empty is a folder of the data directory.",
+    )
+
+    @property
+    def archive_store_url(self) -> str:
+        """Where the archive is."""
+        return self.archive_url or str(self.data_dir / "archive")
+
     @property
     def objects_url(self) -> str:
         """Where the object store is."""

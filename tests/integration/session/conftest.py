@@ -269,6 +269,31 @@ class RenderHouse:
         await studio.advance(pb.STAGE_MIXING)
         return take
 
+    async def finish(self, party: str, proposed: pb.Version, tone_hz: float) -> pb.Version:
+        """Render a proposed version, submit it and have it approved."""
+        studio = self._studio
+        wav, flac, analysis = studio.wav(tone_hz), b"fLaC" + studio.wav(tone_hz), b"{}"
+        await studio.keep(wav, flac, analysis)
+        key = "/".join(proposed.name.split("/")[-2:])
+        digest = hashlib.sha256(analysis).hexdigest()
+        await self.succeed(key, studio.audio(wav), studio.audio(flac), analysis=digest)
+        rendered = await studio.reaches(proposed.number, pb.VERSION_STATE_RENDERED)
+        await studio.call(party, "SubmitVersion", wire.SubmitVersionRequest(name=proposed.name))
+        await studio.approve(rendered)
+        return rendered
+
+    async def deliver(self, tone_hz: float = 442) -> pb.DeliveryPackage:
+        """Bring a song in MASTERING with an approved mix to DELIVERED, with its final package."""
+        studio = self._studio
+        recipe = recipe_pb2.MasterRecipe(target=recipe_pb2.MasterTarget(name="streaming"))
+        propose = wire.ProposeMasterVersionRequest(song=studio.song, recipe=recipe)
+        await self.finish("max", await studio.call("max", "ProposeMasterVersion", propose), tone_hz)
+        await studio.call("pia", "SetCatalogueIds", wire.SetCatalogueIdsRequest(song=studio.song, isrc="QZABC2500001"))
+        build = wire.BuildDeliveryRequest(song=studio.song, mixer_initials="mm")
+        await studio.call("max", "BuildDelivery", build)
+        await studio.advance(pb.STAGE_DELIVERED)
+        return await studio.call("max", "BuildDelivery", build)
+
 
 @pytest.fixture
 async def broker(tmp_path: Path) -> AsyncIterator[Broker]:

@@ -18,7 +18,18 @@ from tapelog_chassis.clock import FakeClock
 from tapelog_chassis.event_log import MemoryEventLog, Metadata
 from tapelog_session.application.aggregates import EVENTS, Aggregates
 from tapelog_session.application.resources import song_resource
-from tapelog_session.domain import brief, delivery, notes, recording, reviews, songs, stages, versions
+from tapelog_session.domain import (
+    brief,
+    delivery,
+    holds,
+    notes,
+    recording,
+    reviews,
+    send_backs,
+    songs,
+    stages,
+    versions,
+)
 from tapelog_session.domain.errors import DomainError
 from tapelog_session.domain.evolve import evolve
 from tapelog_session.domain.names import VersionName
@@ -212,6 +223,29 @@ class SongMachine(RuleBasedStateMachine):
         else:
             self.do(notes.verify_note, f"nt-{number}")
 
+    @precondition(lambda self: self.song.stage not in {pb.STAGE_PRE_PRODUCTION, pb.STAGE_UNSPECIFIED})
+    @rule(to=st.sampled_from(STAGES), asked=st.booleans())
+    def send_back(self, to: int, asked: bool) -> None:
+        """Ask for the song to be sent back, and send it, by any edge there may be."""
+        reason = pb.SEND_BACK_REASON_OTHER
+        note = f"nt-{len(self.song.notes) + 1}"
+        content = pb.Note(severity=pb.NOTE_SEVERITY_SHOULD, text="again")
+        self.do(notes.add_note, Actor("pia", pb.ROLE_STUDIO_PRODUCER), note, content)
+        if asked:
+            advice = pb.SendBackAdvice(to=to, reason=reason, comment="hm")
+            self.do(send_backs.advise, Actor("ana", pb.ROLE_ARTIST), advice)
+        wanted = pb.SendBack(to=to, reason=reason, comment="hm", notes=[note])
+        self.do(send_backs.send_back, Actor("pia", pb.ROLE_STUDIO_PRODUCER), wanted)
+
+    @rule(goes_on=st.sampled_from([True, True, True, False]), ends=st.integers(0, 40))
+    def rest(self, goes_on: bool, ends: int) -> None:
+        """Put the song on hold and mostly go on; seldom give it up."""
+        self.do(holds.put_on_hold, "on tour")
+        if goes_on:
+            self.do(holds.resume)
+        if ends == 0:
+            self.do(holds.cancel, "no money")
+
     @rule(number=numbers, name=st.sampled_from(["tv", "instrumental"]), audio=st.booleans())
     def alternates(self, number: int, name: str, audio: bool) -> None:
         """Ask for an alternate and render it."""
@@ -278,15 +312,34 @@ class SongMachine(RuleBasedStateMachine):
         finally:
             self.runner.close()
 
+    @staticmethod
+    def _moved(stage: int, message: Message) -> int:
+        """Return the stage after an event; only the edges of the stage machine exist (invariant 3)."""
+        match message:
+            case events_pb2.StageAdvanced():
+                assert (getattr(message, "from"), message.to) == (stage, STAGES[STAGES.index(stage) + 1])
+                return message.to
+            case events_pb2.StageSentBack():
+                decided = message.send_back
+                assert (getattr(decided, "from"), decided.to) in send_backs.EDGES
+                assert (getattr(decided, "from"), bool(decided.notes)) == (stage, True)
+                return decided.to
+            case events_pb2.SongPutOnHold():
+                return pb.STAGE_ON_HOLD
+            case events_pb2.SongResumed():
+                assert stage == pb.STAGE_ON_HOLD
+                return message.stage
+            case events_pb2.SongCancelled():
+                return pb.STAGE_CANCELLED
+        return stage
+
     async def _check_history(self) -> None:
         stored = await self.log.load(self.aggregate)
         assert [event.sequence for event in stored] == list(range(1, len(stored) + 1))
         state, stage = Song(), pb.STAGE_PRE_PRODUCTION
         for event in stored:
             message = EVENTS.decode(event)
-            if isinstance(message, events_pb2.StageAdvanced):
-                assert (getattr(message, "from"), message.to) == (stage, STAGES[STAGES.index(stage) + 1])
-                stage = message.to
+            stage = self._moved(stage, message)
             state = evolve(state, message, event.time)
             if event.sequence % 7 == 0:
                 then = await self.aggregates.songs.load(self.aggregate, as_of_sequence=event.sequence)

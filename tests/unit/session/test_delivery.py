@@ -1,5 +1,6 @@
 """Delivery packages: what is missing, what goes in, under which names, with the same bytes every time."""
 
+import dataclasses
 import json
 from datetime import UTC, datetime
 from typing import Any
@@ -101,19 +102,39 @@ def test_a_package_of_another_master_than_the_approved_is_refused(session: Any) 
     assert (event.passed, event.delivery) == (False, "")
 
 
-def test_only_a_final_package_is_accepted_and_once() -> None:
-    """A draft is not handed over; an accepted one is accepted already."""
+def test_only_a_final_package_is_accepted_and_once(session: Any) -> None:
+    """A draft is not handed over, nor one that was replaced; an accepted one is accepted already."""
+    session.to_delivered()
     built = events_pb2.DeliveryBuilt(project="prj-1", song="sng-1", draft=True)
-    package = delivery.evolve(delivery.DeliveryPackage(), built, _time())
+    package = _built(built)
     with pytest.raises(NotNow):
-        delivery.accept(package, "lou")
+        delivery.accept(session.song, package, "lou")
     built.draft = False
-    package = delivery.evolve(delivery.DeliveryPackage(), built, _time())
-    (accepted,) = delivery.accept(package, "lou")
+    package = _built(built)
+    with pytest.raises(NotNow) as refused:
+        delivery.accept(session.song, dataclasses.replace(package, id="dlv-0"), "lou")
+    assert refused.value.reason == "NOT_THE_NEWEST"
+    (accepted,) = delivery.accept(session.song, package, "lou")
     package = delivery.evolve(package, accepted, _time())
     assert (package.state, package.accepted_by) == (pb.DELIVERY_STATE_ACCEPTED, "lou")
     with pytest.raises(NotNow):
-        delivery.accept(package, "lou")
+        delivery.accept(session.song, package, "lou")
+
+
+def test_a_package_is_returned_with_its_song_and_once(session: Any) -> None:
+    """A final or accepted package is given back; a draft stays what it is."""
+    session.to_delivered()
+    sent_back = pb.SendBack(edge="B6", comment="click at 1:02", reason=pb.SEND_BACK_REASON_TECHNICAL_RETURN)
+    package = _built(events_pb2.DeliveryBuilt(project="prj-1", song="sng-1"))
+    (returned,) = delivery.give_back(package, sent_back)
+    package = delivery.evolve(package, returned, _time())
+    assert (package.state, package.return_comment) == (pb.DELIVERY_STATE_RETURNED, "click at 1:02")
+    assert not delivery.give_back(package, sent_back)
+    assert not delivery.give_back(_built(events_pb2.DeliveryBuilt(draft=True)), sent_back)
+
+
+def _built(event: events_pb2.DeliveryBuilt) -> delivery.DeliveryPackage:
+    return dataclasses.replace(delivery.evolve(delivery.DeliveryPackage(), event, _time()), id="dlv-1")
 
 
 @pytest.mark.parametrize("mixer", ["", "ABCDE", "A1", "Ä"])

@@ -65,7 +65,8 @@ def test_a_stage_is_entered_only_behind_a_passed_evaluation(session: Any) -> Non
             assert evaluation.passed
     other = type(session)()
     other.to_mixing()
-    (evaluation,) = other.do(stages.advance, pb.STAGE_MASTERING)
+    evaluation, refused = other.do(stages.advance, pb.STAGE_MASTERING)
+    assert list(refused.codes) == list(dict.fromkeys(c.code for c in evaluation.conditions if not c.passed))
     assert (evaluation.passed, other.song.stage) == (False, pb.STAGE_MIXING)
     refusal = stages.refusal_of(other.song, evaluation)
     assert [c.code for c in refusal.conditions] == [c.code for c in evaluation.conditions if not c.passed]
@@ -260,6 +261,7 @@ def test_a_late_render_does_not_undo_a_decision(session: Any) -> None:
 def test_every_event_of_the_vocabulary_has_its_fold() -> None:
     """No event message of a song is without a fold, so none can be lost on reading."""
     others = {"ProjectCreated", "MemberAdded", "MemberRemoved", "AssetRegistered", "DeliveryBuilt", "DeliveryAccepted"}
+    others |= {"DeliveryReturned"}
     assert {message.DESCRIPTOR.name for message in ON} == set(events_pb2.DESCRIPTOR.message_types_by_name) - others
 
 

@@ -13,8 +13,9 @@ from tapelog_session.domain.song import Song
 ROLES = ["ARTIST", "STUDIO_PRODUCER", "SONGWRITER", "MUSICIAN", "RECORDING_ENGINEER", "MIXING_ENGINEER"]
 ROLES += ["MASTERING_ENGINEER", "STUDIO_TECHNICIAN", "LABEL", "BILLING_READER", "AUDITOR", "INTEGRATION"]
 STAGES = ["PRE_PRODUCTION", "RECORDING", "MIXING", "MASTERING", "DELIVERED", "ARCHIVED"]
+STAGES += ["ON_HOLD", "CANCELLED"]
 
-# A: may; a: for own work only; .: may not. In the order of ROLES, then the stages (1-6) or - for none.
+# A: may; a: for own work only; .: may not. In the order of ROLES, then the stages (1-8) or - for none.
 TABLE = """
 GetProject            A A A A A A A A A A . .  -
 AddMember             . A . . . . . . . . . .  -
@@ -43,14 +44,20 @@ SubmitVersion/master  . A . . . . A . . . . .  34
 RequestChanges        . A . . . . . . . . . .  34
 ApproveVersion        A A . . . . . . . . . .  34
 RequestAlternates     . A . . A A A . . . . .  345
-AddNote               A A a a A A A A A . . .  234
+AddNote               A A a a A A A A A . . .  2345
 AddressNote           . . . . A A A . . . . .  234
 VerifyNote            A A . . . . . . . . . .  234
 EvaluateGate          A A A A A A A A A . . .  -
 AdvanceStage          . A . . . . . . . . . .  -
+SendBackSong          . A . . . . . . . . . .  2345
+RequestSendBack       A . . . A A A . A . . .  2345
+PutSongOnHold         . A . . . . . . . . . .  1234
+ResumeSong            . A . . . . . . . . . .  7
+CancelSong            . A . . . . . . . . . .  1234
 BuildDelivery         . A . . . . A A . . . .  45
 GetDelivery           A A A A A A A A A . . .  -
 AcceptDelivery        . . . . . . . . A . . .  5
+VerifyDelivery        . A . . . . A A . . . .  5
 render/CreateRenderJob        . A . . A A A . . . . .  -
 render/BatchCreateRenderJobs  . A . . A A A . . . . .  -
 render/CancelRenderJob        . A . . A A A . . . . .  -

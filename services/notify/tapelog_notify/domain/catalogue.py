@@ -30,6 +30,15 @@ EVENT_TYPES: Final[dict[str, str]] = {
     "tapelog.song.arrangement_approved.v1": "tapelog.session.v1.ArrangementApproved",
     "tapelog.song.stage_gate_evaluated.v1": "tapelog.session.v1.StageGateEvaluated",
     "tapelog.song.stage_advanced.v1": "tapelog.session.v1.StageAdvanced",
+    "tapelog.song.stage_advance_refused.v1": "tapelog.session.v1.StageAdvanceRefused",
+    "tapelog.song.stage_entered.v1": "tapelog.session.v1.StageEntered",
+    "tapelog.song.send_back_requested.v1": "tapelog.session.v1.SendBackRequested",
+    "tapelog.song.stage_sent_back.v1": "tapelog.session.v1.StageSentBack",
+    "tapelog.song.song_put_on_hold.v1": "tapelog.session.v1.SongPutOnHold",
+    "tapelog.song.song_resumed.v1": "tapelog.session.v1.SongResumed",
+    "tapelog.song.song_cancelled.v1": "tapelog.session.v1.SongCancelled",
+    "tapelog.song.package_accepted.v1": "tapelog.session.v1.PackageAccepted",
+    "tapelog.song.package_verified.v1": "tapelog.session.v1.PackageVerified",
     "tapelog.song.track_defined.v1": "tapelog.session.v1.TrackDefined",
     "tapelog.song.take_recorded.v1": "tapelog.session.v1.TakeRecorded",
     "tapelog.song.take_checked.v1": "tapelog.session.v1.TakeChecked",
@@ -55,5 +64,6 @@ EVENT_TYPES: Final[dict[str, str]] = {
     "tapelog.asset.asset_registered.v1": "tapelog.session.v1.AssetRegistered",
     "tapelog.delivery_package.delivery_built.v1": "tapelog.session.v1.DeliveryBuilt",
     "tapelog.delivery_package.delivery_accepted.v1": "tapelog.session.v1.DeliveryAccepted",
+    "tapelog.delivery_package.delivery_returned.v1": "tapelog.session.v1.DeliveryReturned",
 }
 """Full name of the protobuf message by CloudEvents type."""

@@ -35,6 +35,7 @@ class Desk:
     log: EventLog
     views: Views
     objects: ObjectStore
+    archive: ObjectStore
     parties: Parties
     targets: Targets
 

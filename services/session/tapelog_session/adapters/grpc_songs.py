@@ -1,4 +1,4 @@
-"""RPCs on songs: their beginning, brief, recording and stages."""
+"""RPCs on songs: their beginning, brief and recording."""
 # ruff: noqa: N802 - the methods bear the names of the RPCs
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ SongRequest = (
 
 
 class SongPart(Part):
-    """Songs, works, briefs, tracks, takes, stages."""
+    """Songs, works, briefs, tracks, takes."""
 
     async def _decided(
         self,
@@ -149,21 +149,3 @@ class SongPart(Part):
         return await self._decided(
             request, call, lambda song, _: recording.select_take(song, request.track, request.take)
         )
-
-    @rpc
-    async def EvaluateGate(self, request: wire.EvaluateGateRequest, call: Call) -> wire.EvaluateGateResponse:
-        """See the proto."""
-        evaluation = await queries.gate(self._aggregates, call, parse_song(request.song, "song"))
-        return wire.EvaluateGateResponse(
-            **{"from": getattr(evaluation, "from")},
-            to=evaluation.to,
-            conditions=evaluation.conditions,
-            passed=evaluation.passed,
-        )
-
-    @rpc
-    async def AdvanceStage(self, request: wire.AdvanceStageRequest, call: Call) -> pb.Song:
-        """See the proto."""
-        name = parse_song(request.song, "song")
-        outcome = await song_commands.advance_stage(self._aggregates, call, request_of(request), name, request.to)
-        return song_resource(outcome.versioned)

@@ -1,4 +1,4 @@
-"""RPCs on versions, alternates, notes and deliveries."""
+"""RPCs on versions, alternates and notes."""
 # ruff: noqa: N802 - the methods bear the names of the RPCs
 
 from __future__ import annotations
@@ -10,19 +10,19 @@ from tapelog_chassis import ids
 from tapelog_chassis.commands import Outcome
 
 from tapelog_session.adapters.grpc_common import Part, request_of, rpc
-from tapelog_session.application import deliveries, queries, song_commands
+from tapelog_session.application import queries, song_commands
 from tapelog_session.application.access import Call
-from tapelog_session.application.resources import delivery_resource, note_resource, song_resource, song_version
+from tapelog_session.application.resources import note_resource, song_resource, song_version
 from tapelog_session.domain import notes, reviews, songs, versions
 from tapelog_session.domain.errors import InvalidCommand
-from tapelog_session.domain.names import KindValue, parse_delivery, parse_song, parse_version
+from tapelog_session.domain.names import KindValue, SongName, parse_song, parse_version
 from tapelog_session.domain.roles import RoleValue
 from tapelog_session.domain.song import Song
 from tapelog_session.domain.versions import MASTER, MIX
 
 
 class VersionPart(Part):
-    """Versions, alternates, notes, deliveries."""
+    """Versions, alternates, notes."""
 
     @rpc
     async def ProposeMixVersion(self, request: wire.ProposeMixVersionRequest, call: Call) -> pb.Version:
@@ -121,11 +121,12 @@ class VersionPart(Part):
     @rpc
     async def AddNote(self, request: wire.AddNoteRequest, call: Call) -> pb.Note:
         """See the proto."""
-        name = parse_version(request.version, "version")
+        name = _subject(request)
         ids.validate_request_id(request.request_id)
         note = ids.derive_id("nt", call.tenant, call.principal.party, call.rpc, request.request_id)
         content = pb.Note(
-            version=str(name),
+            version=request.version,
+            take=request.take,
             range=request.range if request.HasField("range") else None,
             tracks=request.tracks,
             category=request.category,
@@ -140,7 +141,7 @@ class VersionPart(Part):
             self._aggregates,
             call,
             request_of(request),
-            name.song,
+            name,
             lambda song, actor: notes.add_note(song, actor, note, content),
             owns=owns,
         )
@@ -149,8 +150,9 @@ class VersionPart(Part):
     @rpc
     async def AddressNote(self, request: wire.AddressNoteRequest, call: Call) -> pb.Note:
         """See the proto."""
-        name, done_in = parse_song(request.song, "song"), parse_version(request.version, "version")
-        if done_in.song != name:
+        name = parse_song(request.song, "song")
+        done_in = parse_version(request.version, "version") if request.version else None
+        if done_in is not None and done_in.song != name:
             raise InvalidCommand("OTHER_SONG", [("version", f"{done_in} is not of {name}")])
         outcome = await song_commands.on_song(
             self._aggregates,
@@ -173,34 +175,18 @@ class VersionPart(Part):
         )
         return note_resource(outcome.versioned.state.notes[request.note])
 
-    @rpc
-    async def BuildDelivery(self, request: wire.BuildDeliveryRequest, call: Call) -> pb.DeliveryPackage:
-        """See the proto."""
-        versioned = await deliveries.build_delivery(
-            self._aggregates,
-            self._desk.objects,
-            call,
-            request_of(request),
-            name=parse_song(request.song, "song"),
-            mixer_initials=request.mixer_initials,
-        )
-        return delivery_resource(versioned)
-
-    @rpc
-    async def GetDelivery(self, request: wire.GetDeliveryRequest, call: Call) -> pb.DeliveryPackage:
-        """See the proto."""
-        name, delivery = parse_delivery(request.name, "name")
-        return await queries.get_delivery(self._aggregates, call, name, delivery)
-
-    @rpc
-    async def AcceptDelivery(self, request: wire.AcceptDeliveryRequest, call: Call) -> pb.DeliveryPackage:
-        """See the proto."""
-        name, delivery = parse_delivery(request.name, "name")
-        outcome = await deliveries.accept_delivery(self._aggregates, call, request_of(request), name, delivery)
-        return delivery_resource(outcome.versioned)
-
 
 def _proposed(outcome: Outcome[Song], kind: KindValue) -> pb.Version:
     """Return the version that a proposal made; its event comes first."""
     event = events_pb2.MixVersionProposed if kind == MIX else events_pb2.MasterVersionProposed
     return song_version(outcome.versioned, kind, event.FromString(outcome.events[0].data).number)
+
+
+def _subject(request: wire.AddNoteRequest) -> SongName:
+    """Return the song that a new note is about, by its version or by itself."""
+    if not request.version:
+        return parse_song(request.song, "song")
+    song = parse_version(request.version, "version").song
+    if request.song not in ("", str(song)):
+        raise InvalidCommand("OTHER_SONG", [("version", f"{request.version} is not of {request.song}")])
+    return song

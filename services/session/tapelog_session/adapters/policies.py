@@ -12,6 +12,8 @@ from tapelog_session.domain.permissions import MATRIX, SESSION, Row
 SERVICE: Final = "tapelog.session.v1.SessionService"
 AUDIENCE: Final = "session"
 """Tokens for this service name it."""
+_DEADLINES_S: Final = {"VerifyDelivery": 600.0}
+"""RPCs that read whole files, as long as an upload may take."""
 _NAMES_NOBODY: Final = frozenset({"CheckPermission"})
 """RPCs that an integration may call for itself."""
 
@@ -20,7 +22,7 @@ def _policy(rpc: str, row: Row) -> MethodPolicy:
     names_person = rpc not in _NAMES_NOBODY
     if row.is_open_to_services:
         return signed_in(integration_names_person=names_person)
-    return members(integration_names_person=names_person)
+    return members(integration_names_person=names_person, deadline_s=_DEADLINES_S.get(rpc))
 
 
 POLICIES: Final[PolicyTable] = {

@@ -28,7 +28,7 @@ EVENTS: Final = EventRegistry(
         "project": [pb.ProjectCreated, pb.MemberAdded, pb.MemberRemoved],
         "song": list(song_fold.ON),
         "asset": [pb.AssetRegistered],
-        "delivery_package": [pb.DeliveryBuilt, pb.DeliveryAccepted],
+        "delivery_package": [pb.DeliveryBuilt, pb.DeliveryAccepted, pb.DeliveryReturned],
     }
 )
 """Every event message, by the word of its aggregate."""

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Sequence
 from typing import Final
 
-from google.protobuf.message import Message
 from tapelog.session.v1 import events_pb2
 from tapelog.session.v1 import resources_pb2 as pb
 from tapelog_chassis import ids
@@ -21,7 +20,7 @@ from tapelog_session.domain import delivery as domain
 from tapelog_session.domain.delivery import DeliveryPackage
 from tapelog_session.domain.errors import Condition, InvalidCommand, Unknown
 from tapelog_session.domain.names import SongName, parse_version
-from tapelog_session.domain.permissions import MASTERING_STAGE, require_stage
+from tapelog_session.domain.permissions import MASTERING_STAGE
 from tapelog_session.domain.song import Song
 from tapelog_session.domain.versions import MASTER
 
@@ -80,13 +79,9 @@ async def accept_delivery(
     if not package.exists or SongName(package.project, package.song) != name:
         raise Unknown("NO_SUCH_DELIVERY", f"there is no {name.delivery(delivery)}", delivery=delivery)
 
-    def decide(state: DeliveryPackage) -> Sequence[Message]:
-        require_stage(song, "AcceptDelivery")
-        return domain.accept(state, call.party)
-
     return await aggregates.deliveries.execute(
         aggregate,
-        decide,
+        lambda state: domain.accept(song, state, call.party),
         request_id=request.request_id,
         request_hash=request.request_hash,
         metadata=access.metadata(song=name.song, external_ref=song.external_ref),

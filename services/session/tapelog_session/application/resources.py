@@ -19,7 +19,7 @@ from tapelog_session.domain.names import KindValue, SongName, asset_name, projec
 from tapelog_session.domain.project import Project
 from tapelog_session.domain.roles import REQUIRED_CONSENTS, Consent, role_name
 from tapelog_session.domain.song import Alternate, Brief, Note, Song, Take, Track, Version
-from tapelog_session.domain.stages import open_conditions
+from tapelog_session.domain.stages import open_conditions, stage_state
 from tapelog_session.domain.versions import MIX
 
 TYPE_URL = "type.googleapis.com/"
@@ -43,6 +43,7 @@ def project_resource(versioned: Versioned[Project]) -> pb.Project:
 def song_resource(versioned: Versioned[Song]) -> pb.Song:
     """Return a song as it is read, with what must still happen in its stage."""
     song = versioned.state
+    failing = open_conditions(song)
     return pb.Song(
         name=str(song.name),
         etag=versioned.etag,
@@ -60,12 +61,17 @@ def song_resource(versioned: Versioned[Song]) -> pb.Song:
         versions=[version_resource(song, version) for version in _by_age(song)],
         notes=[note_resource(note) for note in sorted(song.notes.values(), key=lambda n: n.order)],
         alternates=[_alternate(song, a) for a in sorted(song.alternates.values(), key=lambda a: a.order)],
-        open_conditions=open_conditions(song),
+        open_conditions=failing,
         external_ref=song.external_ref,
         sequence=versioned.sequence,
         create_time=timestamp(song.create_time),
         update_time=timestamp(song.update_time),
         delivery=song.name.delivery(song.delivery) if song.delivery else "",
+        held_stage=song.held_stage,
+        stage_state=stage_state(song, failing),
+        send_backs=song.send_backs,
+        send_back_advice=song.advice,
+        usage_scope=song.usage_scope,
     )
 
 
@@ -109,6 +115,7 @@ def version_resource(song: Song, version: Version) -> pb.Version:
                 recipe_digest=approval.recipe_digest,
                 brief_revision=approval.brief_revision,
                 time=timestamp(approval.time),
+                superseded=approval.superseded,
             )
             for approval in version.approvals
         ],
@@ -158,6 +165,7 @@ def delivery_resource(versioned: Versioned[DeliveryPackage]) -> pb.DeliveryPacka
         manifest_sha256=package.manifest_sha256,
         create_time=timestamp(package.create_time),
         accepted_by=package.accepted_by,
+        return_comment=package.return_comment,
     )
 
 
@@ -215,6 +223,7 @@ def _take(take: Take) -> pb.Take:
         findings=take.findings,
         measurements=take.measurements,
         format=take.format,
+        prior_arrangement=take.prior_arrangement,
     )
 
 

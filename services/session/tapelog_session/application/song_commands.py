@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 
 from google.protobuf.message import Message
 from tapelog.session.v1 import events_pb2
@@ -43,6 +43,7 @@ async def on_song(
     kind: KindValue | None = None,
     owns: Callable[[Song, RoleValue], bool] | None = None,
     prefer: Callable[[Song], Sequence[RoleValue]] | None = None,
+    prepare: Callable[[], Awaitable[None]] | None = None,
 ) -> Outcome[Song]:
     """Execute a command on a song.
 
@@ -56,9 +57,13 @@ async def on_song(
         Whether what is done is the person's own work.
     prefer : Callable[[Song], Sequence[Role]], optional
         Roles to act in if the person holds them, such as those whose consent is missing.
+    prepare : callable, optional
+        Long work of which the decision needs the result; done only for whoever may give the command, and not again
+        for a request that was answered.
     """
     aggregate = aggregates.songs.aggregate(call.tenant, name.song)
-    song = (await aggregates.songs.load(aggregate)).state
+    versioned = await aggregates.songs.load(aggregate)
+    song = versioned.state
     is_theirs = song.exists and song.project == name.project
 
     def is_own_work(role: RoleValue) -> bool:
@@ -69,6 +74,8 @@ async def on_song(
         raise no_such_song(name)
     if prefer is not None:
         access = access.preferring(prefer(song))
+    if prepare is not None and request.request_id not in versioned.requests:
+        await prepare()
     return await aggregates.songs.execute(
         aggregate,
         lambda state: decide(state, access.actor),

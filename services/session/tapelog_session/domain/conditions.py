@@ -6,6 +6,7 @@ A condition's code names what is wrong when it fails; a condition that holds has
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from typing import Final
 
 from tapelog.common.v1 import audio_pb2, recipe_pb2
 from tapelog.session.v1 import brief_pb2
@@ -19,6 +20,9 @@ from tapelog_session.domain.targets import loudness_fault, true_peak_fault
 from tapelog_session.domain.versions import MASTER, MIX
 
 Conditions = Sequence[pb.GateCondition]
+STORES_MIN: Final = 2
+"""Stores that must hold every delivered file before the song is put away."""
+
 Fault = Callable[[recipe_pb2.MasterTarget, audio_pb2.Measurements], str]
 
 
@@ -164,7 +168,7 @@ def _approvals(song: Song, kind: KindValue) -> Conditions:
     found: list[pb.GateCondition] = []
     for role in missing:
         if role in stale:
-            text = f"{role_word(role)} approved other bytes or another brief revision; approve again"
+            text = f"{role_word(role)} approved other bytes, another brief revision, or before a return; approve again"
             found += _fails("APPROVAL_INAPPLICABLE", text, _name(song, version))
         else:
             found += _fails("APPROVAL_MISSING", f"waits for {role_word(role)}", _name(song, version))
@@ -235,6 +239,24 @@ def delivery_prechecked(song: Song) -> Conditions:
     if not precheck.passed:
         return _fails(code, f"the draft delivery has gaps: {'; '.join(precheck.findings)[:250]}")
     return _holds(code, f"draft delivery {precheck.delivery} was built", precheck.delivery)
+
+
+def label_accepted(song: Song) -> Conditions:
+    """Demand that the label accepted the final package."""
+    accepted = song.accepted_delivery
+    text = f"delivery {accepted} was accepted" if accepted else "waits for the label to accept the final package"
+    return _one("DELIVERY_NOT_ACCEPTED", bool(accepted), text, accepted or song.delivery)
+
+
+def files_verified(song: Song) -> Conditions:
+    """Demand that every file of the manifest was found whole in two stores."""
+    is_verified = song.verified_stores >= STORES_MIN
+    if is_verified:
+        text = f"every file is whole in {song.verified_stores} stores"
+    else:
+        findings = "; ".join(song.verify_findings)[:250]
+        text = f"verify the package in {STORES_MIN} stores{': ' + findings if findings else ''}"
+    return _one("FILES_NOT_VERIFIED", is_verified, text, song.delivery)
 
 
 def _name(song: Song, version: Version) -> str:

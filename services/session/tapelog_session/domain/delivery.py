@@ -39,6 +39,7 @@ class DeliveryPackage:
     manifest_sha256: str = ""
     create_time: datetime | None = None
     accepted_by: str = ""
+    return_comment: str = ""
 
     @property
     def exists(self) -> bool:
@@ -215,14 +216,24 @@ def manifest(song: Song, artist_name: str, files: Sequence[pb.DeliveryFile]) -> 
     )
 
 
-def accept(package: DeliveryPackage, party: str) -> Sequence[Message]:
-    """Accept the final package."""
+def accept(song: Song, package: DeliveryPackage, party: str) -> Sequence[Message]:
+    """Accept the song's newest package, if it is a final one."""
+    require_stage(song, "AcceptDelivery")
+    if song.delivery != package.id:
+        raise NotNow("NOT_THE_NEWEST", f"delivery {package.id} was replaced by {song.delivery}; accept that one")
     if package.state != pb.DELIVERY_STATE_FINAL:
         state = pb.DeliveryState.Name(package.state).removeprefix("DELIVERY_STATE_")
         raise NotNow(
             "NOT_FINAL", f"delivery {package.id} is {state}; only a final one can be accepted, and once", state=state
         )
     return [events_pb2.DeliveryAccepted(accepted_by=party)]
+
+
+def give_back(package: DeliveryPackage, sent_back: pb.SendBack) -> Sequence[Message]:
+    """Return a package with its song; nothing if that is done, or it is a draft."""
+    if package.state not in {pb.DELIVERY_STATE_FINAL, pb.DELIVERY_STATE_ACCEPTED}:
+        return []
+    return [events_pb2.DeliveryReturned(edge=sent_back.edge, reason=sent_back.reason, comment=sent_back.comment)]
 
 
 def evolve(package: DeliveryPackage, event: Message, time: datetime) -> DeliveryPackage:
@@ -239,6 +250,8 @@ def evolve(package: DeliveryPackage, event: Message, time: datetime) -> Delivery
             )
         case events_pb2.DeliveryAccepted():
             return dataclasses.replace(package, state=pb.DELIVERY_STATE_ACCEPTED, accepted_by=event.accepted_by)
+        case events_pb2.DeliveryReturned():
+            return dataclasses.replace(package, state=pb.DELIVERY_STATE_RETURNED, return_comment=event.comment)
     raise TypeError(f"{type(event).__name__} is not an event of a delivery package")
 
 

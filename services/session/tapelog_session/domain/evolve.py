@@ -10,7 +10,16 @@ from typing import Any, Final
 from google.protobuf.message import Message
 from tapelog.session.v1 import events_pb2 as pb
 
-from tapelog_session.domain import brief, notes, recording, songs, stages, version_folds
+from tapelog_session.domain import (
+    brief,
+    holds,
+    notes,
+    recording,
+    send_backs,
+    songs,
+    stages,
+    version_folds,
+)
 from tapelog_session.domain.song import Song
 
 ON: Final[Mapping[type[Message], Callable[[Song, Any, datetime], Song]]] = {
@@ -23,6 +32,13 @@ ON: Final[Mapping[type[Message], Callable[[Song, Any, datetime], Song]]] = {
     pb.ArrangementApproved: brief.on_arrangement_approved,
     pb.StageGateEvaluated: stages.on_gate_evaluated,
     pb.StageAdvanced: stages.on_stage_advanced,
+    pb.StageAdvanceRefused: stages.on_gate_evaluated,
+    pb.StageEntered: stages.on_entered,
+    pb.SendBackRequested: send_backs.on_advised,
+    pb.StageSentBack: send_backs.on_sent_back,
+    pb.SongPutOnHold: holds.on_put_on_hold,
+    pb.SongResumed: holds.on_resumed,
+    pb.SongCancelled: holds.on_cancelled,
     pb.TrackDefined: recording.on_track_defined,
     pb.TakeRecorded: recording.on_take_recorded,
     pb.TakeChecked: recording.on_take_checked,
@@ -45,6 +61,8 @@ ON: Final[Mapping[type[Message], Callable[[Song, Any, datetime], Song]]] = {
     pb.AlternatesRequested: songs.on_alternates_requested,
     pb.AlternateRendered: songs.on_alternate_rendered,
     pb.DeliveryPrechecked: songs.on_prechecked,
+    pb.PackageAccepted: songs.on_package_accepted,
+    pb.PackageVerified: songs.on_package_verified,
 }
 """Every event of a song, once."""
 

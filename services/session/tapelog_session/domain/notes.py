@@ -12,7 +12,7 @@ from tapelog.session.v1 import events_pb2
 from tapelog.session.v1 import resources_pb2 as pb
 
 from tapelog_session.domain.checks import TEXT_CHARS_MAX, Fields
-from tapelog_session.domain.errors import NotNow, Unknown
+from tapelog_session.domain.errors import InvalidCommand, NotNow, Unknown
 from tapelog_session.domain.names import VersionName, parse_version
 from tapelog_session.domain.permissions import MUSICIAN, SONGWRITER, require_stage
 from tapelog_session.domain.roles import Actor, RoleValue
@@ -21,27 +21,34 @@ from tapelog_session.domain.versions import require_version
 
 NOTES_MAX: Final = 4000
 NOTE_TRACKS_MAX: Final = 64
+SETTLED: Final = frozenset({pb.NOTE_STATE_VERIFIED})
+"""States in which nobody is waited for."""
 
 
 def add_note(song: Song, actor: Actor, note: str, content: pb.Note) -> Sequence[Message]:
-    """Add a note to a version.
+    """Add a note to a version, to a take, or to the song.
 
     Parameters
     ----------
     note : str
         Its new id.
     content : Note
-        Version, range, tracks, category, severity and text; the rest is set here.
+        Version or take or neither, range, tracks, category, severity and text; the rest is set here.
     """
     require_stage(song, "AddNote")
-    name = parse_version(content.version, "version")
-    version = require_version(song, name.kind, name.number)
+    if content.take and content.take not in song.takes:
+        raise Unknown("NO_SUCH_TAKE", f"the song has no take {content.take!r}", take=content.take)
+    version = None
+    if content.version:
+        name = parse_version(content.version, "version")
+        version = require_version(song, name.kind, name.number)
     _check_content(song, version, content)
     if len(song.notes) >= NOTES_MAX:
         raise NotNow("TOO_MANY_NOTES", f"the song has {NOTES_MAX} notes, which is the limit", limit=NOTES_MAX)
     added = pb.Note(
         id=note,
         version=content.version,
+        take=content.take,
         range=content.range if content.HasField("range") else None,
         tracks=content.tracks,
         category=content.category,
@@ -54,17 +61,20 @@ def add_note(song: Song, actor: Actor, note: str, content: pb.Note) -> Sequence[
     return [events_pb2.NoteAdded(note=added)]
 
 
-def address_note(song: Song, note: str, answer: str, done_in: VersionName) -> Sequence[Message]:
-    """Say that a note is done, and in which version."""
+def address_note(song: Song, note: str, answer: str, done_in: VersionName | None) -> Sequence[Message]:
+    """Say that a note is done, and in which version if it is about one."""
     require_stage(song, "AddressNote")
     fields = Fields()
     fields.text("answer", answer, TEXT_CHARS_MAX)
     fields.refuse()
     known = require_note(song, note)
-    require_version(song, done_in.kind, done_in.number)
+    if done_in is not None:
+        require_version(song, done_in.kind, done_in.number)
+    elif known.number:
+        raise InvalidCommand("VERSION_MISSING", [("version", "name the version in which the note is done")])
     if known.state != pb.NOTE_STATE_OPEN:
         raise _wrong_state(known, "only an open note can be addressed")
-    return [events_pb2.NoteAddressed(note=note, answer=answer, version=str(done_in))]
+    return [events_pb2.NoteAddressed(note=note, answer=answer, version=str(done_in or ""))]
 
 
 def verify_note(song: Song, note: str) -> Sequence[Message]:
@@ -94,8 +104,9 @@ def require_note(song: Song, note: str) -> Note:
     return known
 
 
-def _check_content(song: Song, version: Version, content: pb.Note) -> None:
+def _check_content(song: Song, version: Version | None, content: pb.Note) -> None:
     fields = Fields()
+    fields.that(version is None or not content.take, "take", "a note is about a version or about a take, not both")
     fields.text("text", content.text, TEXT_CHARS_MAX)
     fields.that(content.category in pb.NoteCategory.values(), "category", f"{content.category} is not a category")
     fields.that(
@@ -109,7 +120,7 @@ def _check_content(song: Song, version: Version, content: pb.Note) -> None:
     if content.HasField("range"):
         start, end = content.range.start_frame, content.range.end_frame
         fields.that(0 <= start < end, "range", f"[{start}, {end}) must begin at 0 or later and end after it begins")
-        audio = version.audio[0] if version.audio else None
+        audio = version.audio[0] if version is not None and version.audio else None
         if audio is not None and audio.format.sample_rate_hz == song.sample_rate_hz:
             length = audio.format.length_frames
             fields.that(end <= length, "range.end_frame", f"{end} is behind the version's {length} frames")
@@ -123,12 +134,12 @@ def _wrong_state(note: Note, rule: str) -> NotNow:
 
 def on_note_added(song: Song, event: events_pb2.NoteAdded, time: datetime) -> Song:
     """Add a note."""
-    name = parse_version(event.note.version, "version")
+    name = parse_version(event.note.version, "version") if event.note.version else None
     note = Note(
         id=event.note.id,
         order=len(song.notes) + 1,
-        kind=name.kind,
-        number=name.number,
+        kind=name.kind if name else pb.VERSION_KIND_UNSPECIFIED,
+        number=name.number if name else 0,
         content=event.note,
         state=pb.NOTE_STATE_OPEN,
         create_time=time,

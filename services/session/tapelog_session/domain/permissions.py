@@ -43,6 +43,8 @@ STAGES: Final = (
 )
 """The way forward; there is no skip."""
 PRE_STAGE, RECORDING_STAGE, MIXING_STAGE, MASTERING_STAGE, DELIVERED_STAGE, ARCHIVED_STAGE = STAGES
+ON_HOLD: Final = pb.STAGE_ON_HOLD
+"""Beside the way; so is CANCELLED, in which nothing is legal."""
 OPEN: Final = STAGES[:4]
 """Stages in which work goes on."""
 
@@ -126,15 +128,24 @@ MATRIX: Final[Mapping[str, Row]] = {
     SESSION + "ApproveVersion": Row((ARTIST, PRODUCER), stages=_REVIEW),
     SESSION + "RequestAlternates": Row(_RENDERERS, stages=(*_REVIEW, DELIVERED_STAGE)),
     SESSION + "AddNote": Row(
-        (PRODUCER, ARTIST, MIXING, MASTERING, RECORDING, TECHNICIAN, LABEL), own=(SONGWRITER, MUSICIAN), stages=_WORK
+        (PRODUCER, ARTIST, MIXING, MASTERING, RECORDING, TECHNICIAN, LABEL),
+        own=(SONGWRITER, MUSICIAN),
+        # Also in DELIVERED, beyond the reference: a return by the label must name a note.
+        stages=(*_WORK, DELIVERED_STAGE),
     ),
     SESSION + "AddressNote": Row((MIXING, MASTERING, RECORDING), stages=_WORK),
     SESSION + "VerifyNote": Row((ARTIST, PRODUCER), stages=_WORK),
     SESSION + "EvaluateGate": _READ,
     SESSION + "AdvanceStage": Row((PRODUCER,)),
+    SESSION + "SendBackSong": Row((PRODUCER,), stages=(*_WORK, DELIVERED_STAGE)),
+    SESSION + "RequestSendBack": Row((ARTIST, MIXING, MASTERING, RECORDING, LABEL), stages=(*_WORK, DELIVERED_STAGE)),
+    SESSION + "PutSongOnHold": Row((PRODUCER,), stages=OPEN),
+    SESSION + "ResumeSong": Row((PRODUCER,), stages=(ON_HOLD,)),
+    SESSION + "CancelSong": Row((PRODUCER,), stages=OPEN),
     SESSION + "BuildDelivery": Row((MASTERING, PRODUCER, TECHNICIAN), stages=(MASTERING_STAGE, DELIVERED_STAGE)),
     SESSION + "GetDelivery": _READ,
     SESSION + "AcceptDelivery": Row((LABEL,), stages=(DELIVERED_STAGE,)),
+    SESSION + "VerifyDelivery": Row((MASTERING, PRODUCER, TECHNICIAN), stages=(DELIVERED_STAGE,)),
     SESSION + "CheckPermission": _ANYBODY,
     RENDER + "ValidateRecipe": _ANYBODY,
     RENDER + "CreateRenderJob": Row(_RENDERERS, is_open_to_services=True),

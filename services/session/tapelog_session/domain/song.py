@@ -21,6 +21,7 @@ StageValue: TypeAlias = "pb.Stage.ValueType"
 CheckStateValue: TypeAlias = "pb.TakeCheckState.ValueType"
 VersionStateValue: TypeAlias = "pb.VersionState.ValueType"
 NoteStateValue: TypeAlias = "pb.NoteState.ValueType"
+UsageScopeValue: TypeAlias = "pb.UsageScope.ValueType"
 Recipe: TypeAlias = recipe_pb2.MixRecipe | recipe_pb2.MasterRecipe
 
 NONE: Final[immutables.Map[Any, Any]] = immutables.Map()
@@ -67,6 +68,7 @@ class Take:
     findings: tuple[str, ...] = ()
     measurements: audio_pb2.Measurements | None = None
     format: audio_pb2.AudioFormat | None = None
+    prior_arrangement: bool = False
 
     @property
     def has_passed(self) -> bool:
@@ -84,6 +86,7 @@ class Approval:
     recipe_digest: str
     brief_revision: int
     time: datetime
+    superseded: bool = False
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -138,9 +141,10 @@ class Version:
         return self.recipe_verdicts + self.signal_verdicts
 
     def applicable(self, brief_revision: int) -> tuple[Approval, ...]:
-        """Return the approvals whose four bound values all still match."""
+        """Return the approvals whose bound values all still match, and that no send-back ended."""
         bound = (self.sample_digest, self.recipe_digest, brief_revision)
-        return tuple(a for a in self.approvals if (a.sample_digest, a.recipe_digest, a.brief_revision) == bound)
+        living = (approval for approval in self.approvals if not approval.superseded)
+        return tuple(a for a in living if (a.sample_digest, a.recipe_digest, a.brief_revision) == bound)
 
     def missing_approvals(self, brief_revision: int) -> tuple[RoleValue, ...]:
         """Return the required roles without an applicable approval."""
@@ -150,7 +154,7 @@ class Version:
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Note:
-    """A remark on a version."""
+    """A remark on a version (`kind`, `number`), or on the song or a take (`kind` unspecified, `number` 0)."""
 
     id: str
     order: int
@@ -220,6 +224,13 @@ class Song:
     recipe_bytes: int = 0
     precheck: Precheck | None = None
     delivery: str = ""
+    held_stage: StageValue = pb.STAGE_UNSPECIFIED
+    usage_scope: UsageScopeValue = pb.USAGE_SCOPE_INCLUDED
+    send_backs: tuple[pb.SendBack, ...] = ()
+    advice: tuple[pb.SendBackAdvice, ...] = ()
+    accepted_delivery: str = ""
+    verified_stores: int = 0
+    verify_findings: tuple[str, ...] = ()
 
     @property
     def exists(self) -> bool:

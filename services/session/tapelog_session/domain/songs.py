@@ -133,6 +133,21 @@ def record_alternate(
     ]
 
 
+def record_acceptance(song: Song, delivery: str, accepted_by: str) -> Sequence[Message]:
+    """Record that the label accepted the song's package; nothing if it is recorded, or the song has left DELIVERED."""
+    if song.stage != pb.STAGE_DELIVERED or song.delivery != delivery or song.accepted_delivery == delivery:
+        return []
+    return [events_pb2.PackageAccepted(delivery=delivery, accepted_by=accepted_by)]
+
+
+def record_verification(song: Song, verified: events_pb2.PackageVerified) -> Sequence[Message]:
+    """Record in how many stores every file of the song's package was found whole."""
+    require_stage(song, "VerifyDelivery")
+    if song.delivery != verified.delivery:
+        raise NotNow("NOT_THE_NEWEST", f"delivery {verified.delivery} was replaced by {song.delivery}; verify that one")
+    return [verified]
+
+
 def on_song_created(_song: Song, event: events_pb2.SongCreated, time: datetime) -> Song:
     """Begin."""
     return Song(
@@ -185,3 +200,13 @@ def on_prechecked(song: Song, event: events_pb2.DeliveryPrechecked, _time: datet
     """Keep the result of the last build, and the newest package."""
     precheck = Precheck(event.passed, tuple(event.findings), event.delivery, event.master_number)
     return dataclasses.replace(song, precheck=precheck, delivery=event.delivery or song.delivery)
+
+
+def on_package_accepted(song: Song, event: events_pb2.PackageAccepted, _time: datetime) -> Song:
+    """Note which package the label has accepted."""
+    return dataclasses.replace(song, accepted_delivery=event.delivery)
+
+
+def on_package_verified(song: Song, event: events_pb2.PackageVerified, _time: datetime) -> Song:
+    """Note in how many stores the package is whole."""
+    return dataclasses.replace(song, verified_stores=event.stores, verify_findings=tuple(event.findings))

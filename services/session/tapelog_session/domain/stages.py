@@ -15,8 +15,12 @@ from tapelog_session.domain import conditions
 from tapelog_session.domain.errors import Condition, NotNow
 from tapelog_session.domain.permissions import STAGES, stage_word
 from tapelog_session.domain.song import Song, StageValue
+from tapelog_session.domain.versions import MASTER, MIX
 
 Check = Callable[[Song], Sequence[pb.GateCondition]]
+
+KIND_OF: Final = {pb.STAGE_MIXING: MIX, pb.STAGE_MASTERING: MASTER}
+"""What the stages of review are about."""
 
 GATES: Final[dict[int, tuple[Check, ...]]] = {
     pb.STAGE_PRE_PRODUCTION: (
@@ -51,8 +55,12 @@ GATES: Final[dict[int, tuple[Check, ...]]] = {
         conditions.delivery_prechecked,
         conditions.no_open_blocker,
     ),
+    pb.STAGE_DELIVERED: (
+        conditions.label_accepted,
+        conditions.files_verified,
+    ),
 }
-"""Conditions of the gate out of each stage: T1, T2, T3, T4."""
+"""Conditions of the gate out of each stage: T1 to T5."""
 
 
 def next_stage(stage: StageValue) -> StageValue | None:
@@ -101,10 +109,33 @@ def advance(song: Song, to: StageValue) -> Sequence[Message]:
             to=wanted,
         )
     evaluation = evaluate_gate(song)
-    if evaluation is None or not evaluation.passed:
-        return [] if evaluation is None else [evaluation]
-    advanced = events_pb2.StageAdvanced(**{"from": song.stage}, to=to, cycle=song.cycle)
-    return [evaluation, advanced]
+    if evaluation is None:
+        return []
+    if not evaluation.passed:
+        codes = dict.fromkeys(condition.code for condition in evaluation.conditions if not condition.passed)
+        return [evaluation, events_pb2.StageAdvanceRefused(**{"from": song.stage}, to=to, codes=list(codes))]
+    return [
+        evaluation,
+        events_pb2.StageAdvanced(**{"from": song.stage}, to=to, cycle=song.cycle),
+        events_pb2.StageEntered(**{"from": song.stage}, stage=to, cycle=song.cycle),
+    ]
+
+
+def stage_state(song: Song, failing: Sequence[pb.GateCondition]) -> pb.StageState.ValueType:
+    """Return how far the work of the stage is, from the conditions of its gate that fail."""
+    if song.stage in KIND_OF:
+        versions = song.versions(KIND_OF[song.stage]).values()
+        is_approved = any(version.state == pb.VERSION_STATE_APPROVED for version in versions)
+        waits = any(version.state == pb.VERSION_STATE_IN_REVIEW for version in versions)
+    elif song.stage in STAGES:
+        is_approved = not failing
+        waits = song.stage == pb.STAGE_PRE_PRODUCTION and song.brief is not None
+        waits = waits or (song.stage == pb.STAGE_DELIVERED and bool(song.delivery))
+    else:
+        return pb.STAGE_STATE_UNSPECIFIED
+    if is_approved:
+        return pb.STAGE_STATE_APPROVED
+    return pb.STAGE_STATE_IN_REVIEW if waits else pb.STAGE_STATE_IN_PROGRESS
 
 
 def refusal_of(song: Song, evaluation: events_pb2.StageGateEvaluated) -> NotNow:
@@ -119,11 +150,16 @@ def refusal_of(song: Song, evaluation: events_pb2.StageGateEvaluated) -> NotNow:
     )
 
 
-def on_gate_evaluated(song: Song, _event: events_pb2.StageGateEvaluated, _time: datetime) -> Song:
+def on_gate_evaluated(song: Song, _event: Message, _time: datetime) -> Song:
     """Change nothing: the result is a fact for people and audits."""
+    return song
+
+
+def on_entered(song: Song, _event: events_pb2.StageEntered, _time: datetime) -> Song:
+    """Change nothing: the event before it moved the song; this one is for those who watch stages."""
     return song
 
 
 def on_stage_advanced(song: Song, event: events_pb2.StageAdvanced, _time: datetime) -> Song:
     """Enter the stage."""
-    return dataclasses.replace(song, stage=event.to, cycle=event.cycle)
+    return dataclasses.replace(song, stage=event.to, cycle=event.cycle, advice=())

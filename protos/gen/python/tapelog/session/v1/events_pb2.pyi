@@ -400,6 +400,240 @@ class StageAdvanced(_message.Message):
 Global___StageAdvanced: _TypeAlias = StageAdvanced  # noqa: Y015
 
 @_typing.final
+class StageAdvanceRefused(_message.Message):
+    """Song: a gate stayed closed."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    FROM_FIELD_NUMBER: _builtins.int
+    TO_FIELD_NUMBER: _builtins.int
+    CODES_FIELD_NUMBER: _builtins.int
+    to: _resources_pb2.Stage.ValueType
+    """Stage it was to enter."""
+    @_builtins.property
+    def codes(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Codes of the conditions that failed."""
+
+    def __init__(
+        self,
+        *,
+        to: _resources_pb2.Stage.ValueType = ...,
+        codes: _abc.Iterable[_builtins.str] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["codes", b"codes", "from", b"from", "to", b"to"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___StageAdvanceRefused: _TypeAlias = StageAdvanceRefused  # noqa: Y015
+
+@_typing.final
+class StageEntered(_message.Message):
+    """Song: a stage was entered, by whichever way. SongCreated stands for the first entry into PRE_PRODUCTION."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    STAGE_FIELD_NUMBER: _builtins.int
+    FROM_FIELD_NUMBER: _builtins.int
+    CYCLE_FIELD_NUMBER: _builtins.int
+    stage: _resources_pb2.Stage.ValueType
+    """Stage entered."""
+    cycle: _builtins.int
+    """Cycle the song is in."""
+    def __init__(
+        self,
+        *,
+        stage: _resources_pb2.Stage.ValueType = ...,
+        cycle: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["cycle", b"cycle", "from", b"from", "stage", b"stage"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___StageEntered: _TypeAlias = StageEntered  # noqa: Y015
+
+@_typing.final
+class SendBackRequested(_message.Message):
+    """Song: somebody asked for the song to be sent back."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ADVICE_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def advice(self) -> _resources_pb2.SendBackAdvice:
+        """The request; its time is the envelope's."""
+
+    def __init__(
+        self,
+        *,
+        advice: _resources_pb2.SendBackAdvice | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["advice", b"advice"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["advice", b"advice"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___SendBackRequested: _TypeAlias = SendBackRequested  # noqa: Y015
+
+@_typing.final
+class StageSentBack(_message.Message):
+    """Song: the producer sent the song back to an earlier stage. A new cycle begins."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    SEND_BACK_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def send_back(self) -> _resources_pb2.SendBack:
+        """What was decided and what follows from it; its time is the envelope's."""
+
+    def __init__(
+        self,
+        *,
+        send_back: _resources_pb2.SendBack | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["send_back", b"send_back"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["send_back", b"send_back"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___StageSentBack: _TypeAlias = StageSentBack  # noqa: Y015
+
+@_typing.final
+class SongPutOnHold(_message.Message):
+    """Song: work was suspended."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    FROM_FIELD_NUMBER: _builtins.int
+    REASON_FIELD_NUMBER: _builtins.int
+    reason: _builtins.str
+    """Why."""
+    def __init__(
+        self,
+        *,
+        reason: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["from", b"from", "reason", b"reason"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___SongPutOnHold: _TypeAlias = SongPutOnHold  # noqa: Y015
+
+@_typing.final
+class SongResumed(_message.Message):
+    """Song: work goes on."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    STAGE_FIELD_NUMBER: _builtins.int
+    stage: _resources_pb2.Stage.ValueType
+    """Stage in which it goes on."""
+    def __init__(
+        self,
+        *,
+        stage: _resources_pb2.Stage.ValueType = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["stage", b"stage"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___SongResumed: _TypeAlias = SongResumed  # noqa: Y015
+
+@_typing.final
+class SongCancelled(_message.Message):
+    """Song: it was given up."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    FROM_FIELD_NUMBER: _builtins.int
+    REASON_FIELD_NUMBER: _builtins.int
+    reason: _builtins.str
+    """Why."""
+    def __init__(
+        self,
+        *,
+        reason: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["from", b"from", "reason", b"reason"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___SongCancelled: _TypeAlias = SongCancelled  # noqa: Y015
+
+@_typing.final
+class PackageAccepted(_message.Message):
+    """Song: the label accepted its final package."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    DELIVERY_FIELD_NUMBER: _builtins.int
+    ACCEPTED_BY_FIELD_NUMBER: _builtins.int
+    delivery: _builtins.str
+    """Delivery id."""
+    accepted_by: _builtins.str
+    """Party id."""
+    def __init__(
+        self,
+        *,
+        delivery: _builtins.str = ...,
+        accepted_by: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["accepted_by", b"accepted_by", "delivery", b"delivery"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___PackageAccepted: _TypeAlias = PackageAccepted  # noqa: Y015
+
+@_typing.final
+class PackageVerified(_message.Message):
+    """Song: the files of its final package were read whole from every store that keeps them."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    DELIVERY_FIELD_NUMBER: _builtins.int
+    FILES_FIELD_NUMBER: _builtins.int
+    STORES_FIELD_NUMBER: _builtins.int
+    FINDINGS_FIELD_NUMBER: _builtins.int
+    delivery: _builtins.str
+    """Delivery id."""
+    files: _builtins.int
+    """Number of files that were read, the manifest among them."""
+    stores: _builtins.int
+    """Number of stores in which every file was found whole."""
+    @_builtins.property
+    def findings(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """What is wrong: one line a finding."""
+
+    def __init__(
+        self,
+        *,
+        delivery: _builtins.str = ...,
+        files: _builtins.int = ...,
+        stores: _builtins.int = ...,
+        findings: _abc.Iterable[_builtins.str] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["delivery", b"delivery", "files", b"files", "findings", b"findings", "stores", b"stores"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___PackageVerified: _TypeAlias = PackageVerified  # noqa: Y015
+
+@_typing.final
 class TrackDefined(_message.Message):
     """Song: a track was defined."""
 
@@ -1212,3 +1446,33 @@ class DeliveryAccepted(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___DeliveryAccepted: _TypeAlias = DeliveryAccepted  # noqa: Y015
+
+@_typing.final
+class DeliveryReturned(_message.Message):
+    """DeliveryPackage: the song was sent back, and the package with it."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    EDGE_FIELD_NUMBER: _builtins.int
+    REASON_FIELD_NUMBER: _builtins.int
+    COMMENT_FIELD_NUMBER: _builtins.int
+    edge: _builtins.str
+    """Name of the edge, B6 or B7."""
+    reason: _resources_pb2.SendBackReason.ValueType
+    """Why, as a code."""
+    comment: _builtins.str
+    """Why, in words."""
+    def __init__(
+        self,
+        *,
+        edge: _builtins.str = ...,
+        reason: _resources_pb2.SendBackReason.ValueType = ...,
+        comment: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["comment", b"comment", "edge", b"edge", "reason", b"reason"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___DeliveryReturned: _TypeAlias = DeliveryReturned  # noqa: Y015

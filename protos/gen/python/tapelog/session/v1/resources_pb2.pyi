@@ -107,6 +107,10 @@ class _StageEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Stage.ValueType
     """The final package."""
     STAGE_ARCHIVED: _Stage.ValueType  # 6
     """Accepted and stored."""
+    STAGE_ON_HOLD: _Stage.ValueType  # 7
+    """Work rests; the song goes on in Song.held_stage."""
+    STAGE_CANCELLED: _Stage.ValueType  # 8
+    """Given up; nothing follows."""
 
 class Stage(_Stage, metaclass=_StageEnumTypeWrapper):
     """Where a song stands. New stages may be added."""
@@ -125,7 +129,131 @@ STAGE_DELIVERED: Stage.ValueType  # 5
 """The final package."""
 STAGE_ARCHIVED: Stage.ValueType  # 6
 """Accepted and stored."""
+STAGE_ON_HOLD: Stage.ValueType  # 7
+"""Work rests; the song goes on in Song.held_stage."""
+STAGE_CANCELLED: Stage.ValueType  # 8
+"""Given up; nothing follows."""
 Global___Stage: _TypeAlias = Stage  # noqa: Y015
+
+class _StageState:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _StageStateEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_StageState.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    STAGE_STATE_UNSPECIFIED: _StageState.ValueType  # 0
+    """The song is in no stage of work."""
+    STAGE_STATE_IN_PROGRESS: _StageState.ValueType  # 1
+    """Being worked on."""
+    STAGE_STATE_IN_REVIEW: _StageState.ValueType  # 2
+    """Waits for the artist, the producer or the label."""
+    STAGE_STATE_APPROVED: _StageState.ValueType  # 3
+    """What the stage is for was approved."""
+
+class StageState(_StageState, metaclass=_StageStateEnumTypeWrapper):
+    """How far the work of a stage is."""
+
+STAGE_STATE_UNSPECIFIED: StageState.ValueType  # 0
+"""The song is in no stage of work."""
+STAGE_STATE_IN_PROGRESS: StageState.ValueType  # 1
+"""Being worked on."""
+STAGE_STATE_IN_REVIEW: StageState.ValueType  # 2
+"""Waits for the artist, the producer or the label."""
+STAGE_STATE_APPROVED: StageState.ValueType  # 3
+"""What the stage is for was approved."""
+Global___StageState: _TypeAlias = StageState  # noqa: Y015
+
+class _SendBackReason:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _SendBackReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_SendBackReason.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    SEND_BACK_REASON_UNSPECIFIED: _SendBackReason.ValueType  # 0
+    """Not a reason."""
+    SEND_BACK_REASON_ARRANGEMENT_CHANGE: _SendBackReason.ValueType  # 1
+    """The arrangement changes."""
+    SEND_BACK_REASON_KEY_CHANGE: _SendBackReason.ValueType  # 2
+    """The key or the tempo changes."""
+    SEND_BACK_REASON_MISSING_PART: _SendBackReason.ValueType  # 3
+    """A part is missing."""
+    SEND_BACK_REASON_NOISE: _SendBackReason.ValueType  # 4
+    """Noise that cannot be removed."""
+    SEND_BACK_REASON_BETTER_TAKE: _SendBackReason.ValueType  # 5
+    """A better take is wanted."""
+    SEND_BACK_REASON_BRIEF_DISPUTED: _SendBackReason.ValueType  # 6
+    """The brief itself is disputed."""
+    SEND_BACK_REASON_MIX_MOVE: _SendBackReason.ValueType  # 7
+    """The mix needs a move that mastering cannot make."""
+    SEND_BACK_REASON_SOURCE_FAULT: _SendBackReason.ValueType  # 8
+    """A fault of the source that was found late."""
+    SEND_BACK_REASON_TECHNICAL_RETURN: _SendBackReason.ValueType  # 9
+    """The label's quality control returns it for a technical reason."""
+    SEND_BACK_REASON_CREATIVE_CHANGE: _SendBackReason.ValueType  # 10
+    """The label asks for a creative change."""
+    SEND_BACK_REASON_OTHER: _SendBackReason.ValueType  # 11
+    """Something else; the comment says what."""
+
+class SendBackReason(_SendBackReason, metaclass=_SendBackReasonEnumTypeWrapper):
+    """Why a song is sent back."""
+
+SEND_BACK_REASON_UNSPECIFIED: SendBackReason.ValueType  # 0
+"""Not a reason."""
+SEND_BACK_REASON_ARRANGEMENT_CHANGE: SendBackReason.ValueType  # 1
+"""The arrangement changes."""
+SEND_BACK_REASON_KEY_CHANGE: SendBackReason.ValueType  # 2
+"""The key or the tempo changes."""
+SEND_BACK_REASON_MISSING_PART: SendBackReason.ValueType  # 3
+"""A part is missing."""
+SEND_BACK_REASON_NOISE: SendBackReason.ValueType  # 4
+"""Noise that cannot be removed."""
+SEND_BACK_REASON_BETTER_TAKE: SendBackReason.ValueType  # 5
+"""A better take is wanted."""
+SEND_BACK_REASON_BRIEF_DISPUTED: SendBackReason.ValueType  # 6
+"""The brief itself is disputed."""
+SEND_BACK_REASON_MIX_MOVE: SendBackReason.ValueType  # 7
+"""The mix needs a move that mastering cannot make."""
+SEND_BACK_REASON_SOURCE_FAULT: SendBackReason.ValueType  # 8
+"""A fault of the source that was found late."""
+SEND_BACK_REASON_TECHNICAL_RETURN: SendBackReason.ValueType  # 9
+"""The label's quality control returns it for a technical reason."""
+SEND_BACK_REASON_CREATIVE_CHANGE: SendBackReason.ValueType  # 10
+"""The label asks for a creative change."""
+SEND_BACK_REASON_OTHER: SendBackReason.ValueType  # 11
+"""Something else; the comment says what."""
+Global___SendBackReason: _TypeAlias = SendBackReason  # noqa: Y015
+
+class _UsageScope:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _UsageScopeEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_UsageScope.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    USAGE_SCOPE_UNSPECIFIED: _UsageScope.ValueType  # 0
+    """Not a scope."""
+    USAGE_SCOPE_INCLUDED: _UsageScope.ValueType  # 1
+    """Part of what was agreed."""
+    USAGE_SCOPE_EXTRA_REVISION: _UsageScope.ValueType  # 2
+    """A round of revision beyond the allowance."""
+    USAGE_SCOPE_NEW_SOURCE: _UsageScope.ValueType  # 3
+    """New sources after the mix began."""
+    USAGE_SCOPE_REMASTER: _UsageScope.ValueType  # 4
+    """A master of another mix."""
+
+class UsageScope(_UsageScope, metaclass=_UsageScopeEnumTypeWrapper):
+    """Under which scope work in the song's cycle is billed. Never blocks anything."""
+
+USAGE_SCOPE_UNSPECIFIED: UsageScope.ValueType  # 0
+"""Not a scope."""
+USAGE_SCOPE_INCLUDED: UsageScope.ValueType  # 1
+"""Part of what was agreed."""
+USAGE_SCOPE_EXTRA_REVISION: UsageScope.ValueType  # 2
+"""A round of revision beyond the allowance."""
+USAGE_SCOPE_NEW_SOURCE: UsageScope.ValueType  # 3
+"""New sources after the mix began."""
+USAGE_SCOPE_REMASTER: UsageScope.ValueType  # 4
+"""A master of another mix."""
+Global___UsageScope: _TypeAlias = UsageScope  # noqa: Y015
 
 class _TakeCheckState:
     ValueType = _typing.NewType("ValueType", _builtins.int)
@@ -345,6 +473,8 @@ class _DeliveryStateEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Deliver
     """Built in DELIVERED: the one to hand over."""
     DELIVERY_STATE_ACCEPTED: _DeliveryState.ValueType  # 3
     """The label accepted it."""
+    DELIVERY_STATE_RETURNED: _DeliveryState.ValueType  # 4
+    """The song was sent back; a new package has to be built."""
 
 class DeliveryState(_DeliveryState, metaclass=_DeliveryStateEnumTypeWrapper):
     """Where a delivery package stands."""
@@ -357,7 +487,146 @@ DELIVERY_STATE_FINAL: DeliveryState.ValueType  # 2
 """Built in DELIVERED: the one to hand over."""
 DELIVERY_STATE_ACCEPTED: DeliveryState.ValueType  # 3
 """The label accepted it."""
+DELIVERY_STATE_RETURNED: DeliveryState.ValueType  # 4
+"""The song was sent back; a new package has to be built."""
 Global___DeliveryState: _TypeAlias = DeliveryState  # noqa: Y015
+
+@_typing.final
+class SendBack(_message.Message):
+    """A song sent back to an earlier stage, with everything that follows from it. Nothing is deleted."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    FROM_FIELD_NUMBER: _builtins.int
+    TO_FIELD_NUMBER: _builtins.int
+    EDGE_FIELD_NUMBER: _builtins.int
+    REASON_FIELD_NUMBER: _builtins.int
+    COMMENT_FIELD_NUMBER: _builtins.int
+    NOTES_FIELD_NUMBER: _builtins.int
+    PARTY_FIELD_NUMBER: _builtins.int
+    CYCLE_FIELD_NUMBER: _builtins.int
+    SCOPE_FIELD_NUMBER: _builtins.int
+    SUPERSEDED_FIELD_NUMBER: _builtins.int
+    REOPENED_FIELD_NUMBER: _builtins.int
+    PRIOR_ARRANGEMENT_TAKES_FIELD_NUMBER: _builtins.int
+    REOPENS_ARRANGEMENT_FIELD_NUMBER: _builtins.int
+    REOPENS_BRIEF_FIELD_NUMBER: _builtins.int
+    RETURNED_DELIVERY_FIELD_NUMBER: _builtins.int
+    TIME_FIELD_NUMBER: _builtins.int
+    to: Global___Stage.ValueType
+    """Stage entered."""
+    edge: _builtins.str
+    """Name of the edge, B1 to B7."""
+    reason: Global___SendBackReason.ValueType
+    """Why, as a code."""
+    comment: _builtins.str
+    """Why, in words."""
+    party: _builtins.str
+    """Party id of the producer who decided."""
+    cycle: _builtins.int
+    """Cycle that begins."""
+    scope: Global___UsageScope.ValueType
+    """Scope of the rework."""
+    reopened: _builtins.str
+    """Name of the version that has to be changed or approved again, or empty."""
+    reopens_arrangement: _builtins.bool
+    """Whether arrangement and brief have to be agreed again."""
+    reopens_brief: _builtins.bool
+    """Whether the brief has to be agreed again."""
+    returned_delivery: _builtins.str
+    """Id of the delivery package that is returned, or empty."""
+    @_builtins.property
+    def notes(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Ids of the notes that say what has to be done; at least one."""
+
+    @_builtins.property
+    def superseded(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Names of the versions that are superseded."""
+
+    @_builtins.property
+    def prior_arrangement_takes(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Ids of takes that were made for the arrangement before; they are kept, and selected no longer."""
+
+    @_builtins.property
+    def time(self) -> _timestamp_pb2.Timestamp:
+        """When."""
+
+    def __init__(
+        self,
+        *,
+        to: Global___Stage.ValueType = ...,
+        edge: _builtins.str = ...,
+        reason: Global___SendBackReason.ValueType = ...,
+        comment: _builtins.str = ...,
+        notes: _abc.Iterable[_builtins.str] | None = ...,
+        party: _builtins.str = ...,
+        cycle: _builtins.int = ...,
+        scope: Global___UsageScope.ValueType = ...,
+        superseded: _abc.Iterable[_builtins.str] | None = ...,
+        reopened: _builtins.str = ...,
+        prior_arrangement_takes: _abc.Iterable[_builtins.str] | None = ...,
+        reopens_arrangement: _builtins.bool = ...,
+        reopens_brief: _builtins.bool = ...,
+        returned_delivery: _builtins.str = ...,
+        time: _timestamp_pb2.Timestamp | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["time", b"time"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["comment", b"comment", "cycle", b"cycle", "edge", b"edge", "from", b"from", "notes", b"notes", "party", b"party", "prior_arrangement_takes", b"prior_arrangement_takes", "reason", b"reason", "reopened", b"reopened", "reopens_arrangement", b"reopens_arrangement", "reopens_brief", b"reopens_brief", "returned_delivery", b"returned_delivery", "scope", b"scope", "superseded", b"superseded", "time", b"time", "to", b"to"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___SendBack: _TypeAlias = SendBack  # noqa: Y015
+
+@_typing.final
+class SendBackAdvice(_message.Message):
+    """A request to send a song back. It asks; only the producer's command moves the stage."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    PARTY_FIELD_NUMBER: _builtins.int
+    ROLE_FIELD_NUMBER: _builtins.int
+    TO_FIELD_NUMBER: _builtins.int
+    REASON_FIELD_NUMBER: _builtins.int
+    COMMENT_FIELD_NUMBER: _builtins.int
+    NOTES_FIELD_NUMBER: _builtins.int
+    TIME_FIELD_NUMBER: _builtins.int
+    party: _builtins.str
+    """Party id of who asks."""
+    role: Global___Role.ValueType
+    """Role the party acted in."""
+    to: Global___Stage.ValueType
+    """Stage to go back to."""
+    reason: Global___SendBackReason.ValueType
+    """Why, as a code."""
+    comment: _builtins.str
+    """Why, in words."""
+    @_builtins.property
+    def notes(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Ids of the notes that say what has to be done."""
+
+    @_builtins.property
+    def time(self) -> _timestamp_pb2.Timestamp:
+        """When."""
+
+    def __init__(
+        self,
+        *,
+        party: _builtins.str = ...,
+        role: Global___Role.ValueType = ...,
+        to: Global___Stage.ValueType = ...,
+        reason: Global___SendBackReason.ValueType = ...,
+        comment: _builtins.str = ...,
+        notes: _abc.Iterable[_builtins.str] | None = ...,
+        time: _timestamp_pb2.Timestamp | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["time", b"time"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["comment", b"comment", "notes", b"notes", "party", b"party", "reason", b"reason", "role", b"role", "time", b"time", "to", b"to"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___SendBackAdvice: _TypeAlias = SendBackAdvice  # noqa: Y015
 
 @_typing.final
 class Party(_message.Message):
@@ -495,6 +764,11 @@ class Song(_message.Message):
     CREATE_TIME_FIELD_NUMBER: _builtins.int
     UPDATE_TIME_FIELD_NUMBER: _builtins.int
     DELIVERY_FIELD_NUMBER: _builtins.int
+    HELD_STAGE_FIELD_NUMBER: _builtins.int
+    STAGE_STATE_FIELD_NUMBER: _builtins.int
+    SEND_BACKS_FIELD_NUMBER: _builtins.int
+    SEND_BACK_ADVICE_FIELD_NUMBER: _builtins.int
+    USAGE_SCOPE_FIELD_NUMBER: _builtins.int
     name: _builtins.str
     """Resource name: projects/{project}/songs/{song}."""
     etag: _builtins.str
@@ -517,6 +791,12 @@ class Song(_message.Message):
     """Number of events folded into this answer: ask for it again with as_of_sequence."""
     delivery: _builtins.str
     """Resource name of the newest delivery package, or empty."""
+    held_stage: Global___Stage.ValueType
+    """The stage that a song on hold goes on in."""
+    stage_state: Global___StageState.ValueType
+    """How far the work of the stage is."""
+    usage_scope: Global___UsageScope.ValueType
+    """Scope of the work in this cycle."""
     @_builtins.property
     def works(self) -> _containers.RepeatedCompositeFieldContainer[Global___Work]:
         """Musical works in this recording."""
@@ -561,6 +841,14 @@ class Song(_message.Message):
     def update_time(self) -> _timestamp_pb2.Timestamp:
         """When the last fact was recorded."""
 
+    @_builtins.property
+    def send_backs(self) -> _containers.RepeatedCompositeFieldContainer[Global___SendBack]:
+        """Every time the song was sent back, oldest first."""
+
+    @_builtins.property
+    def send_back_advice(self) -> _containers.RepeatedCompositeFieldContainer[Global___SendBackAdvice]:
+        """Requests to send the song back from the stage it is in."""
+
     def __init__(
         self,
         *,
@@ -586,10 +874,15 @@ class Song(_message.Message):
         create_time: _timestamp_pb2.Timestamp | None = ...,
         update_time: _timestamp_pb2.Timestamp | None = ...,
         delivery: _builtins.str = ...,
+        held_stage: Global___Stage.ValueType = ...,
+        stage_state: Global___StageState.ValueType = ...,
+        send_backs: _abc.Iterable[Global___SendBack] | None = ...,
+        send_back_advice: _abc.Iterable[Global___SendBackAdvice] | None = ...,
+        usage_scope: Global___UsageScope.ValueType = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["brief", b"brief", "create_time", b"create_time", "update_time", b"update_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["alternates", b"alternates", "arrangement_approvals", b"arrangement_approvals", "bit_depth", b"bit_depth", "brief", b"brief", "create_time", b"create_time", "cycle", b"cycle", "delivery", b"delivery", "etag", b"etag", "external_ref", b"external_ref", "isrc", b"isrc", "name", b"name", "notes", b"notes", "open_conditions", b"open_conditions", "sample_rate_hz", b"sample_rate_hz", "sequence", b"sequence", "stage", b"stage", "takes", b"takes", "title", b"title", "tracks", b"tracks", "update_time", b"update_time", "versions", b"versions", "works", b"works"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["alternates", b"alternates", "arrangement_approvals", b"arrangement_approvals", "bit_depth", b"bit_depth", "brief", b"brief", "create_time", b"create_time", "cycle", b"cycle", "delivery", b"delivery", "etag", b"etag", "external_ref", b"external_ref", "held_stage", b"held_stage", "isrc", b"isrc", "name", b"name", "notes", b"notes", "open_conditions", b"open_conditions", "sample_rate_hz", b"sample_rate_hz", "send_back_advice", b"send_back_advice", "send_backs", b"send_backs", "sequence", b"sequence", "stage", b"stage", "stage_state", b"stage_state", "takes", b"takes", "title", b"title", "tracks", b"tracks", "update_time", b"update_time", "usage_scope", b"usage_scope", "versions", b"versions", "works", b"works"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -707,6 +1000,7 @@ class Take(_message.Message):
     FINDINGS_FIELD_NUMBER: _builtins.int
     MEASUREMENTS_FIELD_NUMBER: _builtins.int
     FORMAT_FIELD_NUMBER: _builtins.int
+    PRIOR_ARRANGEMENT_FIELD_NUMBER: _builtins.int
     id: _builtins.str
     """Id, unique in the song."""
     track: _builtins.str
@@ -717,6 +1011,8 @@ class Take(_message.Message):
     """Who recorded or uploaded it."""
     check_state: Global___TakeCheckState.ValueType
     """Result of the technical check on arrival."""
+    prior_arrangement: _builtins.bool
+    """Whether it was made for an arrangement that has changed since."""
     @_builtins.property
     def findings(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
         """What is wrong, if anything: one line a finding, with the value and the limit."""
@@ -740,10 +1036,11 @@ class Take(_message.Message):
         findings: _abc.Iterable[_builtins.str] | None = ...,
         measurements: _audio_pb2.Measurements | None = ...,
         format: _audio_pb2.AudioFormat | None = ...,
+        prior_arrangement: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["format", b"format", "measurements", b"measurements"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["asset_sha256", b"asset_sha256", "check_state", b"check_state", "findings", b"findings", "format", b"format", "id", b"id", "measurements", b"measurements", "recorded_by", b"recorded_by", "track", b"track"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["asset_sha256", b"asset_sha256", "check_state", b"check_state", "findings", b"findings", "format", b"format", "id", b"id", "measurements", b"measurements", "prior_arrangement", b"prior_arrangement", "recorded_by", b"recorded_by", "track", b"track"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -903,6 +1200,7 @@ class Approval(_message.Message):
     RECIPE_DIGEST_FIELD_NUMBER: _builtins.int
     BRIEF_REVISION_FIELD_NUMBER: _builtins.int
     TIME_FIELD_NUMBER: _builtins.int
+    SUPERSEDED_FIELD_NUMBER: _builtins.int
     party: _builtins.str
     """Party id."""
     role: Global___Role.ValueType
@@ -913,6 +1211,8 @@ class Approval(_message.Message):
     """Digest of the recipe that was approved."""
     brief_revision: _builtins.int
     """Brief revision that was in force."""
+    superseded: _builtins.bool
+    """Whether a send-back ended it; it stays visible and counts no longer."""
     @_builtins.property
     def time(self) -> _timestamp_pb2.Timestamp:
         """When."""
@@ -926,10 +1226,11 @@ class Approval(_message.Message):
         recipe_digest: _builtins.str = ...,
         brief_revision: _builtins.int = ...,
         time: _timestamp_pb2.Timestamp | None = ...,
+        superseded: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["time", b"time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["brief_revision", b"brief_revision", "party", b"party", "recipe_digest", b"recipe_digest", "role", b"role", "sample_digest", b"sample_digest", "time", b"time"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["brief_revision", b"brief_revision", "party", b"party", "recipe_digest", b"recipe_digest", "role", b"role", "sample_digest", b"sample_digest", "superseded", b"superseded", "time", b"time"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -953,10 +1254,11 @@ class Note(_message.Message):
     STATE_FIELD_NUMBER: _builtins.int
     ANSWER_FIELD_NUMBER: _builtins.int
     CREATE_TIME_FIELD_NUMBER: _builtins.int
+    TAKE_FIELD_NUMBER: _builtins.int
     id: _builtins.str
     """Id, unique in the song."""
     version: _builtins.str
-    """Resource name of the version it was made on."""
+    """Resource name of the version it was made on; empty for a note on the song or on a take."""
     category: Global___NoteCategory.ValueType
     """What it is about."""
     severity: Global___NoteSeverity.ValueType
@@ -971,6 +1273,8 @@ class Note(_message.Message):
     """Where it stands."""
     answer: _builtins.str
     """Answer of who addressed it, or empty."""
+    take: _builtins.str
+    """Id of the take it was made on, or empty."""
     @_builtins.property
     def range(self) -> _audio_pb2.FrameRange:
         """Where in the version, at the song's sample rate; absent is the whole song."""
@@ -998,10 +1302,11 @@ class Note(_message.Message):
         state: Global___NoteState.ValueType = ...,
         answer: _builtins.str = ...,
         create_time: _timestamp_pb2.Timestamp | None = ...,
+        take: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["create_time", b"create_time", "range", b"range"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["answer", b"answer", "author", b"author", "author_role", b"author_role", "category", b"category", "create_time", b"create_time", "id", b"id", "range", b"range", "severity", b"severity", "state", b"state", "text", b"text", "tracks", b"tracks", "version", b"version"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["answer", b"answer", "author", b"author", "author_role", b"author_role", "category", b"category", "create_time", b"create_time", "id", b"id", "range", b"range", "severity", b"severity", "state", b"state", "take", b"take", "text", b"text", "tracks", b"tracks", "version", b"version"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -1148,6 +1453,7 @@ class DeliveryPackage(_message.Message):
     MANIFEST_SHA256_FIELD_NUMBER: _builtins.int
     CREATE_TIME_FIELD_NUMBER: _builtins.int
     ACCEPTED_BY_FIELD_NUMBER: _builtins.int
+    RETURN_COMMENT_FIELD_NUMBER: _builtins.int
     name: _builtins.str
     """Resource name: projects/{project}/songs/{song}/deliveries/{delivery}."""
     etag: _builtins.str
@@ -1158,6 +1464,8 @@ class DeliveryPackage(_message.Message):
     """SHA-256 of the manifest (canonical JSON) in the object store."""
     accepted_by: _builtins.str
     """Party who accepted it, or empty."""
+    return_comment: _builtins.str
+    """Why it was returned, in words, or empty."""
     @_builtins.property
     def files(self) -> _containers.RepeatedCompositeFieldContainer[Global___DeliveryFile]:
         """Files, in order of their name."""
@@ -1176,10 +1484,11 @@ class DeliveryPackage(_message.Message):
         manifest_sha256: _builtins.str = ...,
         create_time: _timestamp_pb2.Timestamp | None = ...,
         accepted_by: _builtins.str = ...,
+        return_comment: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["create_time", b"create_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["accepted_by", b"accepted_by", "create_time", b"create_time", "etag", b"etag", "files", b"files", "manifest_sha256", b"manifest_sha256", "name", b"name", "state", b"state"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["accepted_by", b"accepted_by", "create_time", b"create_time", "etag", b"etag", "files", b"files", "manifest_sha256", b"manifest_sha256", "name", b"name", "return_comment", b"return_comment", "state", b"state"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -1218,8 +1218,10 @@ class AddNoteRequest(_message.Message):
     TEXT_FIELD_NUMBER: _builtins.int
     REQUEST_ID_FIELD_NUMBER: _builtins.int
     ETAG_FIELD_NUMBER: _builtins.int
+    SONG_FIELD_NUMBER: _builtins.int
+    TAKE_FIELD_NUMBER: _builtins.int
     version: _builtins.str
-    """Version the note is about."""
+    """Version the note is about; empty for a note on the song or on a take."""
     category: _resources_pb2.NoteCategory.ValueType
     """What it is about."""
     severity: _resources_pb2.NoteSeverity.ValueType
@@ -1230,6 +1232,10 @@ class AddNoteRequest(_message.Message):
     """Makes a retry safe."""
     etag: _builtins.str
     """If set, must be the song's current one."""
+    song: _builtins.str
+    """Song the note is about, if it is not about a version."""
+    take: _builtins.str
+    """Id of the take the note is about, with `song`."""
     @_builtins.property
     def range(self) -> _audio_pb2.FrameRange:
         """Where; absent is the whole song."""
@@ -1249,10 +1255,12 @@ class AddNoteRequest(_message.Message):
         text: _builtins.str = ...,
         request_id: _builtins.str = ...,
         etag: _builtins.str = ...,
+        song: _builtins.str = ...,
+        take: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["range", b"range"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["category", b"category", "etag", b"etag", "range", b"range", "request_id", b"request_id", "severity", b"severity", "text", b"text", "tracks", b"tracks", "version", b"version"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["category", b"category", "etag", b"etag", "range", b"range", "request_id", b"request_id", "severity", b"severity", "song", b"song", "take", b"take", "text", b"text", "tracks", b"tracks", "version", b"version"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -1277,7 +1285,7 @@ class AddressNoteRequest(_message.Message):
     answer: _builtins.str
     """The answer."""
     version: _builtins.str
-    """Version in which it is done."""
+    """Version in which it is done; may be empty for a note on the song or on a take."""
     request_id: _builtins.str
     """Makes a retry safe."""
     etag: _builtins.str
@@ -1422,6 +1430,230 @@ class AdvanceStageRequest(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___AdvanceStageRequest: _TypeAlias = AdvanceStageRequest  # noqa: Y015
+
+@_typing.final
+class SendBackSongRequest(_message.Message):
+    """Request of SendBackSong."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    SONG_FIELD_NUMBER: _builtins.int
+    TO_FIELD_NUMBER: _builtins.int
+    REASON_FIELD_NUMBER: _builtins.int
+    COMMENT_FIELD_NUMBER: _builtins.int
+    NOTES_FIELD_NUMBER: _builtins.int
+    REQUEST_ID_FIELD_NUMBER: _builtins.int
+    ETAG_FIELD_NUMBER: _builtins.int
+    song: _builtins.str
+    """projects/{project}/songs/{song}."""
+    to: _resources_pb2.Stage.ValueType
+    """Stage to go back to."""
+    reason: _resources_pb2.SendBackReason.ValueType
+    """Why, as a code."""
+    comment: _builtins.str
+    """Why, in words. At most 2000 characters."""
+    request_id: _builtins.str
+    """Makes a retry safe."""
+    etag: _builtins.str
+    """If set, must be current."""
+    @_builtins.property
+    def notes(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Ids of the notes that say what has to be done. At least one that is not settled."""
+
+    def __init__(
+        self,
+        *,
+        song: _builtins.str = ...,
+        to: _resources_pb2.Stage.ValueType = ...,
+        reason: _resources_pb2.SendBackReason.ValueType = ...,
+        comment: _builtins.str = ...,
+        notes: _abc.Iterable[_builtins.str] | None = ...,
+        request_id: _builtins.str = ...,
+        etag: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["comment", b"comment", "etag", b"etag", "notes", b"notes", "reason", b"reason", "request_id", b"request_id", "song", b"song", "to", b"to"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___SendBackSongRequest: _TypeAlias = SendBackSongRequest  # noqa: Y015
+
+@_typing.final
+class RequestSendBackRequest(_message.Message):
+    """Request of RequestSendBack."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    SONG_FIELD_NUMBER: _builtins.int
+    TO_FIELD_NUMBER: _builtins.int
+    REASON_FIELD_NUMBER: _builtins.int
+    COMMENT_FIELD_NUMBER: _builtins.int
+    NOTES_FIELD_NUMBER: _builtins.int
+    REQUEST_ID_FIELD_NUMBER: _builtins.int
+    ETAG_FIELD_NUMBER: _builtins.int
+    song: _builtins.str
+    """projects/{project}/songs/{song}."""
+    to: _resources_pb2.Stage.ValueType
+    """Stage to go back to."""
+    reason: _resources_pb2.SendBackReason.ValueType
+    """Why, as a code."""
+    comment: _builtins.str
+    """Why, in words. At most 2000 characters."""
+    request_id: _builtins.str
+    """Makes a retry safe."""
+    etag: _builtins.str
+    """If set, must be current."""
+    @_builtins.property
+    def notes(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Ids of the notes that say what has to be done."""
+
+    def __init__(
+        self,
+        *,
+        song: _builtins.str = ...,
+        to: _resources_pb2.Stage.ValueType = ...,
+        reason: _resources_pb2.SendBackReason.ValueType = ...,
+        comment: _builtins.str = ...,
+        notes: _abc.Iterable[_builtins.str] | None = ...,
+        request_id: _builtins.str = ...,
+        etag: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["comment", b"comment", "etag", b"etag", "notes", b"notes", "reason", b"reason", "request_id", b"request_id", "song", b"song", "to", b"to"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___RequestSendBackRequest: _TypeAlias = RequestSendBackRequest  # noqa: Y015
+
+@_typing.final
+class PutSongOnHoldRequest(_message.Message):
+    """Request of PutSongOnHold."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    SONG_FIELD_NUMBER: _builtins.int
+    REASON_FIELD_NUMBER: _builtins.int
+    REQUEST_ID_FIELD_NUMBER: _builtins.int
+    ETAG_FIELD_NUMBER: _builtins.int
+    song: _builtins.str
+    """projects/{project}/songs/{song}."""
+    reason: _builtins.str
+    """Why. 1 to 2000 characters."""
+    request_id: _builtins.str
+    """Makes a retry safe."""
+    etag: _builtins.str
+    """If set, must be current."""
+    def __init__(
+        self,
+        *,
+        song: _builtins.str = ...,
+        reason: _builtins.str = ...,
+        request_id: _builtins.str = ...,
+        etag: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["etag", b"etag", "reason", b"reason", "request_id", b"request_id", "song", b"song"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___PutSongOnHoldRequest: _TypeAlias = PutSongOnHoldRequest  # noqa: Y015
+
+@_typing.final
+class ResumeSongRequest(_message.Message):
+    """Request of ResumeSong."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    SONG_FIELD_NUMBER: _builtins.int
+    REQUEST_ID_FIELD_NUMBER: _builtins.int
+    ETAG_FIELD_NUMBER: _builtins.int
+    song: _builtins.str
+    """projects/{project}/songs/{song}."""
+    request_id: _builtins.str
+    """Makes a retry safe."""
+    etag: _builtins.str
+    """If set, must be current."""
+    def __init__(
+        self,
+        *,
+        song: _builtins.str = ...,
+        request_id: _builtins.str = ...,
+        etag: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["etag", b"etag", "request_id", b"request_id", "song", b"song"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ResumeSongRequest: _TypeAlias = ResumeSongRequest  # noqa: Y015
+
+@_typing.final
+class CancelSongRequest(_message.Message):
+    """Request of CancelSong."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    SONG_FIELD_NUMBER: _builtins.int
+    REASON_FIELD_NUMBER: _builtins.int
+    REQUEST_ID_FIELD_NUMBER: _builtins.int
+    ETAG_FIELD_NUMBER: _builtins.int
+    song: _builtins.str
+    """projects/{project}/songs/{song}."""
+    reason: _builtins.str
+    """Why. 1 to 2000 characters."""
+    request_id: _builtins.str
+    """Makes a retry safe."""
+    etag: _builtins.str
+    """If set, must be current."""
+    def __init__(
+        self,
+        *,
+        song: _builtins.str = ...,
+        reason: _builtins.str = ...,
+        request_id: _builtins.str = ...,
+        etag: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["etag", b"etag", "reason", b"reason", "request_id", b"request_id", "song", b"song"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___CancelSongRequest: _TypeAlias = CancelSongRequest  # noqa: Y015
+
+@_typing.final
+class VerifyDeliveryRequest(_message.Message):
+    """Request of VerifyDelivery."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    NAME_FIELD_NUMBER: _builtins.int
+    REQUEST_ID_FIELD_NUMBER: _builtins.int
+    ETAG_FIELD_NUMBER: _builtins.int
+    name: _builtins.str
+    """.../deliveries/{delivery}."""
+    request_id: _builtins.str
+    """Makes a retry safe."""
+    etag: _builtins.str
+    """If set, must be the song's current one."""
+    def __init__(
+        self,
+        *,
+        name: _builtins.str = ...,
+        request_id: _builtins.str = ...,
+        etag: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["etag", b"etag", "name", b"name", "request_id", b"request_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___VerifyDeliveryRequest: _TypeAlias = VerifyDeliveryRequest  # noqa: Y015
 
 @_typing.final
 class BuildDeliveryRequest(_message.Message):

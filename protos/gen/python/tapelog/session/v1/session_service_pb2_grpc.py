@@ -218,6 +218,31 @@ class SessionServiceStub:
                 request_serializer=tapelog_dot_session_dot_v1_dot_session__service__pb2.AdvanceStageRequest.SerializeToString,
                 response_deserializer=tapelog_dot_session_dot_v1_dot_resources__pb2.Song.FromString,
                 _registered_method=True)
+        self.SendBackSong = channel.unary_unary(
+                '/tapelog.session.v1.SessionService/SendBackSong',
+                request_serializer=tapelog_dot_session_dot_v1_dot_session__service__pb2.SendBackSongRequest.SerializeToString,
+                response_deserializer=tapelog_dot_session_dot_v1_dot_resources__pb2.Song.FromString,
+                _registered_method=True)
+        self.RequestSendBack = channel.unary_unary(
+                '/tapelog.session.v1.SessionService/RequestSendBack',
+                request_serializer=tapelog_dot_session_dot_v1_dot_session__service__pb2.RequestSendBackRequest.SerializeToString,
+                response_deserializer=tapelog_dot_session_dot_v1_dot_resources__pb2.Song.FromString,
+                _registered_method=True)
+        self.PutSongOnHold = channel.unary_unary(
+                '/tapelog.session.v1.SessionService/PutSongOnHold',
+                request_serializer=tapelog_dot_session_dot_v1_dot_session__service__pb2.PutSongOnHoldRequest.SerializeToString,
+                response_deserializer=tapelog_dot_session_dot_v1_dot_resources__pb2.Song.FromString,
+                _registered_method=True)
+        self.ResumeSong = channel.unary_unary(
+                '/tapelog.session.v1.SessionService/ResumeSong',
+                request_serializer=tapelog_dot_session_dot_v1_dot_session__service__pb2.ResumeSongRequest.SerializeToString,
+                response_deserializer=tapelog_dot_session_dot_v1_dot_resources__pb2.Song.FromString,
+                _registered_method=True)
+        self.CancelSong = channel.unary_unary(
+                '/tapelog.session.v1.SessionService/CancelSong',
+                request_serializer=tapelog_dot_session_dot_v1_dot_session__service__pb2.CancelSongRequest.SerializeToString,
+                response_deserializer=tapelog_dot_session_dot_v1_dot_resources__pb2.Song.FromString,
+                _registered_method=True)
         self.BuildDelivery = channel.unary_unary(
                 '/tapelog.session.v1.SessionService/BuildDelivery',
                 request_serializer=tapelog_dot_session_dot_v1_dot_session__service__pb2.BuildDeliveryRequest.SerializeToString,
@@ -232,6 +257,11 @@ class SessionServiceStub:
                 '/tapelog.session.v1.SessionService/AcceptDelivery',
                 request_serializer=tapelog_dot_session_dot_v1_dot_session__service__pb2.AcceptDeliveryRequest.SerializeToString,
                 response_deserializer=tapelog_dot_session_dot_v1_dot_resources__pb2.DeliveryPackage.FromString,
+                _registered_method=True)
+        self.VerifyDelivery = channel.unary_unary(
+                '/tapelog.session.v1.SessionService/VerifyDelivery',
+                request_serializer=tapelog_dot_session_dot_v1_dot_session__service__pb2.VerifyDeliveryRequest.SerializeToString,
+                response_deserializer=tapelog_dot_session_dot_v1_dot_resources__pb2.Song.FromString,
                 _registered_method=True)
         self.CheckPermission = channel.unary_unary(
                 '/tapelog.session.v1.SessionService/CheckPermission',
@@ -500,6 +530,43 @@ class SessionServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def SendBackSong(self, request, context):
+        """Sends the song back to an earlier stage: supersedes what that invalidates, begins a new cycle, deletes nothing.
+        INVALID_ARGUMENT: no reason or no note. FAILED_PRECONDITION: no such edge, a note that is settled, or a consent of
+        the artist that is missing (from DELIVERED to MIXING). Producer only.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def RequestSendBack(self, request, context):
+        """Asks for the song to be sent back; moves nothing. The artist's request is their consent.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def PutSongOnHold(self, request, context):
+        """Suspends work in an open stage.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ResumeSong(self, request, context):
+        """Goes on where the song was put on hold.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def CancelSong(self, request, context):
+        """Gives the song up, for good.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def BuildDelivery(self, request, context):
         """Builds a delivery package: a draft in MASTERING (the check that the last gate reads), the final one in DELIVERED.
         FAILED_PRECONDITION lists everything that is missing.
@@ -517,6 +584,14 @@ class SessionServiceServicer:
 
     def AcceptDelivery(self, request, context):
         """Accepts the final package. Label only.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def VerifyDelivery(self, request, context):
+        """Copies every file of the final package to the archive, reads both copies whole, and records the result on the song:
+        the gate to ARCHIVED reads it.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -707,6 +782,31 @@ def add_SessionServiceServicer_to_server(servicer, server):
                     request_deserializer=tapelog_dot_session_dot_v1_dot_session__service__pb2.AdvanceStageRequest.FromString,
                     response_serializer=tapelog_dot_session_dot_v1_dot_resources__pb2.Song.SerializeToString,
             ),
+            'SendBackSong': grpc.unary_unary_rpc_method_handler(
+                    servicer.SendBackSong,
+                    request_deserializer=tapelog_dot_session_dot_v1_dot_session__service__pb2.SendBackSongRequest.FromString,
+                    response_serializer=tapelog_dot_session_dot_v1_dot_resources__pb2.Song.SerializeToString,
+            ),
+            'RequestSendBack': grpc.unary_unary_rpc_method_handler(
+                    servicer.RequestSendBack,
+                    request_deserializer=tapelog_dot_session_dot_v1_dot_session__service__pb2.RequestSendBackRequest.FromString,
+                    response_serializer=tapelog_dot_session_dot_v1_dot_resources__pb2.Song.SerializeToString,
+            ),
+            'PutSongOnHold': grpc.unary_unary_rpc_method_handler(
+                    servicer.PutSongOnHold,
+                    request_deserializer=tapelog_dot_session_dot_v1_dot_session__service__pb2.PutSongOnHoldRequest.FromString,
+                    response_serializer=tapelog_dot_session_dot_v1_dot_resources__pb2.Song.SerializeToString,
+            ),
+            'ResumeSong': grpc.unary_unary_rpc_method_handler(
+                    servicer.ResumeSong,
+                    request_deserializer=tapelog_dot_session_dot_v1_dot_session__service__pb2.ResumeSongRequest.FromString,
+                    response_serializer=tapelog_dot_session_dot_v1_dot_resources__pb2.Song.SerializeToString,
+            ),
+            'CancelSong': grpc.unary_unary_rpc_method_handler(
+                    servicer.CancelSong,
+                    request_deserializer=tapelog_dot_session_dot_v1_dot_session__service__pb2.CancelSongRequest.FromString,
+                    response_serializer=tapelog_dot_session_dot_v1_dot_resources__pb2.Song.SerializeToString,
+            ),
             'BuildDelivery': grpc.unary_unary_rpc_method_handler(
                     servicer.BuildDelivery,
                     request_deserializer=tapelog_dot_session_dot_v1_dot_session__service__pb2.BuildDeliveryRequest.FromString,
@@ -721,6 +821,11 @@ def add_SessionServiceServicer_to_server(servicer, server):
                     servicer.AcceptDelivery,
                     request_deserializer=tapelog_dot_session_dot_v1_dot_session__service__pb2.AcceptDeliveryRequest.FromString,
                     response_serializer=tapelog_dot_session_dot_v1_dot_resources__pb2.DeliveryPackage.SerializeToString,
+            ),
+            'VerifyDelivery': grpc.unary_unary_rpc_method_handler(
+                    servicer.VerifyDelivery,
+                    request_deserializer=tapelog_dot_session_dot_v1_dot_session__service__pb2.VerifyDeliveryRequest.FromString,
+                    response_serializer=tapelog_dot_session_dot_v1_dot_resources__pb2.Song.SerializeToString,
             ),
             'CheckPermission': grpc.unary_unary_rpc_method_handler(
                     servicer.CheckPermission,
@@ -1692,6 +1797,141 @@ class SessionService:
             _registered_method=True)
 
     @staticmethod
+    def SendBackSong(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/tapelog.session.v1.SessionService/SendBackSong',
+            tapelog_dot_session_dot_v1_dot_session__service__pb2.SendBackSongRequest.SerializeToString,
+            tapelog_dot_session_dot_v1_dot_resources__pb2.Song.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def RequestSendBack(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/tapelog.session.v1.SessionService/RequestSendBack',
+            tapelog_dot_session_dot_v1_dot_session__service__pb2.RequestSendBackRequest.SerializeToString,
+            tapelog_dot_session_dot_v1_dot_resources__pb2.Song.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def PutSongOnHold(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/tapelog.session.v1.SessionService/PutSongOnHold',
+            tapelog_dot_session_dot_v1_dot_session__service__pb2.PutSongOnHoldRequest.SerializeToString,
+            tapelog_dot_session_dot_v1_dot_resources__pb2.Song.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ResumeSong(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/tapelog.session.v1.SessionService/ResumeSong',
+            tapelog_dot_session_dot_v1_dot_session__service__pb2.ResumeSongRequest.SerializeToString,
+            tapelog_dot_session_dot_v1_dot_resources__pb2.Song.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def CancelSong(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/tapelog.session.v1.SessionService/CancelSong',
+            tapelog_dot_session_dot_v1_dot_session__service__pb2.CancelSongRequest.SerializeToString,
+            tapelog_dot_session_dot_v1_dot_resources__pb2.Song.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
     def BuildDelivery(request,
             target,
             options=(),
@@ -1762,6 +2002,33 @@ class SessionService:
             '/tapelog.session.v1.SessionService/AcceptDelivery',
             tapelog_dot_session_dot_v1_dot_session__service__pb2.AcceptDeliveryRequest.SerializeToString,
             tapelog_dot_session_dot_v1_dot_resources__pb2.DeliveryPackage.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def VerifyDelivery(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/tapelog.session.v1.SessionService/VerifyDelivery',
+            tapelog_dot_session_dot_v1_dot_session__service__pb2.VerifyDeliveryRequest.SerializeToString,
+            tapelog_dot_session_dot_v1_dot_resources__pb2.Song.FromString,
             options,
             channel_credentials,
             insecure,

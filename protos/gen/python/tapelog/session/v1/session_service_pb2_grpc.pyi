@@ -119,6 +119,19 @@ class SessionServiceStub:
     """Moves the song to the next stage. FAILED_PRECONDITION with one violation for every condition that fails; the
     evaluation is stored either way.
     """
+    SendBackSong: _grpc.UnaryUnaryMultiCallable[_session_service_pb2.SendBackSongRequest, _resources_pb2.Song]
+    """Sends the song back to an earlier stage: supersedes what that invalidates, begins a new cycle, deletes nothing.
+    INVALID_ARGUMENT: no reason or no note. FAILED_PRECONDITION: no such edge, a note that is settled, or a consent of
+    the artist that is missing (from DELIVERED to MIXING). Producer only.
+    """
+    RequestSendBack: _grpc.UnaryUnaryMultiCallable[_session_service_pb2.RequestSendBackRequest, _resources_pb2.Song]
+    """Asks for the song to be sent back; moves nothing. The artist's request is their consent."""
+    PutSongOnHold: _grpc.UnaryUnaryMultiCallable[_session_service_pb2.PutSongOnHoldRequest, _resources_pb2.Song]
+    """Suspends work in an open stage."""
+    ResumeSong: _grpc.UnaryUnaryMultiCallable[_session_service_pb2.ResumeSongRequest, _resources_pb2.Song]
+    """Goes on where the song was put on hold."""
+    CancelSong: _grpc.UnaryUnaryMultiCallable[_session_service_pb2.CancelSongRequest, _resources_pb2.Song]
+    """Gives the song up, for good."""
     BuildDelivery: _grpc.UnaryUnaryMultiCallable[_session_service_pb2.BuildDeliveryRequest, _resources_pb2.DeliveryPackage]
     """Builds a delivery package: a draft in MASTERING (the check that the last gate reads), the final one in DELIVERED.
     FAILED_PRECONDITION lists everything that is missing.
@@ -127,6 +140,10 @@ class SessionServiceStub:
     """Reads a delivery package."""
     AcceptDelivery: _grpc.UnaryUnaryMultiCallable[_session_service_pb2.AcceptDeliveryRequest, _resources_pb2.DeliveryPackage]
     """Accepts the final package. Label only."""
+    VerifyDelivery: _grpc.UnaryUnaryMultiCallable[_session_service_pb2.VerifyDeliveryRequest, _resources_pb2.Song]
+    """Copies every file of the final package to the archive, reads both copies whole, and records the result on the song:
+    the gate to ARCHIVED reads it.
+    """
     CheckPermission: _grpc.UnaryUnaryMultiCallable[_session_service_pb2.CheckPermissionRequest, _session_service_pb2.CheckPermissionResponse]
     """Says whether a party may do something in a project now. For services and consoles; grants nothing."""
 
@@ -220,6 +237,19 @@ class SessionServiceAsyncStub(SessionServiceStub):
     """Moves the song to the next stage. FAILED_PRECONDITION with one violation for every condition that fails; the
     evaluation is stored either way.
     """
+    SendBackSong: _aio.UnaryUnaryMultiCallable[_session_service_pb2.SendBackSongRequest, _resources_pb2.Song]  # type: ignore[assignment]
+    """Sends the song back to an earlier stage: supersedes what that invalidates, begins a new cycle, deletes nothing.
+    INVALID_ARGUMENT: no reason or no note. FAILED_PRECONDITION: no such edge, a note that is settled, or a consent of
+    the artist that is missing (from DELIVERED to MIXING). Producer only.
+    """
+    RequestSendBack: _aio.UnaryUnaryMultiCallable[_session_service_pb2.RequestSendBackRequest, _resources_pb2.Song]  # type: ignore[assignment]
+    """Asks for the song to be sent back; moves nothing. The artist's request is their consent."""
+    PutSongOnHold: _aio.UnaryUnaryMultiCallable[_session_service_pb2.PutSongOnHoldRequest, _resources_pb2.Song]  # type: ignore[assignment]
+    """Suspends work in an open stage."""
+    ResumeSong: _aio.UnaryUnaryMultiCallable[_session_service_pb2.ResumeSongRequest, _resources_pb2.Song]  # type: ignore[assignment]
+    """Goes on where the song was put on hold."""
+    CancelSong: _aio.UnaryUnaryMultiCallable[_session_service_pb2.CancelSongRequest, _resources_pb2.Song]  # type: ignore[assignment]
+    """Gives the song up, for good."""
     BuildDelivery: _aio.UnaryUnaryMultiCallable[_session_service_pb2.BuildDeliveryRequest, _resources_pb2.DeliveryPackage]  # type: ignore[assignment]
     """Builds a delivery package: a draft in MASTERING (the check that the last gate reads), the final one in DELIVERED.
     FAILED_PRECONDITION lists everything that is missing.
@@ -228,6 +258,10 @@ class SessionServiceAsyncStub(SessionServiceStub):
     """Reads a delivery package."""
     AcceptDelivery: _aio.UnaryUnaryMultiCallable[_session_service_pb2.AcceptDeliveryRequest, _resources_pb2.DeliveryPackage]  # type: ignore[assignment]
     """Accepts the final package. Label only."""
+    VerifyDelivery: _aio.UnaryUnaryMultiCallable[_session_service_pb2.VerifyDeliveryRequest, _resources_pb2.Song]  # type: ignore[assignment]
+    """Copies every file of the final package to the archive, reads both copies whole, and records the result on the song:
+    the gate to ARCHIVED reads it.
+    """
     CheckPermission: _aio.UnaryUnaryMultiCallable[_session_service_pb2.CheckPermissionRequest, _session_service_pb2.CheckPermissionResponse]  # type: ignore[assignment]
     """Says whether a party may do something in a project now. For services and consoles; grants nothing."""
 
@@ -530,6 +564,49 @@ class SessionServiceServicer(metaclass=_abc_1.ABCMeta):
         """
 
     @_abc_1.abstractmethod
+    def SendBackSong(
+        self,
+        request: _session_service_pb2.SendBackSongRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_resources_pb2.Song, _abc.Awaitable[_resources_pb2.Song]]:
+        """Sends the song back to an earlier stage: supersedes what that invalidates, begins a new cycle, deletes nothing.
+        INVALID_ARGUMENT: no reason or no note. FAILED_PRECONDITION: no such edge, a note that is settled, or a consent of
+        the artist that is missing (from DELIVERED to MIXING). Producer only.
+        """
+
+    @_abc_1.abstractmethod
+    def RequestSendBack(
+        self,
+        request: _session_service_pb2.RequestSendBackRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_resources_pb2.Song, _abc.Awaitable[_resources_pb2.Song]]:
+        """Asks for the song to be sent back; moves nothing. The artist's request is their consent."""
+
+    @_abc_1.abstractmethod
+    def PutSongOnHold(
+        self,
+        request: _session_service_pb2.PutSongOnHoldRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_resources_pb2.Song, _abc.Awaitable[_resources_pb2.Song]]:
+        """Suspends work in an open stage."""
+
+    @_abc_1.abstractmethod
+    def ResumeSong(
+        self,
+        request: _session_service_pb2.ResumeSongRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_resources_pb2.Song, _abc.Awaitable[_resources_pb2.Song]]:
+        """Goes on where the song was put on hold."""
+
+    @_abc_1.abstractmethod
+    def CancelSong(
+        self,
+        request: _session_service_pb2.CancelSongRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_resources_pb2.Song, _abc.Awaitable[_resources_pb2.Song]]:
+        """Gives the song up, for good."""
+
+    @_abc_1.abstractmethod
     def BuildDelivery(
         self,
         request: _session_service_pb2.BuildDeliveryRequest,
@@ -554,6 +631,16 @@ class SessionServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_resources_pb2.DeliveryPackage, _abc.Awaitable[_resources_pb2.DeliveryPackage]]:
         """Accepts the final package. Label only."""
+
+    @_abc_1.abstractmethod
+    def VerifyDelivery(
+        self,
+        request: _session_service_pb2.VerifyDeliveryRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_resources_pb2.Song, _abc.Awaitable[_resources_pb2.Song]]:
+        """Copies every file of the final package to the archive, reads both copies whole, and records the result on the song:
+        the gate to ARCHIVED reads it.
+        """
 
     @_abc_1.abstractmethod
     def CheckPermission(
