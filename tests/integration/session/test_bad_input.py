@@ -102,6 +102,11 @@ async def test_every_wrong_field_of_a_recipe_is_named_at_once(booked: Any, rende
     fields = {violation.field for violation in refused.value.fields}
     assert {"recipe.tracks[lead-vox].gain_db", "recipe.tracks[lead-vox].output_bus"} <= fields
     assert any(field.startswith("recipe.tracks[bass].source") for field in fields)
+    late = booked.recipe(take.asset_sha256)
+    late.tracks[0].start_frame = 4 * 3600 * late.sample_rate_hz  # legal by itself, and the take comes after it
+    with pytest.raises(InvalidArgument, match="the limit is 14400 s") as refused:
+        await booked.call("mia", "ProposeMixVersion", wire.ProposeMixVersionRequest(song=booked.song, recipe=late))
+    assert [violation.field for violation in refused.value.fields] == ["recipe.tracks[lead-vox].start_frame"]
     foreign = booked.recipe("0" * 64)
     with pytest.raises(InvalidArgument, match="not the asset of a selected take"):
         await booked.call("mia", "ProposeMixVersion", wire.ProposeMixVersionRequest(song=booked.song, recipe=foreign))

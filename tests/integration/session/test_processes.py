@@ -14,7 +14,7 @@ from tapelog.session.v1 import brief_pb2
 from tapelog.session.v1 import resources_pb2 as pb
 from tapelog.session.v1 import session_service_pb2 as wire
 from tapelog_chassis.auth import TokenVerifier, services
-from tapelog_chassis.errors import InvalidArgument, Unavailable
+from tapelog_chassis.errors import InvalidArgument, PermissionDenied, Unavailable
 from tapelog_chassis.grpc_options import ServerConfig
 from tapelog_chassis.grpc_server import build_server
 from tapelog_chassis.objects import ObjectStore
@@ -130,10 +130,53 @@ async def test_takes_mixes_masters_and_alternates_are_ordered_once(booked: Any, 
     assert orders.calls == 5
 
 
-async def test_a_refused_order_stops_the_process_and_nothing_else(booked: Any, renders: Any, desk: Any) -> None:
-    """An order that can never be taken is not skipped: what is behind it waits for a person; commands go on."""
+async def test_a_refused_job_fails_on_its_song_and_nobody_waits_for_it(booked: Any, renders: Any, desk: Any) -> None:
+    """What the render service will never take is told on the take, version or alternate; the next orders are made."""
     orders = desk[0]
-    orders.failures = [InvalidArgument("BAD_JOB", "never")]
+    await booked.agree()
+    orders.failures = [InvalidArgument("BAD_JOB", "too odd")]
+    await booked.advance(pb.STAGE_RECORDING)
+    odd = await booked.add_take(booked.wav(330))
+
+    async def told() -> bool:
+        return bool((await booked.get_song()).takes[0].findings)
+
+    await eventually(told)
+    refused = (await booked.get_song()).takes[0]
+    assert (refused.id, refused.check_state) == (odd.id, pb.TAKE_CHECK_STATE_FAILED)
+    assert list(refused.findings) == ["BAD_JOB: too odd"]
+
+    take = await booked.add_take(booked.wav(440))
+    await booked.select(take)
+    await renders.measure(take)
+
+    async def passed() -> bool:
+        return (await booked.get_song()).takes[1].check_state == pb.TAKE_CHECK_STATE_PASSED
+
+    await eventually(passed)
+    await booked.advance(pb.STAGE_MIXING)
+    orders.failures = [InvalidArgument("BAD_JOB", "too odd")]
+    propose = wire.ProposeMixVersionRequest(song=booked.song, recipe=booked.recipe(take.asset_sha256))
+    await booked.call("mia", "ProposeMixVersion", propose)
+    failed = await booked.reaches(1, pb.VERSION_STATE_RENDER_FAILED)
+    assert (failed.render_error, failed.render_job) == ("BAD_JOB: too odd", "")
+
+    mix = await booked.call("mia", "ProposeMixVersion", propose)
+    await eventually(lambda: orders.order("mixVersions/2") is not None)
+    orders.failures = [InvalidArgument("BAD_JOB", "too odd")]
+    both = [recipe_pb2.Alternate(id=name, mute=["vocal"]) for name in ("tv", "instrumental")]
+    await booked.call("mia", "RequestAlternates", wire.RequestAlternatesRequest(version=mix.name, alternates=both))
+
+    async def both_told() -> bool:
+        return [a.render_error for a in (await booked.get_song()).alternates] == ["BAD_JOB: too odd"] * 2
+
+    await eventually(both_told)
+
+
+async def test_a_service_that_may_not_order_stops_and_skips_nothing(booked: Any, renders: Any, desk: Any) -> None:
+    """A refusal that every order would meet is nobody's song's fault: the rest waits for a person; commands go on."""
+    orders = desk[0]
+    orders.failures = [PermissionDenied("RPC_DENIED", "never")]
     await booked.agree()
     await renders.record(booked.wav(440))
     await eventually(lambda: orders.calls == 1)

@@ -16,7 +16,7 @@ from tapelog_chassis.call_layers import AUTHORIZATION, CORRELATION_ID
 from tapelog_client.errors import TapelogApiError, from_rpc_error
 
 from tapelog_session.application.ports import RenderRefused, RenderUnavailable
-from tapelog_session.application.render_requests import PARTY
+from tapelog_session.application.processes import PARTY
 
 TIMEOUT_S: Final = 10.0
 TOKEN_LIFETIME_S: Final = 300
@@ -37,6 +37,10 @@ _TRANSIENT: Final = frozenset(
         grpc.StatusCode.UNAUTHENTICATED,
     }
 )
+_OF_THE_JOB: Final = frozenset(
+    {grpc.StatusCode.INVALID_ARGUMENT, grpc.StatusCode.FAILED_PRECONDITION, grpc.StatusCode.OUT_OF_RANGE}
+)
+"""The job is wrong; every other refusal would meet the next job too."""
 
 
 class GrpcRenderJobs:
@@ -87,7 +91,9 @@ class GrpcRenderJobs:
             if error.code in _TRANSIENT:
                 text = f"{error.reason or error.code.name}: {error.message}"
                 raise RenderUnavailable(text, retry_after_s=error.retry_after_s or 0.0) from failure
-            raise RenderRefused(error.reason or error.code.name, error.message) from failure
+            raise RenderRefused(
+                error.reason or error.code.name, error.message, is_of_job=error.code in _OF_THE_JOB
+            ) from failure
 
     def _token(self, tenant: str) -> str:
         token, until_s = self._tokens.get(tenant, ("", 0.0))

@@ -86,8 +86,15 @@ class RenderUnavailable(Exception):  # noqa: N818 - it says what the service is
 
 
 class RenderRefused(Exception):  # noqa: N818 - it says what the service did
-    """The render service will never take this job as it is asked for."""
+    """The render service will never take this job as it is asked for.
 
-    def __init__(self, reason: str, message: str) -> None:
+    Attributes
+    ----------
+    is_of_job : bool
+        The job itself is wrong; else this service may not ask for any, and somebody has to look at the installation.
+    """
+
+    def __init__(self, reason: str, message: str, *, is_of_job: bool = True) -> None:
         super().__init__(f"{reason}: {message}")
         self.reason = reason
+        self.is_of_job = is_of_job

@@ -17,6 +17,8 @@ from tapelog_chassis.event_log import LogUnavailable
 
 from tapelog_session.application.ports import RenderUnavailable
 
+PARTY: Final = "svc-session"
+"""Who acts when nobody does."""
 BACKOFF_S: Final = 0.2
 BACKOFF_S_MAX: Final = 10.0
 """Well under the consumer's lease of 30 s, which every attempt renews."""

@@ -17,8 +17,8 @@ from tapelog.session.v1 import resources_pb2 as pb
 from tapelog_chassis.commands import Repository
 from tapelog_chassis.event_log import Metadata
 
-from tapelog_session.application.processes import UnprocessableError
-from tapelog_session.application.render_requests import PARTY, job_id_of
+from tapelog_session.application.processes import PARTY, UnprocessableError
+from tapelog_session.application.render_requests import job_id_of
 from tapelog_session.domain import recording, songs, versions
 from tapelog_session.domain.errors import DomainError, Unknown
 from tapelog_session.domain.names import KindValue, SongName

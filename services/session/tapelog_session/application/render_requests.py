@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
+import structlog
 from google.protobuf.message import Message
 from tapelog.common.v1 import recipe_pb2
 from tapelog.render.v1 import resources_pb2 as render_pb
@@ -14,14 +15,13 @@ from tapelog_chassis.event_registry import EventRegistry
 from tapelog_chassis.ids import derive_id, follow_up_request_id
 
 from tapelog_session.application.ports import RenderJobs, RenderRefused
-from tapelog_session.application.processes import UnprocessableError
+from tapelog_session.application.processes import PARTY, UnprocessableError
+from tapelog_session.application.render_refusals import record_refusal
 from tapelog_session.domain.names import SongName, version_key
 from tapelog_session.domain.permissions import RENDER
 from tapelog_session.domain.song import Song
 from tapelog_session.domain.versions import MASTER, MIX
 
-PARTY: Final = "svc-session"
-"""Who acts when nobody does."""
 STEP: Final = "render"
 CREATE: Final = f"{RENDER}CreateRenderJob"
 _CAUSES: Final = frozenset(
@@ -34,6 +34,8 @@ _CAUSES: Final = frozenset(
     )
 )
 
+_log = structlog.get_logger(__name__)
+
 
 async def request_renders(
     songs: Repository[Song], events: EventRegistry, renders: RenderJobs, stored: StoredEvent
@@ -45,7 +47,7 @@ async def request_renders(
     RenderUnavailable
         Try again.
     UnprocessableError
-        The render service refuses the job for good.
+        The render service takes no job from this service.
     """
     if stored.schema not in _CAUSES:
         return
@@ -71,7 +73,10 @@ async def request_renders(
             correlation_id=correlation_id,
         )
     except RenderRefused as refusal:
-        raise UnprocessableError(f"the render service refuses what {stored.type} asks for: {refusal}") from refusal
+        if not refusal.is_of_job:
+            raise UnprocessableError(f"the render service refuses what {stored.type} asks for: {refusal}") from refusal
+        _log.error("render refused for good", cause=stored.type, song=song.id, tenant=tenant, refusal=str(refusal))
+        await record_refusal(songs, stored, message, refusal)
 
 
 def request_id_of(song: SongName, key: str) -> str:

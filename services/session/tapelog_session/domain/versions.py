@@ -16,6 +16,7 @@ from tapelog_session.domain.checks import TEXT_CHARS_MAX, Fields
 from tapelog_session.domain.errors import InvalidCommand, NotNow, Unknown
 from tapelog_session.domain.names import KIND_WORDS, KindValue
 from tapelog_session.domain.permissions import require_stage, stage_word
+from tapelog_session.domain.recording import LENGTH_S_MAX
 from tapelog_session.domain.roles import Actor
 from tapelog_session.domain.song import Recipe, Song, Version
 from tapelog_session.domain.targets import Targets, resolve_target
@@ -104,11 +105,19 @@ def check_mix_recipe(song: Song, recipe: recipe_pb2.MixRecipe) -> None:
         f"{recipe.sample_rate_hz} Hz is not the session's {song.sample_rate_hz} Hz",
     )
     usable = {take.asset_sha256 for take in song.selected_takes() if take.has_passed}
+    lengths = {take.asset_sha256: take.format.length_frames for take in song.takes.values() if take.format is not None}
     for track in recipe.tracks:
         fields.that(
             track.source.asset_sha256 in usable,
             f"recipe.tracks[{track.id}].source.asset_sha256",
             f"{track.source.asset_sha256[:12]}… is not the asset of a selected take of this song",
+        )
+        end_s = (track.start_frame + lengths.get(track.source.asset_sha256, 0)) / recipe.sample_rate_hz + recipe.tail_s
+        fields.that(
+            end_s <= LENGTH_S_MAX,
+            f"recipe.tracks[{track.id}].start_frame",
+            f"{track.start_frame}: with this track and the tail the mix would have {end_s:.0f} s, the limit is "
+            f"{LENGTH_S_MAX} s",
         )
     fields.refuse("INVALID_RECIPE")
 
