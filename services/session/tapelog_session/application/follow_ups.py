@@ -15,7 +15,7 @@ from tapelog_chassis.event_log import Metadata, StoredEvent
 from tapelog_chassis.ids import follow_up_request_id
 
 from tapelog_session.application.aggregates import EVENTS, Aggregates
-from tapelog_session.application.render_requests import PARTY
+from tapelog_session.application.processes import PARTY
 from tapelog_session.domain import delivery, songs
 
 STEP: Final = "follow-up"
