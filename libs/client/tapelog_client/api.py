@@ -11,6 +11,7 @@ from tapelog_chassis.auth import Kind
 from tapelog_client.assets import Assets
 from tapelog_client.calls import Calls
 from tapelog_client.deliveries import Deliveries
+from tapelog_client.disagreements import Disagreements
 from tapelog_client.events import Events
 from tapelog_client.link import Channels, Link
 from tapelog_client.local import TENANT_DEFAULT, StackState
@@ -39,7 +40,7 @@ class Tapelog:
 
     Attributes
     ----------
-    parties, projects, songs, briefs, stages, assets, takes, versions, notes, deliveries
+    parties, projects, songs, briefs, stages, assets, takes, versions, notes, disagreements, deliveries
         The session service.
     renders, usage
         The render service.
@@ -68,6 +69,7 @@ class Tapelog:
         self.takes = Takes(link)
         self.versions = Versions(link)
         self.notes = Notes(link)
+        self.disagreements = Disagreements(link)
         self.deliveries = Deliveries(link)
         self.renders = Renders(link)
         self.usage = Usage(link)

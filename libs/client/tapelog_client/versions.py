@@ -75,6 +75,20 @@ class Versions(Group):
         request = rpc.ApproveVersionRequest(name=name, sample_digest=sample_digest, request_id=request_id, etag=etag)
         return await self._link.unary(self._link.session.ApproveVersion, request)
 
+    async def waive_check(
+        self, name: str, constraint: str, disagreement: str, reason: str, *, etag: str = "", request_id: str = ""
+    ) -> res.Version:
+        """Waive a rule of taste for one version, under the decision of a disagreement."""
+        request = rpc.WaiveCheckRequest(
+            version=name,
+            constraint=constraint,
+            disagreement=disagreement,
+            reason=reason,
+            request_id=request_id,
+            etag=etag,
+        )
+        return await self._link.unary(self._link.session.WaiveCheck, request)
+
     async def request_alternates(
         self,
         version: str,

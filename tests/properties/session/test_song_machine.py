@@ -21,6 +21,7 @@ from tapelog_session.application.resources import song_resource
 from tapelog_session.domain import (
     brief,
     delivery,
+    disagreements,
     holds,
     notes,
     recording,
@@ -29,6 +30,7 @@ from tapelog_session.domain import (
     songs,
     stages,
     versions,
+    waivers,
 )
 from tapelog_session.domain.errors import DomainError
 from tapelog_session.domain.evolve import evolve
@@ -237,6 +239,32 @@ class SongMachine(RuleBasedStateMachine):
         wanted = pb.SendBack(to=to, reason=reason, comment="hm", notes=[note])
         self.do(send_backs.send_back, Actor("pia", pb.ROLE_STUDIO_PRODUCER), wanted)
 
+    @rule(step=st.integers(0, 6), party=st.sampled_from(["ana", "mia"]), amends=st.booleans())
+    def disagree(self, step: int, party: str, amends: bool) -> None:
+        """Open a disagreement and go some steps towards its end, or waive a check under it."""
+        producer, id_ = Actor("pia", pb.ROLE_STUDIO_PRODUCER), f"dis-{len(self.song.disagreements) + 1}"
+        opened = pb.Disagreement(question="Echo?")
+        self.do(disagreements.open_disagreement, Actor(party, ROLES[party]), id_, opened)
+        for speaker in ("ana", "mia")[:step]:
+            self.do(disagreements.state_position, Actor(speaker, ROLES[speaker]), id_, "hm", "")
+        self.do(disagreements.propose_option, producer, id_, "a", description="so", version="")
+        wanted = pb.Decision(kind=pb.DECISION_KIND_COMPROMISE, rationale="so", waives=["no-delay"])
+        amendment = brief_pb2.Brief(intent="Dry.", constraints=[CONSTRAINTS["no-delay"]]) if amends else None
+        self.do(disagreements.record_decision, producer, id_, wanted, amendment)
+        for speaker in ("ana", "mia")[: max(0, step - 2)]:
+            self.do(disagreements.consent, Actor(speaker, ROLES[speaker]), id_)
+        for closing in (producer, Actor(party, ROLES[party])):
+            self.do(disagreements.close, closing, id_, "over")
+        self.do(
+            waivers.waive_check,
+            producer,
+            VersionName(self.song.name, MIX, 1),
+            "no-delay",
+            disagreement=id_,
+            reason="so",
+            refuse=disagreements.refuse_waiver,
+        )
+
     @rule(goes_on=st.sampled_from([True, True, True, False]), ends=st.integers(0, 40))
     def rest(self, goes_on: bool, ends: int) -> None:
         """Put the song on hold and mostly go on; seldom give it up."""
@@ -298,6 +326,15 @@ class SongMachine(RuleBasedStateMachine):
                 assert {approval.role for approval in applicable} == set(REQUIRED_CONSENTS)
                 assert version.proposed_by not in {approval.party for approval in applicable}
                 assert {approval.sample_digest for approval in applicable} == {version.audio[0].sample_digest}
+
+    @invariant()
+    def waivers_are_of_taste_and_by_decision(self) -> None:
+        """Hold invariant 8: no technical rule is waived, and every waiver names a decision the artist consented to."""
+        for waiver in self.song.waivers:
+            assert waiver.constraint != "peak"
+            decided = self.song.disagreements[waiver.disagreement]
+            assert decided.HasField("decision")
+            assert pb.ROLE_ARTIST in {given.role for given in decided.consents}
 
     @invariant()
     def masters_stand_on_a_living_mix(self) -> None:

@@ -47,6 +47,13 @@ RequestAlternates     . A . . A A A . . . . .  345
 AddNote               A A a a A A A A A . . .  2345
 AddressNote           . . . . A A A . . . . .  234
 VerifyNote            A A . . . . . . . . . .  234
+OpenDisagreement      A A . . A A A . . . . .  1234
+StatePosition         A A . . A A A . . . . .  1234
+ProposeOption         A A . . A A A . . . . .  1234
+RecordDecision        . A . . . . . . . . . .  1234
+ConsentToDecision     A . . . A A A . . . . .  1234
+CloseDisagreement     a A . . a a a . . . . .  1234
+WaiveCheck            . A . . . . . . . . . .  34
 EvaluateGate          A A A A A A A A A . . .  -
 AdvanceStage          . A . . . . . . . . . .  -
 SendBackSong          . A . . . . . . . . . .  2345

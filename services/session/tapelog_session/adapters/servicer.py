@@ -1,6 +1,7 @@
 """The gRPC servicer of `tapelog.session.v1.SessionService`, put together from its parts."""
 
 from tapelog_session.adapters.grpc_deliveries import DeliveryPart
+from tapelog_session.adapters.grpc_disagreements import DisagreementPart
 from tapelog_session.adapters.grpc_objects import ObjectPart
 from tapelog_session.adapters.grpc_projects import ProjectPart
 from tapelog_session.adapters.grpc_songs import SongPart
@@ -8,5 +9,5 @@ from tapelog_session.adapters.grpc_stages import StagePart
 from tapelog_session.adapters.grpc_versions import VersionPart
 
 
-class SessionServicer(ProjectPart, SongPart, StagePart, VersionPart, DeliveryPart, ObjectPart):
+class SessionServicer(ProjectPart, SongPart, StagePart, VersionPart, DisagreementPart, DeliveryPart, ObjectPart):
     """Every RPC of the service: thin, from request to domain values and back."""

@@ -15,7 +15,7 @@ from tapelog_chassis.versioned import Versioned
 from tapelog_session.application.ports import PartyRecord
 from tapelog_session.domain.asset import Registration
 from tapelog_session.domain.delivery import DeliveryPackage
-from tapelog_session.domain.names import KindValue, SongName, asset_name, project_name
+from tapelog_session.domain.names import KindValue, SongName, asset_name, parse_version, project_name
 from tapelog_session.domain.project import Project
 from tapelog_session.domain.roles import REQUIRED_CONSENTS, Consent, role_name
 from tapelog_session.domain.song import Alternate, Brief, Note, Song, Take, Track, Version
@@ -72,6 +72,8 @@ def song_resource(versioned: Versioned[Song]) -> pb.Song:
         send_backs=song.send_backs,
         send_back_advice=song.advice,
         usage_scope=song.usage_scope,
+        disagreements=[disagreement_resource(song, known) for known in _by_opening(song)],
+        waivers=song.waivers,
     )
 
 
@@ -138,6 +140,23 @@ def note_resource(note: Note) -> pb.Note:
     resource.state = note.state
     resource.answer = note.answer
     resource.create_time.FromDatetime(note.create_time)
+    return resource
+
+
+def disagreement_resource(song: Song, known: pb.Disagreement) -> pb.Disagreement:
+    """Return a disagreement as it is read: options with previews get the gains that make them equally loud."""
+    resource = pb.Disagreement()
+    resource.CopyFrom(known)
+    heard = [option for option in resource.options if option.version]
+    for option in heard:
+        name = parse_version(option.version, "version")
+        audio = song.versions(name.kind)[name.number].audio
+        if audio and audio[0].measurements.HasField("integrated_lufs"):
+            option.integrated_lufs = audio[0].measurements.integrated_lufs
+    if heard and all(option.HasField("integrated_lufs") for option in heard):
+        quietest = min(option.integrated_lufs for option in heard)
+        for option in heard:
+            option.match_gain_db = quietest - option.integrated_lufs
     return resource
 
 
@@ -236,6 +255,10 @@ def _alternate(song: Song, alternate: Alternate) -> pb.AlternateRender:
         render_job=_job_name(alternate.render_job),
         render_error=alternate.render_error,
     )
+
+
+def _by_opening(song: Song) -> list[pb.Disagreement]:
+    return sorted(song.disagreements.values(), key=lambda d: (d.create_time.ToNanoseconds(), d.id))
 
 
 def _by_age(song: Song) -> list[Version]:

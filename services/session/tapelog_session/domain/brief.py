@@ -19,6 +19,7 @@ from tapelog_session.domain.errors import Condition, NotNow
 from tapelog_session.domain.permissions import require_stage
 from tapelog_session.domain.roles import Actor, Consent, missing_consents, role_word
 from tapelog_session.domain.song import Brief, Song, Version
+from tapelog_session.domain.waivers import still_standing
 
 INTENT_CHARS_MAX: Final = 10_000
 CONSTRAINTS_MAX: Final = 64
@@ -168,9 +169,16 @@ def on_brief_proposed(song: Song, event: events_pb2.BriefProposed, _time: dateti
 
 
 def on_brief_amended(song: Song, event: events_pb2.BriefAmended, _time: datetime) -> Song:
-    """Put a new revision in force; what was approved under the old one is in review again."""
+    """Put a new revision in force; what was approved under the old one is in review again.
+
+    Waivers last as long as their rule stays as it is.
+    """
     return dataclasses.replace(
-        song, brief=_brief_of(event.brief), mixes=_reopened(song.mixes), masters=_reopened(song.masters)
+        song,
+        brief=_brief_of(event.brief),
+        mixes=_reopened(song.mixes),
+        masters=_reopened(song.masters),
+        waivers=still_standing(song, event.brief.constraints),
     )
 
 

@@ -18,6 +18,7 @@ from tapelog_session.domain.roles import missing_consents, role_word
 from tapelog_session.domain.song import Note, Song, Version
 from tapelog_session.domain.targets import loudness_fault, true_peak_fault
 from tapelog_session.domain.versions import MASTER, MIX
+from tapelog_session.domain.waivers import waiver_of
 
 Conditions = Sequence[pb.GateCondition]
 STORES_MIN: Final = 2
@@ -197,13 +198,31 @@ def _keeps_brief(song: Song, kind: KindValue) -> Conditions:
         found = list(_holds("BRIEF_NOT_CHECKED", f"checked against brief revision {revision}", subject))
     technical = {c.id for c in song.brief.constraints if c.WhichOneof("rule") in TECHNICAL_RULES}
     for verdict in version.verdicts:
-        if verdict.verdict == brief_pb2.VERDICT_VIOLATION:
+        waiver = waiver_of(song, version, verdict.constraint) if verdict.constraint not in technical else None
+        if verdict.verdict == brief_pb2.VERDICT_VIOLATION and waiver is not None:
+            text = f"{verdict.constraint} is waived by decision {waiver.disagreement}: {waiver.reason[:200]}"
+            found += _holds("BRIEF_VIOLATED", text, subject)
+        elif verdict.verdict == brief_pb2.VERDICT_VIOLATION:
             text = f"{verdict.constraint} ({verdict.statement[:100]}): {verdict.evidence}"
             found += _fails("BRIEF_VIOLATED", text, subject)
         elif verdict.verdict == brief_pb2.VERDICT_NOT_MEASURED and verdict.constraint in technical:
             text = f"{verdict.constraint} is technical and must be measured: {verdict.evidence}"
             found += _fails("BRIEF_NOT_MEASURED", text, subject)
     return found
+
+
+def no_open_disagreement(song: Song) -> Conditions:
+    """Demand that every disagreement is over."""
+    waiting = [known for known in song.disagreements.values() if known.state != pb.DISAGREEMENT_STATE_CLOSED]
+    if not waiting:
+        return _holds("DISAGREEMENT_OPEN", "no open disagreement")
+    waiting.sort(key=lambda known: (known.create_time.seconds, known.create_time.nanos, known.id))
+    return [c for known in waiting for c in _fails("DISAGREEMENT_OPEN", _decide(known), known.id)]
+
+
+def _decide(known: pb.Disagreement) -> str:
+    state = pb.DisagreementState.Name(known.state).removeprefix("DISAGREEMENT_STATE_")
+    return f"{state}: {known.question[:120]}"
 
 
 def loudness_on_target(song: Song) -> Conditions:

@@ -12,6 +12,7 @@ from tapelog.session.v1 import events_pb2 as pb
 
 from tapelog_session.domain import (
     brief,
+    disagreement_folds,
     holds,
     notes,
     recording,
@@ -19,6 +20,7 @@ from tapelog_session.domain import (
     songs,
     stages,
     version_folds,
+    waivers,
 )
 from tapelog_session.domain.song import Song
 
@@ -63,6 +65,13 @@ ON: Final[Mapping[type[Message], Callable[[Song, Any, datetime], Song]]] = {
     pb.DeliveryPrechecked: songs.on_prechecked,
     pb.PackageAccepted: songs.on_package_accepted,
     pb.PackageVerified: songs.on_package_verified,
+    pb.DisagreementOpened: disagreement_folds.on_opened,
+    pb.PositionStated: disagreement_folds.on_position_stated,
+    pb.OptionProposed: disagreement_folds.on_option_proposed,
+    pb.DecisionRecorded: disagreement_folds.on_decided,
+    pb.DecisionConsented: disagreement_folds.on_consented,
+    pb.DisagreementClosed: disagreement_folds.on_closed,
+    pb.CheckWaived: waivers.on_waived,
 }
 """Every event of a song, once."""
 

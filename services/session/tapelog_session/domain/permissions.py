@@ -89,6 +89,8 @@ _PEOPLE: Final = (PRODUCER, ARTIST, MIXING, MASTERING, RECORDING, TECHNICIAN, MU
 _READ: Final = Row(_PEOPLE, tenant_roles=frozenset({AUDITOR}), is_open_to_services=True)
 _ANYBODY: Final = Row(is_tenant_wide=True, is_open_to_services=True)
 _RENDERERS: Final = (MIXING, MASTERING, RECORDING, PRODUCER)
+_PARTIES: Final = (ARTIST, MIXING, MASTERING, RECORDING, PRODUCER)
+"""Who may disagree: those whose vision or craft it is about."""
 _REVIEW: Final = (MIXING_STAGE, MASTERING_STAGE)
 _WORK: Final = (RECORDING_STAGE, *_REVIEW)
 
@@ -135,6 +137,13 @@ MATRIX: Final[Mapping[str, Row]] = {
     ),
     SESSION + "AddressNote": Row((MIXING, MASTERING, RECORDING), stages=_WORK),
     SESSION + "VerifyNote": Row((ARTIST, PRODUCER), stages=_WORK),
+    SESSION + "OpenDisagreement": Row(_PARTIES, stages=OPEN),
+    SESSION + "StatePosition": Row(_PARTIES, stages=OPEN),
+    SESSION + "ProposeOption": Row(_PARTIES, stages=OPEN),
+    SESSION + "RecordDecision": Row((PRODUCER,), stages=OPEN),
+    SESSION + "ConsentToDecision": Row((ARTIST, MIXING, MASTERING, RECORDING), stages=OPEN),
+    SESSION + "CloseDisagreement": Row((PRODUCER,), own=(ARTIST, MIXING, MASTERING, RECORDING), stages=OPEN),
+    SESSION + "WaiveCheck": Row((PRODUCER,), stages=_REVIEW),
     SESSION + "EvaluateGate": _READ,
     SESSION + "AdvanceStage": Row((PRODUCER,)),
     SESSION + "SendBackSong": Row((PRODUCER,), stages=(*_WORK, DELIVERED_STAGE)),

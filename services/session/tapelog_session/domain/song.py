@@ -231,6 +231,8 @@ class Song:
     accepted_delivery: str = ""
     verified_stores: int = 0
     verify_findings: tuple[str, ...] = ()
+    disagreements: immutables.Map[str, pb.Disagreement] = NONE
+    waivers: tuple[pb.Waiver, ...] = ()
 
     @property
     def exists(self) -> bool:

@@ -41,6 +41,7 @@ GATES: Final[dict[int, tuple[Check, ...]]] = {
         conditions.mix_approved,
         conditions.mix_approvals,
         conditions.mix_keeps_brief,
+        conditions.no_open_disagreement,
         conditions.no_open_blocker,
     ),
     pb.STAGE_MASTERING: (
@@ -49,6 +50,7 @@ GATES: Final[dict[int, tuple[Check, ...]]] = {
         conditions.master_approved,
         conditions.master_approvals,
         conditions.master_keeps_brief,
+        conditions.no_open_disagreement,
         conditions.loudness_on_target,
         conditions.true_peak_under_ceiling,
         conditions.isrc_set,

@@ -1362,6 +1362,208 @@ class DeliveryPrechecked(_message.Message):
 Global___DeliveryPrechecked: _TypeAlias = DeliveryPrechecked  # noqa: Y015
 
 @_typing.final
+class DisagreementOpened(_message.Message):
+    """Song: a disagreement was opened."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    DISAGREEMENT_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def disagreement(self) -> _resources_pb2.Disagreement:
+        """The disagreement, open; its time is the envelope's."""
+
+    def __init__(
+        self,
+        *,
+        disagreement: _resources_pb2.Disagreement | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["disagreement", b"disagreement"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["disagreement", b"disagreement"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___DisagreementOpened: _TypeAlias = DisagreementOpened  # noqa: Y015
+
+@_typing.final
+class PositionStated(_message.Message):
+    """Song: somebody said what concerns them."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    DISAGREEMENT_FIELD_NUMBER: _builtins.int
+    POSITION_FIELD_NUMBER: _builtins.int
+    disagreement: _builtins.str
+    """Disagreement id."""
+    @_builtins.property
+    def position(self) -> _resources_pb2.Position:
+        """The position; its time is the envelope's."""
+
+    def __init__(
+        self,
+        *,
+        disagreement: _builtins.str = ...,
+        position: _resources_pb2.Position | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["position", b"position"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["disagreement", b"disagreement", "position", b"position"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___PositionStated: _TypeAlias = PositionStated  # noqa: Y015
+
+@_typing.final
+class OptionProposed(_message.Message):
+    """Song: somebody said what could be done."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    DISAGREEMENT_FIELD_NUMBER: _builtins.int
+    OPTION_FIELD_NUMBER: _builtins.int
+    disagreement: _builtins.str
+    """Disagreement id."""
+    @_builtins.property
+    def option(self) -> _resources_pb2.DecisionOption:
+        """The option; its time is the envelope's."""
+
+    def __init__(
+        self,
+        *,
+        disagreement: _builtins.str = ...,
+        option: _resources_pb2.DecisionOption | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["option", b"option"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["disagreement", b"disagreement", "option", b"option"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___OptionProposed: _TypeAlias = OptionProposed  # noqa: Y015
+
+@_typing.final
+class DecisionRecorded(_message.Message):
+    """Song: the producer decided a disagreement. An amended brief and waivers are events of their own."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    DISAGREEMENT_FIELD_NUMBER: _builtins.int
+    DECISION_FIELD_NUMBER: _builtins.int
+    disagreement: _builtins.str
+    """Disagreement id."""
+    @_builtins.property
+    def decision(self) -> _resources_pb2.Decision:
+        """The decision; its time is the envelope's."""
+
+    def __init__(
+        self,
+        *,
+        disagreement: _builtins.str = ...,
+        decision: _resources_pb2.Decision | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["decision", b"decision"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["decision", b"decision", "disagreement", b"disagreement"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___DecisionRecorded: _TypeAlias = DecisionRecorded  # noqa: Y015
+
+@_typing.final
+class DecisionConsented(_message.Message):
+    """Song: somebody consented to a decision."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    DISAGREEMENT_FIELD_NUMBER: _builtins.int
+    PARTY_FIELD_NUMBER: _builtins.int
+    ROLE_FIELD_NUMBER: _builtins.int
+    COMPLETE_FIELD_NUMBER: _builtins.int
+    disagreement: _builtins.str
+    """Disagreement id."""
+    party: _builtins.str
+    """Party id."""
+    role: _resources_pb2.Role.ValueType
+    """Role the party acted in."""
+    complete: _builtins.bool
+    """Whether everybody who has to has now consented."""
+    def __init__(
+        self,
+        *,
+        disagreement: _builtins.str = ...,
+        party: _builtins.str = ...,
+        role: _resources_pb2.Role.ValueType = ...,
+        complete: _builtins.bool = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["complete", b"complete", "disagreement", b"disagreement", "party", b"party", "role", b"role"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___DecisionConsented: _TypeAlias = DecisionConsented  # noqa: Y015
+
+@_typing.final
+class DisagreementClosed(_message.Message):
+    """Song: a disagreement is over."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    DISAGREEMENT_FIELD_NUMBER: _builtins.int
+    COMMENT_FIELD_NUMBER: _builtins.int
+    WITHDRAWN_FIELD_NUMBER: _builtins.int
+    WITHOUT_CONSENT_OF_FIELD_NUMBER: _builtins.int
+    disagreement: _builtins.str
+    """Disagreement id."""
+    comment: _builtins.str
+    """Why, in words, or empty."""
+    withdrawn: _builtins.bool
+    """Whether it was taken back before it was decided."""
+    @_builtins.property
+    def without_consent_of(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Party ids of those with a position who did not consent."""
+
+    def __init__(
+        self,
+        *,
+        disagreement: _builtins.str = ...,
+        comment: _builtins.str = ...,
+        withdrawn: _builtins.bool = ...,
+        without_consent_of: _abc.Iterable[_builtins.str] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["comment", b"comment", "disagreement", b"disagreement", "withdrawn", b"withdrawn", "without_consent_of", b"without_consent_of"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___DisagreementClosed: _TypeAlias = DisagreementClosed  # noqa: Y015
+
+@_typing.final
+class CheckWaived(_message.Message):
+    """Song: a rule of taste was waived, by decision."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    WAIVER_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def waiver(self) -> _resources_pb2.Waiver:
+        """The waiver; its time is the envelope's."""
+
+    def __init__(
+        self,
+        *,
+        waiver: _resources_pb2.Waiver | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["waiver", b"waiver"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["waiver", b"waiver"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___CheckWaived: _TypeAlias = CheckWaived  # noqa: Y015
+
+@_typing.final
 class AssetRegistered(_message.Message):
     """Asset: bytes were uploaded and verified."""
 

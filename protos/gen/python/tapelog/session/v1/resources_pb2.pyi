@@ -491,6 +491,74 @@ DELIVERY_STATE_RETURNED: DeliveryState.ValueType  # 4
 """The song was sent back; a new package has to be built."""
 Global___DeliveryState: _TypeAlias = DeliveryState  # noqa: Y015
 
+class _DisagreementState:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _DisagreementStateEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_DisagreementState.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    DISAGREEMENT_STATE_UNSPECIFIED: _DisagreementState.ValueType  # 0
+    """Not a state."""
+    DISAGREEMENT_STATE_OPEN: _DisagreementState.ValueType  # 1
+    """Waits for positions."""
+    DISAGREEMENT_STATE_POSITIONS_STATED: _DisagreementState.ValueType  # 2
+    """At least two people said what concerns them."""
+    DISAGREEMENT_STATE_OPTIONS: _DisagreementState.ValueType  # 3
+    """There is something to choose from."""
+    DISAGREEMENT_STATE_DECIDED: _DisagreementState.ValueType  # 4
+    """The producer decided; waits for consents."""
+    DISAGREEMENT_STATE_CONSENTED: _DisagreementState.ValueType  # 5
+    """The artist and everybody with a position consented."""
+    DISAGREEMENT_STATE_CLOSED: _DisagreementState.ValueType  # 6
+    """Over."""
+
+class DisagreementState(_DisagreementState, metaclass=_DisagreementStateEnumTypeWrapper):
+    """Where a disagreement stands."""
+
+DISAGREEMENT_STATE_UNSPECIFIED: DisagreementState.ValueType  # 0
+"""Not a state."""
+DISAGREEMENT_STATE_OPEN: DisagreementState.ValueType  # 1
+"""Waits for positions."""
+DISAGREEMENT_STATE_POSITIONS_STATED: DisagreementState.ValueType  # 2
+"""At least two people said what concerns them."""
+DISAGREEMENT_STATE_OPTIONS: DisagreementState.ValueType  # 3
+"""There is something to choose from."""
+DISAGREEMENT_STATE_DECIDED: DisagreementState.ValueType  # 4
+"""The producer decided; waits for consents."""
+DISAGREEMENT_STATE_CONSENTED: DisagreementState.ValueType  # 5
+"""The artist and everybody with a position consented."""
+DISAGREEMENT_STATE_CLOSED: DisagreementState.ValueType  # 6
+"""Over."""
+Global___DisagreementState: _TypeAlias = DisagreementState  # noqa: Y015
+
+class _DecisionKind:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _DecisionKindEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_DecisionKind.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    DECISION_KIND_UNSPECIFIED: _DecisionKind.ValueType  # 0
+    """Not a kind."""
+    DECISION_KIND_ADOPT: _DecisionKind.ValueType  # 1
+    """One of the options is taken as it is."""
+    DECISION_KIND_COMPROMISE: _DecisionKind.ValueType  # 2
+    """Something between the options; amends the brief or names a rule that is waived."""
+    DECISION_KIND_DEFER: _DecisionKind.ValueType  # 3
+    """Decided later."""
+
+class DecisionKind(_DecisionKind, metaclass=_DecisionKindEnumTypeWrapper):
+    """What a decision does."""
+
+DECISION_KIND_UNSPECIFIED: DecisionKind.ValueType  # 0
+"""Not a kind."""
+DECISION_KIND_ADOPT: DecisionKind.ValueType  # 1
+"""One of the options is taken as it is."""
+DECISION_KIND_COMPROMISE: DecisionKind.ValueType  # 2
+"""Something between the options; amends the brief or names a rule that is waived."""
+DECISION_KIND_DEFER: DecisionKind.ValueType  # 3
+"""Decided later."""
+Global___DecisionKind: _TypeAlias = DecisionKind  # noqa: Y015
+
 @_typing.final
 class SendBack(_message.Message):
     """A song sent back to an earlier stage, with everything that follows from it. Nothing is deleted."""
@@ -769,6 +837,8 @@ class Song(_message.Message):
     SEND_BACKS_FIELD_NUMBER: _builtins.int
     SEND_BACK_ADVICE_FIELD_NUMBER: _builtins.int
     USAGE_SCOPE_FIELD_NUMBER: _builtins.int
+    DISAGREEMENTS_FIELD_NUMBER: _builtins.int
+    WAIVERS_FIELD_NUMBER: _builtins.int
     name: _builtins.str
     """Resource name: projects/{project}/songs/{song}."""
     etag: _builtins.str
@@ -849,6 +919,14 @@ class Song(_message.Message):
     def send_back_advice(self) -> _containers.RepeatedCompositeFieldContainer[Global___SendBackAdvice]:
         """Requests to send the song back from the stage it is in."""
 
+    @_builtins.property
+    def disagreements(self) -> _containers.RepeatedCompositeFieldContainer[Global___Disagreement]:
+        """Disagreements, oldest first."""
+
+    @_builtins.property
+    def waivers(self) -> _containers.RepeatedCompositeFieldContainer[Global___Waiver]:
+        """Rules of the brief that are waived."""
+
     def __init__(
         self,
         *,
@@ -879,10 +957,12 @@ class Song(_message.Message):
         send_backs: _abc.Iterable[Global___SendBack] | None = ...,
         send_back_advice: _abc.Iterable[Global___SendBackAdvice] | None = ...,
         usage_scope: Global___UsageScope.ValueType = ...,
+        disagreements: _abc.Iterable[Global___Disagreement] | None = ...,
+        waivers: _abc.Iterable[Global___Waiver] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["brief", b"brief", "create_time", b"create_time", "update_time", b"update_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["alternates", b"alternates", "arrangement_approvals", b"arrangement_approvals", "bit_depth", b"bit_depth", "brief", b"brief", "create_time", b"create_time", "cycle", b"cycle", "delivery", b"delivery", "etag", b"etag", "external_ref", b"external_ref", "held_stage", b"held_stage", "isrc", b"isrc", "name", b"name", "notes", b"notes", "open_conditions", b"open_conditions", "sample_rate_hz", b"sample_rate_hz", "send_back_advice", b"send_back_advice", "send_backs", b"send_backs", "sequence", b"sequence", "stage", b"stage", "stage_state", b"stage_state", "takes", b"takes", "title", b"title", "tracks", b"tracks", "update_time", b"update_time", "usage_scope", b"usage_scope", "versions", b"versions", "works", b"works"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["alternates", b"alternates", "arrangement_approvals", b"arrangement_approvals", "bit_depth", b"bit_depth", "brief", b"brief", "create_time", b"create_time", "cycle", b"cycle", "delivery", b"delivery", "disagreements", b"disagreements", "etag", b"etag", "external_ref", b"external_ref", "held_stage", b"held_stage", "isrc", b"isrc", "name", b"name", "notes", b"notes", "open_conditions", b"open_conditions", "sample_rate_hz", b"sample_rate_hz", "send_back_advice", b"send_back_advice", "send_backs", b"send_backs", "sequence", b"sequence", "stage", b"stage", "stage_state", b"stage_state", "takes", b"takes", "title", b"title", "tracks", b"tracks", "update_time", b"update_time", "usage_scope", b"usage_scope", "versions", b"versions", "waivers", b"waivers", "works", b"works"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -1543,3 +1623,296 @@ class DeliveryFile(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___DeliveryFile: _TypeAlias = DeliveryFile  # noqa: Y015
+
+@_typing.final
+class Disagreement(_message.Message):
+    """People see something differently; the producer decides, on the record."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ID_FIELD_NUMBER: _builtins.int
+    QUESTION_FIELD_NUMBER: _builtins.int
+    VERSION_FIELD_NUMBER: _builtins.int
+    CONSTRAINTS_FIELD_NUMBER: _builtins.int
+    NOTES_FIELD_NUMBER: _builtins.int
+    OPENED_BY_FIELD_NUMBER: _builtins.int
+    OPENED_AS_FIELD_NUMBER: _builtins.int
+    STATE_FIELD_NUMBER: _builtins.int
+    POSITIONS_FIELD_NUMBER: _builtins.int
+    OPTIONS_FIELD_NUMBER: _builtins.int
+    DECISION_FIELD_NUMBER: _builtins.int
+    CONSENTS_FIELD_NUMBER: _builtins.int
+    CLOSE_COMMENT_FIELD_NUMBER: _builtins.int
+    CREATE_TIME_FIELD_NUMBER: _builtins.int
+    id: _builtins.str
+    """Id, unique in the song."""
+    question: _builtins.str
+    """What has to be decided."""
+    version: _builtins.str
+    """Resource name of the version it is about, or empty."""
+    opened_by: _builtins.str
+    """Party id of who opened it."""
+    opened_as: Global___Role.ValueType
+    """Role that party acted in."""
+    state: Global___DisagreementState.ValueType
+    """Where it stands."""
+    close_comment: _builtins.str
+    """Why it was closed, in words, or empty."""
+    @_builtins.property
+    def constraints(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Ids of the brief's rules it is about."""
+
+    @_builtins.property
+    def notes(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Ids of the notes it is about."""
+
+    @_builtins.property
+    def positions(self) -> _containers.RepeatedCompositeFieldContainer[Global___Position]:
+        """What people said; one position a person, the latest."""
+
+    @_builtins.property
+    def options(self) -> _containers.RepeatedCompositeFieldContainer[Global___DecisionOption]:
+        """What there is to choose from."""
+
+    @_builtins.property
+    def decision(self) -> Global___Decision:
+        """What was decided; absent before."""
+
+    @_builtins.property
+    def consents(self) -> _containers.RepeatedCompositeFieldContainer[Global___RoleConsent]:
+        """Who consented to the decision."""
+
+    @_builtins.property
+    def create_time(self) -> _timestamp_pb2.Timestamp:
+        """When it was opened."""
+
+    def __init__(
+        self,
+        *,
+        id: _builtins.str = ...,
+        question: _builtins.str = ...,
+        version: _builtins.str = ...,
+        constraints: _abc.Iterable[_builtins.str] | None = ...,
+        notes: _abc.Iterable[_builtins.str] | None = ...,
+        opened_by: _builtins.str = ...,
+        opened_as: Global___Role.ValueType = ...,
+        state: Global___DisagreementState.ValueType = ...,
+        positions: _abc.Iterable[Global___Position] | None = ...,
+        options: _abc.Iterable[Global___DecisionOption] | None = ...,
+        decision: Global___Decision | None = ...,
+        consents: _abc.Iterable[Global___RoleConsent] | None = ...,
+        close_comment: _builtins.str = ...,
+        create_time: _timestamp_pb2.Timestamp | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["create_time", b"create_time", "decision", b"decision"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["close_comment", b"close_comment", "consents", b"consents", "constraints", b"constraints", "create_time", b"create_time", "decision", b"decision", "id", b"id", "notes", b"notes", "opened_as", b"opened_as", "opened_by", b"opened_by", "options", b"options", "positions", b"positions", "question", b"question", "state", b"state", "version", b"version"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___Disagreement: _TypeAlias = Disagreement  # noqa: Y015
+
+@_typing.final
+class Position(_message.Message):
+    """What one person says in a disagreement: the concern, not the person."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    PARTY_FIELD_NUMBER: _builtins.int
+    ROLE_FIELD_NUMBER: _builtins.int
+    CONCERN_FIELD_NUMBER: _builtins.int
+    WISH_FIELD_NUMBER: _builtins.int
+    TIME_FIELD_NUMBER: _builtins.int
+    party: _builtins.str
+    """Party id."""
+    role: Global___Role.ValueType
+    """Role the party acted in."""
+    concern: _builtins.str
+    """What the person is concerned about."""
+    wish: _builtins.str
+    """What the person wants, or empty."""
+    @_builtins.property
+    def time(self) -> _timestamp_pb2.Timestamp:
+        """When."""
+
+    def __init__(
+        self,
+        *,
+        party: _builtins.str = ...,
+        role: Global___Role.ValueType = ...,
+        concern: _builtins.str = ...,
+        wish: _builtins.str = ...,
+        time: _timestamp_pb2.Timestamp | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["time", b"time"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["concern", b"concern", "party", b"party", "role", b"role", "time", b"time", "wish", b"wish"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___Position: _TypeAlias = Position  # noqa: Y015
+
+@_typing.final
+class DecisionOption(_message.Message):
+    """One thing that could be done."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ID_FIELD_NUMBER: _builtins.int
+    DESCRIPTION_FIELD_NUMBER: _builtins.int
+    VERSION_FIELD_NUMBER: _builtins.int
+    PROPOSED_BY_FIELD_NUMBER: _builtins.int
+    INTEGRATED_LUFS_FIELD_NUMBER: _builtins.int
+    MATCH_GAIN_DB_FIELD_NUMBER: _builtins.int
+    TIME_FIELD_NUMBER: _builtins.int
+    id: _builtins.str
+    """Short id, unique in the disagreement, such as "a"."""
+    description: _builtins.str
+    """What would be done."""
+    version: _builtins.str
+    """Resource name of a version that lets it be heard, or empty."""
+    proposed_by: _builtins.str
+    """Party id of who proposed it."""
+    integrated_lufs: _builtins.float
+    """Integrated loudness of that version, LUFS; absent until it is rendered."""
+    match_gain_db: _builtins.float
+    """Playback gain that makes all options equally loud, dB, never above 0: the louder one must not win for being louder.
+    Absent until every option with a version is rendered.
+    """
+    @_builtins.property
+    def time(self) -> _timestamp_pb2.Timestamp:
+        """When."""
+
+    def __init__(
+        self,
+        *,
+        id: _builtins.str = ...,
+        description: _builtins.str = ...,
+        version: _builtins.str = ...,
+        proposed_by: _builtins.str = ...,
+        integrated_lufs: _builtins.float | None = ...,
+        match_gain_db: _builtins.float | None = ...,
+        time: _timestamp_pb2.Timestamp | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_integrated_lufs", b"_integrated_lufs", "_match_gain_db", b"_match_gain_db", "integrated_lufs", b"integrated_lufs", "match_gain_db", b"match_gain_db", "time", b"time"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_integrated_lufs", b"_integrated_lufs", "_match_gain_db", b"_match_gain_db", "description", b"description", "id", b"id", "integrated_lufs", b"integrated_lufs", "match_gain_db", b"match_gain_db", "proposed_by", b"proposed_by", "time", b"time", "version", b"version"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType__integrated_lufs: _TypeAlias = _typing.Literal["integrated_lufs"]  # noqa: Y015
+    _WhichOneofArgType__integrated_lufs: _TypeAlias = _typing.Literal["_integrated_lufs", b"_integrated_lufs"]  # noqa: Y015
+    _WhichOneofReturnType__match_gain_db: _TypeAlias = _typing.Literal["match_gain_db"]  # noqa: Y015
+    _WhichOneofArgType__match_gain_db: _TypeAlias = _typing.Literal["_match_gain_db", b"_match_gain_db"]  # noqa: Y015
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__integrated_lufs) -> _WhichOneofReturnType__integrated_lufs | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__match_gain_db) -> _WhichOneofReturnType__match_gain_db | None: ...
+
+Global___DecisionOption: _TypeAlias = DecisionOption  # noqa: Y015
+
+@_typing.final
+class Decision(_message.Message):
+    """What the producer decided in a disagreement."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    KIND_FIELD_NUMBER: _builtins.int
+    OPTION_FIELD_NUMBER: _builtins.int
+    RATIONALE_FIELD_NUMBER: _builtins.int
+    CONSEQUENCES_FIELD_NUMBER: _builtins.int
+    REVISIT_WHEN_FIELD_NUMBER: _builtins.int
+    BRIEF_REVISION_FIELD_NUMBER: _builtins.int
+    WAIVES_FIELD_NUMBER: _builtins.int
+    PARTY_FIELD_NUMBER: _builtins.int
+    TIME_FIELD_NUMBER: _builtins.int
+    kind: Global___DecisionKind.ValueType
+    """What it does."""
+    option: _builtins.str
+    """Id of the option that is adopted, or empty."""
+    rationale: _builtins.str
+    """What is decided and why."""
+    revisit_when: _builtins.str
+    """When it is to be looked at again; needed to defer."""
+    brief_revision: _builtins.int
+    """Brief revision that it put in force, or 0."""
+    party: _builtins.str
+    """Party id of the producer."""
+    @_builtins.property
+    def consequences(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """What has to be done again, one line each."""
+
+    @_builtins.property
+    def waives(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Ids of the rules that it waives for every version from now on."""
+
+    @_builtins.property
+    def time(self) -> _timestamp_pb2.Timestamp:
+        """When."""
+
+    def __init__(
+        self,
+        *,
+        kind: Global___DecisionKind.ValueType = ...,
+        option: _builtins.str = ...,
+        rationale: _builtins.str = ...,
+        consequences: _abc.Iterable[_builtins.str] | None = ...,
+        revisit_when: _builtins.str = ...,
+        brief_revision: _builtins.int = ...,
+        waives: _abc.Iterable[_builtins.str] | None = ...,
+        party: _builtins.str = ...,
+        time: _timestamp_pb2.Timestamp | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["time", b"time"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["brief_revision", b"brief_revision", "consequences", b"consequences", "kind", b"kind", "option", b"option", "party", b"party", "rationale", b"rationale", "revisit_when", b"revisit_when", "time", b"time", "waives", b"waives"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___Decision: _TypeAlias = Decision  # noqa: Y015
+
+@_typing.final
+class Waiver(_message.Message):
+    """A rule of taste that does not hold, by decision. It lasts as long as the rule stays as it is."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    CONSTRAINT_FIELD_NUMBER: _builtins.int
+    VERSION_FIELD_NUMBER: _builtins.int
+    DISAGREEMENT_FIELD_NUMBER: _builtins.int
+    REASON_FIELD_NUMBER: _builtins.int
+    WAIVED_BY_FIELD_NUMBER: _builtins.int
+    BRIEF_REVISION_FIELD_NUMBER: _builtins.int
+    TIME_FIELD_NUMBER: _builtins.int
+    constraint: _builtins.str
+    """Id of the rule."""
+    version: _builtins.str
+    """Resource name of the version it is waived for; empty is every version."""
+    disagreement: _builtins.str
+    """Id of the disagreement in which it was decided."""
+    reason: _builtins.str
+    """Why."""
+    waived_by: _builtins.str
+    """Party id of the producer."""
+    brief_revision: _builtins.int
+    """Brief revision in force."""
+    @_builtins.property
+    def time(self) -> _timestamp_pb2.Timestamp:
+        """When."""
+
+    def __init__(
+        self,
+        *,
+        constraint: _builtins.str = ...,
+        version: _builtins.str = ...,
+        disagreement: _builtins.str = ...,
+        reason: _builtins.str = ...,
+        waived_by: _builtins.str = ...,
+        brief_revision: _builtins.int = ...,
+        time: _timestamp_pb2.Timestamp | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["time", b"time"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["brief_revision", b"brief_revision", "constraint", b"constraint", "disagreement", b"disagreement", "reason", b"reason", "time", b"time", "version", b"version", "waived_by", b"waived_by"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___Waiver: _TypeAlias = Waiver  # noqa: Y015

@@ -1343,6 +1343,326 @@ class VerifyNoteRequest(_message.Message):
 Global___VerifyNoteRequest: _TypeAlias = VerifyNoteRequest  # noqa: Y015
 
 @_typing.final
+class OpenDisagreementRequest(_message.Message):
+    """Request of OpenDisagreement."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    SONG_FIELD_NUMBER: _builtins.int
+    QUESTION_FIELD_NUMBER: _builtins.int
+    VERSION_FIELD_NUMBER: _builtins.int
+    CONSTRAINTS_FIELD_NUMBER: _builtins.int
+    NOTES_FIELD_NUMBER: _builtins.int
+    REQUEST_ID_FIELD_NUMBER: _builtins.int
+    ETAG_FIELD_NUMBER: _builtins.int
+    song: _builtins.str
+    """projects/{project}/songs/{song}."""
+    question: _builtins.str
+    """What has to be decided. 1 to 2000 characters."""
+    version: _builtins.str
+    """Version it is about, or empty."""
+    request_id: _builtins.str
+    """Makes a retry safe."""
+    etag: _builtins.str
+    """If set, must be the song's current one."""
+    @_builtins.property
+    def constraints(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Ids of the brief's rules it is about."""
+
+    @_builtins.property
+    def notes(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Ids of the notes it is about."""
+
+    def __init__(
+        self,
+        *,
+        song: _builtins.str = ...,
+        question: _builtins.str = ...,
+        version: _builtins.str = ...,
+        constraints: _abc.Iterable[_builtins.str] | None = ...,
+        notes: _abc.Iterable[_builtins.str] | None = ...,
+        request_id: _builtins.str = ...,
+        etag: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["constraints", b"constraints", "etag", b"etag", "notes", b"notes", "question", b"question", "request_id", b"request_id", "song", b"song", "version", b"version"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___OpenDisagreementRequest: _TypeAlias = OpenDisagreementRequest  # noqa: Y015
+
+@_typing.final
+class StatePositionRequest(_message.Message):
+    """Request of StatePosition."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    SONG_FIELD_NUMBER: _builtins.int
+    DISAGREEMENT_FIELD_NUMBER: _builtins.int
+    CONCERN_FIELD_NUMBER: _builtins.int
+    WISH_FIELD_NUMBER: _builtins.int
+    REQUEST_ID_FIELD_NUMBER: _builtins.int
+    ETAG_FIELD_NUMBER: _builtins.int
+    song: _builtins.str
+    """projects/{project}/songs/{song}."""
+    disagreement: _builtins.str
+    """Disagreement id."""
+    concern: _builtins.str
+    """What concerns the caller. 1 to 2000 characters."""
+    wish: _builtins.str
+    """What the caller wants. At most 2000 characters."""
+    request_id: _builtins.str
+    """Makes a retry safe."""
+    etag: _builtins.str
+    """If set, must be the song's current one."""
+    def __init__(
+        self,
+        *,
+        song: _builtins.str = ...,
+        disagreement: _builtins.str = ...,
+        concern: _builtins.str = ...,
+        wish: _builtins.str = ...,
+        request_id: _builtins.str = ...,
+        etag: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["concern", b"concern", "disagreement", b"disagreement", "etag", b"etag", "request_id", b"request_id", "song", b"song", "wish", b"wish"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___StatePositionRequest: _TypeAlias = StatePositionRequest  # noqa: Y015
+
+@_typing.final
+class ProposeOptionRequest(_message.Message):
+    """Request of ProposeOption."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    SONG_FIELD_NUMBER: _builtins.int
+    DISAGREEMENT_FIELD_NUMBER: _builtins.int
+    OPTION_FIELD_NUMBER: _builtins.int
+    DESCRIPTION_FIELD_NUMBER: _builtins.int
+    VERSION_FIELD_NUMBER: _builtins.int
+    REQUEST_ID_FIELD_NUMBER: _builtins.int
+    ETAG_FIELD_NUMBER: _builtins.int
+    song: _builtins.str
+    """projects/{project}/songs/{song}."""
+    disagreement: _builtins.str
+    """Disagreement id."""
+    option: _builtins.str
+    """Short id, unique in the disagreement."""
+    description: _builtins.str
+    """What would be done. 1 to 2000 characters."""
+    version: _builtins.str
+    """Version that lets it be heard, or empty."""
+    request_id: _builtins.str
+    """Makes a retry safe."""
+    etag: _builtins.str
+    """If set, must be the song's current one."""
+    def __init__(
+        self,
+        *,
+        song: _builtins.str = ...,
+        disagreement: _builtins.str = ...,
+        option: _builtins.str = ...,
+        description: _builtins.str = ...,
+        version: _builtins.str = ...,
+        request_id: _builtins.str = ...,
+        etag: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["description", b"description", "disagreement", b"disagreement", "etag", b"etag", "option", b"option", "request_id", b"request_id", "song", b"song", "version", b"version"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ProposeOptionRequest: _TypeAlias = ProposeOptionRequest  # noqa: Y015
+
+@_typing.final
+class RecordDecisionRequest(_message.Message):
+    """Request of RecordDecision."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    SONG_FIELD_NUMBER: _builtins.int
+    DISAGREEMENT_FIELD_NUMBER: _builtins.int
+    KIND_FIELD_NUMBER: _builtins.int
+    OPTION_FIELD_NUMBER: _builtins.int
+    RATIONALE_FIELD_NUMBER: _builtins.int
+    CONSEQUENCES_FIELD_NUMBER: _builtins.int
+    REVISIT_WHEN_FIELD_NUMBER: _builtins.int
+    BRIEF_FIELD_NUMBER: _builtins.int
+    WAIVES_FIELD_NUMBER: _builtins.int
+    REQUEST_ID_FIELD_NUMBER: _builtins.int
+    ETAG_FIELD_NUMBER: _builtins.int
+    song: _builtins.str
+    """projects/{project}/songs/{song}."""
+    disagreement: _builtins.str
+    """Disagreement id."""
+    kind: _resources_pb2.DecisionKind.ValueType
+    """What the decision does."""
+    option: _builtins.str
+    """Id of the option to adopt."""
+    rationale: _builtins.str
+    """What is decided and why. 1 to 2000 characters."""
+    revisit_when: _builtins.str
+    """When it is to be looked at again; needed to defer."""
+    request_id: _builtins.str
+    """Makes a retry safe."""
+    etag: _builtins.str
+    """If set, must be the song's current one."""
+    @_builtins.property
+    def consequences(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """What has to be done again."""
+
+    @_builtins.property
+    def brief(self) -> _brief_pb2.Brief:
+        """If set, amends the brief to this."""
+
+    @_builtins.property
+    def waives(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Ids of rules to waive for every version."""
+
+    def __init__(
+        self,
+        *,
+        song: _builtins.str = ...,
+        disagreement: _builtins.str = ...,
+        kind: _resources_pb2.DecisionKind.ValueType = ...,
+        option: _builtins.str = ...,
+        rationale: _builtins.str = ...,
+        consequences: _abc.Iterable[_builtins.str] | None = ...,
+        revisit_when: _builtins.str = ...,
+        brief: _brief_pb2.Brief | None = ...,
+        waives: _abc.Iterable[_builtins.str] | None = ...,
+        request_id: _builtins.str = ...,
+        etag: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["brief", b"brief"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["brief", b"brief", "consequences", b"consequences", "disagreement", b"disagreement", "etag", b"etag", "kind", b"kind", "option", b"option", "rationale", b"rationale", "request_id", b"request_id", "revisit_when", b"revisit_when", "song", b"song", "waives", b"waives"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___RecordDecisionRequest: _TypeAlias = RecordDecisionRequest  # noqa: Y015
+
+@_typing.final
+class ConsentToDecisionRequest(_message.Message):
+    """Request of ConsentToDecision."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    SONG_FIELD_NUMBER: _builtins.int
+    DISAGREEMENT_FIELD_NUMBER: _builtins.int
+    REQUEST_ID_FIELD_NUMBER: _builtins.int
+    ETAG_FIELD_NUMBER: _builtins.int
+    song: _builtins.str
+    """projects/{project}/songs/{song}."""
+    disagreement: _builtins.str
+    """Disagreement id."""
+    request_id: _builtins.str
+    """Makes a retry safe."""
+    etag: _builtins.str
+    """If set, must be the song's current one."""
+    def __init__(
+        self,
+        *,
+        song: _builtins.str = ...,
+        disagreement: _builtins.str = ...,
+        request_id: _builtins.str = ...,
+        etag: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["disagreement", b"disagreement", "etag", b"etag", "request_id", b"request_id", "song", b"song"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ConsentToDecisionRequest: _TypeAlias = ConsentToDecisionRequest  # noqa: Y015
+
+@_typing.final
+class CloseDisagreementRequest(_message.Message):
+    """Request of CloseDisagreement."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    SONG_FIELD_NUMBER: _builtins.int
+    DISAGREEMENT_FIELD_NUMBER: _builtins.int
+    COMMENT_FIELD_NUMBER: _builtins.int
+    REQUEST_ID_FIELD_NUMBER: _builtins.int
+    ETAG_FIELD_NUMBER: _builtins.int
+    song: _builtins.str
+    """projects/{project}/songs/{song}."""
+    disagreement: _builtins.str
+    """Disagreement id."""
+    comment: _builtins.str
+    """Why. Needed before it is decided."""
+    request_id: _builtins.str
+    """Makes a retry safe."""
+    etag: _builtins.str
+    """If set, must be the song's current one."""
+    def __init__(
+        self,
+        *,
+        song: _builtins.str = ...,
+        disagreement: _builtins.str = ...,
+        comment: _builtins.str = ...,
+        request_id: _builtins.str = ...,
+        etag: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["comment", b"comment", "disagreement", b"disagreement", "etag", b"etag", "request_id", b"request_id", "song", b"song"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___CloseDisagreementRequest: _TypeAlias = CloseDisagreementRequest  # noqa: Y015
+
+@_typing.final
+class WaiveCheckRequest(_message.Message):
+    """Request of WaiveCheck."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    VERSION_FIELD_NUMBER: _builtins.int
+    CONSTRAINT_FIELD_NUMBER: _builtins.int
+    DISAGREEMENT_FIELD_NUMBER: _builtins.int
+    REASON_FIELD_NUMBER: _builtins.int
+    REQUEST_ID_FIELD_NUMBER: _builtins.int
+    ETAG_FIELD_NUMBER: _builtins.int
+    version: _builtins.str
+    """.../mixVersions/{n} or .../masterVersions/{n}."""
+    constraint: _builtins.str
+    """Id of the rule."""
+    disagreement: _builtins.str
+    """Id of the disagreement in which it was decided."""
+    reason: _builtins.str
+    """Why. 1 to 2000 characters."""
+    request_id: _builtins.str
+    """Makes a retry safe."""
+    etag: _builtins.str
+    """If set, must be the song's current one."""
+    def __init__(
+        self,
+        *,
+        version: _builtins.str = ...,
+        constraint: _builtins.str = ...,
+        disagreement: _builtins.str = ...,
+        reason: _builtins.str = ...,
+        request_id: _builtins.str = ...,
+        etag: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["constraint", b"constraint", "disagreement", b"disagreement", "etag", b"etag", "reason", b"reason", "request_id", b"request_id", "version", b"version"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___WaiveCheckRequest: _TypeAlias = WaiveCheckRequest  # noqa: Y015
+
+@_typing.final
 class EvaluateGateRequest(_message.Message):
     """Request of EvaluateGate."""
 

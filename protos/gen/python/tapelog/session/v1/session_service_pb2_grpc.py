@@ -208,6 +208,41 @@ class SessionServiceStub:
                 request_serializer=tapelog_dot_session_dot_v1_dot_session__service__pb2.VerifyNoteRequest.SerializeToString,
                 response_deserializer=tapelog_dot_session_dot_v1_dot_resources__pb2.Note.FromString,
                 _registered_method=True)
+        self.OpenDisagreement = channel.unary_unary(
+                '/tapelog.session.v1.SessionService/OpenDisagreement',
+                request_serializer=tapelog_dot_session_dot_v1_dot_session__service__pb2.OpenDisagreementRequest.SerializeToString,
+                response_deserializer=tapelog_dot_session_dot_v1_dot_resources__pb2.Disagreement.FromString,
+                _registered_method=True)
+        self.StatePosition = channel.unary_unary(
+                '/tapelog.session.v1.SessionService/StatePosition',
+                request_serializer=tapelog_dot_session_dot_v1_dot_session__service__pb2.StatePositionRequest.SerializeToString,
+                response_deserializer=tapelog_dot_session_dot_v1_dot_resources__pb2.Disagreement.FromString,
+                _registered_method=True)
+        self.ProposeOption = channel.unary_unary(
+                '/tapelog.session.v1.SessionService/ProposeOption',
+                request_serializer=tapelog_dot_session_dot_v1_dot_session__service__pb2.ProposeOptionRequest.SerializeToString,
+                response_deserializer=tapelog_dot_session_dot_v1_dot_resources__pb2.Disagreement.FromString,
+                _registered_method=True)
+        self.RecordDecision = channel.unary_unary(
+                '/tapelog.session.v1.SessionService/RecordDecision',
+                request_serializer=tapelog_dot_session_dot_v1_dot_session__service__pb2.RecordDecisionRequest.SerializeToString,
+                response_deserializer=tapelog_dot_session_dot_v1_dot_resources__pb2.Disagreement.FromString,
+                _registered_method=True)
+        self.ConsentToDecision = channel.unary_unary(
+                '/tapelog.session.v1.SessionService/ConsentToDecision',
+                request_serializer=tapelog_dot_session_dot_v1_dot_session__service__pb2.ConsentToDecisionRequest.SerializeToString,
+                response_deserializer=tapelog_dot_session_dot_v1_dot_resources__pb2.Disagreement.FromString,
+                _registered_method=True)
+        self.CloseDisagreement = channel.unary_unary(
+                '/tapelog.session.v1.SessionService/CloseDisagreement',
+                request_serializer=tapelog_dot_session_dot_v1_dot_session__service__pb2.CloseDisagreementRequest.SerializeToString,
+                response_deserializer=tapelog_dot_session_dot_v1_dot_resources__pb2.Disagreement.FromString,
+                _registered_method=True)
+        self.WaiveCheck = channel.unary_unary(
+                '/tapelog.session.v1.SessionService/WaiveCheck',
+                request_serializer=tapelog_dot_session_dot_v1_dot_session__service__pb2.WaiveCheckRequest.SerializeToString,
+                response_deserializer=tapelog_dot_session_dot_v1_dot_resources__pb2.Version.FromString,
+                _registered_method=True)
         self.EvaluateGate = channel.unary_unary(
                 '/tapelog.session.v1.SessionService/EvaluateGate',
                 request_serializer=tapelog_dot_session_dot_v1_dot_session__service__pb2.EvaluateGateRequest.SerializeToString,
@@ -515,6 +550,59 @@ class SessionServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def OpenDisagreement(self, request, context):
+        """Opens a disagreement: a question that keeps the gates closed until the producer has decided it.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def StatePosition(self, request, context):
+        """Says what concerns the caller; said again it replaces what the caller said before.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ProposeOption(self, request, context):
+        """Proposes what could be done, if possible with a version to hear. FAILED_PRECONDITION: fewer than two positions.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def RecordDecision(self, request, context):
+        """Decides. INVALID_ARGUMENT: a compromise that neither amends the brief nor names a rule to waive, an unknown option,
+        a technical rule to be waived. The brief it carries comes into force at once, agreed to by the producer; the
+        artist's consent is their agreement. Producer only.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ConsentToDecision(self, request, context):
+        """Consents to the decision. The artist's consent agrees to its brief and puts its waivers in force.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def CloseDisagreement(self, request, context):
+        """Ends it: after the decision the producer, before it whoever opened it. FAILED_PRECONDITION: undecided, or the artist
+        has not consented to a decision that touches the brief.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def WaiveCheck(self, request, context):
+        """Waives a rule of taste for one version, under a decision the artist consented to. FAILED_PRECONDITION: the rule is
+        technical, or there is no such decision. Producer only.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def EvaluateGate(self, request, context):
         """Evaluates the gate to the next stage; stores nothing.
         """
@@ -771,6 +859,41 @@ def add_SessionServiceServicer_to_server(servicer, server):
                     servicer.VerifyNote,
                     request_deserializer=tapelog_dot_session_dot_v1_dot_session__service__pb2.VerifyNoteRequest.FromString,
                     response_serializer=tapelog_dot_session_dot_v1_dot_resources__pb2.Note.SerializeToString,
+            ),
+            'OpenDisagreement': grpc.unary_unary_rpc_method_handler(
+                    servicer.OpenDisagreement,
+                    request_deserializer=tapelog_dot_session_dot_v1_dot_session__service__pb2.OpenDisagreementRequest.FromString,
+                    response_serializer=tapelog_dot_session_dot_v1_dot_resources__pb2.Disagreement.SerializeToString,
+            ),
+            'StatePosition': grpc.unary_unary_rpc_method_handler(
+                    servicer.StatePosition,
+                    request_deserializer=tapelog_dot_session_dot_v1_dot_session__service__pb2.StatePositionRequest.FromString,
+                    response_serializer=tapelog_dot_session_dot_v1_dot_resources__pb2.Disagreement.SerializeToString,
+            ),
+            'ProposeOption': grpc.unary_unary_rpc_method_handler(
+                    servicer.ProposeOption,
+                    request_deserializer=tapelog_dot_session_dot_v1_dot_session__service__pb2.ProposeOptionRequest.FromString,
+                    response_serializer=tapelog_dot_session_dot_v1_dot_resources__pb2.Disagreement.SerializeToString,
+            ),
+            'RecordDecision': grpc.unary_unary_rpc_method_handler(
+                    servicer.RecordDecision,
+                    request_deserializer=tapelog_dot_session_dot_v1_dot_session__service__pb2.RecordDecisionRequest.FromString,
+                    response_serializer=tapelog_dot_session_dot_v1_dot_resources__pb2.Disagreement.SerializeToString,
+            ),
+            'ConsentToDecision': grpc.unary_unary_rpc_method_handler(
+                    servicer.ConsentToDecision,
+                    request_deserializer=tapelog_dot_session_dot_v1_dot_session__service__pb2.ConsentToDecisionRequest.FromString,
+                    response_serializer=tapelog_dot_session_dot_v1_dot_resources__pb2.Disagreement.SerializeToString,
+            ),
+            'CloseDisagreement': grpc.unary_unary_rpc_method_handler(
+                    servicer.CloseDisagreement,
+                    request_deserializer=tapelog_dot_session_dot_v1_dot_session__service__pb2.CloseDisagreementRequest.FromString,
+                    response_serializer=tapelog_dot_session_dot_v1_dot_resources__pb2.Disagreement.SerializeToString,
+            ),
+            'WaiveCheck': grpc.unary_unary_rpc_method_handler(
+                    servicer.WaiveCheck,
+                    request_deserializer=tapelog_dot_session_dot_v1_dot_session__service__pb2.WaiveCheckRequest.FromString,
+                    response_serializer=tapelog_dot_session_dot_v1_dot_resources__pb2.Version.SerializeToString,
             ),
             'EvaluateGate': grpc.unary_unary_rpc_method_handler(
                     servicer.EvaluateGate,
@@ -1732,6 +1855,195 @@ class SessionService:
             '/tapelog.session.v1.SessionService/VerifyNote',
             tapelog_dot_session_dot_v1_dot_session__service__pb2.VerifyNoteRequest.SerializeToString,
             tapelog_dot_session_dot_v1_dot_resources__pb2.Note.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def OpenDisagreement(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/tapelog.session.v1.SessionService/OpenDisagreement',
+            tapelog_dot_session_dot_v1_dot_session__service__pb2.OpenDisagreementRequest.SerializeToString,
+            tapelog_dot_session_dot_v1_dot_resources__pb2.Disagreement.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def StatePosition(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/tapelog.session.v1.SessionService/StatePosition',
+            tapelog_dot_session_dot_v1_dot_session__service__pb2.StatePositionRequest.SerializeToString,
+            tapelog_dot_session_dot_v1_dot_resources__pb2.Disagreement.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ProposeOption(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/tapelog.session.v1.SessionService/ProposeOption',
+            tapelog_dot_session_dot_v1_dot_session__service__pb2.ProposeOptionRequest.SerializeToString,
+            tapelog_dot_session_dot_v1_dot_resources__pb2.Disagreement.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def RecordDecision(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/tapelog.session.v1.SessionService/RecordDecision',
+            tapelog_dot_session_dot_v1_dot_session__service__pb2.RecordDecisionRequest.SerializeToString,
+            tapelog_dot_session_dot_v1_dot_resources__pb2.Disagreement.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ConsentToDecision(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/tapelog.session.v1.SessionService/ConsentToDecision',
+            tapelog_dot_session_dot_v1_dot_session__service__pb2.ConsentToDecisionRequest.SerializeToString,
+            tapelog_dot_session_dot_v1_dot_resources__pb2.Disagreement.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def CloseDisagreement(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/tapelog.session.v1.SessionService/CloseDisagreement',
+            tapelog_dot_session_dot_v1_dot_session__service__pb2.CloseDisagreementRequest.SerializeToString,
+            tapelog_dot_session_dot_v1_dot_resources__pb2.Disagreement.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def WaiveCheck(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/tapelog.session.v1.SessionService/WaiveCheck',
+            tapelog_dot_session_dot_v1_dot_session__service__pb2.WaiveCheckRequest.SerializeToString,
+            tapelog_dot_session_dot_v1_dot_resources__pb2.Version.FromString,
             options,
             channel_credentials,
             insecure,

@@ -113,6 +113,27 @@ class SessionServiceStub:
     """Says that a note is done."""
     VerifyNote: _grpc.UnaryUnaryMultiCallable[_session_service_pb2.VerifyNoteRequest, _resources_pb2.Note]
     """Confirms that a note is done."""
+    OpenDisagreement: _grpc.UnaryUnaryMultiCallable[_session_service_pb2.OpenDisagreementRequest, _resources_pb2.Disagreement]
+    """Opens a disagreement: a question that keeps the gates closed until the producer has decided it."""
+    StatePosition: _grpc.UnaryUnaryMultiCallable[_session_service_pb2.StatePositionRequest, _resources_pb2.Disagreement]
+    """Says what concerns the caller; said again it replaces what the caller said before."""
+    ProposeOption: _grpc.UnaryUnaryMultiCallable[_session_service_pb2.ProposeOptionRequest, _resources_pb2.Disagreement]
+    """Proposes what could be done, if possible with a version to hear. FAILED_PRECONDITION: fewer than two positions."""
+    RecordDecision: _grpc.UnaryUnaryMultiCallable[_session_service_pb2.RecordDecisionRequest, _resources_pb2.Disagreement]
+    """Decides. INVALID_ARGUMENT: a compromise that neither amends the brief nor names a rule to waive, an unknown option,
+    a technical rule to be waived. The brief it carries comes into force at once, agreed to by the producer; the
+    artist's consent is their agreement. Producer only.
+    """
+    ConsentToDecision: _grpc.UnaryUnaryMultiCallable[_session_service_pb2.ConsentToDecisionRequest, _resources_pb2.Disagreement]
+    """Consents to the decision. The artist's consent agrees to its brief and puts its waivers in force."""
+    CloseDisagreement: _grpc.UnaryUnaryMultiCallable[_session_service_pb2.CloseDisagreementRequest, _resources_pb2.Disagreement]
+    """Ends it: after the decision the producer, before it whoever opened it. FAILED_PRECONDITION: undecided, or the artist
+    has not consented to a decision that touches the brief.
+    """
+    WaiveCheck: _grpc.UnaryUnaryMultiCallable[_session_service_pb2.WaiveCheckRequest, _resources_pb2.Version]
+    """Waives a rule of taste for one version, under a decision the artist consented to. FAILED_PRECONDITION: the rule is
+    technical, or there is no such decision. Producer only.
+    """
     EvaluateGate: _grpc.UnaryUnaryMultiCallable[_session_service_pb2.EvaluateGateRequest, _session_service_pb2.EvaluateGateResponse]
     """Evaluates the gate to the next stage; stores nothing."""
     AdvanceStage: _grpc.UnaryUnaryMultiCallable[_session_service_pb2.AdvanceStageRequest, _resources_pb2.Song]
@@ -231,6 +252,27 @@ class SessionServiceAsyncStub(SessionServiceStub):
     """Says that a note is done."""
     VerifyNote: _aio.UnaryUnaryMultiCallable[_session_service_pb2.VerifyNoteRequest, _resources_pb2.Note]  # type: ignore[assignment]
     """Confirms that a note is done."""
+    OpenDisagreement: _aio.UnaryUnaryMultiCallable[_session_service_pb2.OpenDisagreementRequest, _resources_pb2.Disagreement]  # type: ignore[assignment]
+    """Opens a disagreement: a question that keeps the gates closed until the producer has decided it."""
+    StatePosition: _aio.UnaryUnaryMultiCallable[_session_service_pb2.StatePositionRequest, _resources_pb2.Disagreement]  # type: ignore[assignment]
+    """Says what concerns the caller; said again it replaces what the caller said before."""
+    ProposeOption: _aio.UnaryUnaryMultiCallable[_session_service_pb2.ProposeOptionRequest, _resources_pb2.Disagreement]  # type: ignore[assignment]
+    """Proposes what could be done, if possible with a version to hear. FAILED_PRECONDITION: fewer than two positions."""
+    RecordDecision: _aio.UnaryUnaryMultiCallable[_session_service_pb2.RecordDecisionRequest, _resources_pb2.Disagreement]  # type: ignore[assignment]
+    """Decides. INVALID_ARGUMENT: a compromise that neither amends the brief nor names a rule to waive, an unknown option,
+    a technical rule to be waived. The brief it carries comes into force at once, agreed to by the producer; the
+    artist's consent is their agreement. Producer only.
+    """
+    ConsentToDecision: _aio.UnaryUnaryMultiCallable[_session_service_pb2.ConsentToDecisionRequest, _resources_pb2.Disagreement]  # type: ignore[assignment]
+    """Consents to the decision. The artist's consent agrees to its brief and puts its waivers in force."""
+    CloseDisagreement: _aio.UnaryUnaryMultiCallable[_session_service_pb2.CloseDisagreementRequest, _resources_pb2.Disagreement]  # type: ignore[assignment]
+    """Ends it: after the decision the producer, before it whoever opened it. FAILED_PRECONDITION: undecided, or the artist
+    has not consented to a decision that touches the brief.
+    """
+    WaiveCheck: _aio.UnaryUnaryMultiCallable[_session_service_pb2.WaiveCheckRequest, _resources_pb2.Version]  # type: ignore[assignment]
+    """Waives a rule of taste for one version, under a decision the artist consented to. FAILED_PRECONDITION: the rule is
+    technical, or there is no such decision. Producer only.
+    """
     EvaluateGate: _aio.UnaryUnaryMultiCallable[_session_service_pb2.EvaluateGateRequest, _session_service_pb2.EvaluateGateResponse]  # type: ignore[assignment]
     """Evaluates the gate to the next stage; stores nothing."""
     AdvanceStage: _aio.UnaryUnaryMultiCallable[_session_service_pb2.AdvanceStageRequest, _resources_pb2.Song]  # type: ignore[assignment]
@@ -544,6 +586,69 @@ class SessionServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_resources_pb2.Note, _abc.Awaitable[_resources_pb2.Note]]:
         """Confirms that a note is done."""
+
+    @_abc_1.abstractmethod
+    def OpenDisagreement(
+        self,
+        request: _session_service_pb2.OpenDisagreementRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_resources_pb2.Disagreement, _abc.Awaitable[_resources_pb2.Disagreement]]:
+        """Opens a disagreement: a question that keeps the gates closed until the producer has decided it."""
+
+    @_abc_1.abstractmethod
+    def StatePosition(
+        self,
+        request: _session_service_pb2.StatePositionRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_resources_pb2.Disagreement, _abc.Awaitable[_resources_pb2.Disagreement]]:
+        """Says what concerns the caller; said again it replaces what the caller said before."""
+
+    @_abc_1.abstractmethod
+    def ProposeOption(
+        self,
+        request: _session_service_pb2.ProposeOptionRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_resources_pb2.Disagreement, _abc.Awaitable[_resources_pb2.Disagreement]]:
+        """Proposes what could be done, if possible with a version to hear. FAILED_PRECONDITION: fewer than two positions."""
+
+    @_abc_1.abstractmethod
+    def RecordDecision(
+        self,
+        request: _session_service_pb2.RecordDecisionRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_resources_pb2.Disagreement, _abc.Awaitable[_resources_pb2.Disagreement]]:
+        """Decides. INVALID_ARGUMENT: a compromise that neither amends the brief nor names a rule to waive, an unknown option,
+        a technical rule to be waived. The brief it carries comes into force at once, agreed to by the producer; the
+        artist's consent is their agreement. Producer only.
+        """
+
+    @_abc_1.abstractmethod
+    def ConsentToDecision(
+        self,
+        request: _session_service_pb2.ConsentToDecisionRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_resources_pb2.Disagreement, _abc.Awaitable[_resources_pb2.Disagreement]]:
+        """Consents to the decision. The artist's consent agrees to its brief and puts its waivers in force."""
+
+    @_abc_1.abstractmethod
+    def CloseDisagreement(
+        self,
+        request: _session_service_pb2.CloseDisagreementRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_resources_pb2.Disagreement, _abc.Awaitable[_resources_pb2.Disagreement]]:
+        """Ends it: after the decision the producer, before it whoever opened it. FAILED_PRECONDITION: undecided, or the artist
+        has not consented to a decision that touches the brief.
+        """
+
+    @_abc_1.abstractmethod
+    def WaiveCheck(
+        self,
+        request: _session_service_pb2.WaiveCheckRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_resources_pb2.Version, _abc.Awaitable[_resources_pb2.Version]]:
+        """Waives a rule of taste for one version, under a decision the artist consented to. FAILED_PRECONDITION: the rule is
+        technical, or there is no such decision. Producer only.
+        """
 
     @_abc_1.abstractmethod
     def EvaluateGate(
