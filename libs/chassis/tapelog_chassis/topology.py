@@ -45,7 +45,7 @@ _EVENT_TOKEN: Final = re.compile(r"[a-z][a-z0-9]{0,31}_[a-z][a-z0-9_]{0,63}")
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StreamSpec:
     """
-    One stream: file storage, discard new, no compression, always a size limit.
+    One stream: file storage, no compression, always a size limit.
 
     Attributes
     ----------
@@ -53,6 +53,8 @@ class StreamSpec:
         Part of the whole store's byte budget (all shares together are at most 1).
     max_messages_per_subject
         -1 for any number; 1 with `reject_second` refuses a second message while the first is there.
+    discard
+        What a full stream does: refuse the new message, or (operational data only) let go of its oldest.
     """
 
     name: str
@@ -67,6 +69,7 @@ class StreamSpec:
     allow_direct: bool = True
     allow_rollup: bool = False
     duplicate_window_s: float = DUPLICATE_WINDOW_S
+    discard: Literal["new", "old"] = "new"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -98,6 +101,11 @@ SECRETS_BUCKET: Final = "secrets"
 SECRETS: Final = f"KV_{SECRETS_BUCKET}"
 PARTIES_BUCKET: Final = "parties"
 PARTIES: Final = f"KV_{PARTIES_BUCKET}"
+DELIVERIES: Final = "DELIVERIES"
+DELIVERIES_PER_SUBSCRIPTION: Final = 1000
+"""Attempts of one webhook that are kept, for `DELIVERIES_DAYS` at most."""
+DELIVERIES_DAYS: Final = 30
+DEAD_LETTERS: Final = "DEAD_LETTERS"
 CANCEL_SUBJECTS: Final = "ctl.render.cancel.*"
 PROGRESS_SUBJECTS: Final = "tel.render.progress.*.*"
 
@@ -108,7 +116,7 @@ STREAMS: Final = (
         StreamSpec(name=es_stream(context), subjects=(f"es.{context}.*.*",), share=share, allow_atomic=True)
         for context, share in _EVENT_SHARES.items()
     ),
-    StreamSpec(name=PUB, subjects=("pub.*.*.*.*",), share=0.23, max_age_s=400 * DAY_S, allow_atomic=True),
+    StreamSpec(name=PUB, subjects=("pub.*.*.*.*",), share=0.21, max_age_s=400 * DAY_S, allow_atomic=True),
     StreamSpec(
         name=JOBS,
         subjects=("job.*.*.*.*",),
@@ -137,6 +145,23 @@ STREAMS: Final = (
     StreamSpec(name=SECRETS, subjects=(f"$KV.{SECRETS_BUCKET}.*.*",), share=0.01, max_messages_per_subject=1),
     # One message a person: a new one takes the old one's place, so that names and contacts can be erased.
     StreamSpec(name=PARTIES, subjects=(f"$KV.{PARTIES_BUCKET}.*.*",), share=0.01, max_messages_per_subject=1),
+    # What was tried, for people to look at: a full log forgets its oldest attempts and never stops a delivery.
+    StreamSpec(
+        name=DELIVERIES,
+        subjects=("log.delivery.*.*",),
+        share=0.015,
+        max_age_s=DELIVERIES_DAYS * DAY_S,
+        max_messages_per_subject=DELIVERIES_PER_SUBSCRIPTION,
+        discard="old",
+    ),
+    # One message an event that a subscription gave up; an empty one says that it was delivered after all.
+    StreamSpec(
+        name=DEAD_LETTERS,
+        subjects=("log.dead.*.*.*",),
+        share=0.005,
+        max_age_s=400 * DAY_S,
+        max_messages_per_subject=1,
+    ),
 )
 
 RENDER_OUTCOMES: Final = ("render_job_render_succeeded", "render_job_render_failed", "render_job_render_cancelled")
@@ -242,6 +267,17 @@ def party_subject(tenant: str, party: str) -> str:
 def secret_subject(tenant: str, subscription: str) -> str:
     """Where a subscription's encrypted secret is: the key `<tenant>.<subscription>` of the bucket."""
     return f"$KV.{SECRETS_BUCKET}.{_token('tenant', tenant)}.{_token('subscription', subscription)}"
+
+
+def delivery_subject(tenant: str, subscription: str) -> str:
+    """Where the attempts at a subscription's webhook are."""
+    return f"log.delivery.{_token('tenant', tenant)}.{_token('subscription', subscription)}"
+
+
+def dead_letter_subject(tenant: str, subscription: str, position: int | None = None) -> str:
+    """Where an event that a subscription gave up is; without a position, the filter for all of them."""
+    place = "*" if position is None else str(position)
+    return f"log.dead.{_token('tenant', tenant)}.{_token('subscription', subscription)}.{place}"
 
 
 def subscription_consumer(

@@ -16,6 +16,7 @@ from tapelog_chassis.lifecycle import Ready
 from tapelog_chassis.nats import connected
 from tapelog_chassis.topology import CONTEXTS
 
+from .adapters.delivery_log import JetStreamDeliveryLog
 from .adapters.feeds import JetStreamFeeds
 from .adapters.follow import Follow
 from .adapters.grpc_service import NotifyService
@@ -24,7 +25,6 @@ from .adapters.policies import POLICIES, SERVICE
 from .adapters.public_stream import JetStreamPublicEvents, JetStreamPublicStream
 from .adapters.secrets import JetStreamSecrets, SecretKey
 from .adapters.webhook_client import WebhookClient
-from .application.attempts import AttemptLog
 from .application.dispatcher import IN_FLIGHT_MAX, Delivering
 from .application.handlers import Desk, stop_delivering
 from .application.projector import Projector
@@ -44,6 +44,7 @@ EVENTS: Final = EventRegistry(
             events_pb2.SubscriptionPaused,
             events_pb2.SubscriptionResumed,
             events_pb2.SubscriptionDisabled,
+            events_pb2.SubscriptionSecretRotated,
             events_pb2.SubscriptionDeleted,
         ]
     }
@@ -103,7 +104,7 @@ def _wire(
     clock = SystemClock()
     log = JetStreamEventLog(connection)
     feeds = JetStreamFeeds(connection)
-    attempts = AttemptLog()
+    deliveries = JetStreamDeliveryLog(connection)
     repository = Repository(log, CONTEXT, initial=Subscription, evolve=_evolve, events=EVENTS, clock=clock)
 
     async def stop_subscription(item: Registered, verdict: Verdict, reason: str) -> None:
@@ -112,12 +113,13 @@ def _wire(
     shared = Delivering(
         webhooks=webhooks,
         secrets=secrets,
-        attempts=attempts,
+        deliveries=deliveries,
         clock=clock,
         in_flight=asyncio.Semaphore(IN_FLIGHT_MAX),
         stop=stop_subscription,
         schedule_s=settings.webhook_schedule_s,
         finish_s=settings.drain_s,
+        disable_after_s=settings.webhook_disable_after_s,
     )
     supervisor = Supervisor(feeds, shared)
     registry = Registry(log, CONTEXT, EVENTS, on_change=supervisor.changed)
@@ -128,7 +130,7 @@ def _wire(
         secrets=secrets,
         webhooks=webhooks,
         public=JetStreamPublicEvents(connection),
-        attempts=attempts,
+        deliveries=deliveries,
         access=access,
         clock=clock,
     )

@@ -7,7 +7,7 @@ from tapelog_chassis.addresses import SERVICE_PORTS
 from tapelog_chassis.settings import ServiceSettings
 
 from .adapters.webhook_client import TOTAL_S
-from .domain.retry import SCHEDULE_S
+from .domain.retry import DISABLE_AFTER_S, SCHEDULE_S
 
 
 class NotifySettings(ServiceSettings):
@@ -40,6 +40,11 @@ class NotifySettings(ServiceSettings):
         min_length=1,
         max_length=20,
         description="Wait before attempt 1, 2, 3 … in seconds; shorter than the default only to try things out.",
+    )
+    webhook_disable_after_s: float = Field(
+        default=DISABLE_AFTER_S,
+        gt=0,
+        description="How long an endpoint may fail before it is switched off, in seconds.",
     )
     projector: bool = Field(default=True, description="Publish events; off, another instance has to.")
 

@@ -11,7 +11,9 @@ FENCES_LOST: Final = Counter("tapelog_notify_fences_lost", "Times another projec
 PROJECTOR_ACTIVE: Final = Gauge("tapelog_notify_projector_active", "1 while this process writes the public stream.")
 
 ATTEMPTS: Final = Counter(
-    "tapelog_notify_webhook_attempts", "Webhook attempts, by verdict: accepted, retry, gone, exhausted.", ["verdict"]
+    "tapelog_notify_webhook_attempts",
+    "Webhook attempts, by verdict: accepted, retry, gone, exhausted, failed_too_long.",
+    ["verdict"],
 )
 
 ATTEMPT_SECONDS: Final = Histogram("tapelog_notify_webhook_seconds", "How long endpoints took to answer.")

@@ -109,6 +109,7 @@ class NotifyClient:
         types: Sequence[str] = (),
         songs: Sequence[str] = (),
         secret: str = "",
+        unordered: bool = False,
         title: str = "",
         request_id: str = "",
         caller: tuple[tuple[str, str], ...] | None = None,
@@ -120,6 +121,7 @@ class NotifyClient:
         if url:
             wanted.webhook.url = url
             wanted.webhook.secret = secret
+            wanted.webhook.unordered = unordered
         else:
             wanted.nats.SetInParent()
         if after_position is not None:

@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import json
 import time
 from collections import deque
 from dataclasses import dataclass, field
@@ -59,12 +60,15 @@ class Receiver:
         Answers to the next requests; `usual` to all after them.
     received
         Every request, in order.
+    refused_songs
+        Events of these songs are answered with 500, whatever `replies` says.
     """
 
     def __init__(self, *replies: Reply, usual: Reply | None = None) -> None:
         self.replies = deque(replies)
         self.usual = usual or Reply()
         self.received: list[Received] = []
+        self.refused_songs: set[str] = set()
         self._released = asyncio.Event()
 
     @property
@@ -99,6 +103,8 @@ class Receiver:
         received = Received(time.monotonic(), request.path, headers, body)
         self.received.append(received)
         reply = self.replies.popleft() if self.replies else self.usual
+        if self.refused_songs and json.loads(body).get("song") in self.refused_songs:
+            reply = Reply(500)
         if reply.delay_s:
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(reply.delay_s):

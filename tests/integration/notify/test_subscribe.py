@@ -14,6 +14,7 @@ from tapelog_chassis.clock import SystemClock
 from tapelog_chassis.nats import api
 from tapelog_chassis.testing import Broker, eventually
 from tapelog_chassis.testing_rpc import running_server
+from tapelog_notify.adapters.delivery_log import JetStreamDeliveryLog
 from tapelog_notify.adapters.feeds import JetStreamFeeds
 from tapelog_notify.adapters.follow import Follow
 from tapelog_notify.adapters.grpc_service import NotifyService
@@ -22,7 +23,6 @@ from tapelog_notify.adapters.policies import POLICIES, SERVICE
 from tapelog_notify.adapters.public_stream import JetStreamPublicEvents
 from tapelog_notify.adapters.secrets import JetStreamSecrets, SecretKey
 from tapelog_notify.adapters.webhook_client import WebhookClient
-from tapelog_notify.application.attempts import AttemptLog
 from tapelog_notify.application.handlers import Desk
 from tapelog_notify.testing import NotifyClient, Recorder, read_events
 
@@ -214,7 +214,7 @@ async def hasty(broker: Broker, tmp_path: Path, limits: Follow) -> AsyncIterator
             secrets=JetStreamSecrets(connection, SecretKey.open(tmp_path / "key")),
             webhooks=webhooks,
             public=JetStreamPublicEvents(connection),
-            attempts=AttemptLog(),
+            deliveries=JetStreamDeliveryLog(connection),
             access=IdentityMint(None, url=broker.url),
             clock=clock,
         )

@@ -1,7 +1,7 @@
 """Filters, the subscription's decisions, public events, the small codecs of the adapters."""
 
 import json
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -14,7 +14,6 @@ from tapelog_notify.adapters.public_codec import format_positions, parse_positio
 from tapelog_notify.adapters.secrets import SecretKey
 from tapelog_notify.adapters.subjects import SUBJECTS_MAX, is_exact, public_subjects
 from tapelog_notify.adapters.webhook_client import parse_retry_after
-from tapelog_notify.application.attempts import Attempt, AttemptLog
 from tapelog_notify.domain import subscription as domain
 from tapelog_notify.domain.catalogue import EVENT_TYPES
 from tapelog_notify.domain.errors import InvalidValue, UnknownSubscription, WrongState
@@ -70,6 +69,7 @@ def test_a_created_subscription_carries_no_secret_and_is_active() -> None:
         after_position=7,
         created_by="pty-ana",
         create_time=NOW,
+        enabled_time=NOW,
     )
     assert fold(created(url="")).is_webhook is False
 
@@ -235,36 +235,3 @@ def test_a_key_that_others_can_read_is_refused(tmp_path: Path) -> None:
     path.write_bytes(b"short")
     with pytest.raises(ConfigRefusal, match="5 bytes, not 32"):
         SecretKey.open(path)
-
-
-def test_the_attempt_log_is_bounded_and_newest_first() -> None:
-    """Each subscription keeps its newest attempts, all together no more than the limit."""
-    log = AttemptLog(per_subscription=5, in_all=12)
-    for number in range(40):
-        subscription = f"sub-{number % 4}"
-        log.add(subscription, attempt(log.next_number(subscription), error="x" if number % 2 else ""))
-    kept = [log.newest_first(f"sub-{number}") for number in range(4)]
-    assert sum(map(len, kept)) == 12
-    for attempts in kept:
-        numbers = [item.number for item in attempts]
-        assert numbers == list(range(10, 10 - len(numbers), -1))
-    assert [item.number for item in log.newest_first("sub-0", before=10)] == [9, 8, 7][: len(kept[0]) - 1]
-    assert (log.last_error("sub-1"), log.last_error("sub-0"), log.last_error("none")) == ("x", "", "")
-    log.forget("sub-0")
-    assert log.newest_first("sub-0") == []
-
-
-def attempt(number: int, error: str) -> Attempt:
-    """Return an attempt."""
-    return Attempt(
-        number=number,
-        event_id=f"evt-{number}",
-        event_type="t",
-        position=number,
-        attempt=1,
-        status=200,
-        error=error,
-        latency_s=0.01,
-        time=NOW,
-        next_attempt_time=NOW + timedelta(seconds=5),
-    )

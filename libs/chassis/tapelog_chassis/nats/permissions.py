@@ -17,6 +17,8 @@ from tapelog_chassis.topology import (
     ADV,
     CONSUMERS,
     CONTEXTS,
+    DEAD_LETTERS,
+    DELIVERIES,
     JOB_CLASSES,
     JOBS,
     PARTIES,
@@ -142,6 +144,13 @@ def _notify() -> Permissions:
     read_logs = [subject for context in CONTEXTS for subject in _tail(context)]
     publish_public = ("pub.*.*.*.*", f"{API}.DIRECT.GET.{PUB}", f"{API}.STREAM.INFO.{PUB}")
     secrets = (f"$KV.{SECRETS_BUCKET}.*.*", f"{API}.DIRECT.GET.{SECRETS}.$KV.{SECRETS_BUCKET}.*.*")
+    deliveries = (
+        "log.delivery.*.*",
+        f"{API}.DIRECT.GET.{DELIVERIES}",
+        f"{API}.DIRECT.GET.{DELIVERIES}.log.delivery.*.*",
+        "log.dead.*.*.*",
+        f"{API}.DIRECT.GET.{DEAD_LETTERS}",
+    )
     subscriptions = (
         f"{API}.CONSUMER.CREATE.{PUB}.>",
         f"{API}.CONSUMER.DELETE.{PUB}.*",
@@ -151,7 +160,8 @@ def _notify() -> Permissions:
         f"{API}.CONSUMER.MSG.NEXT.{PUB}.*",
         f"$JS.ACK.{PUB}.>",
     )
-    return _service("notify", (*_append_and_load("notify"), *read_logs, *publish_public, *secrets, *subscriptions))
+    own = (*_append_and_load("notify"), *publish_public, *secrets, *deliveries)
+    return _service("notify", (*own, *read_logs, *subscriptions))
 
 
 def _admin() -> Permissions:

@@ -21,7 +21,7 @@ def stream_config(spec: StreamSpec, *, store_bytes: int, replicas: int) -> dict[
         "subjects": list(spec.subjects),
         "retention": spec.retention,
         "storage": "file",
-        "discard": "new",
+        "discard": spec.discard,
         "discard_new_per_subject": spec.reject_second,
         "compression": "none",
         "num_replicas": replicas,

@@ -30,10 +30,17 @@ class JetStreamFeeds:
         self._connection = connection
 
     async def ensure(
-        self, tenant: str, subscription: str, event_filter: EventFilter, *, after_position: int, ordered: bool
+        self,
+        tenant: str,
+        subscription: str,
+        event_filter: EventFilter,
+        *,
+        after_position: int,
+        ordered: bool,
+        exact: bool,
     ) -> None:
         """See `Feeds.ensure`."""
-        if not ordered and not is_exact(event_filter):
+        if exact and not is_exact(event_filter):
             raise InvalidValue(
                 "filter",
                 "FILTER_TOO_WIDE",

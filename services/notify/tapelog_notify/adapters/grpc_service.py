@@ -15,12 +15,13 @@ from tapelog_notify.application.handlers import Desk
 
 from . import translate
 from .follow import Follow, follow
+from .grpc_care import CareMethods
 from .policies import check_follow
 
 Context = grpc.aio.ServicerContext[Any, Any]
 
 
-class NotifyService(notify_service_pb2_grpc.NotifyServiceServicer):
+class NotifyService(CareMethods, notify_service_pb2_grpc.NotifyServiceServicer):
     """
     The servicer.
 
@@ -121,7 +122,8 @@ class NotifyService(notify_service_pb2_grpc.NotifyServiceServicer):
         before = _number(decode_page_token(request.page_token, request), default=None)
         with translate.refusals():
             id_ = translate.id_of(request.parent, field="parent")
-            found = handlers.list_attempts(self._desk, current_principal().tenant, id_, before=before, count=count + 1)
+            tenant = current_principal().tenant
+            found = await handlers.list_attempts(self._desk, tenant, id_, before=before, count=count + 1)
         page = found[:count]
         token = encode_page_token(str(page[-1].number), request) if len(found) > count else ""
         return pb.ListDeliveriesResponse(

@@ -27,7 +27,12 @@ POLICIES: Final[Mapping[str, MethodPolicy]] = {
     f"/{SERVICE}/PauseSubscription": _readers(),
     f"/{SERVICE}/ResumeSubscription": _readers(),
     f"/{SERVICE}/DeleteSubscription": _readers(),
+    f"/{SERVICE}/RotateSecret": _readers(),
+    f"/{SERVICE}/TestSubscription": _readers(),
+    f"/{SERVICE}/RedeliverEvent": _readers(),
+    f"/{SERVICE}/ReplayEvents": _readers(),
     f"/{SERVICE}/ListDeliveries": _readers(),
+    f"/{SERVICE}/ListDeadLetters": _readers(),
     f"/{SERVICE}/Subscribe": _readers(BILLING),
 }
 

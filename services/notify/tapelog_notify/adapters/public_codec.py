@@ -12,6 +12,7 @@ from tapelog_chassis.event_log.codec import (
     parse_time,
 )
 from tapelog_chassis.nats import Delivery
+from tapelog_chassis.nats.direct import StoredMessage
 from tapelog_chassis.topology import es_stream, pub_subject
 
 from tapelog_notify.application.ports import Outgoing, Positions
@@ -48,7 +49,7 @@ def parse_positions(text: str, contexts: Mapping[str, str]) -> dict[str, int]:
     return {contexts[stream]: int(position) for stream, _, position in pairs if stream in contexts}
 
 
-def decode_public(delivery: Delivery) -> PublicEvent:
+def decode_public(delivery: Delivery | StoredMessage) -> PublicEvent:
     """
     Read a public event back from its message.
 

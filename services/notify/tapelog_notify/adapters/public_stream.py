@@ -2,7 +2,7 @@
 
 import json
 import uuid
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from datetime import datetime, timedelta
 from typing import Any, Final, Self
@@ -12,7 +12,7 @@ import structlog
 from nats.aio.client import Client
 from tapelog_chassis.event_log.codec import decode_value, format_time, parse_time
 from tapelog_chassis.nats import JetStreamApiError, NatsError, OrderedReader, Unreachable, api, direct
-from tapelog_chassis.topology import CONTEXTS, PUB, es_stream
+from tapelog_chassis.topology import CONTEXTS, PUB, es_stream, pub_filter
 
 from tapelog_notify.application.ports import Bounds, End, Outgoing
 from tapelog_notify.domain.event_filter import EventFilter
@@ -140,6 +140,28 @@ class JetStreamPublicEvents:
         if status:
             raise JetStreamApiError(f"DIRECT.GET.{PUB}", int(status), 0, headers.get("Description", ""))
         return int(headers["Nats-Sequence"]) - 1
+
+    async def at(self, position: int) -> PublicEvent | None:
+        """See `PublicEvents.at`."""
+        if position < 1:
+            return None
+        message = await direct.get_at(self._connection, PUB, position, timeout_s=READ_TIMEOUT_S)
+        return decode_public(message) if message is not None else None
+
+    async def range(self, tenant: str, *, after_position: int, last: int) -> AsyncGenerator[PublicEvent, None]:
+        """See `PublicEvents.range`."""
+        position = after_position
+        while position < last:
+            batch = await direct.get_batch(
+                self._connection, PUB, pub_filter(tenant), after_position=position, timeout_s=READ_TIMEOUT_S
+            )
+            for message in batch.messages:
+                if message.position > last:
+                    return
+                yield decode_public(message)
+                position = message.position
+            if not batch.pending or not batch.messages:
+                return
 
     @asynccontextmanager
     async def reader(

@@ -2,7 +2,7 @@
 
 import contextlib
 from collections.abc import Iterator
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 from google.protobuf.message import Message
 from tapelog.notify.v1 import notify_service_pb2 as pb
@@ -14,11 +14,11 @@ from tapelog_chassis.nats import NatsError
 from tapelog_chassis.request_context import current_principal, current_request
 from tapelog_chassis.topology import PUB, SUBSCRIPTION_PREFIX
 
-from tapelog_notify.application.attempts import Attempt
+from tapelog_notify.application.attempts import Attempt, DeadLetter, Kind
 from tapelog_notify.application.handlers import Caller, NewSubscription, Start, View
 from tapelog_notify.domain.errors import InvalidValue, UnknownSubscription, WrongState
 from tapelog_notify.domain.event_filter import EventFilter
-from tapelog_notify.domain.subscription import State, Subscription
+from tapelog_notify.domain.subscription import OVERLAP_DEFAULT, State, Subscription
 from tapelog_notify.errors import NotifyServiceError
 
 COLLECTION = "subscriptions"
@@ -28,6 +28,14 @@ _STATES = {
     State.ACTIVE: resources_pb2.SUBSCRIPTION_STATE_ACTIVE,
     State.PAUSED: resources_pb2.SUBSCRIPTION_STATE_PAUSED,
     State.DISABLED: resources_pb2.SUBSCRIPTION_STATE_DISABLED,
+}
+
+
+_KINDS = {
+    Kind.SCHEDULED: resources_pb2.DELIVERY_KIND_SCHEDULED,
+    Kind.TEST: resources_pb2.DELIVERY_KIND_TEST,
+    Kind.REDELIVERY: resources_pb2.DELIVERY_KIND_REDELIVERY,
+    Kind.REPLAY: resources_pb2.DELIVERY_KIND_REPLAY,
 }
 
 
@@ -116,6 +124,7 @@ def new_subscription_of(message: resources_pb2.Subscription) -> NewSubscription:
         url=message.webhook.url if channel == "webhook" else None,
         secret=message.webhook.secret,
         start=start_of(message.start),
+        is_unordered=message.webhook.unordered,
     )
 
 
@@ -136,6 +145,7 @@ def subscription_message(view: View) -> resources_pb2.Subscription:
     )
     if state.is_webhook:
         message.webhook.url = state.url
+        message.webhook.unordered = state.is_unordered
     else:
         message.nats.stream, message.nats.consumer = PUB, view.id
     if state.create_time is not None:
@@ -153,11 +163,32 @@ def delivery_message(attempt: Attempt) -> resources_pb2.Delivery:
         response_status=attempt.status,
         error=attempt.error,
         latency_ms=attempt.latency_s * 1e3,
+        kind=_KINDS[attempt.kind],
     )
     _set_time(message, "time", attempt.time)
     if attempt.next_attempt_time is not None:
         _set_time(message, "next_attempt_time", attempt.next_attempt_time)
     return message
+
+
+def dead_letter_message(letter: DeadLetter) -> resources_pb2.DeadLetter:
+    """Make the message of an event that was given up."""
+    message = resources_pb2.DeadLetter(
+        event_id=letter.event_id,
+        event_type=letter.event_type,
+        position=letter.position,
+        attempts=letter.attempts,
+        error=letter.error,
+    )
+    message.time.FromDatetime(letter.time)
+    return message
+
+
+def overlap_of(request: pb.RotateSecretRequest) -> timedelta:
+    """Read how long a replaced secret signs on."""
+    if not request.HasField("overlap"):
+        return OVERLAP_DEFAULT
+    return timedelta(seconds=request.overlap.seconds, microseconds=request.overlap.nanos // 1000)
 
 
 def heartbeat_message(position: int) -> pb.SubscribeResponse:

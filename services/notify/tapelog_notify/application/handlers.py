@@ -20,8 +20,8 @@ from tapelog_notify.domain.retry import Verdict
 from tapelog_notify.domain.signature import NEW_SECRET_BYTES, format_secret, parse_secret
 from tapelog_notify.domain.subscription import Subscription
 
-from .attempts import Attempt, AttemptLog
-from .ports import Feeds, NatsAccess, NatsAccessMint, PublicEvents, Secrets, Webhooks
+from .attempts import Attempt, DeadLetter
+from .ports import DeliveryLog, Feeds, NatsAccess, NatsAccessMint, PublicEvents, Secrets, Webhooks
 from .registry import Registered, Registry
 
 SUBSCRIPTIONS_MAX: Final = 1000
@@ -64,6 +64,7 @@ class NewSubscription:
     url: str | None
     secret: str
     start: Start
+    is_unordered: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,7 +97,7 @@ class Desk:
     secrets: Secrets
     webhooks: Webhooks
     public: PublicEvents
-    attempts: AttemptLog
+    deliveries: DeliveryLog
     access: NatsAccessMint
     clock: Clock
 
@@ -153,22 +154,28 @@ async def create_subscription(desk: Desk, caller: Caller, wanted: NewSubscriptio
             url=wanted.url or "",
             after_position=after_position,
             created_by=caller.party,
+            is_unordered=wanted.is_unordered,
         )
 
-    outcome = await _execute(desk, caller, id_, decide)
+    outcome = await execute(desk, caller, id_, decide)
     state = outcome.versioned.state
     if own_secret and not outcome.replayed:
         await desk.secrets.put(caller.tenant, id_, own_secret)
     elif own_secret:
         await desk.secrets.keep(caller.tenant, id_, own_secret)
     await desk.feeds.ensure(
-        caller.tenant, id_, state.filter, after_position=state.after_position, ordered=state.is_webhook
+        caller.tenant,
+        id_,
+        state.filter,
+        after_position=state.after_position,
+        ordered=state.is_webhook and not state.is_unordered,
+        exact=not state.is_webhook,
     )
     view = View(id_, outcome.versioned.sequence, state, delivered_position=state.after_position)
     if state.create_time is not None and desk.clock.now() - state.create_time > SHOWN_AGAIN:
         return Created(view)
     if state.is_webhook:
-        return Created(view, secret=format_secret(await desk.secrets.get(caller.tenant, id_)))
+        return Created(view, secret=format_secret((await desk.secrets.get(caller.tenant, id_)).current))
     return Created(view, access=desk.access.mint(id_))
 
 
@@ -192,25 +199,25 @@ async def _check_new(desk: Desk, caller: Caller, wanted: NewSubscription) -> Non
 
 async def pause_subscription(desk: Desk, caller: Caller, id_: str, *, reason: str, etag: str) -> View:
     """Pause delivery."""
-    outcome = await _execute(desk, caller, id_, lambda state: domain.pause(state, reason=reason), etag=etag)
+    outcome = await execute(desk, caller, id_, lambda state: domain.pause(state, reason=reason), etag=etag)
     if not outcome.versioned.state.is_webhook:
         await desk.feeds.hold(id_)
-    return await _view(desk, id_, outcome)
+    return await _view(desk, caller.tenant, id_, outcome)
 
 
 async def resume_subscription(desk: Desk, caller: Caller, id_: str, *, etag: str) -> View:
     """Let delivery go on; the event that waits is offered at once, with all its attempts."""
-    outcome = await _execute(desk, caller, id_, domain.resume, etag=etag)
+    outcome = await execute(desk, caller, id_, domain.resume, etag=etag)
     if not outcome.versioned.state.is_webhook:
         await desk.feeds.release(id_)
     elif outcome.events and not outcome.replayed:
         await desk.feeds.restart(id_)
-    return await _view(desk, id_, outcome)
+    return await _view(desk, caller.tenant, id_, outcome)
 
 
 async def delete_subscription(desk: Desk, caller: Caller, id_: str, *, etag: str) -> None:
     """Remove a subscription, its feed and its secret."""
-    await _execute(desk, caller, id_, domain.delete, etag=etag)
+    await execute(desk, caller, id_, domain.delete, etag=etag)
     await desk.feeds.remove(id_)
     await desk.secrets.forget(caller.tenant, id_)
 
@@ -219,7 +226,9 @@ async def stop_delivering(desk: Desk, item: Registered, verdict: Verdict, reason
     """Record that an endpoint is gone, or that every attempt at an event failed."""
     # A subscription may fail again after it was resumed: its version tells the one failure from the other.
     request_id = ids.follow_up_request_id(f"{item.tenant}/{item.id}/{item.sequence}", verdict.value)
-    decide = domain.disable if verdict is Verdict.GONE else domain.exhaust
+    decide = domain.exhaust if verdict is Verdict.EXHAUSTED else domain.disable
+    if verdict is Verdict.FAILED_TOO_LONG:
+        reason = f"nothing was accepted for too long; {reason}"
     await desk.repository.execute(
         desk.repository.aggregate(item.tenant, item.id),
         lambda state: decide(state, reason=reason),
@@ -234,28 +243,43 @@ async def get_subscription(desk: Desk, tenant: str, id_: str) -> View:
     versioned = await desk.repository.load(desk.repository.aggregate(tenant, id_))
     if not versioned.state.exists:
         raise UnknownSubscription(f"there is no subscription {id_}; it may have been deleted")
-    return await _with_progress(desk, View(id_, versioned.sequence, versioned.state))
+    return await _with_progress(desk, tenant, View(id_, versioned.sequence, versioned.state))
 
 
 async def list_subscriptions(desk: Desk, tenant: str, *, after: int, count: int) -> list[tuple[int, View]]:
     """Return up to `count` subscriptions created behind the log position `after`, each with that position."""
     found = [item for item in desk.registry.of_tenant(tenant) if item.created_position > after][:count]
     return [
-        (item.created_position, await _with_progress(desk, View(item.id, item.sequence, item.subscription)))
+        (item.created_position, await _with_progress(desk, tenant, View(item.id, item.sequence, item.subscription)))
         for item in found
     ]
 
 
-def list_attempts(desk: Desk, tenant: str, id_: str, *, before: int | None, count: int) -> list[Attempt]:
-    """Return a webhook's newest attempts."""
-    if desk.registry.get(tenant, id_) is None:
+async def list_attempts(desk: Desk, tenant: str, id_: str, *, before: int | None, count: int) -> list[Attempt]:
+    """Return a webhook's newest attempts, those numbered `before` and later left out."""
+    registered(desk, tenant, id_)
+    found = await desk.deliveries.newest_first(tenant, id_)
+    return [attempt for attempt in found if before is None or attempt.number < before][:count]
+
+
+async def list_dead_letters(desk: Desk, tenant: str, id_: str, *, after: int, count: int) -> list[DeadLetter]:
+    """Return events that a webhook gave up, behind a position."""
+    registered(desk, tenant, id_)
+    return [letter for letter in await desk.deliveries.dead_letters(tenant, id_) if letter.position > after][:count]
+
+
+def registered(desk: Desk, tenant: str, id_: str) -> Registered:
+    """Return a subscription, or refuse (`UnknownSubscription`)."""
+    found = desk.registry.get(tenant, id_)
+    if found is None:
         raise UnknownSubscription(f"there is no subscription {id_}; it may have been deleted")
-    return desk.attempts.newest_first(id_, before=before)[:count]
+    return found
 
 
-async def _execute(
+async def execute(
     desk: Desk, caller: Caller, id_: str, decide: Callable[[Subscription], Sequence[Message]], *, etag: str = ""
 ) -> Outcome[Subscription]:
+    """Run a command on a subscription, and wait until everything here knows its outcome."""
     outcome = await desk.repository.execute(
         desk.repository.aggregate(caller.tenant, id_),
         decide,
@@ -270,13 +294,14 @@ async def _execute(
     return outcome
 
 
-async def _view(desk: Desk, id_: str, outcome: Outcome[Subscription]) -> View:
-    return await _with_progress(desk, View(id_, outcome.versioned.sequence, outcome.versioned.state))
+async def _view(desk: Desk, tenant: str, id_: str, outcome: Outcome[Subscription]) -> View:
+    return await _with_progress(desk, tenant, View(id_, outcome.versioned.sequence, outcome.versioned.state))
 
 
-async def _with_progress(desk: Desk, view: View) -> View:
+async def _with_progress(desk: Desk, tenant: str, view: View) -> View:
+    last = await desk.deliveries.last(tenant, view.id) if view.subscription.is_webhook else None
     return replace(
         view,
         delivered_position=await desk.feeds.accepted_position(view.id),
-        last_error=desk.attempts.last_error(view.id),
+        last_error=last.error if last is not None else "",
     )

@@ -1,6 +1,6 @@
 """What the application needs from the world; every adapter is held to these."""
 
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from datetime import datetime
@@ -10,6 +10,9 @@ from tapelog_chassis.event_log import StoredEvent
 
 from tapelog_notify.domain.event_filter import EventFilter
 from tapelog_notify.domain.public_event import PublicEvent
+from tapelog_notify.domain.signature import Keyring
+
+from .attempts import Attempt, DeadLetter
 
 Positions = Mapping[str, int]
 """Position by context: how far each event log has been published."""
@@ -87,6 +90,14 @@ class PublicEvents(Protocol):
         """Return the position after which everything recorded at or after `time` lies."""
         ...
 
+    async def at(self, position: int) -> PublicEvent | None:
+        """Return the event at a position, of whatever tenant; None where there is none any more."""
+        ...
+
+    def range(self, tenant: str, *, after_position: int, last: int) -> AsyncGenerator[PublicEvent, None]:
+        """Read one tenant's events behind a position up to another, and end."""
+        ...
+
     def reader(
         self, tenant: str, event_filter: EventFilter, *, after_position: int
     ) -> AbstractAsyncContextManager[Reader]:
@@ -124,9 +135,16 @@ class Feeds(Protocol):
     """Durable places in the public stream, one per subscription."""
 
     async def ensure(
-        self, tenant: str, subscription: str, event_filter: EventFilter, *, after_position: int, ordered: bool
+        self,
+        tenant: str,
+        subscription: str,
+        event_filter: EventFilter,
+        *,
+        after_position: int,
+        ordered: bool,
+        exact: bool,
     ) -> None:
-        """Make the feed, or bring its filter up to date; its place stays."""
+        """Make the feed, or bring its filter up to date; its place stays. `exact`: its reader does not filter again."""
         ...
 
     async def restart(self, subscription: str) -> None:
@@ -150,7 +168,7 @@ class Feeds(Protocol):
         ...
 
     def open(self, subscription: str) -> AbstractAsyncContextManager[AsyncIterator[Due]]:
-        """Read an ordered feed: the next event comes when the one before is settled."""
+        """Read a feed: at most two events are here unsettled; of an ordered feed, one."""
         ...
 
 
@@ -165,8 +183,16 @@ class Secrets(Protocol):
         """Keep a secret in place of the one before."""
         ...
 
-    async def get(self, tenant: str, subscription: str) -> bytes:
-        """Return a secret; `SecretUnreadable` if it cannot be."""
+    async def rotate(self, tenant: str, subscription: str, secret: bytes, *, previous_until: datetime) -> None:
+        """Keep a secret in place of the one before, which signs too until then; again the same is nothing."""
+        ...
+
+    async def get(self, tenant: str, subscription: str) -> Keyring:
+        """Return the secrets that sign; `SecretUnreadable` if they cannot be read."""
+        ...
+
+    def derive(self, tenant: str, subscription: str, request_id: str) -> bytes:
+        """Make a new secret that nobody can guess, the same for the same request."""
         ...
 
     async def forget(self, tenant: str, subscription: str) -> None:
@@ -193,6 +219,34 @@ class Answer:
     error: str
     latency_s: float
     retry_after_s: float | None = None
+
+
+class DeliveryLog(Protocol):
+    """What was tried, and what was given up."""
+
+    async def add(self, tenant: str, subscription: str, attempt: Attempt) -> None:
+        """Keep an attempt, best effort."""
+        ...
+
+    async def newest_first(self, tenant: str, subscription: str) -> list[Attempt]:
+        """Return the kept attempts, newest first."""
+        ...
+
+    async def last(self, tenant: str, subscription: str) -> Attempt | None:
+        """Return the last attempt."""
+        ...
+
+    async def bury(self, tenant: str, subscription: str, letter: DeadLetter) -> None:
+        """Put an event on the dead-letter list; it is there when this returns."""
+        ...
+
+    async def unbury(self, tenant: str, subscription: str, position: int) -> None:
+        """Take an event off the dead-letter list."""
+        ...
+
+    async def dead_letters(self, tenant: str, subscription: str) -> list[DeadLetter]:
+        """Return the dead-letter list, in the order of the events."""
+        ...
 
 
 class Webhooks(Protocol):

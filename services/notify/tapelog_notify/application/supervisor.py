@@ -49,7 +49,6 @@ class Supervisor:
             self._wanted[key] = item
         else:
             self._wanted.pop(key, None)
-            self._shared.attempts.forget(item.id)
         self._changed.set()
 
     async def run(self) -> None:
@@ -99,7 +98,8 @@ class Supervisor:
             item.id,
             subscription.filter,
             after_position=subscription.after_position,
-            ordered=subscription.is_webhook,
+            ordered=subscription.is_webhook and not subscription.is_unordered,
+            exact=not subscription.is_webhook,
         )
         if not subscription.is_webhook:
             await (self._feeds.release(item.id) if is_active else self._feeds.hold(item.id))

@@ -7,6 +7,7 @@ EVENT_TYPES: Final[dict[str, str]] = {
     "tapelog.subscription.subscription_paused.v1": "tapelog.notify.v1.SubscriptionPaused",
     "tapelog.subscription.subscription_resumed.v1": "tapelog.notify.v1.SubscriptionResumed",
     "tapelog.subscription.subscription_disabled.v1": "tapelog.notify.v1.SubscriptionDisabled",
+    "tapelog.subscription.subscription_secret_rotated.v1": "tapelog.notify.v1.SubscriptionSecretRotated",
     "tapelog.subscription.subscription_deleted.v1": "tapelog.notify.v1.SubscriptionDeleted",
     "tapelog.render_job.render_requested.v1": "tapelog.render.v1.RenderRequested",
     "tapelog.render_job.render_started.v1": "tapelog.render.v1.RenderStarted",

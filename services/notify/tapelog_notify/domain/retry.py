@@ -26,6 +26,8 @@ JITTER: Final = 0.2
 RETRY_AFTER_MAX_S: Final = 24 * HOUR_S
 """An endpoint may ask for a longer wait than the schedule's, but for no longer one than this."""
 GONE: Final = 410
+DISABLE_AFTER_S: Final = 5 * 24 * HOUR_S
+"""An endpoint that answered nothing with success for this long is switched off."""
 THROTTLED: Final = frozenset({429, 503})
 """Answers whose Retry-After is honoured."""
 
@@ -37,6 +39,7 @@ class Verdict(Enum):
     RETRY = "retry"
     GONE = "gone"
     EXHAUSTED = "exhausted"
+    FAILED_TOO_LONG = "failed_too_long"
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,6 +3,8 @@
 import base64
 import binascii
 import hmac
+from dataclasses import dataclass
+from datetime import datetime
 from typing import Final
 
 from .errors import InvalidValue
@@ -15,6 +17,24 @@ NEW_SECRET_BYTES: Final = 32
 ID_HEADER: Final = "webhook-id"
 TIMESTAMP_HEADER: Final = "webhook-timestamp"
 SIGNATURE_HEADER: Final = "webhook-signature"
+
+
+@dataclass(frozen=True, slots=True)
+class Keyring:
+    """The secrets that sign: the current one, and until a time the one before."""
+
+    current: bytes
+    previous: bytes = b""
+    previous_until: datetime | None = None
+
+    def __repr__(self) -> str:
+        return f"Keyring(previous_until={self.previous_until})"
+
+    def secrets_at(self, time: datetime) -> tuple[bytes, ...]:
+        """Return the secrets that sign at a time, the current one first."""
+        if self.previous and self.previous_until is not None and time < self.previous_until:
+            return (self.current, self.previous)
+        return (self.current,)
 
 
 def parse_secret(text: str) -> bytes:
@@ -52,14 +72,16 @@ def sign(secret: bytes, message_id: str, timestamp_s: int, body: bytes) -> str:
     return "v1," + base64.b64encode(digest).decode()
 
 
-def signed_headers(secret: bytes, message_id: str, timestamp_s: int, body: bytes) -> dict[str, str]:
+def signed_headers(
+    secrets: bytes | tuple[bytes, ...], message_id: str, timestamp_s: int, body: bytes
+) -> dict[str, str]:
     """
     Make the three headers of one attempt.
 
     Parameters
     ----------
-    secret
-        Decoded.
+    secrets
+        Decoded; several make several signatures, of which a receiver needs one.
     message_id
         The event's id: equal on every attempt.
     timestamp_s
@@ -67,8 +89,9 @@ def signed_headers(secret: bytes, message_id: str, timestamp_s: int, body: bytes
     body
         Exactly the bytes that are sent.
     """
+    keys = (secrets,) if isinstance(secrets, bytes) else secrets
     return {
         ID_HEADER: message_id,
         TIMESTAMP_HEADER: str(timestamp_s),
-        SIGNATURE_HEADER: sign(secret, message_id, timestamp_s, body),
+        SIGNATURE_HEADER: " ".join(sign(key, message_id, timestamp_s, body) for key in keys),
     }

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from enum import Enum
 from typing import Final
 
@@ -14,6 +14,9 @@ from .event_filter import EventFilter
 
 TITLE_CHARS_MAX: Final = 200
 REASON_CHARS_MAX: Final = 500
+OVERLAP_DEFAULT: Final = timedelta(hours=24)
+OVERLAP_MAX: Final = timedelta(days=7)
+"""How long a replaced secret may go on signing."""
 
 
 class State(Enum):
@@ -39,6 +42,12 @@ class Subscription:
         Delivery began after this position of the public stream.
     reason
         Why it is paused or disabled.
+    is_unordered
+        Each event is delivered by itself, and given up by itself.
+    enabled_time
+        When it was created, or last resumed after it had been disabled: failures before count no more.
+    secret_generation
+        How often its secret was replaced.
     """
 
     state: State = State.NONE
@@ -49,6 +58,9 @@ class Subscription:
     created_by: str = ""
     create_time: datetime | None = None
     reason: str = ""
+    is_unordered: bool = False
+    enabled_time: datetime | None = None
+    secret_generation: int = 0
 
     @property
     def exists(self) -> bool:
@@ -62,7 +74,14 @@ class Subscription:
 
 
 def create(
-    state: Subscription, *, title: str, filter_: EventFilter, url: str, after_position: int, created_by: str
+    state: Subscription,
+    *,
+    title: str,
+    filter_: EventFilter,
+    url: str,
+    after_position: int,
+    created_by: str,
+    is_unordered: bool = False,
 ) -> Sequence[Message]:
     """Create a subscription; `url` is empty for a NATS consumer. The secret is kept elsewhere, never in an event."""
     if state.state is not State.NONE:
@@ -76,6 +95,7 @@ def create(
     )
     if url:
         created.webhook.url = url
+        created.webhook.unordered = is_unordered
     else:
         created.nats.SetInParent()
     return (events_pb2.SubscriptionCreated(subscription=created, created_by=created_by),)
@@ -115,6 +135,23 @@ def exhaust(state: Subscription, *, reason: str) -> Sequence[Message]:
     return (events_pb2.SubscriptionPaused(reason=reason[:REASON_CHARS_MAX]),)
 
 
+def rotate_secret(state: Subscription, *, overlap: timedelta, now: datetime) -> Sequence[Message]:
+    """Replace the signing secret; the old one signs too for as long as the overlap lasts."""
+    require_webhook(state)
+    if not timedelta(0) <= overlap <= OVERLAP_MAX:
+        raise InvalidValue("overlap", "OVERLAP_OUT_OF_RANGE", f"is {overlap}, outside 0 s to {OVERLAP_MAX.days} days")
+    event = events_pb2.SubscriptionSecretRotated(generation=state.secret_generation + 1)
+    event.previous_expire_time.FromDatetime(now + overlap)
+    return (event,)
+
+
+def require_webhook(state: Subscription) -> None:
+    """Refuse (`WrongState`) what only a webhook can do."""
+    _require_existing(state)
+    if not state.is_webhook:
+        raise WrongState(state.state.value, "the subscription is a NATS consumer, not a webhook")
+
+
 def delete(state: Subscription) -> Sequence[Message]:
     """Remove the subscription for good."""
     _require_existing(state)
@@ -137,11 +174,17 @@ def evolve(state: Subscription, event: Message, time: datetime) -> Subscription:
                 after_position=created.start.after_position,
                 created_by=created_by,
                 create_time=time,
+                is_unordered=created.webhook.unordered,
+                enabled_time=time,
             )
         case events_pb2.SubscriptionPaused(reason=reason):
             return replace(state, state=State.PAUSED, reason=reason)
         case events_pb2.SubscriptionResumed():
-            return replace(state, state=State.ACTIVE, reason="")
+            was_disabled = state.state is State.DISABLED
+            enabled_time = time if was_disabled else state.enabled_time
+            return replace(state, state=State.ACTIVE, reason="", enabled_time=enabled_time)
+        case events_pb2.SubscriptionSecretRotated(generation=generation):
+            return replace(state, secret_generation=generation)
         case events_pb2.SubscriptionDisabled(reason=reason):
             return replace(state, state=State.DISABLED, reason=reason)
         case events_pb2.SubscriptionDeleted():

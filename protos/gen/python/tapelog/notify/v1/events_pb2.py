@@ -22,24 +22,27 @@ _runtime_version.ValidateProtobufRuntimeVersion(
 _sym_db = _symbol_database.Default()
 
 
+from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 from tapelog.notify.v1 import resources_pb2 as tapelog_dot_notify_dot_v1_dot_resources__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1etapelog/notify/v1/events.proto\x12\x11tapelog.notify.v1\x1a!tapelog/notify/v1/resources.proto\"`\n\x13SubscriptionCreated\x12\x35\n\x0csubscription\x18\x01 \x01(\x0b\x32\x1f.tapelog.notify.v1.Subscription\x12\x12\n\ncreated_by\x18\x02 \x01(\t\"$\n\x12SubscriptionPaused\x12\x0e\n\x06reason\x18\x01 \x01(\t\"\x15\n\x13SubscriptionResumed\"&\n\x14SubscriptionDisabled\x12\x0e\n\x06reason\x18\x01 \x01(\t\"\x15\n\x13SubscriptionDeletedb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1etapelog/notify/v1/events.proto\x12\x11tapelog.notify.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a!tapelog/notify/v1/resources.proto\"`\n\x13SubscriptionCreated\x12\x35\n\x0csubscription\x18\x01 \x01(\x0b\x32\x1f.tapelog.notify.v1.Subscription\x12\x12\n\ncreated_by\x18\x02 \x01(\t\"$\n\x12SubscriptionPaused\x12\x0e\n\x06reason\x18\x01 \x01(\t\"\x15\n\x13SubscriptionResumed\"&\n\x14SubscriptionDisabled\x12\x0e\n\x06reason\x18\x01 \x01(\t\"i\n\x19SubscriptionSecretRotated\x12\x12\n\ngeneration\x18\x01 \x01(\x05\x12\x38\n\x14previous_expire_time\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"\x15\n\x13SubscriptionDeletedb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'tapelog.notify.v1.events_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
-  _globals['_SUBSCRIPTIONCREATED']._serialized_start=88
-  _globals['_SUBSCRIPTIONCREATED']._serialized_end=184
-  _globals['_SUBSCRIPTIONPAUSED']._serialized_start=186
-  _globals['_SUBSCRIPTIONPAUSED']._serialized_end=222
-  _globals['_SUBSCRIPTIONRESUMED']._serialized_start=224
-  _globals['_SUBSCRIPTIONRESUMED']._serialized_end=245
-  _globals['_SUBSCRIPTIONDISABLED']._serialized_start=247
-  _globals['_SUBSCRIPTIONDISABLED']._serialized_end=285
-  _globals['_SUBSCRIPTIONDELETED']._serialized_start=287
-  _globals['_SUBSCRIPTIONDELETED']._serialized_end=308
+  _globals['_SUBSCRIPTIONCREATED']._serialized_start=121
+  _globals['_SUBSCRIPTIONCREATED']._serialized_end=217
+  _globals['_SUBSCRIPTIONPAUSED']._serialized_start=219
+  _globals['_SUBSCRIPTIONPAUSED']._serialized_end=255
+  _globals['_SUBSCRIPTIONRESUMED']._serialized_start=257
+  _globals['_SUBSCRIPTIONRESUMED']._serialized_end=278
+  _globals['_SUBSCRIPTIONDISABLED']._serialized_start=280
+  _globals['_SUBSCRIPTIONDISABLED']._serialized_end=318
+  _globals['_SUBSCRIPTIONSECRETROTATED']._serialized_start=320
+  _globals['_SUBSCRIPTIONSECRETROTATED']._serialized_end=425
+  _globals['_SUBSCRIPTIONDELETED']._serialized_start=427
+  _globals['_SUBSCRIPTIONDELETED']._serialized_end=448
 # @@protoc_insertion_point(module_scope)

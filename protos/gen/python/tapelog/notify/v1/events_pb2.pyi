@@ -5,6 +5,7 @@ isort:skip_file
 
 from google.protobuf import descriptor as _descriptor
 from google.protobuf import message as _message
+from google.protobuf import timestamp_pb2 as _timestamp_pb2
 from tapelog.notify.v1 import resources_pb2 as _resources_pb2
 import builtins as _builtins
 import sys
@@ -108,6 +109,34 @@ class SubscriptionDisabled(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___SubscriptionDisabled: _TypeAlias = SubscriptionDisabled  # noqa: Y015
+
+@_typing.final
+class SubscriptionSecretRotated(_message.Message):
+    """Subscription: a webhook's signing secret was replaced. Neither secret is in the event."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    GENERATION_FIELD_NUMBER: _builtins.int
+    PREVIOUS_EXPIRE_TIME_FIELD_NUMBER: _builtins.int
+    generation: _builtins.int
+    """1 is the first replacement."""
+    @_builtins.property
+    def previous_expire_time(self) -> _timestamp_pb2.Timestamp:
+        """Until then deliveries are signed with the old secret too."""
+
+    def __init__(
+        self,
+        *,
+        generation: _builtins.int = ...,
+        previous_expire_time: _timestamp_pb2.Timestamp | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["previous_expire_time", b"previous_expire_time"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["generation", b"generation", "previous_expire_time", b"previous_expire_time"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___SubscriptionSecretRotated: _TypeAlias = SubscriptionSecretRotated  # noqa: Y015
 
 @_typing.final
 class SubscriptionDeleted(_message.Message):

@@ -22,44 +22,62 @@ _runtime_version.ValidateProtobufRuntimeVersion(
 _sym_db = _symbol_database.Default()
 
 
+from google.protobuf import duration_pb2 as google_dot_protobuf_dot_duration__pb2
 from google.protobuf import empty_pb2 as google_dot_protobuf_dot_empty__pb2
+from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 from tapelog.common.v1 import event_pb2 as tapelog_dot_common_dot_v1_dot_event__pb2
 from tapelog.notify.v1 import resources_pb2 as tapelog_dot_notify_dot_v1_dot_resources__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n&tapelog/notify/v1/notify_service.proto\x12\x11tapelog.notify.v1\x1a\x1bgoogle/protobuf/empty.proto\x1a\x1dtapelog/common/v1/event.proto\x1a!tapelog/notify/v1/resources.proto\"f\n\x19\x43reateSubscriptionRequest\x12\x35\n\x0csubscription\x18\x01 \x01(\x0b\x32\x1f.tapelog.notify.v1.Subscription\x12\x12\n\nrequest_id\x18\x02 \x01(\t\"\xaa\x01\n\x1a\x43reateSubscriptionResponse\x12\x35\n\x0csubscription\x18\x01 \x01(\x0b\x32\x1f.tapelog.notify.v1.Subscription\x12\x0e\n\x06secret\x18\x02 \x01(\t\x12\x18\n\x10nats_credentials\x18\x03 \x01(\t\x12\x10\n\x08nats_url\x18\x04 \x01(\t\x12\x19\n\x11nats_inbox_prefix\x18\x05 \x01(\t\"&\n\x16GetSubscriptionRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\"A\n\x18ListSubscriptionsRequest\x12\x11\n\tpage_size\x18\x01 \x01(\x05\x12\x12\n\npage_token\x18\x02 \x01(\t\"l\n\x19ListSubscriptionsResponse\x12\x36\n\rsubscriptions\x18\x01 \x03(\x0b\x32\x1f.tapelog.notify.v1.Subscription\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"Z\n\x18PauseSubscriptionRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0e\n\x06reason\x18\x02 \x01(\t\x12\x12\n\nrequest_id\x18\x03 \x01(\t\x12\x0c\n\x04\x65tag\x18\x04 \x01(\t\"K\n\x19ResumeSubscriptionRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x12\n\nrequest_id\x18\x02 \x01(\t\x12\x0c\n\x04\x65tag\x18\x03 \x01(\t\"K\n\x19\x44\x65leteSubscriptionRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x12\n\nrequest_id\x18\x02 \x01(\t\x12\x0c\n\x04\x65tag\x18\x03 \x01(\t\"N\n\x15ListDeliveriesRequest\x12\x0e\n\x06parent\x18\x01 \x01(\t\x12\x11\n\tpage_size\x18\x02 \x01(\x05\x12\x12\n\npage_token\x18\x03 \x01(\t\"b\n\x16ListDeliveriesResponse\x12/\n\ndeliveries\x18\x01 \x03(\x0b\x32\x1b.tapelog.notify.v1.Delivery\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"s\n\x10SubscribeRequest\x12.\n\x06\x66ilter\x18\x01 \x01(\x0b\x32\x1e.tapelog.notify.v1.EventFilter\x12/\n\x05start\x18\x02 \x01(\x0b\x32 .tapelog.notify.v1.StartPosition\"y\n\x11SubscribeResponse\x12)\n\x05\x65vent\x18\x01 \x01(\x0b\x32\x18.tapelog.common.v1.EventH\x00\x12\x31\n\theartbeat\x18\x02 \x01(\x0b\x32\x1c.tapelog.notify.v1.HeartbeatH\x00\x42\x06\n\x04item\"\x1d\n\tHeartbeat\x12\x10\n\x08position\x18\x01 \x01(\x03\x32\xb6\x06\n\rNotifyService\x12q\n\x12\x43reateSubscription\x12,.tapelog.notify.v1.CreateSubscriptionRequest\x1a-.tapelog.notify.v1.CreateSubscriptionResponse\x12]\n\x0fGetSubscription\x12).tapelog.notify.v1.GetSubscriptionRequest\x1a\x1f.tapelog.notify.v1.Subscription\x12n\n\x11ListSubscriptions\x12+.tapelog.notify.v1.ListSubscriptionsRequest\x1a,.tapelog.notify.v1.ListSubscriptionsResponse\x12\x61\n\x11PauseSubscription\x12+.tapelog.notify.v1.PauseSubscriptionRequest\x1a\x1f.tapelog.notify.v1.Subscription\x12\x63\n\x12ResumeSubscription\x12,.tapelog.notify.v1.ResumeSubscriptionRequest\x1a\x1f.tapelog.notify.v1.Subscription\x12Z\n\x12\x44\x65leteSubscription\x12,.tapelog.notify.v1.DeleteSubscriptionRequest\x1a\x16.google.protobuf.Empty\x12\x65\n\x0eListDeliveries\x12(.tapelog.notify.v1.ListDeliveriesRequest\x1a).tapelog.notify.v1.ListDeliveriesResponse\x12X\n\tSubscribe\x12#.tapelog.notify.v1.SubscribeRequest\x1a$.tapelog.notify.v1.SubscribeResponse0\x01\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n&tapelog/notify/v1/notify_service.proto\x12\x11tapelog.notify.v1\x1a\x1egoogle/protobuf/duration.proto\x1a\x1bgoogle/protobuf/empty.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1dtapelog/common/v1/event.proto\x1a!tapelog/notify/v1/resources.proto\"f\n\x19\x43reateSubscriptionRequest\x12\x35\n\x0csubscription\x18\x01 \x01(\x0b\x32\x1f.tapelog.notify.v1.Subscription\x12\x12\n\nrequest_id\x18\x02 \x01(\t\"\xaa\x01\n\x1a\x43reateSubscriptionResponse\x12\x35\n\x0csubscription\x18\x01 \x01(\x0b\x32\x1f.tapelog.notify.v1.Subscription\x12\x0e\n\x06secret\x18\x02 \x01(\t\x12\x18\n\x10nats_credentials\x18\x03 \x01(\t\x12\x10\n\x08nats_url\x18\x04 \x01(\t\x12\x19\n\x11nats_inbox_prefix\x18\x05 \x01(\t\"&\n\x16GetSubscriptionRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\"A\n\x18ListSubscriptionsRequest\x12\x11\n\tpage_size\x18\x01 \x01(\x05\x12\x12\n\npage_token\x18\x02 \x01(\t\"l\n\x19ListSubscriptionsResponse\x12\x36\n\rsubscriptions\x18\x01 \x03(\x0b\x32\x1f.tapelog.notify.v1.Subscription\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"Z\n\x18PauseSubscriptionRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0e\n\x06reason\x18\x02 \x01(\t\x12\x12\n\nrequest_id\x18\x03 \x01(\t\x12\x0c\n\x04\x65tag\x18\x04 \x01(\t\"K\n\x19ResumeSubscriptionRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x12\n\nrequest_id\x18\x02 \x01(\t\x12\x0c\n\x04\x65tag\x18\x03 \x01(\t\"K\n\x19\x44\x65leteSubscriptionRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x12\n\nrequest_id\x18\x02 \x01(\t\x12\x0c\n\x04\x65tag\x18\x03 \x01(\t\"\x81\x01\n\x13RotateSecretRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0e\n\x06secret\x18\x02 \x01(\t\x12*\n\x07overlap\x18\x03 \x01(\x0b\x32\x19.google.protobuf.Duration\x12\x12\n\nrequest_id\x18\x04 \x01(\t\x12\x0c\n\x04\x65tag\x18\x05 \x01(\t\"\x97\x01\n\x14RotateSecretResponse\x12\x35\n\x0csubscription\x18\x01 \x01(\x0b\x32\x1f.tapelog.notify.v1.Subscription\x12\x0e\n\x06secret\x18\x02 \x01(\t\x12\x38\n\x14previous_expire_time\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"\'\n\x17TestSubscriptionRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\"7\n\x15RedeliverEventRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x10\n\x08position\x18\x02 \x01(\x03\"\xd3\x01\n\x13ReplayEventsRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\x12/\n\x05start\x18\x02 \x01(\x0b\x32 .tapelog.notify.v1.StartPosition\x12\x16\n\x0c\x65nd_position\x18\x03 \x01(\x03H\x00\x12.\n\x08\x65nd_time\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.TimestampH\x00\x12.\n\x06\x66ilter\x18\x05 \x01(\x0b\x32\x1e.tapelog.notify.v1.EventFilterB\x05\n\x03\x65nd\"W\n\x14ReplayEventsResponse\x12-\n\x08\x64\x65livery\x18\x01 \x01(\x0b\x32\x1b.tapelog.notify.v1.Delivery\x12\x10\n\x08position\x18\x02 \x01(\x03\"O\n\x16ListDeadLettersRequest\x12\x0e\n\x06parent\x18\x01 \x01(\t\x12\x11\n\tpage_size\x18\x02 \x01(\x05\x12\x12\n\npage_token\x18\x03 \x01(\t\"g\n\x17ListDeadLettersResponse\x12\x33\n\x0c\x64\x65\x61\x64_letters\x18\x01 \x03(\x0b\x32\x1d.tapelog.notify.v1.DeadLetter\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"N\n\x15ListDeliveriesRequest\x12\x0e\n\x06parent\x18\x01 \x01(\t\x12\x11\n\tpage_size\x18\x02 \x01(\x05\x12\x12\n\npage_token\x18\x03 \x01(\t\"b\n\x16ListDeliveriesResponse\x12/\n\ndeliveries\x18\x01 \x03(\x0b\x32\x1b.tapelog.notify.v1.Delivery\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"s\n\x10SubscribeRequest\x12.\n\x06\x66ilter\x18\x01 \x01(\x0b\x32\x1e.tapelog.notify.v1.EventFilter\x12/\n\x05start\x18\x02 \x01(\x0b\x32 .tapelog.notify.v1.StartPosition\"y\n\x11SubscribeResponse\x12)\n\x05\x65vent\x18\x01 \x01(\x0b\x32\x18.tapelog.common.v1.EventH\x00\x12\x31\n\theartbeat\x18\x02 \x01(\x0b\x32\x1c.tapelog.notify.v1.HeartbeatH\x00\x42\x06\n\x04item\"\x1d\n\tHeartbeat\x12\x10\n\x08position\x18\x01 \x01(\x03\x32\x9a\n\n\rNotifyService\x12q\n\x12\x43reateSubscription\x12,.tapelog.notify.v1.CreateSubscriptionRequest\x1a-.tapelog.notify.v1.CreateSubscriptionResponse\x12]\n\x0fGetSubscription\x12).tapelog.notify.v1.GetSubscriptionRequest\x1a\x1f.tapelog.notify.v1.Subscription\x12n\n\x11ListSubscriptions\x12+.tapelog.notify.v1.ListSubscriptionsRequest\x1a,.tapelog.notify.v1.ListSubscriptionsResponse\x12\x61\n\x11PauseSubscription\x12+.tapelog.notify.v1.PauseSubscriptionRequest\x1a\x1f.tapelog.notify.v1.Subscription\x12\x63\n\x12ResumeSubscription\x12,.tapelog.notify.v1.ResumeSubscriptionRequest\x1a\x1f.tapelog.notify.v1.Subscription\x12Z\n\x12\x44\x65leteSubscription\x12,.tapelog.notify.v1.DeleteSubscriptionRequest\x1a\x16.google.protobuf.Empty\x12_\n\x0cRotateSecret\x12&.tapelog.notify.v1.RotateSecretRequest\x1a\'.tapelog.notify.v1.RotateSecretResponse\x12[\n\x10TestSubscription\x12*.tapelog.notify.v1.TestSubscriptionRequest\x1a\x1b.tapelog.notify.v1.Delivery\x12W\n\x0eRedeliverEvent\x12(.tapelog.notify.v1.RedeliverEventRequest\x1a\x1b.tapelog.notify.v1.Delivery\x12\x61\n\x0cReplayEvents\x12&.tapelog.notify.v1.ReplayEventsRequest\x1a\'.tapelog.notify.v1.ReplayEventsResponse0\x01\x12\x65\n\x0eListDeliveries\x12(.tapelog.notify.v1.ListDeliveriesRequest\x1a).tapelog.notify.v1.ListDeliveriesResponse\x12h\n\x0fListDeadLetters\x12).tapelog.notify.v1.ListDeadLettersRequest\x1a*.tapelog.notify.v1.ListDeadLettersResponse\x12X\n\tSubscribe\x12#.tapelog.notify.v1.SubscribeRequest\x1a$.tapelog.notify.v1.SubscribeResponse0\x01\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'tapelog.notify.v1.notify_service_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
-  _globals['_CREATESUBSCRIPTIONREQUEST']._serialized_start=156
-  _globals['_CREATESUBSCRIPTIONREQUEST']._serialized_end=258
-  _globals['_CREATESUBSCRIPTIONRESPONSE']._serialized_start=261
-  _globals['_CREATESUBSCRIPTIONRESPONSE']._serialized_end=431
-  _globals['_GETSUBSCRIPTIONREQUEST']._serialized_start=433
-  _globals['_GETSUBSCRIPTIONREQUEST']._serialized_end=471
-  _globals['_LISTSUBSCRIPTIONSREQUEST']._serialized_start=473
-  _globals['_LISTSUBSCRIPTIONSREQUEST']._serialized_end=538
-  _globals['_LISTSUBSCRIPTIONSRESPONSE']._serialized_start=540
-  _globals['_LISTSUBSCRIPTIONSRESPONSE']._serialized_end=648
-  _globals['_PAUSESUBSCRIPTIONREQUEST']._serialized_start=650
-  _globals['_PAUSESUBSCRIPTIONREQUEST']._serialized_end=740
-  _globals['_RESUMESUBSCRIPTIONREQUEST']._serialized_start=742
-  _globals['_RESUMESUBSCRIPTIONREQUEST']._serialized_end=817
-  _globals['_DELETESUBSCRIPTIONREQUEST']._serialized_start=819
-  _globals['_DELETESUBSCRIPTIONREQUEST']._serialized_end=894
-  _globals['_LISTDELIVERIESREQUEST']._serialized_start=896
-  _globals['_LISTDELIVERIESREQUEST']._serialized_end=974
-  _globals['_LISTDELIVERIESRESPONSE']._serialized_start=976
-  _globals['_LISTDELIVERIESRESPONSE']._serialized_end=1074
-  _globals['_SUBSCRIBEREQUEST']._serialized_start=1076
-  _globals['_SUBSCRIBEREQUEST']._serialized_end=1191
-  _globals['_SUBSCRIBERESPONSE']._serialized_start=1193
-  _globals['_SUBSCRIBERESPONSE']._serialized_end=1314
-  _globals['_HEARTBEAT']._serialized_start=1316
-  _globals['_HEARTBEAT']._serialized_end=1345
-  _globals['_NOTIFYSERVICE']._serialized_start=1348
-  _globals['_NOTIFYSERVICE']._serialized_end=2170
+  _globals['_CREATESUBSCRIPTIONREQUEST']._serialized_start=221
+  _globals['_CREATESUBSCRIPTIONREQUEST']._serialized_end=323
+  _globals['_CREATESUBSCRIPTIONRESPONSE']._serialized_start=326
+  _globals['_CREATESUBSCRIPTIONRESPONSE']._serialized_end=496
+  _globals['_GETSUBSCRIPTIONREQUEST']._serialized_start=498
+  _globals['_GETSUBSCRIPTIONREQUEST']._serialized_end=536
+  _globals['_LISTSUBSCRIPTIONSREQUEST']._serialized_start=538
+  _globals['_LISTSUBSCRIPTIONSREQUEST']._serialized_end=603
+  _globals['_LISTSUBSCRIPTIONSRESPONSE']._serialized_start=605
+  _globals['_LISTSUBSCRIPTIONSRESPONSE']._serialized_end=713
+  _globals['_PAUSESUBSCRIPTIONREQUEST']._serialized_start=715
+  _globals['_PAUSESUBSCRIPTIONREQUEST']._serialized_end=805
+  _globals['_RESUMESUBSCRIPTIONREQUEST']._serialized_start=807
+  _globals['_RESUMESUBSCRIPTIONREQUEST']._serialized_end=882
+  _globals['_DELETESUBSCRIPTIONREQUEST']._serialized_start=884
+  _globals['_DELETESUBSCRIPTIONREQUEST']._serialized_end=959
+  _globals['_ROTATESECRETREQUEST']._serialized_start=962
+  _globals['_ROTATESECRETREQUEST']._serialized_end=1091
+  _globals['_ROTATESECRETRESPONSE']._serialized_start=1094
+  _globals['_ROTATESECRETRESPONSE']._serialized_end=1245
+  _globals['_TESTSUBSCRIPTIONREQUEST']._serialized_start=1247
+  _globals['_TESTSUBSCRIPTIONREQUEST']._serialized_end=1286
+  _globals['_REDELIVEREVENTREQUEST']._serialized_start=1288
+  _globals['_REDELIVEREVENTREQUEST']._serialized_end=1343
+  _globals['_REPLAYEVENTSREQUEST']._serialized_start=1346
+  _globals['_REPLAYEVENTSREQUEST']._serialized_end=1557
+  _globals['_REPLAYEVENTSRESPONSE']._serialized_start=1559
+  _globals['_REPLAYEVENTSRESPONSE']._serialized_end=1646
+  _globals['_LISTDEADLETTERSREQUEST']._serialized_start=1648
+  _globals['_LISTDEADLETTERSREQUEST']._serialized_end=1727
+  _globals['_LISTDEADLETTERSRESPONSE']._serialized_start=1729
+  _globals['_LISTDEADLETTERSRESPONSE']._serialized_end=1832
+  _globals['_LISTDELIVERIESREQUEST']._serialized_start=1834
+  _globals['_LISTDELIVERIESREQUEST']._serialized_end=1912
+  _globals['_LISTDELIVERIESRESPONSE']._serialized_start=1914
+  _globals['_LISTDELIVERIESRESPONSE']._serialized_end=2012
+  _globals['_SUBSCRIBEREQUEST']._serialized_start=2014
+  _globals['_SUBSCRIBEREQUEST']._serialized_end=2129
+  _globals['_SUBSCRIBERESPONSE']._serialized_start=2131
+  _globals['_SUBSCRIBERESPONSE']._serialized_end=2252
+  _globals['_HEARTBEAT']._serialized_start=2254
+  _globals['_HEARTBEAT']._serialized_end=2283
+  _globals['_NOTIFYSERVICE']._serialized_start=2286
+  _globals['_NOTIFYSERVICE']._serialized_end=3592
 # @@protoc_insertion_point(module_scope)

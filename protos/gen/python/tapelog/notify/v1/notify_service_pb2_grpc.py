@@ -70,10 +70,35 @@ class NotifyServiceStub:
                 request_serializer=tapelog_dot_notify_dot_v1_dot_notify__service__pb2.DeleteSubscriptionRequest.SerializeToString,
                 response_deserializer=google_dot_protobuf_dot_empty__pb2.Empty.FromString,
                 _registered_method=True)
+        self.RotateSecret = channel.unary_unary(
+                '/tapelog.notify.v1.NotifyService/RotateSecret',
+                request_serializer=tapelog_dot_notify_dot_v1_dot_notify__service__pb2.RotateSecretRequest.SerializeToString,
+                response_deserializer=tapelog_dot_notify_dot_v1_dot_notify__service__pb2.RotateSecretResponse.FromString,
+                _registered_method=True)
+        self.TestSubscription = channel.unary_unary(
+                '/tapelog.notify.v1.NotifyService/TestSubscription',
+                request_serializer=tapelog_dot_notify_dot_v1_dot_notify__service__pb2.TestSubscriptionRequest.SerializeToString,
+                response_deserializer=tapelog_dot_notify_dot_v1_dot_resources__pb2.Delivery.FromString,
+                _registered_method=True)
+        self.RedeliverEvent = channel.unary_unary(
+                '/tapelog.notify.v1.NotifyService/RedeliverEvent',
+                request_serializer=tapelog_dot_notify_dot_v1_dot_notify__service__pb2.RedeliverEventRequest.SerializeToString,
+                response_deserializer=tapelog_dot_notify_dot_v1_dot_resources__pb2.Delivery.FromString,
+                _registered_method=True)
+        self.ReplayEvents = channel.unary_stream(
+                '/tapelog.notify.v1.NotifyService/ReplayEvents',
+                request_serializer=tapelog_dot_notify_dot_v1_dot_notify__service__pb2.ReplayEventsRequest.SerializeToString,
+                response_deserializer=tapelog_dot_notify_dot_v1_dot_notify__service__pb2.ReplayEventsResponse.FromString,
+                _registered_method=True)
         self.ListDeliveries = channel.unary_unary(
                 '/tapelog.notify.v1.NotifyService/ListDeliveries',
                 request_serializer=tapelog_dot_notify_dot_v1_dot_notify__service__pb2.ListDeliveriesRequest.SerializeToString,
                 response_deserializer=tapelog_dot_notify_dot_v1_dot_notify__service__pb2.ListDeliveriesResponse.FromString,
+                _registered_method=True)
+        self.ListDeadLetters = channel.unary_unary(
+                '/tapelog.notify.v1.NotifyService/ListDeadLetters',
+                request_serializer=tapelog_dot_notify_dot_v1_dot_notify__service__pb2.ListDeadLettersRequest.SerializeToString,
+                response_deserializer=tapelog_dot_notify_dot_v1_dot_notify__service__pb2.ListDeadLettersResponse.FromString,
                 _registered_method=True)
         self.Subscribe = channel.unary_stream(
                 '/tapelog.notify.v1.NotifyService/Subscribe',
@@ -136,9 +161,51 @@ class NotifyServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def RotateSecret(self, request, context):
+        """Replaces a webhook's signing secret. The new one is in this response and never again; until the overlap is over
+        each delivery carries the signatures of both. FAILED_PRECONDITION: it is no webhook.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def TestSubscription(self, request, context):
+        """Posts one signed test delivery, now and once, in any state, and returns what became of it. It is no event: it is in
+        the delivery log only. FAILED_PRECONDITION: it is no webhook.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def RedeliverEvent(self, request, context):
+        """Posts one public event again, now and once, in any state, with its own id and a fresh timestamp; creates no event
+        and moves nothing on. A success takes the event off the dead-letter list. NOT_FOUND: no event of the tenant that
+        matches the subscription's filter is at that position. FAILED_PRECONDITION: it is no webhook.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ReplayEvents(self, request, context):
+        """Posts a range of public events again, in order, beside the subscription's own deliveries: same ids, fresh
+        timestamps; creates no event and moves nothing on. Streams what became of each; ends with the range, or with the
+        first event that failed three times. Resume after the last position seen. FAILED_PRECONDITION: it is no webhook, or
+        is disabled. OUT_OF_RANGE: the start is not in the stream.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def ListDeliveries(self, request, context):
-        """Lists the newest delivery attempts of a webhook, newest first. At most the last 1000 are kept, in the memory of the
-        process that made them: they are gone after its restart, and another instance has its own.
+        """Lists the newest delivery attempts of a webhook, newest first: at most the last 1000, of the last 30 days. They are
+        kept over restarts.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ListDeadLetters(self, request, context):
+        """Lists the events that an unordered webhook gave up, oldest first.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -189,10 +256,35 @@ def add_NotifyServiceServicer_to_server(servicer, server):
                     request_deserializer=tapelog_dot_notify_dot_v1_dot_notify__service__pb2.DeleteSubscriptionRequest.FromString,
                     response_serializer=google_dot_protobuf_dot_empty__pb2.Empty.SerializeToString,
             ),
+            'RotateSecret': grpc.unary_unary_rpc_method_handler(
+                    servicer.RotateSecret,
+                    request_deserializer=tapelog_dot_notify_dot_v1_dot_notify__service__pb2.RotateSecretRequest.FromString,
+                    response_serializer=tapelog_dot_notify_dot_v1_dot_notify__service__pb2.RotateSecretResponse.SerializeToString,
+            ),
+            'TestSubscription': grpc.unary_unary_rpc_method_handler(
+                    servicer.TestSubscription,
+                    request_deserializer=tapelog_dot_notify_dot_v1_dot_notify__service__pb2.TestSubscriptionRequest.FromString,
+                    response_serializer=tapelog_dot_notify_dot_v1_dot_resources__pb2.Delivery.SerializeToString,
+            ),
+            'RedeliverEvent': grpc.unary_unary_rpc_method_handler(
+                    servicer.RedeliverEvent,
+                    request_deserializer=tapelog_dot_notify_dot_v1_dot_notify__service__pb2.RedeliverEventRequest.FromString,
+                    response_serializer=tapelog_dot_notify_dot_v1_dot_resources__pb2.Delivery.SerializeToString,
+            ),
+            'ReplayEvents': grpc.unary_stream_rpc_method_handler(
+                    servicer.ReplayEvents,
+                    request_deserializer=tapelog_dot_notify_dot_v1_dot_notify__service__pb2.ReplayEventsRequest.FromString,
+                    response_serializer=tapelog_dot_notify_dot_v1_dot_notify__service__pb2.ReplayEventsResponse.SerializeToString,
+            ),
             'ListDeliveries': grpc.unary_unary_rpc_method_handler(
                     servicer.ListDeliveries,
                     request_deserializer=tapelog_dot_notify_dot_v1_dot_notify__service__pb2.ListDeliveriesRequest.FromString,
                     response_serializer=tapelog_dot_notify_dot_v1_dot_notify__service__pb2.ListDeliveriesResponse.SerializeToString,
+            ),
+            'ListDeadLetters': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListDeadLetters,
+                    request_deserializer=tapelog_dot_notify_dot_v1_dot_notify__service__pb2.ListDeadLettersRequest.FromString,
+                    response_serializer=tapelog_dot_notify_dot_v1_dot_notify__service__pb2.ListDeadLettersResponse.SerializeToString,
             ),
             'Subscribe': grpc.unary_stream_rpc_method_handler(
                     servicer.Subscribe,
@@ -377,6 +469,114 @@ class NotifyService:
             _registered_method=True)
 
     @staticmethod
+    def RotateSecret(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/tapelog.notify.v1.NotifyService/RotateSecret',
+            tapelog_dot_notify_dot_v1_dot_notify__service__pb2.RotateSecretRequest.SerializeToString,
+            tapelog_dot_notify_dot_v1_dot_notify__service__pb2.RotateSecretResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def TestSubscription(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/tapelog.notify.v1.NotifyService/TestSubscription',
+            tapelog_dot_notify_dot_v1_dot_notify__service__pb2.TestSubscriptionRequest.SerializeToString,
+            tapelog_dot_notify_dot_v1_dot_resources__pb2.Delivery.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def RedeliverEvent(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/tapelog.notify.v1.NotifyService/RedeliverEvent',
+            tapelog_dot_notify_dot_v1_dot_notify__service__pb2.RedeliverEventRequest.SerializeToString,
+            tapelog_dot_notify_dot_v1_dot_resources__pb2.Delivery.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ReplayEvents(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_stream(
+            request,
+            target,
+            '/tapelog.notify.v1.NotifyService/ReplayEvents',
+            tapelog_dot_notify_dot_v1_dot_notify__service__pb2.ReplayEventsRequest.SerializeToString,
+            tapelog_dot_notify_dot_v1_dot_notify__service__pb2.ReplayEventsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
     def ListDeliveries(request,
             target,
             options=(),
@@ -393,6 +593,33 @@ class NotifyService:
             '/tapelog.notify.v1.NotifyService/ListDeliveries',
             tapelog_dot_notify_dot_v1_dot_notify__service__pb2.ListDeliveriesRequest.SerializeToString,
             tapelog_dot_notify_dot_v1_dot_notify__service__pb2.ListDeliveriesResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListDeadLetters(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/tapelog.notify.v1.NotifyService/ListDeadLetters',
+            tapelog_dot_notify_dot_v1_dot_notify__service__pb2.ListDeadLettersRequest.SerializeToString,
+            tapelog_dot_notify_dot_v1_dot_notify__service__pb2.ListDeadLettersResponse.FromString,
             options,
             channel_credentials,
             insecure,

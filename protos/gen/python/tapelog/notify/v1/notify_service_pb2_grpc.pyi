@@ -58,10 +58,31 @@ class NotifyServiceStub:
     """
     DeleteSubscription: _grpc.UnaryUnaryMultiCallable[_notify_service_pb2.DeleteSubscriptionRequest, _empty_pb2.Empty]
     """Removes a subscription and its consumer."""
-    ListDeliveries: _grpc.UnaryUnaryMultiCallable[_notify_service_pb2.ListDeliveriesRequest, _notify_service_pb2.ListDeliveriesResponse]
-    """Lists the newest delivery attempts of a webhook, newest first. At most the last 1000 are kept, in the memory of the
-    process that made them: they are gone after its restart, and another instance has its own.
+    RotateSecret: _grpc.UnaryUnaryMultiCallable[_notify_service_pb2.RotateSecretRequest, _notify_service_pb2.RotateSecretResponse]
+    """Replaces a webhook's signing secret. The new one is in this response and never again; until the overlap is over
+    each delivery carries the signatures of both. FAILED_PRECONDITION: it is no webhook.
     """
+    TestSubscription: _grpc.UnaryUnaryMultiCallable[_notify_service_pb2.TestSubscriptionRequest, _resources_pb2.Delivery]
+    """Posts one signed test delivery, now and once, in any state, and returns what became of it. It is no event: it is in
+    the delivery log only. FAILED_PRECONDITION: it is no webhook.
+    """
+    RedeliverEvent: _grpc.UnaryUnaryMultiCallable[_notify_service_pb2.RedeliverEventRequest, _resources_pb2.Delivery]
+    """Posts one public event again, now and once, in any state, with its own id and a fresh timestamp; creates no event
+    and moves nothing on. A success takes the event off the dead-letter list. NOT_FOUND: no event of the tenant that
+    matches the subscription's filter is at that position. FAILED_PRECONDITION: it is no webhook.
+    """
+    ReplayEvents: _grpc.UnaryStreamMultiCallable[_notify_service_pb2.ReplayEventsRequest, _notify_service_pb2.ReplayEventsResponse]
+    """Posts a range of public events again, in order, beside the subscription's own deliveries: same ids, fresh
+    timestamps; creates no event and moves nothing on. Streams what became of each; ends with the range, or with the
+    first event that failed three times. Resume after the last position seen. FAILED_PRECONDITION: it is no webhook, or
+    is disabled. OUT_OF_RANGE: the start is not in the stream.
+    """
+    ListDeliveries: _grpc.UnaryUnaryMultiCallable[_notify_service_pb2.ListDeliveriesRequest, _notify_service_pb2.ListDeliveriesResponse]
+    """Lists the newest delivery attempts of a webhook, newest first: at most the last 1000, of the last 30 days. They are
+    kept over restarts.
+    """
+    ListDeadLetters: _grpc.UnaryUnaryMultiCallable[_notify_service_pb2.ListDeadLettersRequest, _notify_service_pb2.ListDeadLettersResponse]
+    """Lists the events that an unordered webhook gave up, oldest first."""
     Subscribe: _grpc.UnaryStreamMultiCallable[_notify_service_pb2.SubscribeRequest, _notify_service_pb2.SubscribeResponse]
     """Streams public events in order, from a position, a time, or now; then stays open. A heartbeat with the current
     cursor comes at least every 10 s. Resume with the last position seen: no event is missed, none repeated.
@@ -99,10 +120,31 @@ class NotifyServiceAsyncStub(NotifyServiceStub):
     """
     DeleteSubscription: _aio.UnaryUnaryMultiCallable[_notify_service_pb2.DeleteSubscriptionRequest, _empty_pb2.Empty]  # type: ignore[assignment]
     """Removes a subscription and its consumer."""
-    ListDeliveries: _aio.UnaryUnaryMultiCallable[_notify_service_pb2.ListDeliveriesRequest, _notify_service_pb2.ListDeliveriesResponse]  # type: ignore[assignment]
-    """Lists the newest delivery attempts of a webhook, newest first. At most the last 1000 are kept, in the memory of the
-    process that made them: they are gone after its restart, and another instance has its own.
+    RotateSecret: _aio.UnaryUnaryMultiCallable[_notify_service_pb2.RotateSecretRequest, _notify_service_pb2.RotateSecretResponse]  # type: ignore[assignment]
+    """Replaces a webhook's signing secret. The new one is in this response and never again; until the overlap is over
+    each delivery carries the signatures of both. FAILED_PRECONDITION: it is no webhook.
     """
+    TestSubscription: _aio.UnaryUnaryMultiCallable[_notify_service_pb2.TestSubscriptionRequest, _resources_pb2.Delivery]  # type: ignore[assignment]
+    """Posts one signed test delivery, now and once, in any state, and returns what became of it. It is no event: it is in
+    the delivery log only. FAILED_PRECONDITION: it is no webhook.
+    """
+    RedeliverEvent: _aio.UnaryUnaryMultiCallable[_notify_service_pb2.RedeliverEventRequest, _resources_pb2.Delivery]  # type: ignore[assignment]
+    """Posts one public event again, now and once, in any state, with its own id and a fresh timestamp; creates no event
+    and moves nothing on. A success takes the event off the dead-letter list. NOT_FOUND: no event of the tenant that
+    matches the subscription's filter is at that position. FAILED_PRECONDITION: it is no webhook.
+    """
+    ReplayEvents: _aio.UnaryStreamMultiCallable[_notify_service_pb2.ReplayEventsRequest, _notify_service_pb2.ReplayEventsResponse]  # type: ignore[assignment]
+    """Posts a range of public events again, in order, beside the subscription's own deliveries: same ids, fresh
+    timestamps; creates no event and moves nothing on. Streams what became of each; ends with the range, or with the
+    first event that failed three times. Resume after the last position seen. FAILED_PRECONDITION: it is no webhook, or
+    is disabled. OUT_OF_RANGE: the start is not in the stream.
+    """
+    ListDeliveries: _aio.UnaryUnaryMultiCallable[_notify_service_pb2.ListDeliveriesRequest, _notify_service_pb2.ListDeliveriesResponse]  # type: ignore[assignment]
+    """Lists the newest delivery attempts of a webhook, newest first: at most the last 1000, of the last 30 days. They are
+    kept over restarts.
+    """
+    ListDeadLetters: _aio.UnaryUnaryMultiCallable[_notify_service_pb2.ListDeadLettersRequest, _notify_service_pb2.ListDeadLettersResponse]  # type: ignore[assignment]
+    """Lists the events that an unordered webhook gave up, oldest first."""
     Subscribe: _aio.UnaryStreamMultiCallable[_notify_service_pb2.SubscribeRequest, _notify_service_pb2.SubscribeResponse]  # type: ignore[assignment]
     """Streams public events in order, from a position, a time, or now; then stays open. A heartbeat with the current
     cursor comes at least every 10 s. Resume with the last position seen: no event is missed, none repeated.
@@ -175,14 +217,65 @@ class NotifyServiceServicer(metaclass=_abc_1.ABCMeta):
         """Removes a subscription and its consumer."""
 
     @_abc_1.abstractmethod
+    def RotateSecret(
+        self,
+        request: _notify_service_pb2.RotateSecretRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_notify_service_pb2.RotateSecretResponse, _abc.Awaitable[_notify_service_pb2.RotateSecretResponse]]:
+        """Replaces a webhook's signing secret. The new one is in this response and never again; until the overlap is over
+        each delivery carries the signatures of both. FAILED_PRECONDITION: it is no webhook.
+        """
+
+    @_abc_1.abstractmethod
+    def TestSubscription(
+        self,
+        request: _notify_service_pb2.TestSubscriptionRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_resources_pb2.Delivery, _abc.Awaitable[_resources_pb2.Delivery]]:
+        """Posts one signed test delivery, now and once, in any state, and returns what became of it. It is no event: it is in
+        the delivery log only. FAILED_PRECONDITION: it is no webhook.
+        """
+
+    @_abc_1.abstractmethod
+    def RedeliverEvent(
+        self,
+        request: _notify_service_pb2.RedeliverEventRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_resources_pb2.Delivery, _abc.Awaitable[_resources_pb2.Delivery]]:
+        """Posts one public event again, now and once, in any state, with its own id and a fresh timestamp; creates no event
+        and moves nothing on. A success takes the event off the dead-letter list. NOT_FOUND: no event of the tenant that
+        matches the subscription's filter is at that position. FAILED_PRECONDITION: it is no webhook.
+        """
+
+    @_abc_1.abstractmethod
+    def ReplayEvents(
+        self,
+        request: _notify_service_pb2.ReplayEventsRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_abc.Iterator[_notify_service_pb2.ReplayEventsResponse], _abc.AsyncIterator[_notify_service_pb2.ReplayEventsResponse]]:
+        """Posts a range of public events again, in order, beside the subscription's own deliveries: same ids, fresh
+        timestamps; creates no event and moves nothing on. Streams what became of each; ends with the range, or with the
+        first event that failed three times. Resume after the last position seen. FAILED_PRECONDITION: it is no webhook, or
+        is disabled. OUT_OF_RANGE: the start is not in the stream.
+        """
+
+    @_abc_1.abstractmethod
     def ListDeliveries(
         self,
         request: _notify_service_pb2.ListDeliveriesRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_notify_service_pb2.ListDeliveriesResponse, _abc.Awaitable[_notify_service_pb2.ListDeliveriesResponse]]:
-        """Lists the newest delivery attempts of a webhook, newest first. At most the last 1000 are kept, in the memory of the
-        process that made them: they are gone after its restart, and another instance has its own.
+        """Lists the newest delivery attempts of a webhook, newest first: at most the last 1000, of the last 30 days. They are
+        kept over restarts.
         """
+
+    @_abc_1.abstractmethod
+    def ListDeadLetters(
+        self,
+        request: _notify_service_pb2.ListDeadLettersRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_notify_service_pb2.ListDeadLettersResponse, _abc.Awaitable[_notify_service_pb2.ListDeadLettersResponse]]:
+        """Lists the events that an unordered webhook gave up, oldest first."""
 
     @_abc_1.abstractmethod
     def Subscribe(

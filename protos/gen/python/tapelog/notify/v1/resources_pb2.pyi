@@ -48,6 +48,38 @@ SUBSCRIPTION_STATE_DISABLED: SubscriptionState.ValueType  # 3
 """Switched off: the endpoint said 410, or failed for five days."""
 Global___SubscriptionState: _TypeAlias = SubscriptionState  # noqa: Y015
 
+class _DeliveryKind:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _DeliveryKindEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_DeliveryKind.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    DELIVERY_KIND_UNSPECIFIED: _DeliveryKind.ValueType  # 0
+    """Not a kind."""
+    DELIVERY_KIND_SCHEDULED: _DeliveryKind.ValueType  # 1
+    """The subscription's own schedule."""
+    DELIVERY_KIND_TEST: _DeliveryKind.ValueType  # 2
+    """TestSubscription."""
+    DELIVERY_KIND_REDELIVERY: _DeliveryKind.ValueType  # 3
+    """RedeliverEvent."""
+    DELIVERY_KIND_REPLAY: _DeliveryKind.ValueType  # 4
+    """ReplayEvents."""
+
+class DeliveryKind(_DeliveryKind, metaclass=_DeliveryKindEnumTypeWrapper):
+    """Why an attempt was made. New kinds may be added."""
+
+DELIVERY_KIND_UNSPECIFIED: DeliveryKind.ValueType  # 0
+"""Not a kind."""
+DELIVERY_KIND_SCHEDULED: DeliveryKind.ValueType  # 1
+"""The subscription's own schedule."""
+DELIVERY_KIND_TEST: DeliveryKind.ValueType  # 2
+"""TestSubscription."""
+DELIVERY_KIND_REDELIVERY: DeliveryKind.ValueType  # 3
+"""RedeliverEvent."""
+DELIVERY_KIND_REPLAY: DeliveryKind.ValueType  # 4
+"""ReplayEvents."""
+Global___DeliveryKind: _TypeAlias = DeliveryKind  # noqa: Y015
+
 @_typing.final
 class Subscription(_message.Message):
     """Who gets which events, and how."""
@@ -198,21 +230,28 @@ class WebhookChannel(_message.Message):
 
     URL_FIELD_NUMBER: _builtins.int
     SECRET_FIELD_NUMBER: _builtins.int
+    UNORDERED_FIELD_NUMBER: _builtins.int
     url: _builtins.str
     """Where to POST: https, or http to a loopback address where the service allows it."""
     secret: _builtins.str
     """Input only, at most one of the two ways: a secret of the caller ("whsec_" and 24 to 64 bytes in base64); empty lets
     the service make one, which the create response shows once.
     """
+    unordered: _builtins.bool
+    """Each event is delivered by itself: a failing one delays no other, and when all its attempts have failed it goes to
+    the dead-letter list. False: one event at a time, in order, and the subscription pauses where an event cannot be
+    delivered.
+    """
     def __init__(
         self,
         *,
         url: _builtins.str = ...,
         secret: _builtins.str = ...,
+        unordered: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["secret", b"secret", "url", b"url"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["secret", b"secret", "unordered", b"unordered", "url", b"url"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -245,6 +284,78 @@ class NatsChannel(_message.Message):
 Global___NatsChannel: _TypeAlias = NatsChannel  # noqa: Y015
 
 @_typing.final
+class TestDelivery(_message.Message):
+    """What TestSubscription delivers, as type "tapelog.subscription.test_delivery.v1": no fact, in no stream."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    SUBSCRIPTION_FIELD_NUMBER: _builtins.int
+    TEXT_FIELD_NUMBER: _builtins.int
+    subscription: _builtins.str
+    """subscriptions/{subscription}."""
+    text: _builtins.str
+    """Words for whoever reads it."""
+    def __init__(
+        self,
+        *,
+        subscription: _builtins.str = ...,
+        text: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["subscription", b"subscription", "text", b"text"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___TestDelivery: _TypeAlias = TestDelivery  # noqa: Y015
+
+@_typing.final
+class DeadLetter(_message.Message):
+    """An event that an unordered webhook gave up after all its attempts. It stays listed until RedeliverEvent succeeds, for
+    as long as public events are kept.
+    """
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    EVENT_ID_FIELD_NUMBER: _builtins.int
+    EVENT_TYPE_FIELD_NUMBER: _builtins.int
+    POSITION_FIELD_NUMBER: _builtins.int
+    ATTEMPTS_FIELD_NUMBER: _builtins.int
+    ERROR_FIELD_NUMBER: _builtins.int
+    TIME_FIELD_NUMBER: _builtins.int
+    event_id: _builtins.str
+    """Event id."""
+    event_type: _builtins.str
+    """CloudEvents type."""
+    position: _builtins.int
+    """Position of the event: what RedeliverEvent takes."""
+    attempts: _builtins.int
+    """Attempts made."""
+    error: _builtins.str
+    """What was wrong with the last one, in words."""
+    @_builtins.property
+    def time(self) -> _timestamp_pb2.Timestamp:
+        """When it was given up."""
+
+    def __init__(
+        self,
+        *,
+        event_id: _builtins.str = ...,
+        event_type: _builtins.str = ...,
+        position: _builtins.int = ...,
+        attempts: _builtins.int = ...,
+        error: _builtins.str = ...,
+        time: _timestamp_pb2.Timestamp | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["time", b"time"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["attempts", b"attempts", "error", b"error", "event_id", b"event_id", "event_type", b"event_type", "position", b"position", "time", b"time"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___DeadLetter: _TypeAlias = DeadLetter  # noqa: Y015
+
+@_typing.final
 class Delivery(_message.Message):
     """One attempt to deliver one event to one webhook."""
 
@@ -259,6 +370,7 @@ class Delivery(_message.Message):
     LATENCY_MS_FIELD_NUMBER: _builtins.int
     TIME_FIELD_NUMBER: _builtins.int
     NEXT_ATTEMPT_TIME_FIELD_NUMBER: _builtins.int
+    KIND_FIELD_NUMBER: _builtins.int
     event_id: _builtins.str
     """Event id: the webhook-id header."""
     event_type: _builtins.str
@@ -273,6 +385,8 @@ class Delivery(_message.Message):
     """Why it failed, in words, or empty."""
     latency_ms: _builtins.float
     """How long the endpoint took, ms."""
+    kind: Global___DeliveryKind.ValueType
+    """Why it was made."""
     @_builtins.property
     def time(self) -> _timestamp_pb2.Timestamp:
         """When the attempt began."""
@@ -293,10 +407,11 @@ class Delivery(_message.Message):
         latency_ms: _builtins.float = ...,
         time: _timestamp_pb2.Timestamp | None = ...,
         next_attempt_time: _timestamp_pb2.Timestamp | None = ...,
+        kind: Global___DeliveryKind.ValueType = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["next_attempt_time", b"next_attempt_time", "time", b"time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["attempt", b"attempt", "error", b"error", "event_id", b"event_id", "event_type", b"event_type", "latency_ms", b"latency_ms", "next_attempt_time", b"next_attempt_time", "position", b"position", "response_status", b"response_status", "time", b"time"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["attempt", b"attempt", "error", b"error", "event_id", b"event_id", "event_type", b"event_type", "kind", b"kind", "latency_ms", b"latency_ms", "next_attempt_time", b"next_attempt_time", "position", b"position", "response_status", b"response_status", "time", b"time"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -1,0 +1,46 @@
+"""One signed POST of one event: what deliveries by schedule, tests, redeliveries and replays have in common."""
+
+import time
+from typing import Final
+
+from tapelog_chassis.clock import Clock
+
+from tapelog_notify.domain.public_event import CONTENT_TYPE, PublicEvent, to_json
+from tapelog_notify.domain.signature import Keyring, signed_headers
+
+from .ports import Answer, Secrets, Webhooks
+from .registry import Registered
+
+KEYRING_AGE_S: Final = 5.0
+"""How old a read secret may be: a replaced one signs on for this long at most, also where nobody said so."""
+
+
+class Signer:
+    """The secrets of one subscription, read again every few seconds."""
+
+    def __init__(self, tenant: str, subscription: str, secrets: Secrets) -> None:
+        self._tenant = tenant
+        self._subscription = subscription
+        self._secrets = secrets
+        self._keyring: Keyring | None = None
+        self._read_s = 0.0
+
+    def __repr__(self) -> str:
+        return f"Signer({self._tenant}/{self._subscription})"
+
+    async def keyring(self) -> Keyring:
+        """Return the secrets that sign."""
+        now_s = time.monotonic()
+        if self._keyring is None or now_s - self._read_s > KEYRING_AGE_S:
+            self._keyring = await self._secrets.get(self._tenant, self._subscription)
+            self._read_s = now_s
+        return self._keyring
+
+
+async def post(item: Registered, event: PublicEvent, signer: Signer, webhooks: Webhooks, clock: Clock) -> Answer:
+    """Post an event once, signed with the time of now; its id is the event's."""
+    body = to_json(event)
+    now = clock.now()
+    secrets = (await signer.keyring()).secrets_at(now)
+    headers = signed_headers(secrets, event.id, int(now.timestamp()), body)
+    return await webhooks.post(item.subscription.url, body, {**headers, "content-type": CONTENT_TYPE})
