@@ -55,5 +55,6 @@ def pack(values: npt.NDArray[np.int32], sample_bytes: int) -> npt.NDArray[np.uin
     """Return whole numbers ``[channels, frames]`` as interleaved little-endian bytes of 2, 3 or 4 to a sample."""
     channels, frames = values.shape
     raw = np.empty(channels * frames * sample_bytes, dtype=np.uint8)
-    function("tl_pack", "pllpl")(address(np.ascontiguousarray(values)), sample_bytes, channels, address(raw), frames)
+    kept = np.ascontiguousarray(values)
+    function("tl_pack", "pllpl")(address(kept), sample_bytes, channels, address(raw), frames)
     return raw
