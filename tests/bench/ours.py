@@ -1,0 +1,107 @@
+"""Our side of the workloads, a whole process each: ``ours.py w1 STEMS TRACKS SECONDS OUT`` and w2, w3, start."""
+
+import os
+import sys
+import tempfile
+from collections.abc import Iterable, Iterator
+from contextlib import ExitStack
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).parent))
+
+import numpy as np
+import tapelog_dsp as dsp
+from tapelog_desk.files.readers import open_audio
+from tapelog_desk.files.writers import open_writer
+from tapelog.common.v1 import recipe_pb2
+
+import session
+
+THREADS = os.cpu_count() or 1
+BLOCK = 16_384
+
+
+def master(blocks: Iterable[dsp.Audio], out: Path) -> None:
+    """Run the master bus into a spill file, measure it, then limit, dither and write it."""
+    bus, loudness = session.MasterBus(), dsp.LoudnessMeter(session.RATE, 2)
+    with tempfile.TemporaryFile(dir=out.parent) as spill:
+        for block in blocks:
+            shaped = bus.process(block).astype(np.float32)
+            loudness.add(shaped.astype(np.float64))
+            spill.write(shaped.tobytes())
+        sizes = spill.tell()
+        drive_db = session.TARGET_LUFS - loudness.result().integrated_lufs
+        spill.seek(0)
+
+        def again() -> Iterator[dsp.Audio]:
+            left = sizes
+            while left:
+                size = min(left, BLOCK * 8)
+                yield np.frombuffer(spill.read(size), dtype=np.float32).reshape(2, -1).astype(np.float64)
+                left -= size
+
+        writer = open_writer(out, recipe_pb2.CONTAINER_WAV, sample_rate_hz=session.RATE, channels=2, bit_depth=24)
+        dither = dsp.Dither(bits=24, digest=b"\1" * 32, channels=2)
+        limiter = dsp.TruePeakLimiter(session.CEILING_DBTP)
+        for block in dsp.limit_blocks(again(), sample_rate=session.RATE, drive_db=drive_db, limiter=limiter):
+            integers, _ = dither.process(block)
+            writer.write(dsp.pack_pcm(integers, 3).tobytes(), integers)
+        writer.close()
+
+
+def even(blocks: Iterable[dsp.Audio]) -> Iterator[dsp.Audio]:
+    """Cut into blocks of one size but for the last one."""
+    kept: list[dsp.Audio] = []
+    have = 0
+    for block in blocks:
+        kept.append(block)
+        have += block.shape[1]
+        if have >= BLOCK:
+            joined = np.concatenate(kept, axis=1)
+            yield np.ascontiguousarray(joined[:, :BLOCK])
+            kept, have = [joined[:, BLOCK:]], have - BLOCK
+    if have:
+        yield np.ascontiguousarray(np.concatenate(kept, axis=1))
+
+
+def w1(stems: Path, tracks: int, seconds: int, out: Path) -> None:
+    """Mix and master a session of stems."""
+    with ExitStack() as files:
+        readers = {
+            f"t{i}": files.enter_context(open_audio(stems / f"t{i % 32:03d}.wav")) for i in range(tracks)
+        }
+        graph = dsp.MixGraph(session.mix(tracks, seconds))
+        mixed = dsp.render(graph, readers, block_frames=BLOCK, threads=THREADS)
+        master(even(block.mix for block in mixed), out)
+
+
+def w2(source: Path, out: Path) -> None:
+    """Master a stereo mix."""
+    with open_audio(source) as reader:
+        master(_blocks(reader), out)
+
+
+def _blocks(reader: object) -> Iterator[dsp.Audio]:
+    while (block := reader.read(BLOCK)).shape[1]:  # type: ignore[attr-defined]
+        yield block
+
+
+def w3(source: Path) -> None:
+    """Measure a file: I, range, M and S series, true peak."""
+    with open_audio(source) as reader:
+        meter = dsp.Meter(reader.format.sample_rate_hz, reader.format.channels)
+        for block in _blocks(reader):
+            meter.add(block)
+    reading = meter.result()
+    sys.stdout.write(f"{reading.loudness.integrated_lufs:.3f} LUFS {reading.loudness.range_lu:.2f} LU "
+                     f"{reading.true_peak.max_dbtp:.2f} dBTP\n")  # fmt: skip
+
+
+if __name__ == "__main__":
+    kind, *words = sys.argv[1:]
+    if kind == "w1":
+        w1(Path(words[0]), int(words[1]), int(words[2]), Path(words[3]))
+    elif kind == "w2":
+        w2(Path(words[0]), Path(words[1]))
+    else:
+        w3(Path(words[0]))
