@@ -1,5 +1,10 @@
 """The mix and master core: arrays in, arrays out, the same bits on every machine and for every block size."""
 
+from tapelog_dsp.analysis.platforms import PlatformPreview
+from tapelog_dsp.analysis.profiles import Device, load_curves, load_devices, load_limits
+from tapelog_dsp.analysis.spectrum import Spectrum, SpectrumMeter
+from tapelog_dsp.analysis.translation import TranslationReport, Translator, translate
+from tapelog_dsp.analysis.verdicts import Check, Status
 from tapelog_dsp.audio import Audio, round_to_float32, valid_audio
 from tapelog_dsp.errors import (
     AudioError,
@@ -34,7 +39,7 @@ from tapelog_dsp.processors.gain import Gain, Polarity, Width
 from tapelog_dsp.processors.limiter import TruePeakLimiter
 from tapelog_dsp.processors.reverb import PlateReverb
 from tapelog_dsp.resample import Resampler, resample, resampled_frames
-from tapelog_dsp.targets import Target, get_target, load_targets
+from tapelog_dsp.targets import Target, get_target, load_targets, parse_targets
 from tapelog_dsp.version import ENGINE_VERSION
 
 __all__ = [
@@ -47,10 +52,12 @@ __all__ = [
     "Bell",
     "BlockReader",
     "BusSpec",
+    "Check",
     "Clipper",
     "Compressor",
     "CurveEq",
     "Delay",
+    "Device",
     "Dither",
     "DriveSolution",
     "DspError",
@@ -82,14 +89,20 @@ __all__ = [
     "ParameterError",
     "ParametricEq",
     "PlateReverb",
+    "PlatformPreview",
     "Polarity",
     "Processor",
     "ProcessorSpec",
     "Resampler",
     "SendSpec",
+    "Spectrum",
+    "SpectrumMeter",
+    "Status",
     "Target",
     "TargetUnknownError",
     "TrackSpec",
+    "TranslationReport",
+    "Translator",
     "TruePeak",
     "TruePeakLimiter",
     "TruePeakMeter",
@@ -97,13 +110,18 @@ __all__ = [
     "Width",
     "get_target",
     "limit_blocks",
+    "load_curves",
+    "load_devices",
+    "load_limits",
     "load_targets",
     "measure",
+    "parse_targets",
     "pooled_lufs",
     "render",
     "resample",
     "resampled_frames",
     "round_to_float32",
     "solve_drive",
+    "translate",
     "valid_audio",
 ]
