@@ -1,5 +1,10 @@
 """The mix and master core: arrays in, arrays out, the same bits on every machine and for every block size."""
 
+from tapelog_dsp.analysis.platforms import PlatformPreview
+from tapelog_dsp.analysis.profiles import Device, load_curves, load_devices, load_limits
+from tapelog_dsp.analysis.spectrum import Spectrum, SpectrumMeter
+from tapelog_dsp.analysis.translation import TranslationReport, Translator, translate
+from tapelog_dsp.analysis.verdicts import Check, Status
 from tapelog_dsp.audio import Audio, round_to_float32, valid_audio
 from tapelog_dsp.errors import (
     AudioError,
@@ -37,7 +42,7 @@ from tapelog_dsp.processors.limiter import TruePeakLimiter
 from tapelog_dsp.processors.moving import MovingSetting, SettingPoint
 from tapelog_dsp.processors.reverb import PlateReverb
 from tapelog_dsp.resample import Resampler, resample, resampled_frames
-from tapelog_dsp.targets import Target, get_target, load_targets
+from tapelog_dsp.targets import Target, get_target, load_targets, parse_targets
 from tapelog_dsp.version import ENGINE_VERSION
 
 __all__ = [
@@ -50,10 +55,12 @@ __all__ = [
     "Bell",
     "BlockReader",
     "BusSpec",
+    "Check",
     "Clipper",
     "Compressor",
     "CurveEq",
     "Delay",
+    "Device",
     "DirectReader",
     "Dither",
     "DriveSolution",
@@ -89,15 +96,21 @@ __all__ = [
     "ParameterError",
     "ParametricEq",
     "PlateReverb",
+    "PlatformPreview",
     "Polarity",
     "Processor",
     "ProcessorSpec",
     "Resampler",
     "SendSpec",
     "SettingPoint",
+    "Spectrum",
+    "SpectrumMeter",
+    "Status",
     "Target",
     "TargetUnknownError",
     "TrackSpec",
+    "TranslationReport",
+    "Translator",
     "TruePeak",
     "TruePeakLimiter",
     "TruePeakMeter",
@@ -106,15 +119,20 @@ __all__ = [
     "Width",
     "get_target",
     "limit_blocks",
+    "load_curves",
+    "load_devices",
+    "load_limits",
     "load_targets",
     "measure",
     "pack_pcm",
+    "parse_targets",
     "pooled_lufs",
     "render",
     "resample",
     "resampled_frames",
     "round_to_float32",
     "solve_drive",
+    "translate",
     "unpack_pcm",
     "valid_audio",
 ]

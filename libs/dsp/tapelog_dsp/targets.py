@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from importlib import resources
 from types import MappingProxyType
 
-from tapelog_dsp.errors import TargetUnknownError
+from tapelog_dsp.checks import in_range, one_of
+from tapelog_dsp.errors import ParameterError, TargetUnknownError
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,7 +31,9 @@ class Target:
         Word length.
     normalisation : {"both", "down", "none"}
         What the platform does to other levels.
-    status : {"published", "reported"}
+    positive_gain : {"to-peak", "limiter"}
+        Whether it turns up until the peaks reach the ceiling, or all the way with a limiter.
+    status : {"published", "reported", "own"}
         Whether the platform says so itself.
     source, date : str
         Where it is written, and when that was looked at.
@@ -45,15 +48,38 @@ class Target:
     source: str
     date: str
     integrated_lufs: float | None = None
+    positive_gain: str = "to-peak"
     tolerance_lu: float | None = None
     sample_rate_hz: int | None = None
+
+    def __post_init__(self) -> None:
+        one_of(self, "normalisation", ("both", "down", "none"))
+        one_of(self, "positive_gain", ("to-peak", "limiter"))
+        one_of(self, "status", ("published", "reported", "own"))
+        in_range(self, "true_peak_dbtp", -24.0, 0.0, "dBTP")
+        if self.integrated_lufs is not None:
+            in_range(self, "integrated_lufs", -60.0, 0.0, "LUFS")
 
 
 @functools.cache
 def load_targets() -> Mapping[str, Target]:
     """Return every target by its name, in the file's order."""
     text = resources.files("tapelog_dsp").joinpath("targets.toml").read_text(encoding="utf-8")
-    return MappingProxyType({name: Target(name=name, **row) for name, row in tomllib.loads(text).items()})
+    return parse_targets(text)
+
+
+def parse_targets(text: str) -> Mapping[str, Target]:
+    """Return the targets of a TOML text in the form of ``targets.toml``, for targets of a user's own.
+
+    Raises
+    ------
+    ParameterError
+        The text is no TOML, or a row has a field too many, too few, or with an unknown word.
+    """
+    try:
+        return MappingProxyType({name: Target(name=name, **row) for name, row in tomllib.loads(text).items()})
+    except (tomllib.TOMLDecodeError, TypeError) as error:
+        raise ParameterError("targets", str(error), "TOML with one table per target, as in targets.toml") from error
 
 
 def get_target(name: str) -> Target:
