@@ -143,7 +143,7 @@ def _blocks(
             length = max(length, reader.declared_frames * recipe.sample_rate_hz // reader.format.sample_rate_hz)
             readers[track.id] = at_rate(reader, recipe.sample_rate_hz)
         try:
-            graph = dsp.MixGraph(mix_spec(recipe, channels), taps=taps)
+            graph = dsp.MixGraph(mix_spec(recipe, channels), taps=tuple(taps))
         except dsp.DspError as error:
             raise RecipeRefusedError([Violation("", str(error))]) from error
         for block in dsp.render(graph, readers):

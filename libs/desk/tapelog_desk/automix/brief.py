@@ -106,6 +106,26 @@ class Limits:
                 return Refusal(rule.id, rule.statement)
         return None
 
+    def refuses_on_mix(self, tracks: Iterable[Collection[str]], kind: str) -> Refusal | None:
+        """Return the rule against an effect on the mix bus, which every track passes, or None.
+
+        What a rule allows for some tracks only says nothing about the mix bus.
+        """
+        every = list(tracks)
+        for rule in self.brief.constraints:
+            match rule.WhichOneof("rule"):
+                case "effect_forbidden":
+                    selected = rule.effect_forbidden.selector.tracks
+                    broken = kind in rule.effect_forbidden.effects and any(_selects(selected, w) for w in every)
+                case "effect_allowed_only":
+                    allowed = rule.effect_allowed_only
+                    broken = not allowed.selector.tracks and kind not in allowed.effects
+                case _:
+                    continue
+            if broken:
+                return Refusal(rule.id, rule.statement)
+        return None
+
     def send_max_db(self, words: Collection[str], kinds: Collection[str]) -> tuple[float, Refusal | None]:
         """Return the highest send from a track to a bus with these effects, and the rule that says so."""
         highest, by = 24.0, None
@@ -129,8 +149,8 @@ class Limits:
 
     def range_min_lu(self) -> float:
         """Return the smallest loudness range of a mix; 0 where it is free."""
-        bounds = [rule.loudness_bounds for rule in self.brief.constraints
-                  if rule.WhichOneof("rule") == "loudness_bounds" and rule.loudness_bounds.applies_to in _MIX]  # fmt: skip
+        rules = [rule for rule in self.brief.constraints if rule.WhichOneof("rule") == "loudness_bounds"]
+        bounds = [rule.loudness_bounds for rule in rules if rule.loudness_bounds.applies_to in _MIX]
         return max((bound.min_loudness_range_lu for bound in bounds), default=0.0)
 
     def true_peak_max(self) -> float | None:
@@ -149,11 +169,10 @@ class Limits:
     def broken(self, recipe: recipe_pb2.MixRecipe) -> list[str]:
         """Return every rule that a recipe breaks, in words: the check after the fact, made from the recipe alone."""
         kinds_of_bus = {bus.id: {str(i.WhichOneof("kind")) for i in bus.chain if not i.bypass} for bus in recipe.buses}
-        on_mix = {str(insert.WhichOneof("kind")) for insert in recipe.mix_chain}
         found = [f"must_keep: {word} does not sound" for word in self.missing(recipe)]
         for track in recipe.tracks:
             words = (track.id, *track.tags)
-            used = {str(insert.WhichOneof("kind")) for insert in track.chain if not insert.bypass} | on_mix
+            used = {str(insert.WhichOneof("kind")) for insert in track.chain if not insert.bypass}
             used |= kinds_of_bus.get(track.output_bus, set())
             for send in track.sends:
                 used |= kinds_of_bus[send.bus]
@@ -163,4 +182,9 @@ class Limits:
             refusal = self.refuses(words, *used)
             if refusal is not None:
                 found.append(f"{refusal.constraint}: {track.id} passes {', '.join(sorted(used))}")
+        every = [(track.id, *track.tags) for track in recipe.tracks]
+        for insert in recipe.mix_chain:
+            refusal = self.refuses_on_mix(every, str(insert.WhichOneof("kind")))
+            if refusal is not None:
+                found.append(f"{refusal.constraint}: the mix bus has a {insert.WhichOneof('kind')}")
         return found

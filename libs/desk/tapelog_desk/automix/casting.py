@@ -4,7 +4,8 @@ from collections.abc import Sequence
 
 from tapelog_desk.automix.classify import guess_role
 from tapelog_desk.automix.hearing import Heard
-from tapelog_desk.automix.roles import BY_NAME, UNKNOWN, VOCALS, Role, role_of, words_of
+from tapelog_desk.automix.naming import role_of, words_of
+from tapelog_desk.automix.roles import BY_NAME, UNKNOWN, VOCALS, Role
 from tapelog_desk.automix.sheet import Stem, given_role
 from tapelog_desk.automix.strip import Strip
 

@@ -1,6 +1,5 @@
 """The automatic first mix: stems in, a recipe with its reasons out."""
 
-import math
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -21,6 +20,7 @@ from tapelog_desk.automix.errors import BriefError, SheetError
 from tapelog_desk.automix.hearing import Heard, hear
 from tapelog_desk.automix.levels import Loudness, set_faders
 from tapelog_desk.automix.masking import unmask
+from tapelog_desk.automix.mixbus import mix_fader, tame
 from tapelog_desk.automix.placement import place
 from tapelog_desk.automix.polarity import align, pairs_of
 from tapelog_desk.automix.sheet import Stem
@@ -30,17 +30,9 @@ from tapelog_desk.automix.writing import bus_id, moves_json, recipe_of, recipe_t
 from tapelog_desk.errors import RecipeRefusedError
 from tapelog_desk.mixdown import at_rate, open_source
 
-LOUDNESS_LUFS: Final = -20.0
-TRUE_PEAK_MAX_DBTP: Final = -6.0
-"""Of a first mix without a brief: room for the engineer, and for mastering."""
-
-MIX_GAIN_LOW_DB: Final = -60.0
-MIX_GAIN_HIGH_DB: Final = 24.0
-MARGIN_DB: Final = 0.05
-"""Below a peak limit, so that the rounding of the fader to 0.1 dB cannot pass it."""
-
-_SHARE_HEARING: Final = 0.5
-"""Share of the work that is measuring; the rest are the two renders."""
+_SHARE_HEARING: Final = 0.4
+_SHARE_RENDER: Final = 0.2
+"""Shares of the work: measuring the stems, and each of two or three renders."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -132,24 +124,33 @@ def first_mix(
     def resolve(source: pb.RecipeSource) -> Path:
         return folder / source.file
 
-    def listen(mix_gain_db: float, share: float) -> Audition:
+    def made(mix_gain_db: float = 0.0, mix_chain: Sequence[pb.Processor] = ()) -> pb.MixRecipe:
         recipe = recipe_of(strips, sample_rate_hz=rate, source_names=names, mix_gain_db=mix_gain_db)
-        _refuse_invalid(recipe)
-        told = None if progress is None else _part(progress, share, share + 0.25)
+        recipe.mix_chain.extend(mix_chain)
+        if violations := validate_mix(recipe, services=False):
+            raise RecipeRefusedError(violations)
+        return recipe
+
+    def listen(recipe: pb.MixRecipe, share: float) -> Audition:
+        told = None if progress is None else _part(progress, share, share + _SHARE_RENDER)
         return audition(recipe, resolve, pairs=pairs_of(strips), progress=told)
 
+    if missing := limits.missing(made()):
+        raise BriefError("BRIEF_UNMET", f"the brief keeps {', '.join(missing)}, which is no stem", "add it")
     _decide(strips, limits)
-    heard = listen(0.0, _SHARE_HEARING)
+    heard = listen(made(), _SHARE_HEARING)
     align(strips, heard.opposed)
     set_faders(strips, {name: picture.loudness for name, picture in heard.tracks.items()})
-    final = listen(0.0, _SHARE_HEARING + 0.25).mix
+    final = listen(made(), _SHARE_HEARING + _SHARE_RENDER).mix
+    mix_chain, mix_moves = tame(final, strips, limits)
+    if mix_chain:
+        final = listen(made(0.0, mix_chain), _SHARE_HEARING + 2 * _SHARE_RENDER).mix
     loudness, peak = final.loudness.integrated_lufs, final.true_peak.max_dbtp
-    gain, mix_moves = _mix_fader(loudness, peak, final.loudness.range_lu, limits)
-    recipe = recipe_of(strips, sample_rate_hz=rate, source_names=names, mix_gain_db=gain)
-    _refuse_invalid(recipe)
+    gain, fader_moves = mix_fader(loudness, peak, final.loudness.range_lu, limits)
+    recipe = made(gain, mix_chain)
     if broken := limits.broken(recipe):
         raise BriefError("BRIEF_UNMET", "; ".join(broken), "add what is missing, or amend the brief")
-    moves = (*mix_moves, *(move for strip in strips for move in strip.moves), *_bus_moves(strips, recipe))
+    moves = (*mix_moves, *fader_moves, *(move for strip in strips for move in strip.moves), *_bus_moves(strips, recipe))
     return FirstMix(recipe, tuple(strips), moves, loudness + gain, peak + gain)
 
 
@@ -166,48 +167,6 @@ def _decide(strips: Sequence[Strip], limits: Limits) -> None:
     send(strips, limits)
     for strip in strips:
         strip.gain_db = 0.0
-
-
-def _mix_fader(loudness: float, peak: float, range_lu: float, limits: Limits) -> tuple[float, list[Move]]:
-    """Return the mix's fader and why.
-
-    Raises
-    ------
-    BriefError
-        Loudness and peak that the brief asks for exclude each other, or the mix moves less than it asks for.
-    """
-    low, high = limits.loudness()
-    asked_peak = limits.true_peak_max()
-    ceiling = min(TRUE_PEAK_MAX_DBTP, math.inf if asked_peak is None else asked_peak)
-    aim = min(max(LOUDNESS_LUFS, -math.inf if low is None else low), math.inf if high is None else high)
-    gain = min(aim - loudness, ceiling - MARGIN_DB - peak)
-    if low is not None and loudness + gain < low:
-        # The brief's loudness goes before the house's headroom, never before the brief's own ceiling.
-        ceiling = -1.0 if asked_peak is None else asked_peak
-        gain = min(low + MARGIN_DB - loudness, ceiling - MARGIN_DB - peak)
-    gain = max(min(math.floor(gain * 10.0) / 10.0, MIX_GAIN_HIGH_DB), MIX_GAIN_LOW_DB)
-    if low is not None and low - 0.1 <= loudness + gain < low:
-        gain = round(gain + 0.1, 1)
-    broken = [
-        f"{loudness + gain:.1f} LUFS at {peak + gain:.1f} dBTP, asked are at least {low} LUFS"
-        if low is not None and loudness + gain < low
-        else "",
-        f"{loudness + gain:.1f} LUFS, asked are at most {high}" if high is not None and loudness + gain > high else "",
-        f"{peak + gain:.1f} dBTP, asked are at most {asked_peak}"
-        if asked_peak is not None and peak + gain > asked_peak
-        else "",
-        f"a loudness range of {range_lu:.1f} LU, asked are at least {limits.range_min_lu():g}"
-        if range_lu < limits.range_min_lu()
-        else "",
-    ]
-    if any(broken):
-        remedy = "compress by hand, or amend the brief"
-        raise BriefError("BRIEF_UNMET", f"the mix has {'; '.join(filter(None, broken))}", remedy)
-    by = "the aim" if loudness + gain > aim - 0.15 else f"its peaks: {peak + gain:.1f} dBTP, at most {ceiling:g}"
-    reason = f"{loudness + gain:.1f} LUFS and {peak + gain:.1f} dBTP; {aim:g} LUFS is the aim, limited by {by}"
-    measured = {"integrated_lufs": round(loudness, 2), "true_peak_dbtp": round(peak, 2)}
-    rule = "mix.headroom" if (low, high, asked_peak) == (None, None, None) else "brief.limits"
-    return gain, [Move("mix", f"mix fader {gain:+.1f} dB", reason, rule, measured)]
 
 
 def _bus_moves(strips: Sequence[Strip], recipe: pb.MixRecipe) -> list[Move]:
@@ -243,9 +202,3 @@ def _sample_rate(stems: Sequence[Stem]) -> int:
 
 def _part(progress: Progress, low: float, high: float) -> Callable[[float], None]:
     return lambda share: progress(low + (high - low) * share)
-
-
-def _refuse_invalid(recipe: pb.MixRecipe) -> None:
-    violations = validate_mix(recipe, services=False)
-    if violations:
-        raise RecipeRefusedError(violations)

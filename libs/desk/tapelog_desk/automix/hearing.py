@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
+import numpy.typing as npt
 import tapelog_dsp as dsp
 
 from tapelog_desk.automix.bands import LOW_BANDS, BandMeter, Floats, Windows, decibels, window_frames
@@ -203,7 +204,7 @@ def _tone(power: Floats, rate: int) -> Floats:
     return np.stack([centroid, flatness, here, rate / (best + np.clip(shift, -0.5, 0.5))], axis=1)
 
 
-def _first_peak(lags: Floats, shortest: int) -> np.ndarray[tuple[int], np.dtype[np.int64]]:
+def _first_peak(lags: Floats, shortest: int) -> npt.NDArray[np.int64]:
     """Return the shortest lag whose peak is nearly the highest: the period, not a multiple of it."""
     inner = lags[:, shortest:-1]
     # Ripple on the slope from lag 0 is no period: the correlation has to have fallen by half before it rises again.
@@ -212,7 +213,8 @@ def _first_peak(lags: Floats, shortest: int) -> np.ndarray[tuple[int], np.dtype[
     peaks = np.where(is_peak, inner, -1.0)
     near = peaks >= 0.93 * np.maximum(peaks.max(axis=1, keepdims=True), 0.0)
     best = shortest + np.argmax(near & is_peak, axis=1)
-    return np.clip(best, 1, lags.shape[1] - 2)
+    clipped: npt.NDArray[np.int64] = np.clip(best, 1, lags.shape[1] - 2)
+    return clipped
 
 
 def _onsets(parts: list[Floats], hop_s: float) -> tuple[int, float]:

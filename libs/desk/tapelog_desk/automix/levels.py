@@ -14,7 +14,7 @@ REFERENCE_LUFS: Final = -24.0
 """Loudness of the lead on its track; the mix then lands near -20 LUFS by itself."""
 
 LEAD_LOW_LU: Final = -2.0
-LEAD_HIGH_LU: Final = 1.0
+LEAD_HIGH_LU: Final = 0.0
 """The lead against everything else, while it plays."""
 
 LEAD_MOVE_MAX_DB: Final = 6.0
@@ -68,7 +68,7 @@ def set_faders(strips: Sequence[Strip], loudness: Mapping[str, Loudness]) -> Non
     for strip in strips:
         if strip not in playing:
             strip.gain_db = 0.0
-            strip.note("fader 0 dB", "the stem is silent", "level.silent")
+            strip.note("fader 0 dB", "nothing of it passes the gate: silent, or shorter than 0.4 s", "level.silent")
     steps = max((loudness[strip.id].power.size for strip in playing), default=0)
     for strip in playing:
         _by_role(strip, playing, loudness, steps)
@@ -113,7 +113,8 @@ def _by_family(family: Sequence[Strip], highest_lu: float, loudness: Mapping[str
         return
     for strip in backing:
         strip.gain_db -= over
-        strip.note(f"{-over:.1f} dB", f"all {len(backing)} stems of {strip.role.family} together are at {found:+.1f} LU "
+        together = f"all {len(backing)} stems of {strip.role.family} together are at {found:+.1f} LU"
+        strip.note(f"{-over:.1f} dB", f"{together}"
                    f"against the lead, at most {highest_lu:+g} is wanted", "level.family", family_lu=found)  # fmt: skip
 
 
@@ -136,5 +137,8 @@ def _lead(playing: Sequence[Strip], loudness: Mapping[str, Loudness], steps: int
     move = max(min(move, LEAD_MOVE_MAX_DB), -LEAD_MOVE_MAX_DB)
     for strip in leads:
         strip.gain_db += move
-        strip.note(f"{move:+.1f} dB", f"it stands {against:+.1f} LU against everything else while it plays; "
-                   f"{LEAD_LOW_LU:+g} to {LEAD_HIGH_LU:+g} is wanted", "level.lead", lead_to_backing_lu=against)  # fmt: skip
+        reason = (
+            f"it stands {against:+.1f} LU against everything else while it plays; "
+            f"{LEAD_LOW_LU:+g} to {LEAD_HIGH_LU:+g} is wanted"
+        )
+        strip.note(f"{move:+.1f} dB", reason, "level.lead", lead_to_backing_lu=against)

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
+import numpy.typing as npt
 
 from tapelog_desk.automix.bands import CENTRES_HZ, Floats
 from tapelog_desk.automix.brief import Limits
@@ -27,6 +28,9 @@ SHARE_MIN: Final = 0.25
 
 RANGE_DB: Final = 20.0
 """A band of a stem counts where it is at most so far below the stem's strongest band in the same window."""
+
+CORE_DB: Final = 12.0
+"""The same, for what a stem is made of: only that is worth a cut elsewhere."""
 
 RANK_MIN: Final = 4
 """Importance from which a stem is kept uncovered."""
@@ -64,17 +68,18 @@ class Cover:
         return self.share * min(self.excess_db, 12.0)
 
 
-def counted(power: Floats) -> np.ndarray[tuple[int, int], np.dtype[np.bool_]]:
+def counted(power: Floats, range_db: float = RANGE_DB) -> npt.NDArray[np.bool_]:
     """Return which cells ``[windows, BANDS]`` of a stem are heard by themselves.
 
-    A cell counts within `RANGE_DB` of the strongest band of its window, in windows within `RANGE_DB` of the loud ones.
+    A cell counts within a range of the strongest band of its window, in windows within `RANGE_DB` of the loud ones.
     """
     level = power.sum(axis=1)
     loud = float(np.quantile(level[level > 0.0], 0.95)) if (level > 0.0).any() else 0.0
-    floor = 10.0 ** (-RANGE_DB / 10.0)
-    plays = level > max(loud * floor, 1e-12)
-    strong: np.ndarray[tuple[int, int], np.dtype[np.bool_]] = power > power.max(axis=1, keepdims=True) * floor
-    return strong & plays[:, None]
+    floor = 10.0 ** (-range_db / 10.0)
+    plays = level > max(loud * 10.0 ** (-RANGE_DB / 10.0), 1e-12)
+    strong: npt.NDArray[np.bool_] = power > power.max(axis=1, keepdims=True) * floor
+    both: npt.NDArray[np.bool_] = strong & plays[:, None]
+    return both
 
 
 def covers(powers: Sequence[Floats], ranks: Sequence[int]) -> list[Cover]:
@@ -88,7 +93,7 @@ def covers(powers: Sequence[Floats], ranks: Sequence[int]) -> list[Cover]:
         Their importance.
     """
     found: list[Cover] = []
-    heard = [counted(power) for power in powers]
+    heard = [counted(power, CORE_DB) for power in powers]
     inside = [band for band, centre in enumerate(CENTRES_HZ) if FIRST_HZ <= centre <= LAST_HZ]
     for covered, rank in enumerate(ranks):
         windows = int(heard[covered].any(axis=1).sum())
@@ -135,9 +140,10 @@ def unmask(strips: Sequence[Strip], limits: Limits) -> None:
         bands.append(cover.band)
         frequency = float(round(CENTRES_HZ[cover.band]))
         strip.cuts.append((frequency, -cut_db))
+        below = strips[cover.covered].id
         reason = (
-            f"it covers {strips[cover.covered].id} there by {cover.excess_db:.1f} dB "
-            f"in {cover.share:.0%} of the time {strips[cover.covered].id} plays; half of that, at most {CUT_MAX_DB:g} dB"
+            f"it covers {below} there by {cover.excess_db:.1f} dB in {cover.share:.0%} of the time {below} plays; "
+            f"half of that, at most {CUT_MAX_DB:g} dB"
         )
         strip.note(f"bell {frequency:g} Hz {-cut_db:g} dB", reason, "eq.unmask",
                    excess_db=cover.excess_db, share=cover.share)  # fmt: skip

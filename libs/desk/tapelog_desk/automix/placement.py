@@ -5,7 +5,7 @@ import re
 from collections.abc import Sequence
 from typing import Final
 
-from tapelog_desk.automix.roles import words_of
+from tapelog_desk.automix.naming import words_of
 from tapelog_desk.automix.strip import Strip
 
 PAIR_SPREAD_MIN: Final = 0.7
@@ -60,9 +60,9 @@ def _place_pairs(strips: Sequence[Strip]) -> list[Strip]:
     for both in sides.values():
         if len(both) < 2:
             continue
-        for side, strip in sorted(both.items()):
-            strip.pan = side * max(strip.role.spread, PAIR_SPREAD_MIN)
-            strip.note(f"pan {strip.pan:+g}", f"one of a pair with {both[-side].id}", "pan.pair")
+        for sign, strip in sorted(both.items()):
+            strip.pan = sign * max(strip.role.spread, PAIR_SPREAD_MIN)
+            strip.note(f"pan {strip.pan:+g}", f"one of a pair with {both[-sign].id}", "pan.pair")
             paired.append(strip)
     return paired
 

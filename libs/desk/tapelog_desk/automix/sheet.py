@@ -11,7 +11,8 @@ from tapelog_recipe.limits import TEXT_MAX_BYTES, TRACKS_MAX
 from tapelog_recipe.text import parse
 
 from tapelog_desk.automix.errors import SheetError
-from tapelog_desk.automix.roles import BY_NAME, Role, role_of, words_of
+from tapelog_desk.automix.naming import role_of, words_of
+from tapelog_desk.automix.roles import BY_NAME, Role
 
 SHEETS: Final = frozenset({".yaml", ".yml", ".json"})
 """Extensions of session sheets; everything else is audio."""

@@ -78,9 +78,9 @@ def _track(strip: Strip, name: str) -> pb.RecipeTrack:
                  for frequency, gain in sorted(strip.cuts)]  # fmt: skip
         track.chain.add().eq.bands.extend(bands)
     if strip.threshold_db is not None:
-        role = strip.role
+        own = strip.role.dynamics
         track.chain.append(pb.Processor(compressor=pb.Compressor(
-            threshold_db=strip.threshold_db, ratio=role.ratio, attack_ms=role.attack_ms, release_ms=role.release_ms,
+            threshold_db=strip.threshold_db, ratio=own.ratio, attack_ms=own.attack_ms, release_ms=own.release_ms,
         )))  # fmt: skip
     if strip.send_db is not None:
         track.sends.add(bus=space.REVERB_BUS, gain_db=strip.send_db)
