@@ -45,6 +45,12 @@ COMMANDS: Final = (
         "tapelog mix examples/lithium/mix-2.yaml -o mix.wav",
     ),
     Command(
+        "automix",
+        "tapelog_cli.desk.automix:automix",
+        "Make a first mix recipe from stems, each move with its reason. Needs no services.",
+        "tapelog automix examples/lithium/song.yaml -o examples/lithium/first-mix.yaml --explain",
+    ),
+    Command(
         "master",
         "tapelog_cli.desk.master:master",
         "Master a mix to a loudness target under a true-peak ceiling. Needs no services.",
