@@ -3,8 +3,8 @@
 Alternating estimation of model and samples (Janssen, Veldhuis and Vries, IEEE Trans. ASSP 34(2), 1986) on 46 ms windows
 that overlap by half and fade over one another, with two additions. Consistency: a rebuilt sample lies at or beyond the
 clipping level; one that the model puts below stays at it, and the others are solved again. And a prior on how far
-beyond: the model would otherwise make high peaks where a distorted amplifier had round ones. If the amplitudes above the level
-fall off as they do below it, the mean overshoot is the clipped share over the density just below the level.
+beyond: the model would otherwise make high peaks where a distorted amplifier had round ones. If the amplitudes above
+the level fall off as they do below it, the mean overshoot is the clipped share over the density just below the level.
 """
 
 from typing import Final

@@ -3,9 +3,9 @@
 A steady noise gives every frequency a floor: however often one looks, the quiet moments have the same level there. In
 music each looks different. So the measure is, per frequency, how close the lowest tenth of all moments comes to the
 lowest thirtieth: within 1.8 dB the floor is hard. A note that is held all the time has a hard floor too, but a calm
-one: noise throws its dice anew every moment. So on the floor the power has to change from moment to moment by as much as its
-own mean (von Neumann's ratio; 1 for Gaussian noise, 0 for a steady tone). And noise is smooth from bin to bin, while
-the floor under a chord that never stops has peaks.
+one: noise throws its dice anew every moment. So on the floor the power has to change from moment to moment by as much
+as its own mean (von Neumann's ratio; 1 for Gaussian noise, 0 for a steady tone). And noise is smooth from bin to bin,
+while the floor under a chord that never stops has peaks.
 """
 
 import itertools

@@ -72,7 +72,8 @@ def with_hum(clean: Audio, *, below_db: float = 20.0, rate: int = RATE, mains_hz
     time = np.arange(clean.shape[1]) / rate
     phase = 2.0 * np.pi * np.cumsum(mains_hz + 0.03 * np.sin(2.0 * np.pi * time / 11.0)) / rate
     hum = sum(0.75**k * np.cos((k + 1) * phase + random.uniform(0.0, 6.0)) for k in range(12))
-    return clean + hum * np.sqrt(np.square(clean).mean() / np.square(hum).mean()) * 10.0 ** (-below_db / 20.0)
+    gain = np.sqrt(np.square(clean).mean() / np.square(hum).mean()) * 10.0 ** (-below_db / 20.0)
+    return np.asarray(clean + gain * hum)
 
 
 def with_clicks(clean: Audio, *, count: int = 40, seed: int = 6) -> tuple[Audio, list[int]]:
