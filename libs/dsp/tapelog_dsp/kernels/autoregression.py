@@ -31,17 +31,18 @@ def residual(samples: Float64s, coefficients: Float64s) -> Float64s:
     return result
 
 
-def fill(samples: Float64s, coefficients: Float64s, positions: Int64s) -> bool:
+def fill(samples: Float64s, coefficients: Float64s, positions: Int64s, *, pull: float = 0.0) -> bool:
     """Replace the samples at ascending positions, in place, so that the model's residual has the least energy.
 
-    The positions keep ``order`` frames away from both ends. Returns False, with the samples at 0, when the model allows
-    no unique filling. Source: Janssen, Veldhuis and Vries, IEEE Trans. ASSP 34(2), 1986.
+    The positions keep ``order`` frames away from both ends. ``pull`` weighs the squared distance from the old values
+    against the residual's energy; 0 forgets them. Returns False, with the samples at 0, when the model allows no unique
+    filling. Source: Janssen, Veldhuis and Vries, IEEE Trans. ASSP 34(2), 1986.
     """
     order, count = coefficients.size - 1, positions.size
     band, right = np.empty((count, order + 1)), np.empty(count)
     correlation = autocorrelation(coefficients, order)  # named, so that it lives as long as its address is in use
-    solved = function("tl_fill", "pplplpp", "l")(
+    solved = function("tl_fill", "pplpldpp", "l")(
         address(samples), address(correlation), order, address(positions), count,
-        address(band), address(right),
+        pull, address(band), address(right),
     )  # fmt: skip
     return bool(solved)

@@ -54,18 +54,21 @@ TL_EXPORT void tl_prediction_residual(const double *x, int64_t frames, const dou
  *
  * b[k] = sum a[j] a[j + k] is the correlation of the coefficients; the normal matrix is b[|t_i - t_j|], banded, and is
  * factorised as L D L'. `band` holds count * (order + 1) values, `right` holds count. Positions keep `order` frames
- * away from both ends. Returns 0 when the matrix is not positive definite (x is then untouched), else 1. */
-TL_EXPORT int64_t tl_fill(double *x, const double *b, int64_t order, const int64_t *at, int64_t count, double *band,
-                          double *right) {
+ * away from both ends. `pull` adds pull * (x[at[i]] - old value)^2 to what is made small: 0 forgets what was there.
+ * Returns 0 when the matrix is not positive definite (the positions then hold 0), else 1. */
+TL_EXPORT int64_t tl_fill(double *x, const double *b, int64_t order, const int64_t *at, int64_t count, double pull,
+                          double *band, double *right) {
     const int64_t width = order + 1;
-    for (int64_t i = 0; i < count; i++)
+    for (int64_t i = 0; i < count; i++) {
+        right[i] = pull * x[at[i]];
         x[at[i]] = 0.0;
+    }
     for (int64_t i = 0; i < count; i++) {
         const double *here = x + at[i];
         double sum = b[0] * here[0];
         for (int64_t k = 1; k <= order; k++)
             sum += b[k] * (here[k] + here[-k]);
-        right[i] = -sum;
+        right[i] -= sum;
     }
     /* Row i of `band` holds columns i - order .. i, the diagonal last. */
     for (int64_t i = 0; i < count; i++) {
@@ -75,6 +78,7 @@ TL_EXPORT int64_t tl_fill(double *x, const double *b, int64_t order, const int64
             const int64_t lag = column < 0 ? width : at[i] - at[column];
             row[j] = lag > order ? 0.0 : b[lag];
         }
+        row[order] += pull;
     }
     for (int64_t i = 0; i < count; i++) {
         double *row = band + i * width;

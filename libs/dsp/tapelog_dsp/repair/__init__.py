@@ -4,7 +4,7 @@ Each tool is a module with ``detect(samples, sample_rate) -> Finding`` and
 ``repair(samples, sample_rate, finding) -> (samples, RepairReport)``; `clean` runs them all.
 """
 
-from tapelog_dsp.repair import clip, click, dc, dropout, hum, noise, plosive
+from tapelog_dsp.repair import click, clip, dc, dropout, hum, noise, plosive
 from tapelog_dsp.repair.chain import TOOLS, CleanResult, clean, inspect
 from tapelog_dsp.repair.click import ClickSettings
 from tapelog_dsp.repair.clip import ClipSettings

@@ -12,7 +12,7 @@ from typing import Final
 
 from tapelog_dsp.audio import Audio, valid_audio, valid_sample_rate
 from tapelog_dsp.errors import ParameterError
-from tapelog_dsp.repair import clip, click, dc, dropout, hum, noise, plosive
+from tapelog_dsp.repair import click, clip, dc, dropout, hum, noise, plosive
 from tapelog_dsp.repair.report import Finding, RepairReport
 
 _MODULES: Final[dict[str, ModuleType]] = {
@@ -88,8 +88,8 @@ def clean(samples: Audio, sample_rate: int, tools: Iterable[str] | None = None) 
     Parameters
     ----------
     samples : ndarray [shape=(channels, frames)]
-        Full scale 1.0. Memory: about ten times its size at the most demanding tool, plus 240 MB for the noise profile of
-        audio over five minutes.
+        Full scale 1.0. Memory: about ten times its size at the most demanding tool, plus 110 MB per channel for the
+        noise profile of audio over five minutes.
     sample_rate : int
         In Hz.
     tools : iterable of str, optional

@@ -124,14 +124,14 @@ class _Searcher:
             return []
         events = []
         for group in np.split(hot, np.flatnonzero(np.diff(hot) > self.fuse) + 1):
-            event = self._judge(stretch, residual, model, spread, int(group[0]), int(group[-1]) + 1)
+            event = self._judge(stretch, residual, model, spread=spread, start=int(group[0]), end=int(group[-1]) + 1)
             peak = int(group[0]) + int(np.argmax(residual[group[0] : group[-1] + 1]))
             if event is not None and low <= peak < high:
                 events.append(event)
         return events
 
     def _judge(
-        self, stretch: Float64s, residual: Float64s, model: Float64s, spread: float, start: int, end: int
+        self, stretch: Float64s, residual: Float64s, model: Float64s, *, spread: float, start: int, end: int
     ) -> _Event | None:
         peak = float(residual[start:end].max())
         if peak < self.settings.threshold * spread or end - start > self.longest:
@@ -172,8 +172,8 @@ def detect(samples: Audio, sample_rate: int, settings: ClickSettings | None = No
     Returns
     -------
     Finding
-        Evidence: ``anchors`` (events beyond doubt: three open the gate), ``events``, ``per_second``. A span's strength is
-        its residual over the robust spread.
+        Evidence: ``anchors`` (events beyond doubt: three open the gate), ``events``, ``per_second``. A span's strength
+        is its residual over the robust spread.
     """
     settings = settings or ClickSettings()
     samples = valid_audio(samples)

@@ -13,11 +13,13 @@ import numpy as np
 from tapelog_dsp.audio import Audio, valid_audio, valid_sample_rate
 from tapelog_dsp.checks import in_range
 from tapelog_dsp.kernels.call import Float64s
-from tapelog_dsp.repair import spade
+from tapelog_dsp.repair.clip_fill import rebuild
 from tapelog_dsp.repair.report import Finding, RepairReport, Span, changed, confidence, untouched
 
 RUN_FRAMES: Final = 3
-FLATNESS: Final = 2.5 / 32768.0  # a plateau may waver by the dither of a 16-bit file
+FLATNESSES: Final = (1e-9, 2.5 / 32768.0)
+"""How much a plateau may waver: not at all, or else by the dither of a 16-bit file."""
+
 LOWEST_LEVEL: Final = 0.01  # -40 dBFS: below it "equal values" are the steps of the format
 LONGEST_S: Final = 0.01  # a longer plateau is a square wave or a switch, not a clipped peak
 
@@ -38,10 +40,10 @@ class ClipSettings:
         in_range(self, "runs", 2, 1000)
 
 
-def _flat_tops(values: Float64s) -> tuple[float, list[tuple[int, int]]]:
+def _flat_tops(values: Float64s, flatness: float) -> tuple[float, list[tuple[int, int]]]:
     """Return the lowest value of the plateau at the top, and its runs (start, length) of three samples or more."""
     top = float(values.max())
-    at = np.concatenate(([0], (values >= top - FLATNESS).astype(np.int8), [0]))
+    at = np.concatenate(([0], (values >= top - flatness).astype(np.int8), [0]))
     edges = np.flatnonzero(np.diff(at)).reshape(-1, 2)
     runs = [(int(a), int(b - a)) for a, b in edges if b - a >= RUN_FRAMES]
     level = min((float(values[a : a + n].min()) for a, n in runs), default=math.inf)
@@ -76,7 +78,10 @@ def detect(samples: Audio, sample_rate: int, settings: ClipSettings | None = Non
         if row.size < RUN_FRAMES:
             continue
         for polarity, sign in enumerate((1.0, -1.0)):
-            level, runs = _flat_tops(sign * row)
+            for flatness in FLATNESSES:
+                level, runs = _flat_tops(sign * row, flatness)
+                if len(runs) >= settings.runs:
+                    break
             longest = max((n for _, n in runs), default=0)
             if level == math.inf or level < LOWEST_LEVEL or longest > LONGEST_S * sample_rate:
                 continue
@@ -121,10 +126,9 @@ def repair(
     if not finding.present:
         return samples, untouched(finding, "the highest and lowest values form no plateaus")
     result = samples.copy()
-    length = spade.frame_length(sample_rate)
     for channel, (high, low) in enumerate(finding.detail.tolist()):
         if math.isfinite(high) or math.isfinite(low):
-            result[channel] = spade.declip(samples[channel], high, low, length)
+            result[channel] = rebuild(samples[channel], high, low, sample_rate)
     peak_db = 20.0 * math.log10(float(np.abs(result).max()))
     reason = f"{len(finding.spans)} flat tops rebuilt; the highest peak is now {peak_db:+.1f} dBFS"
     return result, changed(finding, reason, samples, result, spans=len(finding.spans))

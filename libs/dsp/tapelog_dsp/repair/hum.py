@@ -32,6 +32,8 @@ STEP_HZ: Final = 0.01
 STRONG_SNR: Final = 100.0  # 20 dB: a harmonic that is surely there
 SUBTRACT_SNR: Final = 4.0  # 6 dB: below it the estimate may add more than it takes
 STRONG_GATE: Final = 3  # harmonics
+QUIET_PERIOD: Final = 0.25  # of the hum's power: a mains period with less cannot hold that hum
+QUIET_PERIODS_MAX: Final = 0.005
 QUIETEST_DBFS: Final = -75.0  # a hum below this is left alone: taking it out is not worth touching the audio
 
 
@@ -86,7 +88,7 @@ def _comb_score(samples: Audio, sample_rate: int, grid: Float64s) -> Float64s:
             around = np.median(np.concatenate((levels[: reach + 1], levels[-reach:])))
             teeth = np.round(h * (grid - CENTRE_HZ) / step).astype(np.int64)
             score += np.clip(np.log(levels[teeth] / (around + 1e-300) + 1e-30), 0.0, 8.0)
-    return score / samples.shape[0]
+    return np.asarray(score / samples.shape[0])
 
 
 def detect(samples: Audio, sample_rate: int, settings: HumSettings | None = None) -> Finding:
@@ -105,7 +107,8 @@ def detect(samples: Audio, sample_rate: int, settings: HumSettings | None = None
     -------
     Finding
         Evidence: ``frequency_hz``, ``strong_harmonics`` (at least 20 dB over their uncertainty and in every window in
-        which they could be seen), ``level_dbfs`` of the hum. ``detail`` holds the tracks.
+        which they could be seen), ``level_dbfs`` of the hum, ``quiet_periods``: share of the mains periods that hold
+        less power than the hum alone would. ``detail`` holds the tracks.
     """
     settings = settings or HumSettings()
     samples = valid_audio(samples)
@@ -127,8 +130,10 @@ def detect(samples: Audio, sample_rate: int, settings: HumSettings | None = None
         "comb_score": float(score.max() / len(pieces)),
         "level_dbfs": 10.0 * math.log10(float(np.mean([_power(one) for one in tracks])) + 1e-20),
     }
+    evidence["quiet_periods"] = float(np.mean([_quiet_periods(p, t) for p, t in zip(pieces, tracks, strict=True)]))
     measure = float(np.median(strong))
-    present = measure >= STRONG_GATE and evidence["level_dbfs"] >= QUIETEST_DBFS
+    there = evidence["quiet_periods"] <= QUIET_PERIODS_MAX and evidence["level_dbfs"] >= QUIETEST_DBFS
+    present = measure >= STRONG_GATE and there
     return Finding("hum", present, confidence(measure, STRONG_GATE), evidence, detail=tracks)
 
 
@@ -138,6 +143,16 @@ def _snr(one: HumTrack) -> Float64s:
 
 def _power(one: HumTrack) -> float:
     return float(np.where(_snr(one) > SUBTRACT_SNR, np.square(one.mean).sum(axis=2), 0.0).sum(axis=1).max() / 2.0)
+
+
+def _quiet_periods(piece: Audio, one: HumTrack) -> float:
+    """Return the share of mains periods without the hum: its power is the same in each, music can only add to it."""
+    sure = _snr(one) > SUBTRACT_SNR
+    power = np.where(sure, np.square(one.mean).sum(axis=2), 0.0).sum(axis=1) / 2.0
+    loudest = int(np.argmax(power))
+    period = max(1, round((one.turns.size - 1) / float(one.turns[-1] - one.turns[0])))
+    levels = block_power(piece[loudest : loudest + 1], period)
+    return float((levels < QUIET_PERIOD * power[loudest]).sum()) / levels.size
 
 
 def _strong_harmonics(one: HumTrack) -> int:

@@ -24,8 +24,13 @@ BASE_RATE_HZ: Final = 400
 WINDOW_BLOCKS: Final = 128  # 0.32 s: its main lobe (+-6.25 Hz) stays clear of the side bands below
 HOP_BLOCKS: Final = 64
 SIDE_OFFSETS_HZ: Final = (9.0, 14.0)
-TRACK_SIGMA_S: Final = (2.0, 1.0, 1.0, 1.0)  # how smooth the phase is held to be, pass by pass
-TRACK_HARMONICS: Final = (3, 8, mains.HARMONICS_MAX, mains.HARMONICS_MAX)  # low ones first: they wrap last
+TRACK_HARMONICS: Final = (1, 1, 2, 2, 4, 4, 8, mains.HARMONICS_MAX, mains.HARMONICS_MAX)
+"""How many harmonics each pass listens to: low ones first, they wrap last."""
+
+TRACK_SIGMA_S: Final = (1.0, *[0.7] * (len(TRACK_HARMONICS) - 1))
+"""How smooth the phase is held to be, pass by pass; what a pass smooths away the next one sees again."""
+
+DOUBT: Final = 10.0  # signal-to-noise ratio at which a window's phase counts half
 AMPLITUDE_SIGMA_S: Final = 6.0
 POWER_FLOOR: Final = 1e-14  # -140 dBFS: digital silence beside a harmonic must not give an infinite weight
 
@@ -112,14 +117,15 @@ def _amplitudes(real: Float64s, imaginary: Float64s, beside: Float64s) -> tuple[
     return a, b, weights
 
 
-def _phase_error(real: Float64s, imaginary: Float64s, beside: Float64s, limit: int, sigma: float) -> Float64s:
+def _phase_error(real: Float64s, imaginary: Float64s, beside: Float64s, sigma: float) -> Float64s:
     """Return the error of the phase track at each window, in turns: a local line through what the harmonics say."""
     a, b, weights = _amplitudes(real, imaginary, beside)
     order = np.arange(1, real.shape[2] + 1)
     size = np.maximum(np.sqrt((a**2 + b**2)[:, None] * (real**2 + imaginary**2)), 1e-30)
     sine = (imaginary * a[:, None] - real * b[:, None]) / size  # of the angle, which is small once the track is close
-    trust = np.where(order <= limit, weights * (a**2 + b**2)[:, None] * order, 0.0)
+    trust = weights * (a**2 + b**2)[:, None] * order
     pull, mass = (trust * sine).sum(axis=(0, 2)), (trust * order).sum(axis=(0, 2))
+    pull *= mass / (mass + DOUBT)
     return _local_line(pull, mass, sigma) / (2.0 * math.pi)
 
 
@@ -173,8 +179,8 @@ def track(samples: Audio, sample_rate: int, frequency_hz: float, harmonics: int)
     hop, frames = HOP_BLOCKS * block, np.arange(samples.shape[1], dtype=np.float64)
     turns = frames * (frequency_hz / sample_rate)
     for limit, sigma_s in zip(TRACK_HARMONICS, TRACK_SIGMA_S, strict=True):
-        real, imaginary, beside = _observe(samples, turns, harmonics, block, sample_rate)
-        error = _phase_error(real, imaginary, beside, limit, sigma_s * sample_rate / hop)
+        real, imaginary, beside = _observe(samples, turns, min(limit, harmonics), block, sample_rate)
+        error = _phase_error(real, imaginary, beside, sigma_s * sample_rate / hop)
         centres = (np.arange(error.size) + 1.0) * hop
         turns = turns + np.interp(frames, centres, error)
     real, imaginary, beside = _observe(samples, turns, harmonics, block, sample_rate)

@@ -32,7 +32,7 @@ CHUNK_ROWS: Final = 256
 
 HARD_GATE: Final = 0.4
 PAUSE_GATE: Final = 0.03
-SNR_GATE_DB: Final = 42.0
+SNR_GATE_DB: Final = 36.0  # cleaner than this there is more to lose than to win
 QUIETEST_DBFS: Final = -75.0
 
 

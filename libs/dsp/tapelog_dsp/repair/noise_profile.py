@@ -2,7 +2,10 @@
 
 A steady noise gives every frequency a floor: however often one looks, the quiet moments have the same level there. In
 music each looks different. So the measure is, per frequency, how close the lowest tenth of all moments comes to the
-lowest thirtieth: within 1.8 dB the floor is hard.
+lowest thirtieth: within 1.8 dB the floor is hard. A note that is held all the time has a hard floor too, but a calm
+one: noise throws its dice anew every moment. So on the floor the power has to change from moment to moment by as much
+as its own mean (von Neumann's ratio; 1 for Gaussian noise, 0 for a steady tone). And noise is smooth from bin to bin,
+while the floor under a chord that never stops has peaks.
 """
 
 import itertools
@@ -10,19 +13,24 @@ from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
+import numpy.typing as npt
 
 from tapelog_dsp.audio import Audio
 from tapelog_dsp.kernels.call import Float64s
-from tapelog_dsp.repair.windows import hann
+from tapelog_dsp.repair.windows import hann, smooth
 
 FRAME_S: Final = 0.0464
 SMOOTH_FRAMES: Final = 2  # to each side, as with the bins
 HARD_RATIO: Final = 1.51  # 1.8 dB between the 3 % and the 10 % quantile
+RESTLESS: Final = 0.7
+ROUGH_RATIO: Final = 1.6  # a bin over the median around it, or under it
+ROUGH_SHARE: Final = 0.25  # of the bins around: above it none of them is trusted
+ROUGH_FROM_BIN: Final = 8  # below it the floor of rumble and hum is steep by nature
 QUANTILES: Final = (0.03, 0.10)
 QUANTILE_BIAS: Final = 1.3  # mean of smoothed noise over its 10 % quantile, 5 x 5 cells
 BAND_EDGES_HZ: Final = (100.0, 500.0, 1_000.0, 2_000.0, 4_000.0, 8_000.0, 15_500.0)  # lossy formats cut above
 STRETCH_S: Final = 10
-STRETCHES_MAX: Final = 30  # longer audio is sampled evenly: 5 minutes of it, about 240 MB of spectra at most
+STRETCHES_MAX: Final = 30  # longer audio is sampled evenly: 5 minutes of it, about 110 MB of spectra per channel
 ROWS_MIN: Final = 40
 
 
@@ -66,14 +74,11 @@ def frame_length(sample_rate: int, seconds: float) -> int:
 
 
 def power_spectra(samples: Audio, length: int, hop: int) -> Float64s:
-    """Return ``[rows, bins]``: |X|^2 of Hann-windowed frames, mean over the channels."""
+    """Return ``[channels, rows, bins]``: |X|^2 of Hann-windowed frames."""
     rows = max(0, (samples.shape[1] - length) // hop + 1)
     index = np.arange(rows)[:, None] * hop + np.arange(length)
-    total = np.zeros((rows, length // 2 + 1))
-    for channel in samples:
-        spectra = np.fft.rfft(channel[index] * hann(length), axis=1)
-        total += np.square(spectra.real) + np.square(spectra.imag)
-    return total / samples.shape[0]
+    spectra = np.fft.rfft(samples[:, index] * hann(length), axis=2)
+    return np.asarray(np.square(spectra.real) + np.square(spectra.imag))
 
 
 def _box(values: Float64s, radius: int, axis: int) -> Float64s:
@@ -84,7 +89,7 @@ def _box(values: Float64s, radius: int, axis: int) -> Float64s:
     total = moved[:count].copy()
     for d in range(1, size):
         total += moved[d : d + count]
-    return np.moveaxis(total / size, 0, axis)
+    return np.asarray(np.moveaxis(total / size, 0, axis))
 
 
 def _spectra_of_stretches(samples: Audio, sample_rate: int, length: int) -> Float64s:
@@ -92,17 +97,41 @@ def _spectra_of_stretches(samples: Audio, sample_rate: int, length: int) -> Floa
     count = -(-samples.shape[1] // stretch)
     chosen = range(count) if count <= STRETCHES_MAX else (k * count // STRETCHES_MAX for k in range(STRETCHES_MAX))
     spectra = [power_spectra(samples[:, k * stretch : (k + 1) * stretch], length, length // 2) for k in chosen]
-    together = np.concatenate(spectra)
+    together = np.concatenate(spectra, axis=1)
     # Digital silence is an edit, not a floor.
-    return together[together.sum(axis=1) > length * 1e-11]
+    return np.asarray(together[:, together.sum(axis=(0, 2)) > length * 1e-11])
+
+
+def _restlessness(power: Float64s, quiet: npt.NDArray[np.bool_]) -> Float64s:
+    """Return per bin how much the power on the floor changes from moment to moment, over its mean, squared."""
+    both = quiet[1:] & quiet[:-1]
+    count = np.maximum(both.sum(axis=0), 1)
+    total, weight = np.zeros(power.shape[2]), np.zeros(power.shape[2])
+    for channel in power:
+        mean = (channel * quiet).sum(axis=0) / np.maximum(quiet.sum(axis=0), 1)
+        steps = (np.square(np.diff(channel, axis=0)) * both).sum(axis=0) / count
+        # Louder channels count more, a silent one not at all.
+        total += mean * steps / (2.0 * np.square(mean) + 1e-300)
+        weight += mean
+    return total / (weight + 1e-300)
+
+
+def _rough(floor: Float64s) -> npt.NDArray[np.bool_]:
+    """Tell per bin whether the floor around it has peaks."""
+    padded = np.pad(floor, 8, mode="edge")
+    around = np.median(np.stack([padded[d : d + floor.size] for d in range(17)]), axis=0)
+    odd = (floor > ROUGH_RATIO * around) | (floor * ROUGH_RATIO < around)
+    odd[:ROUGH_FROM_BIN] = False
+    return np.asarray(smooth(odd.astype(np.float64), 12) > ROUGH_SHARE)
 
 
 def measure(samples: Audio, sample_rate: int) -> NoiseProfile | None:
     """Measure the noise floor; None when there is too little audio to tell."""
     length = frame_length(sample_rate, FRAME_S)
-    power = _spectra_of_stretches(samples, sample_rate, length)
-    if power.shape[0] < ROWS_MIN:
+    apart = _spectra_of_stretches(samples, sample_rate, length)
+    if apart.shape[1] < ROWS_MIN:
         return None
+    power = apart.sum(axis=0) / apart.shape[0]
     padded = np.pad(power, ((0, 0), (SMOOTH_FRAMES, SMOOTH_FRAMES)), mode="edge")
     cells = _box(_box(padded, SMOOTH_FRAMES, 1), SMOOTH_FRAMES, 0)
     low, tenth = np.quantile(cells, QUANTILES, axis=0)
@@ -112,6 +141,8 @@ def measure(samples: Audio, sample_rate: int) -> NoiseProfile | None:
     for _ in range(3):
         quiet = cells < 2.0 * floor
         floor = (inner * quiet).sum(axis=0) / np.maximum(quiet.sum(axis=0), 1) + 1e-20
+    hard &= _restlessness(apart[:, SMOOTH_FRAMES:-SMOOTH_FRAMES], quiet) >= RESTLESS
+    hard &= ~_rough(floor)
     frequency = np.arange(floor.size) * (sample_rate / length)
     bands = [
         (frequency >= low) & (frequency < high)

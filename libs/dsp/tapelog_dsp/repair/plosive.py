@@ -27,7 +27,7 @@ QUIETEST: Final = 1e-5  # mean square of a thump: -50 dBFS
 OVER_REST: Final = 4.0  # 6 dB over the rest of the spectrum
 OVER_USUAL: Final = 100.0  # 20 dB over the low band's usual level
 USUAL_SHARE: Final = 0.03  # a voice's low band lies at least 15 dB under the rest
-LOW_TIME_MAX: Final = 0.03  # of the active time
+LOW_TIME_MAX: Final = 0.08  # of the active time
 ACTIVE_SHARE: Final = 0.2  # of the whole time: a drum stem is silent between its hits
 ACTIVE_BELOW_LOUD: Final = 1e-4  # active: less than 40 dB under the loud moments
 
@@ -145,7 +145,8 @@ def repair(
         share[start:end] = np.maximum(share[start:end], bump)
     result = samples.copy()
     for row in result:
-        row -= share * _low_band(row, sample_rate, settings.crossover_hz)
+        lowered = row - share * _low_band(row, sample_rate, settings.crossover_hz)
+        row[share > 0.0] = lowered[share > 0.0]
     strongest_db = 10.0 * math.log10(max(span.strength for span in finding.spans))
     reason = f"{len(finding.spans)} plosives lowered, the strongest {strongest_db:.0f} dB over the voice's low band"
     return result, changed(finding, reason, samples, result, spans=len(finding.spans))

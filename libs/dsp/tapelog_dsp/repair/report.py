@@ -1,8 +1,8 @@
 """What a repair found and what it did: measured, per place, never only a flag."""
 
 import math
-from typing import Any
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 
