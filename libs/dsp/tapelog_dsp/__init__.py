@@ -33,14 +33,20 @@ from tapelog_dsp.meters.loudness import Loudness, LoudnessMeter, pooled_lufs
 from tapelog_dsp.meters.meter import Measurement, Meter, measure
 from tapelog_dsp.meters.truepeak import TruePeak, TruePeakMeter
 from tapelog_dsp.meters.waveform import WaveformPeaks
+from tapelog_dsp.processors.band import DeEsser, DynamicEq
 from tapelog_dsp.processors.base import Key, Processor, ProcessorSpec
 from tapelog_dsp.processors.compressor import Compressor
 from tapelog_dsp.processors.delay import Delay
-from tapelog_dsp.processors.filters import Bell, HighPass, HighShelf, LowPass, LowShelf, Notch, ParametricEq
+from tapelog_dsp.processors.filters import Bell, HighPass, HighShelf, LowPass, LowShelf, Notch, ParametricEq, Tilt
 from tapelog_dsp.processors.gain import Gain, Polarity, Width
+from tapelog_dsp.processors.gate import Gate
 from tapelog_dsp.processors.limiter import TruePeakLimiter
 from tapelog_dsp.processors.moving import MovingSetting, SettingPoint
 from tapelog_dsp.processors.reverb import PlateReverb
+from tapelog_dsp.processors.room import RoomReverb
+from tapelog_dsp.processors.saturation import Saturation
+from tapelog_dsp.processors.stereo import MidSide, TimeAlign
+from tapelog_dsp.processors.transient import TransientShaper
 from tapelog_dsp.resample import Resampler, resample, resampled_frames
 from tapelog_dsp.targets import Target, get_target, load_targets, parse_targets
 from tapelog_dsp.version import ENGINE_VERSION
@@ -59,16 +65,19 @@ __all__ = [
     "Clipper",
     "Compressor",
     "CurveEq",
+    "DeEsser",
     "Delay",
     "Device",
     "DirectReader",
     "Dither",
     "DriveSolution",
     "DspError",
+    "DynamicEq",
     "Exciter",
     "Fade",
     "Gain",
     "GainPoint",
+    "Gate",
     "GraphError",
     "HighPass",
     "HighShelf",
@@ -85,6 +94,7 @@ __all__ = [
     "MasterSpec",
     "Measurement",
     "Meter",
+    "MidSide",
     "MixBlock",
     "MixGraph",
     "MixSpec",
@@ -101,6 +111,8 @@ __all__ = [
     "Processor",
     "ProcessorSpec",
     "Resampler",
+    "RoomReverb",
+    "Saturation",
     "SendSpec",
     "SettingPoint",
     "Spectrum",
@@ -108,7 +120,10 @@ __all__ = [
     "Status",
     "Target",
     "TargetUnknownError",
+    "Tilt",
+    "TimeAlign",
     "TrackSpec",
+    "TransientShaper",
     "TranslationReport",
     "Translator",
     "TruePeak",

@@ -3,7 +3,47 @@
 import math
 from typing import Any
 
+from tapelog_parameters import PROCESSORS, Smoothing
+
 from tapelog_dsp.errors import ParameterError
+
+
+def default(owner: str, name: str) -> float:
+    """Return what the parameter table gives a setting that is not written."""
+    value = PROCESSORS[owner][name].default
+    if value is None:
+        raise LookupError(f"{owner}.{name} has no default: it has to be written")
+    return value
+
+
+def declared(settings: Any, owner: str = "") -> None:
+    """Raise `ParameterError` unless every setting is within the range that the parameter table declares.
+
+    Parameters
+    ----------
+    settings : object
+        Whose fields have the table's names; None stands for switched off.
+    owner : str
+        Its name in the table, by default the name of its class.
+    """
+    for name, entry in PROCESSORS[owner or type(settings).__name__].items():
+        value = getattr(settings, name, None)
+        if value is None:
+            continue
+        parameter = f"{type(settings).__name__}.{name}"
+        if isinstance(value, bool) or not isinstance(value, int | float):
+            raise ParameterError(parameter, value, "a number")
+        if not (math.isfinite(value) and entry.allows(value)):
+            raise ParameterError(parameter, value, entry.range_text())
+
+
+def fits_rate(settings: Any, sample_rate: int, owner: str = "") -> None:
+    """Raise `ParameterError` unless the settings that depend on it fit the sample rate."""
+    for name, entry in PROCESSORS[owner or type(settings).__name__].items():
+        value = getattr(settings, name, None)
+        if value is not None and entry.high_is_share_of_rate and not entry.allows(value, sample_rate):
+            limit = f"{entry.range_text(sample_rate)} at a sample rate of {sample_rate} Hz"
+            raise ParameterError(f"{type(settings).__name__}.{name}", value, limit)
 
 
 def in_range(owner: Any, name: str, low: float, high: float, unit: str = "") -> None:
@@ -30,3 +70,12 @@ def below_nyquist(owner: Any, name: str, sample_rate: int) -> None:
     if value >= 0.5 * sample_rate:
         limit = f"below {0.5 * sample_rate:g} Hz, half the sample rate of {sample_rate} Hz"
         raise ParameterError(f"{type(owner).__name__}.{name}", value, limit)
+
+
+def movable(settings: Any, name: str, owner: str = "") -> None:
+    """Raise `ParameterError` unless the parameter table lets the named setting be automated."""
+    owner = owner or type(settings).__name__
+    entries = PROCESSORS.get(owner, {})
+    if name not in entries or entries[name].smoothing is Smoothing.FIXED or not hasattr(settings, name):
+        names = ", ".join(key for key, entry in entries.items() if entry.smoothing is not Smoothing.FIXED) or "nothing"
+        raise ParameterError(f"{owner}.{name}", "an automation", f"for a setting that can move; here that is {names}")

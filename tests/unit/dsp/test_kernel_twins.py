@@ -14,12 +14,14 @@ from tapelog_dsp import (
     Delay,
     Gain,
     GainPoint,
+    Gate,
     HighPass,
     HighShelf,
     MixGraph,
     MixSpec,
     ParametricEq,
     PlateReverb,
+    RoomReverb,
     SendSpec,
     TrackSpec,
 )
@@ -213,6 +215,50 @@ def test_delay(random: np.random.Generator, highpass_hz: float | None, lowpass_h
     memory = effects.DelayMemory.at_rest(2, running._length)
     samples = random.standard_normal((2, 400))
     assert same_bits(running.process(samples, 0), plain_effects.delay(running._settings, memory, samples))
+
+
+def test_ping_pong(random: np.random.Generator):
+    """The ping-pong delay equals its twin over several turns of its ring."""
+    running = Delay(7.3, 0.6, 0.5, 200.0, 3_000.0, ping_pong=True).prepare(8_000, 2)
+    memory = effects.DelayMemory.at_rest(2, running._length)
+    samples = random.standard_normal((2, 400))
+    assert same_bits(running.process(samples, 0), plain_effects.delay(running._settings, memory, samples))
+
+
+@pytest.mark.parametrize("channels", [1, 2])
+def test_room(random: np.random.Generator, channels: int):
+    """The room equals its twin for longer than its longest line, across blocks."""
+    running = RoomReverb(decay_s=0.5, size_m=10.0, predelay_ms=4.0, mix=0.7).prepare(8_000, channels)
+    samples = random.standard_normal((channels, 1_200))
+    want = plain_effects.room(running._parameters, running._lengths, samples)
+    got = np.concatenate([running.process(part.copy(), 0) for part in np.split(samples, [701], axis=1)], axis=1)
+    assert same_bits(got, want)
+
+
+@pytest.mark.parametrize("ratio", [1.5, 100.0])
+def test_gate_curve(random: np.random.Generator, ratio: float):
+    """The gate's gain equals its twin while it opens and closes, across blocks."""
+    spec = Gate(-12.0, 6.0, 30.0, ratio, hold_ms=3.0, release_ms=8.0)
+    running = spec.prepare(8_000, 2)
+    key = random.standard_normal((2, 1_600)) * np.abs(np.sin(np.arange(1_600) / 120.0)) ** 6
+    got_state, want_state = np.zeros(5), np.zeros(5)
+    for part in (key[:, :333].copy(), key[:, 333:].copy()):
+        got = dynamics.gate(running._settings, got_state, part)
+        assert same_bits(got, plain_dynamics.gate(running._settings, want_state, part))
+    assert same_bits(got_state, want_state)
+    assert 100 < got_state[4] < 1_500
+
+
+def test_moving_filters(random: np.random.Generator):
+    """State-variable filters on the move equal their twin, across blocks within a cell."""
+    start = np.array([[0.1, 1.2, 1.0, 0.5, 0.0], [0.3, 0.7, 0.0, 0.0, 1.0]])
+    samples = random.standard_normal((2, 32))
+    got_state, want_state = np.zeros((2, 2, 2)), np.zeros((2, 2, 2))
+    for place in (0, 20):
+        part = samples[:, place : 20 if place == 0 else 32].copy()
+        got = recursion.svf(start, start * 1.5, (place, 32), got_state, part)
+        assert same_bits(got, plain_recursion.svf(start, start * 1.5, (place, 32), want_state, part))
+    assert same_bits(got_state, want_state)
 
 
 @pytest.mark.parametrize("predelay_ms", [0.0, 3.0])

@@ -61,3 +61,44 @@ TL_EXPORT void tl_compress(const double *settings, double *state, const double *
     state[REDUCTION_MAX_DB] = most;
     state[REDUCTION_SUM_DB] = sum;
 }
+
+/* Order of the gate's settings and state, the same in kernels/dynamics.py. */
+enum { G_OPEN, G_CLOSE, G_THRESHOLD_DB, G_SLOPE, G_RANGE_DB, G_ATTACK, G_RELEASE, G_DECAY, G_HOLD };
+enum { G_LEVEL, G_REDUCTION_DB, G_IS_OPEN, G_HELD, G_OPEN_FRAMES };
+
+/* A gate or downward expander: opens at one level, closes at a lower one after a hold; while it is closed the gain falls
+ * by SLOPE dB for each dB below the threshold, at most by the range. gain [frames] is linear. */
+TL_EXPORT void tl_gate(const double *s, double *state, const double *key, double *restrict gain, int64_t channels,
+                       int64_t frames) {
+    double level = state[G_LEVEL], reduction = state[G_REDUCTION_DB], open = state[G_IS_OPEN], held = state[G_HELD];
+    double opened = state[G_OPEN_FRAMES];
+    for (int64_t n = 0; n < frames; n++) {
+        double peak = tl_abs(key[n]);
+        for (int64_t c = 1; c < channels; c++) peak = tl_max(peak, tl_abs(key[c * frames + n]));
+        level = tl_max(peak, level + s[G_DECAY] * (peak - level));
+        if (level >= s[G_OPEN]) {
+            open = 1.0;
+            held = s[G_HOLD];
+        } else if (level >= s[G_CLOSE]) {
+            held = open > 0.0 ? s[G_HOLD] : held;
+        } else if (held > 0.0) {
+            held -= 1.0;
+        } else {
+            open = 0.0;
+        }
+        opened += open;
+        double wanted = 0.0;
+        if (open == 0.0) {
+            const double below = s[G_THRESHOLD_DB] - DB_PER_OCTAVE * tl_log2(tl_max(level, LEVEL_FLOOR));
+            wanted = tl_min(s[G_RANGE_DB], tl_max(below, 0.0) * s[G_SLOPE]);
+        }
+        reduction += (wanted < reduction ? s[G_ATTACK] : s[G_RELEASE]) * (wanted - reduction);
+        gain[n] = reduction;
+    }
+    for (int64_t n = 0; n < frames; n++) gain[n] = tl_exp2(-gain[n] * OCTAVES_PER_DB);
+    state[G_LEVEL] = level;
+    state[G_REDUCTION_DB] = reduction;
+    state[G_IS_OPEN] = open;
+    state[G_HELD] = held;
+    state[G_OPEN_FRAMES] = opened;
+}

@@ -48,6 +48,7 @@ class CompressorSettings:
         )
 
 
+COMPRESSOR_SETTINGS = 8
 COMPRESSOR_STATE = 5
 """Held reduction, smoothed reduction, mean square, and for reports the largest and the sum of reductions in dB."""
 
@@ -57,4 +58,20 @@ def compress(settings: Float64s, state: Float64s, key: Float64s) -> Float64s:
     channels, frames = key.shape
     gains = np.empty(frames)
     function("tl_compress", "ppppll")(address(settings), address(state), address(key), address(gains), channels, frames)
+    return gains
+
+
+GATE_STATE = 5
+"""Level, reduction in dB, whether it is open, frames of hold left, and for reports how long it was open."""
+
+
+def gate(settings: Float64s, state: Float64s, key: Float64s) -> Float64s:
+    """Return the linear gain ``[frames]`` of a gate for a key ``[channels, frames]``; the state moves on in place.
+
+    settings: opening and closing level (linear), threshold in dB, dB of reduction per dB below it, largest reduction in
+    dB, one-pole factors of attack, release and of the level's own decay, frames of hold.
+    """
+    channels, frames = key.shape
+    gains = np.empty(frames)
+    function("tl_gate", "ppppll")(address(settings), address(state), address(key), address(gains), channels, frames)
     return gains

@@ -8,10 +8,27 @@ TL_INLINE double smooth(double *state, double b, double x) {
 }
 
 /* A feedback delay. ring [channels, length], filters [channels, 2]; the echo is filtered before it goes round again.
- * y = x * dry + echo * wet. `clock` is the ring position. */
+ * y = x * dry + echo * wet. `clock` is the ring position. channels = -2 is a ping-pong: the sum of both sides enters the
+ * left line, the left line's echo the right one, the right one's the left again. */
 TL_EXPORT void tl_delay(double *ring, double *filters, int64_t length, int64_t clock, double feedback, double lowpass,
                         double highpass, double wet, double dry, const double *x, double *y, int64_t channels,
                         int64_t frames) {
+    if (channels == -2) {
+        double *left = ring, *right = ring + length;
+        int64_t at = clock;
+        for (int64_t n = 0; n < frames; n++) {
+            const double a = x[n], b = x[frames + n];
+            double first = smooth(filters, lowpass, left[at]), second = smooth(filters + 2, lowpass, right[at]);
+            first -= smooth(filters + 1, highpass, first);
+            second -= smooth(filters + 3, highpass, second);
+            left[at] = 0.5 * (a + b) + second * feedback;
+            right[at] = first * feedback;
+            at = at + 1 == length ? 0 : at + 1;
+            y[n] = a * dry + first * wet;
+            y[frames + n] = b * dry + second * wet;
+        }
+        return;
+    }
     for (int64_t c = 0; c < channels; c++) {
         double *line = ring + c * length, *memory = filters + 2 * c;
         int64_t at = clock;

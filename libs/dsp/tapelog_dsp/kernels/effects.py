@@ -40,6 +40,7 @@ class DelaySettings:
     highpass: float
     wet: float
     dry: float
+    ping_pong: bool = False
 
 
 def delay(settings: DelaySettings, memory: DelayMemory, samples: Float64s) -> Float64s:
@@ -49,7 +50,8 @@ def delay(settings: DelaySettings, memory: DelayMemory, samples: Float64s) -> Fl
     length = memory.ring.shape[1]
     function("tl_delay", "pplldddddppll")(
         address(memory.ring), address(memory.filters), length, memory.clock, settings.feedback, settings.lowpass,
-        settings.highpass, settings.wet, settings.dry, address(samples), address(result), channels, frames,
+        settings.highpass, settings.wet, settings.dry, address(samples), address(result),
+        -channels if settings.ping_pong else channels, frames,
     )  # fmt: skip
     memory.clock = (memory.clock + frames) % length
     return result
@@ -100,5 +102,32 @@ def plate(settings: PlateSettings, memory: PlateMemory, samples: Float64s) -> Fl
         address(settings.parameters), address(settings.delays), address(settings.taps), address(settings.lengths),
         address(memory.positions), address(memory.lines), address(memory.poles), address(samples), address(result),
         *samples.shape,
+    )  # fmt: skip
+    return result
+
+
+@dataclass(frozen=True, slots=True)
+class RoomMemory:
+    """What a room keeps: positions, all lines one after another, and nine poles."""
+
+    positions: Int64s
+    lines: Float64s
+    poles: Float64s
+
+    @classmethod
+    def at_rest(cls, lengths: Int64s) -> "RoomMemory":
+        """Return a silent memory for lines of these lengths."""
+        return cls(np.zeros(13, dtype=np.int64), np.zeros(int(lengths.sum())), np.zeros(9))
+
+
+def room(parameters: Float64s, lengths: Int64s, memory: RoomMemory, samples: Float64s) -> Float64s:
+    """Return the reverberated ``[channels, frames]``; the memory moves on in place.
+
+    parameters: low cut, damping, wet, dry, eight decays; lengths in frames: four diffusers, eight loops, pre-delay.
+    """
+    result = np.empty_like(samples)
+    function("tl_room", "pppppppll")(
+        address(parameters), address(lengths), address(memory.positions), address(memory.lines), address(memory.poles),
+        address(samples), address(result), *samples.shape,
     )  # fmt: skip
     return result

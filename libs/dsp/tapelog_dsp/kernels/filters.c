@@ -132,3 +132,33 @@ TL_EXPORT int64_t tl_weighted_energy(const double *sos, double *state, double *s
     }
     return hops;
 }
+
+enum { SVF_NUMBERS = 5 }; /* g, k, and how much of input, band and low goes into the output */
+
+/* Filters that move: state-variable form after A. Simper, "Solving the continuous SVF equations using trapezoidal
+ * integration", 2013. Its numbers go in straight lines from `from` to `to` [bands, 5] over `span` frames, of which
+ * `offset` have passed; it is stable for any g and k above 0, so nothing clicks. state [channels, bands, 2]. */
+TL_EXPORT void tl_svf(const double *from, const double *to, int64_t bands, int64_t offset, int64_t span, double *state,
+                      const double *x, double *y, int64_t channels, int64_t frames) {
+    for (int64_t c = 0; c < channels; c++) {
+        double *out = y + c * frames;
+        for (int64_t n = 0; n < frames; n++) out[n] = x[c * frames + n];
+        for (int64_t b = 0; b < bands; b++) {
+            const double *f = from + SVF_NUMBERS * b, *t = to + SVF_NUMBERS * b;
+            double *own = state + 2 * (c * bands + b), one = own[0], two = own[1];
+            for (int64_t n = 0; n < frames; n++) {
+                const double way = (double)(offset + n) / (double)span;
+                const double g = f[0] + (t[0] - f[0]) * way, k = f[1] + (t[1] - f[1]) * way;
+                const double v0 = out[n];
+                const double v1 = (one + g * (v0 - two)) / (1.0 + g * (g + k));
+                const double v2 = two + g * v1;
+                one = 2.0 * v1 - one;
+                two = 2.0 * v2 - two;
+                const double a = f[2] + (t[2] - f[2]) * way, m = f[3] + (t[3] - f[3]) * way;
+                out[n] = a * v0 + m * v1 + (f[4] + (t[4] - f[4]) * way) * v2;
+            }
+            own[0] = one;
+            own[1] = two;
+        }
+    }
+}

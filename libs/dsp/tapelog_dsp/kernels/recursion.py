@@ -42,3 +42,25 @@ def weighted_energy(
         address(energies),
     )  # fmt: skip
     return energies[:hops]
+
+
+def svf(start: Float64s, end: Float64s, place: tuple[int, int], state: Float64s, samples: Float64s) -> Float64s:
+    """Filter ``[channels, frames]`` by moving state-variable filters; the state moves on in place.
+
+    Parameters
+    ----------
+    start, end : ndarray [shape=(bands, 5)]
+        g, k, and the shares of input, band and low in the output, at both ends of the way.
+    place : (int, int)
+        Frames of the way that have passed, and its length.
+    state : ndarray [shape=(channels, bands, 2)]
+        Carried from block to block.
+    samples : ndarray [shape=(channels, frames)]
+        The block.
+    """
+    result = np.empty_like(samples)
+    function("tl_svf", "pplllpppll")(
+        address(start), address(end), len(start), *place, address(state), address(samples), address(result),
+        *samples.shape,
+    )  # fmt: skip
+    return result

@@ -4,6 +4,8 @@ import itertools
 from dataclasses import dataclass
 from typing import Final
 
+from tapelog_parameters import PROCESSORS
+
 from tapelog_dsp.checks import in_range, one_of
 from tapelog_dsp.errors import ParameterError
 from tapelog_dsp.master.fir import FirFilter
@@ -15,7 +17,7 @@ from tapelog_dsp.master.magnitude import (
     sections_magnitude,
 )
 from tapelog_dsp.processors.base import Processor
-from tapelog_dsp.processors.filters import EQ_GAIN_MAX_DB, Band, ParametricEq
+from tapelog_dsp.processors.filters import Band, ParametricEq
 from tapelog_dsp.processors.gain import Gain
 
 PHASES: Final = ("linear", "minimum")
@@ -78,8 +80,8 @@ class CurveEq:
         if frequencies[0] <= 0.0 or any(a >= b for a, b in itertools.pairwise(frequencies)):
             raise ParameterError("CurveEq.points", tuple(frequencies), "rising frequencies above 0 Hz")
         for _, level in self.points:
-            if not abs(level) <= EQ_GAIN_MAX_DB:
-                raise ParameterError("CurveEq.points", level, f"from -{EQ_GAIN_MAX_DB:g} to {EQ_GAIN_MAX_DB:g} dB")
+            if not PROCESSORS["EqBand"]["gain_db"].allows(level):
+                raise ParameterError("CurveEq.points", level, PROCESSORS["EqBand"]["gain_db"].range_text())
 
     def prepare(self, sample_rate: int, channels: int) -> Processor:
         """Make a running filter."""

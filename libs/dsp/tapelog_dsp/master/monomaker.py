@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from tapelog_dsp.audio import Audio
-from tapelog_dsp.checks import in_range
+from tapelog_dsp.checks import declared, default
 from tapelog_dsp.design.response import ringing_frames
 from tapelog_dsp.errors import ParameterError
 from tapelog_dsp.kernels.recursion import sos, sos_state
@@ -26,10 +26,10 @@ class MonoMaker:
         The sides are 6 dB down here and fall by 24 dB per octave below.
     """
 
-    frequency_hz: float = 120.0
+    frequency_hz: float = default("MonoMaker", "frequency_hz")
 
     def __post_init__(self) -> None:
-        in_range(self, "frequency_hz", 20.0, 1_000.0, "Hz")
+        declared(self)
 
     def prepare(self, sample_rate: int, channels: int) -> Processor:
         """Make a running mono-maker; raises `ParameterError` for anything but stereo."""

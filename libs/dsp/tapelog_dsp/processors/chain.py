@@ -35,9 +35,13 @@ class Chain(Processor):
                 limit = f"0 to {len(listed) - 1}, the places of the chain"
                 raise ParameterError(f"MovingSetting({moving.name}).position", moving.position, limit)
         for position, spec in enumerate(listed):
-            running = spec.prepare(sample_rate, channels)
             curves = {moving.name: moving.curve(sample_rate) for moving in automation if moving.position == position}
-            self._stages.append((type(spec).__name__, MovingStage(running, curves) if curves else running))
+            if curves:
+                prepare = getattr(spec, "prepare_moving", spec.prepare)
+                running: Processor = MovingStage(prepare(sample_rate, channels), curves)
+            else:
+                running = spec.prepare(sample_rate, channels)
+            self._stages.append((type(spec).__name__, running))
         self.latency_frames = sum(stage.latency_frames for _, stage in self._stages)
         self.tail_frames = sum(stage.tail_frames for _, stage in self._stages)
 

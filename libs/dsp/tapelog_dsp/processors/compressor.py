@@ -4,24 +4,23 @@ D. Giannoulis, M. Massberg, J. D. Reiss, "Digital Dynamic Range Compressor Desig
 2012: soft knee of eq. (4), smooth decoupled peak detector of eq. (17).
 """
 
+import dataclasses
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Final
 
 import numpy as np
 
 from tapelog_dsp.audio import Audio
-from tapelog_dsp.checks import below_nyquist, in_range
-from tapelog_dsp.design.butterworth import butterworth
-from tapelog_dsp.kernels.console import apply_curve
-from tapelog_dsp.kernels.dynamics import COMPRESSOR_STATE, CompressorSettings, compress
+from tapelog_dsp.checks import declared, default, movable
+from tapelog_dsp.kernels.console import apply_curve, exp2_array
+from tapelog_dsp.kernels.dynamics import COMPRESSOR_SETTINGS, COMPRESSOR_STATE, CompressorSettings, compress
 from tapelog_dsp.kernels.lanes import COMPRESS
-from tapelog_dsp.kernels.recursion import sos, sos_state
-from tapelog_dsp.processors.base import LaneStage, Processor
+from tapelog_dsp.processors.base import Key, LaneStage, Processor
 from tapelog_dsp.processors.delayline import DelayLine
-
-LOOKAHEAD_MAX_MS: Final = 20.0
+from tapelog_dsp.processors.keyfilter import KeyFilter
+from tapelog_dsp.processors.moving import ramp
+from tapelog_dsp.units import LOG2_10_OVER_20
 
 
 def one_pole(time_ms: float, sample_rate: int) -> float:
@@ -55,69 +54,84 @@ class Compressor:
         0 detects peaks; above it the level is the root mean square over this time.
     lookahead_ms : float
         How far the detector hears ahead; the mix graph evens the latency out.
+    sidechain_lowpass_hz : float or None
+        Keeps the highs out of the detector.
+    key : Key, optional
+        Another strip of the mix that the detector hears instead; both filters apply to it.
     """
 
     threshold_db: float
     ratio: float
-    attack_ms: float = 10.0
-    release_ms: float = 100.0
-    knee_db: float = 6.0
+    attack_ms: float = default("Compressor", "attack_ms")
+    release_ms: float = default("Compressor", "release_ms")
+    knee_db: float = default("Compressor", "knee_db")
     makeup_db: float = 0.0
     mix: float = 1.0
     sidechain_highpass_hz: float | None = None
     rms_ms: float = 0.0
     lookahead_ms: float = 0.0
+    sidechain_lowpass_hz: float | None = None
+    key: Key | None = None
 
     def __post_init__(self) -> None:
-        in_range(self, "threshold_db", -80.0, 0.0, "dBFS")
-        in_range(self, "ratio", 1.0, 100.0)
-        in_range(self, "attack_ms", 0.0, 500.0, "ms")
-        in_range(self, "release_ms", 1.0, 5000.0, "ms")
-        in_range(self, "knee_db", 0.0, 30.0, "dB")
-        in_range(self, "makeup_db", -24.0, 36.0, "dB")
-        in_range(self, "mix", 0.0, 1.0)
-        in_range(self, "rms_ms", 0.0, 500.0, "ms")
-        in_range(self, "lookahead_ms", 0.0, LOOKAHEAD_MAX_MS, "ms")
-        if self.sidechain_highpass_hz is not None:
-            in_range(self, "sidechain_highpass_hz", 10.0, 2000.0, "Hz")
+        declared(self)
 
     def prepare(self, sample_rate: int, channels: int) -> Processor:
         """Make a running compressor."""
-        if self.sidechain_highpass_hz is not None:
-            below_nyquist(self, "sidechain_highpass_hz", sample_rate)
         return _RunningCompressor(self, sample_rate, channels)
 
 
 class _RunningCompressor(Processor):
     def __init__(self, spec: Compressor, sample_rate: int, channels: int) -> None:
-        self._settings = CompressorSettings(
-            threshold_db=spec.threshold_db,
-            knee_db=spec.knee_db,
-            slope=1.0 - 1.0 / spec.ratio,
-            attack=one_pole(spec.attack_ms, sample_rate),
-            release=one_pole(spec.release_ms, sample_rate),
-            makeup_db=spec.makeup_db,
-            mix=spec.mix,
-            power=one_pole(spec.rms_ms, sample_rate) if spec.rms_ms > 0.0 else 0.0,
-        ).array()
+        self._rate = sample_rate
+        self._spec = spec
+        self._settings = np.empty(COMPRESSOR_SETTINGS)
+        self._ends: dict[str, tuple[float, float]] = {}
+        self._tune()
         self._state = np.zeros(COMPRESSOR_STATE)
         self._frames = 0
         self.latency_frames = round(spec.lookahead_ms * sample_rate / 1000.0)
         self._delay = DelayLine(channels, self.latency_frames)
-        self._key_filter = None
-        if spec.sidechain_highpass_hz is not None:
-            self._key_filter = butterworth(spec.sidechain_highpass_hz, 12, sample_rate, highpass=True)
-            self._key_state = sos_state(len(self._key_filter), channels)
+        self._key_filter = KeyFilter(spec.sidechain_highpass_hz, spec.sidechain_lowpass_hz, sample_rate)
+
+    def _tune(self) -> None:
+        spec = self._spec
+        self._settings[:] = CompressorSettings(
+            threshold_db=spec.threshold_db,
+            knee_db=spec.knee_db,
+            slope=1.0 - 1.0 / spec.ratio,
+            attack=one_pole(spec.attack_ms, self._rate),
+            release=one_pole(spec.release_ms, self._rate),
+            makeup_db=0.0 if self._ends else spec.makeup_db,
+            mix=1.0 if self._ends else spec.mix,
+            power=one_pole(spec.rms_ms, self._rate) if spec.rms_ms > 0.0 else 0.0,
+        ).array()
 
     def process(self, samples: Audio, start_frame: int) -> Audio:
-        del start_frame
-        key = samples if self._key_filter is None else sos(self._key_filter, self._key_state, samples)
-        gains = compress(self._settings, self._state, key)
+        return self.process_keyed(samples, samples, start_frame)
+
+    def process_keyed(self, samples: Audio, key: Audio, start_frame: int) -> Audio:
+        gains = compress(self._settings, self._state, self._key_filter.process(key))
+        if self._ends:
+            # Threshold, ratio and times are smoothed by the detector itself; what comes after it moves by the sample.
+            makeup = self._ends.get("makeup_db", (self._spec.makeup_db,) * 2)
+            mix = self._ends.get("mix", (self._spec.mix,) * 2)
+            frames = samples.shape[1]
+            share = ramp(*mix, start_frame, frames)
+            made_up = exp2_array(ramp(*makeup, start_frame, frames) * LOG2_10_OVER_20)
+            gains = gains * made_up * share + (1.0 - share)
         self._frames += samples.shape[1]
         return apply_curve(self._delay.process(samples), gains)
 
+    def move(self, name: str, start: float, end: float) -> None:
+        """Let a setting move: those of the detector by the grid, make-up and mix in straight lines."""
+        movable(self._spec, name)
+        self._spec = dataclasses.replace(self._spec, **{name: start})
+        self._ends[name] = (start, end)
+        self._tune()
+
     def lane_stages(self) -> tuple[LaneStage, ...] | None:
-        if self._key_filter is not None or self.latency_frames:
+        if self._spec.key is not None or not self._key_filter.open or self.latency_frames:
             return None
         return (LaneStage(COMPRESS, self._settings, self._state),)
 
@@ -128,8 +142,7 @@ class _RunningCompressor(Processor):
         self._state[:] = 0.0
         self._frames = 0
         self._delay.reset()
-        if self._key_filter is not None:
-            self._key_state[:] = 0.0
+        self._key_filter.reset()
 
     def telemetry(self) -> Mapping[str, float]:
         """Return the largest and the mean gain reduction so far, in dB, positive."""

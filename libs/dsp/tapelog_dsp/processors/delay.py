@@ -5,13 +5,10 @@ from dataclasses import dataclass
 from typing import Final
 
 from tapelog_dsp.audio import Audio
-from tapelog_dsp.checks import in_range
+from tapelog_dsp.checks import declared
+from tapelog_dsp.errors import ParameterError
 from tapelog_dsp.kernels.effects import DelayMemory, DelaySettings, delay
 from tapelog_dsp.processors.base import Processor
-
-TIME_MAX_MS: Final = 5_000.0
-FEEDBACK_MAX: Final = 0.95
-"""Above it repeats last for minutes, and a mix would never end."""
 
 TAIL_LN: Final = math.log(1e-5)
 
@@ -35,6 +32,8 @@ class Delay:
         y = x (1 - mix) + echo mix; use 1 on a bus that is fed by sends.
     highpass_hz, lowpass_hz : float or None
         Corners of the filters in the feedback path.
+    ping_pong : bool
+        Whether each repeat changes sides; the first one is on the left. Needs a stereo signal.
     """
 
     time_ms: float
@@ -42,18 +41,17 @@ class Delay:
     mix: float = 1.0
     highpass_hz: float | None = None
     lowpass_hz: float | None = None
+    ping_pong: bool = False
 
     def __post_init__(self) -> None:
-        in_range(self, "time_ms", 1.0, TIME_MAX_MS, "ms")
-        in_range(self, "feedback", 0.0, FEEDBACK_MAX)
-        in_range(self, "mix", 0.0, 1.0)
-        if self.highpass_hz is not None:
-            in_range(self, "highpass_hz", 10.0, 20_000.0, "Hz")
-        if self.lowpass_hz is not None:
-            in_range(self, "lowpass_hz", 10.0, 20_000.0, "Hz")
+        declared(self)
+        if self.time_ms == 0.0:
+            raise ParameterError("Delay.time_ms", self.time_ms, "1 ms or more")
 
     def prepare(self, sample_rate: int, channels: int) -> Processor:
-        """Make a running delay."""
+        """Make a running delay; raises `ParameterError` for a ping-pong on mono."""
+        if self.ping_pong and channels != 2:
+            raise ParameterError("Delay.ping_pong", f"{channels} channels", "used on a stereo signal")
         return _RunningDelay(self, sample_rate, channels)
 
 
@@ -63,10 +61,11 @@ class _RunningDelay(Processor):
         self._length = max(round(spec.time_ms * sample_rate / 1000.0), 1)
         self._settings = DelaySettings(
             feedback=spec.feedback,
-            lowpass=1.0 if spec.lowpass_hz is None else one_pole_at(spec.lowpass_hz, sample_rate),
-            highpass=0.0 if spec.highpass_hz is None else one_pole_at(spec.highpass_hz, sample_rate),
+            lowpass=one_pole_at(spec.lowpass_hz, sample_rate) if spec.lowpass_hz else 1.0,
+            highpass=one_pole_at(spec.highpass_hz, sample_rate) if spec.highpass_hz else 0.0,
             wet=spec.mix,
             dry=1.0 - spec.mix,
+            ping_pong=spec.ping_pong,
         )
         repeats = 1 if spec.feedback < 1e-5 else 1 + math.ceil(TAIL_LN / math.log(spec.feedback))
         self.tail_frames = self._length * repeats

@@ -6,19 +6,17 @@ from typing import Final
 import numpy as np
 
 from tapelog_dsp.audio import Audio
-from tapelog_dsp.checks import below_nyquist, in_range, one_of
-from tapelog_dsp.design.butterworth import SLOPES_DB_PER_OCTAVE, butterworth, notch
+from tapelog_dsp.checks import declared, fits_rate
+from tapelog_dsp.design.butterworth import butterworth, notch
 from tapelog_dsp.design.matched import bell, high_shelf, low_shelf
 from tapelog_dsp.design.response import ringing_frames
 from tapelog_dsp.errors import ParameterError
 from tapelog_dsp.kernels.call import Float64s
 from tapelog_dsp.kernels.lanes import SECTIONS
 from tapelog_dsp.kernels.recursion import sos, sos_state
+from tapelog_dsp.processors import movingeq
 from tapelog_dsp.processors.base import LaneStage, Processor
 
-FREQUENCY_MIN_HZ: Final = 10.0
-FREQUENCY_MAX_HZ: Final = 40_000.0
-EQ_GAIN_MAX_DB: Final = 24.0
 BANDS_MAX: Final = 24
 """More bands than this are one curve that belongs into a linear-phase filter."""
 
@@ -39,17 +37,24 @@ class HighPass:
     slope_db_per_octave: int = 12
 
     def __post_init__(self) -> None:
-        in_range(self, "cutoff_hz", FREQUENCY_MIN_HZ, FREQUENCY_MAX_HZ, "Hz")
-        one_of(self, "slope_db_per_octave", SLOPES_DB_PER_OCTAVE)
+        declared(self)
 
     def sections(self, sample_rate: int) -> Float64s:
         """Return its sections ``[sections, 5]``."""
-        below_nyquist(self, "cutoff_hz", sample_rate)
+        fits_rate(self, sample_rate)
         return butterworth(self.cutoff_hz, self.slope_db_per_octave, sample_rate, highpass=True)
+
+    def moving_rows(self, sample_rate: int) -> movingeq.Rows:
+        """Return it as state-variable filters."""
+        return movingeq.pass_rows(self.cutoff_hz, self.slope_db_per_octave, sample_rate, highpass=True)
 
     def prepare(self, sample_rate: int, channels: int) -> Processor:
         """Make a running filter."""
         return SectionFilter(self.sections(sample_rate), channels)
+
+    def prepare_moving(self, sample_rate: int, channels: int) -> Processor:
+        """Make a running filter whose corner moves."""
+        return movingeq.MovingEq((self,), sample_rate, channels, lambda name: (0, name))
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,17 +65,24 @@ class LowPass:
     slope_db_per_octave: int = 12
 
     def __post_init__(self) -> None:
-        in_range(self, "cutoff_hz", FREQUENCY_MIN_HZ, FREQUENCY_MAX_HZ, "Hz")
-        one_of(self, "slope_db_per_octave", SLOPES_DB_PER_OCTAVE)
+        declared(self)
 
     def sections(self, sample_rate: int) -> Float64s:
         """Return its sections ``[sections, 5]``."""
-        below_nyquist(self, "cutoff_hz", sample_rate)
+        fits_rate(self, sample_rate)
         return butterworth(self.cutoff_hz, self.slope_db_per_octave, sample_rate, highpass=False)
+
+    def moving_rows(self, sample_rate: int) -> movingeq.Rows:
+        """Return it as state-variable filters."""
+        return movingeq.pass_rows(self.cutoff_hz, self.slope_db_per_octave, sample_rate, highpass=False)
 
     def prepare(self, sample_rate: int, channels: int) -> Processor:
         """Make a running filter."""
         return SectionFilter(self.sections(sample_rate), channels)
+
+    def prepare_moving(self, sample_rate: int, channels: int) -> Processor:
+        """Make a running filter whose corner moves."""
+        return movingeq.MovingEq((self,), sample_rate, channels, lambda name: (0, name))
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,14 +104,16 @@ class Bell:
     q: float = 1.0
 
     def __post_init__(self) -> None:
-        in_range(self, "frequency_hz", FREQUENCY_MIN_HZ, FREQUENCY_MAX_HZ, "Hz")
-        in_range(self, "gain_db", -EQ_GAIN_MAX_DB, EQ_GAIN_MAX_DB, "dB")
-        in_range(self, "q", 0.1, 40.0)
+        declared(self, "EqBand")
 
     def sections(self, sample_rate: int) -> Float64s:
         """Return its one section."""
-        below_nyquist(self, "frequency_hz", sample_rate)
+        fits_rate(self, sample_rate, "EqBand")
         return bell(self.frequency_hz, self.gain_db, self.q, sample_rate)
+
+    def moving_rows(self, sample_rate: int) -> movingeq.Rows:
+        """Return it as a state-variable filter."""
+        return movingeq.bell_rows(self.frequency_hz, self.gain_db, self.q, sample_rate)
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,13 +132,16 @@ class LowShelf:
     gain_db: float
 
     def __post_init__(self) -> None:
-        in_range(self, "frequency_hz", FREQUENCY_MIN_HZ, FREQUENCY_MAX_HZ, "Hz")
-        in_range(self, "gain_db", -EQ_GAIN_MAX_DB, EQ_GAIN_MAX_DB, "dB")
+        declared(self, "EqBand")
 
     def sections(self, sample_rate: int) -> Float64s:
         """Return its one section."""
-        below_nyquist(self, "frequency_hz", sample_rate)
+        fits_rate(self, sample_rate, "EqBand")
         return low_shelf(self.frequency_hz, self.gain_db, sample_rate)
+
+    def moving_rows(self, sample_rate: int) -> movingeq.Rows:
+        """Return it as a state-variable filter."""
+        return movingeq.low_shelf_rows(self.frequency_hz, self.gain_db, sample_rate)
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,13 +152,16 @@ class HighShelf:
     gain_db: float
 
     def __post_init__(self) -> None:
-        in_range(self, "frequency_hz", FREQUENCY_MIN_HZ, FREQUENCY_MAX_HZ, "Hz")
-        in_range(self, "gain_db", -EQ_GAIN_MAX_DB, EQ_GAIN_MAX_DB, "dB")
+        declared(self, "EqBand")
 
     def sections(self, sample_rate: int) -> Float64s:
         """Return its one section."""
-        below_nyquist(self, "frequency_hz", sample_rate)
+        fits_rate(self, sample_rate, "EqBand")
         return high_shelf(self.frequency_hz, self.gain_db, sample_rate)
+
+    def moving_rows(self, sample_rate: int) -> movingeq.Rows:
+        """Return it as a state-variable filter."""
+        return movingeq.high_shelf_rows(self.frequency_hz, self.gain_db, sample_rate)
 
 
 @dataclass(frozen=True, slots=True)
@@ -160,16 +180,52 @@ class Notch:
     q: float = 10.0
 
     def __post_init__(self) -> None:
-        in_range(self, "frequency_hz", FREQUENCY_MIN_HZ, FREQUENCY_MAX_HZ, "Hz")
-        in_range(self, "q", 0.1, 200.0)
+        declared(self)
 
     def sections(self, sample_rate: int) -> Float64s:
         """Return its one section."""
-        below_nyquist(self, "frequency_hz", sample_rate)
+        fits_rate(self, sample_rate)
         return notch(self.frequency_hz, self.q, sample_rate)
 
+    def moving_rows(self, sample_rate: int) -> movingeq.Rows:
+        """Return it as a state-variable filter."""
+        return movingeq.notch_rows(self.frequency_hz, self.q, sample_rate)
 
-Band = Bell | LowShelf | HighShelf | Notch | HighPass | LowPass
+
+@dataclass(frozen=True, slots=True)
+class Tilt:
+    """Turns the whole spectrum around one frequency: two shelves of half the gain each.
+
+    Parameters
+    ----------
+    frequency_hz : float
+        The pivot, where the level stays.
+    gain_db : float
+        How much more the top gets than the bottom, from -24 to 24 dB.
+    """
+
+    frequency_hz: float
+    gain_db: float
+
+    def __post_init__(self) -> None:
+        declared(self, "EqBand")
+
+    def sections(self, sample_rate: int) -> Float64s:
+        """Return its two sections."""
+        fits_rate(self, sample_rate, "EqBand")
+        half = 0.5 * self.gain_db
+        return np.concatenate(
+            (low_shelf(self.frequency_hz, -half, sample_rate), high_shelf(self.frequency_hz, half, sample_rate))
+        )
+
+    def moving_rows(self, sample_rate: int) -> movingeq.Rows:
+        """Return it as state-variable filters."""
+        half = 0.5 * self.gain_db
+        low = movingeq.low_shelf_rows(self.frequency_hz, -half, sample_rate)
+        return [*low, *movingeq.high_shelf_rows(self.frequency_hz, half, sample_rate)]
+
+
+Band = Bell | LowShelf | HighShelf | Notch | Tilt | HighPass | LowPass
 
 
 @dataclass(frozen=True, slots=True)
@@ -178,7 +234,7 @@ class ParametricEq:
 
     Parameters
     ----------
-    bands : tuple of Bell, LowShelf, HighShelf, Notch, HighPass or LowPass
+    bands : tuple of Bell, LowShelf, HighShelf, Notch, Tilt, HighPass or LowPass
         At most 24.
     """
 
@@ -196,6 +252,18 @@ class ParametricEq:
     def prepare(self, sample_rate: int, channels: int) -> Processor:
         """Make a running equaliser."""
         return SectionFilter(self.sections(sample_rate), channels)
+
+    def prepare_moving(self, sample_rate: int, channels: int) -> Processor:
+        """Make a running equaliser whose bands move; their settings are called ``bands.<place>.<setting>``."""
+
+        def place_of(name: str) -> tuple[int, str]:
+            word, _, rest = name.partition(".")
+            place, _, setting = rest.partition(".")
+            if word != "bands" or not place.isdecimal():
+                raise ParameterError(f"ParametricEq.{name}", "an automation", "for bands.<place>.<setting>")
+            return int(place), setting
+
+        return movingeq.MovingEq(self.bands, sample_rate, channels, place_of)
 
 
 class SectionFilter(Processor):

@@ -5,11 +5,13 @@ from dataclasses import dataclass
 import numpy as np
 
 from tapelog_dsp.audio import Audio
-from tapelog_dsp.checks import in_range
+from tapelog_dsp.checks import declared, movable
 from tapelog_dsp.errors import ParameterError
+from tapelog_dsp.kernels.console import apply_curve, exp2_array
 from tapelog_dsp.kernels.lanes import SCALE
 from tapelog_dsp.processors.base import LaneStage, Processor
-from tapelog_dsp.units import SILENCE_DB, db_to_gain
+from tapelog_dsp.processors.moving import ramp
+from tapelog_dsp.units import LOG2_10_OVER_20, SILENCE_DB, db_to_gain
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,12 +27,17 @@ class Gain:
     gain_db: float = 0.0
 
     def __post_init__(self) -> None:
-        in_range(self, "gain_db", SILENCE_DB, 48.0, "dB")
+        declared(self)
 
     def prepare(self, sample_rate: int, channels: int) -> Processor:
         """Make a running gain; nothing depends on rate or channels."""
         del sample_rate, channels
         return _Scale(db_to_gain(self.gain_db))
+
+    def prepare_moving(self, sample_rate: int, channels: int) -> Processor:
+        """Make a running gain that moves."""
+        del sample_rate, channels
+        return _MovingGain()
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +63,7 @@ class Width:
     width: float = 1.0
 
     def __post_init__(self) -> None:
-        in_range(self, "width", 0.0, 2.0)
+        declared(self)
 
     def prepare(self, sample_rate: int, channels: int) -> Processor:
         """Make a running widener; raises `ParameterError` for mono."""
@@ -64,6 +71,10 @@ class Width:
         if channels != 2:
             raise ParameterError("Width", f"{channels} channels", "used on a stereo signal")
         return _Widen(self.width)
+
+    def prepare_moving(self, sample_rate: int, channels: int) -> Processor:
+        """Make a running widener that moves."""
+        return self.prepare(sample_rate, channels)
 
 
 class _Scale(Processor):
@@ -82,16 +93,42 @@ class _Scale(Processor):
         """Nothing is remembered."""
 
 
+class _MovingGain(Processor):
+    """Straight lines in dB between the grid's points."""
+
+    def __init__(self) -> None:
+        self._ends = (0.0, 0.0)
+
+    def process(self, samples: Audio, start_frame: int) -> Audio:
+        levels = ramp(*self._ends, start_frame, samples.shape[1])
+        gains = exp2_array(levels * LOG2_10_OVER_20)
+        gains[levels <= SILENCE_DB] = 0.0
+        return apply_curve(samples, gains)
+
+    def move(self, name: str, start: float, end: float) -> None:
+        """Let the gain go from one value to another."""
+        movable(Gain(), name)
+        self._ends = (start, end)
+
+    def reset(self) -> None:
+        """Nothing is remembered."""
+
+
 class _Widen(Processor):
     """Keeps width 1 exact: L' = L (1+w)/2 + R (1-w)/2 multiplies by 1 and 0."""
 
     def __init__(self, width: float) -> None:
-        self._same = (1.0 + width) / 2.0
-        self._other = (1.0 - width) / 2.0
+        self._ends = (width, width)
 
     def process(self, samples: Audio, start_frame: int) -> Audio:
-        del start_frame
-        return samples * self._same + np.ascontiguousarray(samples[::-1]) * self._other
+        start, end = self._ends
+        width = start if start == end else ramp(start, end, start_frame, samples.shape[1])
+        return samples * ((1.0 + width) / 2.0) + np.ascontiguousarray(samples[::-1]) * ((1.0 - width) / 2.0)
+
+    def move(self, name: str, start: float, end: float) -> None:
+        """Let the width go from one value to another."""
+        movable(Width(), name)
+        self._ends = (start, end)
 
     def reset(self) -> None:
         """Nothing is remembered."""

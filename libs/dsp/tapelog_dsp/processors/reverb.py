@@ -7,7 +7,7 @@ from typing import Final
 import numpy as np
 
 from tapelog_dsp.audio import Audio
-from tapelog_dsp.checks import in_range
+from tapelog_dsp.checks import declared
 from tapelog_dsp.kernels.effects import PlateMemory, PlateSettings, plate
 from tapelog_dsp.processors.base import Processor
 from tapelog_dsp.processors.delay import one_pole_at
@@ -60,13 +60,7 @@ class PlateReverb:
     mix: float = 1.0
 
     def __post_init__(self) -> None:
-        in_range(self, "decay_s", 0.1, 20.0, "s")
-        in_range(self, "predelay_ms", 0.0, 500.0, "ms")
-        in_range(self, "damping_hz", 200.0, 20_000.0, "Hz")
-        in_range(self, "lowcut_hz", 10.0, 2_000.0, "Hz")
-        in_range(self, "bandwidth_hz", 500.0, 20_000.0, "Hz")
-        in_range(self, "size", 0.5, 1.5)
-        in_range(self, "mix", 0.0, 1.0)
+        declared(self)
 
     def prepare(self, sample_rate: int, channels: int) -> Processor:
         """Make a running plate."""

@@ -32,3 +32,29 @@ def compress(settings: Float64s, state: Float64s, key: Float64s) -> Float64s:
     state[:] = held, smooth, mean, most, total
     gains: Float64s = exp2_array((makeup - reduction) * LOG2_10_OVER_20) * mix + (1.0 - mix)
     return gains
+
+
+def gate(settings: Float64s, state: Float64s, key: Float64s) -> Float64s:
+    """Return the gain of a gate, one sample at a time."""
+    opens, closes, threshold, slope, span, attack, release, decay, hold = settings.tolist()
+    level, reduction, is_open, held, opened = state.tolist()
+    result = np.empty(key.shape[1])
+    for n, peak in enumerate(np.abs(key).max(axis=0).tolist()):
+        level = max(peak, level + decay * (peak - level))
+        if level >= opens:
+            is_open, held = 1.0, hold
+        elif level >= closes:
+            held = hold if is_open else held
+        elif held > 0.0:
+            held -= 1.0
+        else:
+            is_open = 0.0
+        opened += is_open
+        wanted = 0.0
+        if not is_open:
+            below = threshold - DB_PER_OCTAVE * float(log2_array(np.array([max(level, 1e-10)]))[0])
+            wanted = min(span, max(below, 0.0) * slope)
+        reduction += (attack if wanted < reduction else release) * (wanted - reduction)
+        result[n] = reduction
+    state[:] = level, reduction, is_open, held, opened
+    return exp2_array(-result * LOG2_10_OVER_20)

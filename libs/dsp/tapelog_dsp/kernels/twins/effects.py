@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from tapelog_dsp.kernels.call import Float64s
+from tapelog_dsp.kernels.call import Float64s, Int64s
 from tapelog_dsp.kernels.effects import DelayMemory, DelaySettings, PlateMemory, PlateSettings
 
 L_SWING, L_FAR, L_DIFF, L_NEAR, R_SWING, R_FAR, R_DIFF, R_NEAR, PRE = range(4, 13)
@@ -17,6 +17,8 @@ def delay(settings: DelaySettings, memory: DelayMemory, samples: Float64s) -> Fl
     """Return the samples with echoes, one sample at a time."""
     result = np.empty_like(samples)
     length = memory.ring.shape[1]
+    if settings.ping_pong:
+        return _ping_pong(settings, memory, samples)
     for channel, row in enumerate(samples.tolist()):
         low, high = memory.filters[channel].tolist()
         for n, x in enumerate(row):
@@ -28,6 +30,54 @@ def delay(settings: DelaySettings, memory: DelayMemory, samples: Float64s) -> Fl
             result[channel, n] = x * settings.dry + echo * settings.wet
         memory.filters[channel] = low, high
     memory.clock = (memory.clock + samples.shape[1]) % length
+    return result
+
+
+def _ping_pong(settings: DelaySettings, memory: DelayMemory, samples: Float64s) -> Float64s:
+    result = np.empty_like(samples)
+    length, filters = memory.ring.shape[1], memory.filters
+    for n, (a, b) in enumerate(samples.T.tolist()):
+        at = (memory.clock + n) % length
+        echoes = []
+        for side in (0, 1):
+            filters[side, 0] += settings.lowpass * (memory.ring[side, at] - filters[side, 0])
+            filters[side, 1] += settings.highpass * (filters[side, 0] - filters[side, 1])
+            echoes.append(float(filters[side, 0] - filters[side, 1]))
+        memory.ring[0, at] = 0.5 * (a + b) + echoes[1] * settings.feedback
+        memory.ring[1, at] = echoes[0] * settings.feedback
+        result[0, n] = a * settings.dry + echoes[0] * settings.wet
+        result[1, n] = b * settings.dry + echoes[1] * settings.wet
+    memory.clock = (memory.clock + samples.shape[1]) % length
+    return result
+
+
+def room(parameters: Float64s, lengths: Int64s, samples: Float64s) -> Float64s:
+    """Return the room of a signal that starts from silence, with a list for every line."""
+    lowcut, damping, wet, dry, *decays = parameters.tolist()
+    lines = [[0.0] * length for length in lengths.tolist()]
+    low, damped = 0.0, [0.0] * 8
+    result = np.empty_like(samples)
+    for n in range(samples.shape[1]):
+        left, right = float(samples[0, n]), float(samples[-1, n])
+        value = lines[12].pop(0)
+        lines[12].append(0.5 * (left + right))
+        low += lowcut * (value - low)
+        value -= low
+        for k in range(4):
+            late = lines[k].pop(0)
+            entering = value - 0.625 * late
+            lines[k].append(entering)
+            value = late + 0.625 * entering
+        out, total = [], 0.0
+        for k in range(8):
+            damped[k] += damping * (lines[4 + k].pop(0) - damped[k])
+            out.append(damped[k] * decays[k])
+            total += out[k]
+        for k in range(8):
+            lines[4 + k].append(value + (out[k] - 0.25 * total))
+        sides = [((out[s] - out[2 + s]) + (out[4 + s] - out[6 + s])) * 0.5 for s in (0, 1)]
+        for channel, dry_value in ((0, left), (samples.shape[0] - 1, right))[: samples.shape[0]]:
+            result[channel, n] = dry_value * dry + sides[channel] * wet
     return result
 
 

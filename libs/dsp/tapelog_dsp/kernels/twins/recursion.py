@@ -38,3 +38,21 @@ def _ends_hop(frame: int, rate: int) -> bool:
     """Tell whether a hop ends before this frame: hop k ends at floor((k + 1) * rate / 100)."""
     hop = -(-frame * 100 // rate)
     return hop * rate // 100 == frame
+
+
+def svf(start: Float64s, end: Float64s, place: tuple[int, int], state: Float64s, samples: Float64s) -> Float64s:
+    """Filter by moving state-variable filters, one sample at a time."""
+    result = samples.copy()
+    offset, span = place
+    for channel, row in enumerate(result):
+        for band in range(len(start)):
+            one, two = state[channel, band].tolist()
+            for n, x in enumerate(row.tolist()):
+                way = (offset + n) / span
+                g, k, a, m, low = (start[band] + (end[band] - start[band]) * way).tolist()
+                v1 = (one + g * (x - two)) / (1.0 + g * (g + k))
+                v2 = two + g * v1
+                one, two = 2.0 * v1 - one, 2.0 * v2 - two
+                row[n] = a * x + m * v1 + low * v2
+            state[channel, band] = one, two
+    return result

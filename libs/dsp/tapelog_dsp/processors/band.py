@@ -1,0 +1,195 @@
+"""Dynamics of one band: dynamic equaliser and de-esser.
+
+Both add a share of the band to the signal: y = x + (gain - 1) band, where the band is a constant-peak band-pass. That is
+a bell whose gain moves with every sample, without any filter coefficient moving; at gain 1 it is the input bit for bit.
+"""
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+
+from tapelog_dsp.audio import Audio
+from tapelog_dsp.checks import declared, default, fits_rate
+from tapelog_dsp.design.response import ringing_frames
+from tapelog_dsp.kernels.call import Float64s
+from tapelog_dsp.kernels.console import exp2_array, log2_array
+from tapelog_dsp.kernels.dynamics import COMPRESSOR_STATE, CompressorSettings, compress
+from tapelog_dsp.kernels.recursion import sos, sos_state
+from tapelog_dsp.processors.base import Key, Processor
+from tapelog_dsp.processors.compressor import one_pole
+from tapelog_dsp.units import DB_PER_OCTAVE, LOG2_10_OVER_20
+
+BODY_FLOOR_DB: Final = -70.0
+"""A de-esser takes nothing off what is quieter than this: there is nothing to compare a hiss with."""
+
+BODY_MS: Final = 5.0
+"""Averaging time of both levels that a de-esser compares."""
+
+
+def band_pass(frequency_hz: float, q: float, sample_rate: int) -> Float64s:
+    """Return the section of a band-pass with gain 1 at its centre (bilinear), ``[1, 5]``."""
+    g = math.tan(math.pi * frequency_hz / sample_rate)
+    scale = 1.0 / (1.0 + g / q + g * g)
+    peak = g / q * scale
+    return np.array([[peak, 0.0, -peak, 2.0 * (g * g - 1.0) * scale, (1.0 - g / q + g * g) * scale]])
+
+
+@dataclass(frozen=True, slots=True)
+class DynamicEq:
+    """One band that moves with its own level, or with a key's.
+
+    Parameters
+    ----------
+    frequency_hz, q : float
+        Centre and quality of the band.
+    threshold_db, ratio, attack_ms, release_ms : float
+        As on a compressor, on the level of the band.
+    range_db : float
+        How far the band goes at most: negative cuts it when it is loud, positive lifts it.
+    key : Key, optional
+        Another strip whose band is listened to: room for a vocal in a guitar.
+    """
+
+    frequency_hz: float
+    q: float = default("DynamicEq", "q")
+    threshold_db: float = -30.0
+    ratio: float = default("DynamicEq", "ratio")
+    range_db: float = default("DynamicEq", "range_db")
+    attack_ms: float = default("DynamicEq", "attack_ms")
+    release_ms: float = default("DynamicEq", "release_ms")
+    key: Key | None = None
+
+    def __post_init__(self) -> None:
+        declared(self)
+
+    def prepare(self, sample_rate: int, channels: int) -> Processor:
+        """Make a running band."""
+        fits_rate(self, sample_rate)
+        settings = CompressorSettings(
+            self.threshold_db, 6.0, 1.0 - 1.0 / self.ratio, one_pole(self.attack_ms, sample_rate),
+            one_pole(self.release_ms, sample_rate), 0.0, 1.0, 0.0,
+        )  # fmt: skip
+        section = band_pass(self.frequency_hz, self.q, sample_rate)
+        return _RunningBand(section, settings, self.range_db, channels)
+
+
+class _RunningBand(Processor):
+    def __init__(self, section: Float64s, settings: CompressorSettings, range_db: float, channels: int) -> None:
+        self._section = section
+        self._settings = settings.array()
+        self._range_db = range_db
+        self._own, self._heard = sos_state(1, channels), sos_state(1, 2)
+        self._state = np.zeros(COMPRESSOR_STATE)
+        self._most_db = 0.0
+        self.tail_frames = ringing_frames(section)
+
+    def process(self, samples: Audio, start_frame: int) -> Audio:
+        del start_frame
+        band = sos(self._section, self._own, samples)
+        return self._shape(samples, band, band)
+
+    def process_keyed(self, samples: Audio, key: Audio, start_frame: int) -> Audio:
+        del start_frame
+        heard = sos(self._section, self._heard[: key.shape[0]], key)
+        return self._shape(samples, sos(self._section, self._own, samples), heard)
+
+    def _shape(self, samples: Audio, band: Audio, heard: Audio) -> Audio:
+        # The curve gives the reduction as a gain below 1; its decibels are held within the range, and turned up for lift.
+        reduction_db = -DB_PER_OCTAVE * log2_array(compress(self._settings, self._state, heard))
+        moved_db = np.minimum(np.maximum(reduction_db, 0.0), abs(self._range_db))
+        self._most_db = max(self._most_db, float(moved_db.max(initial=0.0)))
+        signed = moved_db if self._range_db > 0.0 else -moved_db
+        return samples + (exp2_array(signed * LOG2_10_OVER_20) - 1.0) * band
+
+    def reset(self) -> None:
+        self._own[:] = self._heard[:] = 0.0
+        self._state[:] = 0.0
+        self._most_db = 0.0
+
+    def telemetry(self) -> Mapping[str, float]:
+        """Return how far the band has gone at most, in dB, positive."""
+        return {"gain_change_max_db": self._most_db}
+
+
+@dataclass(frozen=True, slots=True)
+class DeEsser:
+    """Takes sibilance down by its share of the voice, so that it works the same on loud and on quiet takes.
+
+    Parameters
+    ----------
+    frequency_hz, q : float
+        Centre and quality of the sibilant band.
+    sensitivity_db : float
+        Level of the band against the whole signal above which it is taken down.
+    range_db : float
+        How far at most.
+    attack_ms, release_ms : float
+        Time to 63.2 %.
+    """
+
+    frequency_hz: float = default("DeEsser", "frequency_hz")
+    q: float = default("DeEsser", "q")
+    sensitivity_db: float = default("DeEsser", "sensitivity_db")
+    range_db: float = default("DeEsser", "range_db")
+    attack_ms: float = default("DeEsser", "attack_ms")
+    release_ms: float = default("DeEsser", "release_ms")
+
+    def __post_init__(self) -> None:
+        declared(self)
+
+    def prepare(self, sample_rate: int, channels: int) -> Processor:
+        """Make a running de-esser."""
+        fits_rate(self, sample_rate)
+        return _RunningDeEsser(self, sample_rate, channels)
+
+
+def _follower(time_ms: float, sample_rate: int) -> Float64s:
+    """Return a one-pole average as a section."""
+    b = one_pole(time_ms, sample_rate)
+    return np.array([[b, 0.0, 0.0, b - 1.0, 0.0]])
+
+
+class _RunningDeEsser(Processor):
+    """Mean squares of band and whole give the share; a compressor's recursion smooths the reduction that it asks for."""
+
+    def __init__(self, spec: DeEsser, sample_rate: int, channels: int) -> None:
+        self._spec = spec
+        self._section = band_pass(spec.frequency_hz, spec.q, sample_rate)
+        self._average = _follower(BODY_MS, sample_rate)
+        self._band_state, self._level_state = sos_state(1, channels), sos_state(1, 2)
+        # Threshold at -80 dBFS, slope 1: a key of level t + r dB asks for r dB, smoothed by attack and release.
+        self._smoothing = CompressorSettings(
+            -80.0,
+            0.0,
+            1.0,
+            one_pole(spec.attack_ms, sample_rate),
+            one_pole(spec.release_ms, sample_rate),
+            0.0,
+            1.0,
+            0.0,
+        ).array()
+        self._state = np.zeros(COMPRESSOR_STATE)
+        self.tail_frames = ringing_frames(self._section)
+
+    def process(self, samples: Audio, start_frame: int) -> Audio:
+        del start_frame
+        band = sos(self._section, self._band_state, samples)
+        powers = np.stack([(band * band).max(axis=0), (samples * samples).max(axis=0)])
+        hiss, whole = 0.5 * DB_PER_OCTAVE * log2_array(np.maximum(sos(self._average, self._level_state, powers), 1e-20))
+        over = np.minimum(np.maximum(hiss - whole - self._spec.sensitivity_db, 0.0), self._spec.range_db)
+        over[whole < BODY_FLOOR_DB] = 0.0
+        key = exp2_array((over - 80.0) * LOG2_10_OVER_20)
+        gains = compress(self._smoothing, self._state, key[np.newaxis])
+        gains = np.where(gains > 1.0 - 1e-12, 1.0, gains)  # the round trip through decibels leaves less than this
+        return samples + (gains - 1.0) * band
+
+    def reset(self) -> None:
+        self._band_state[:] = self._level_state[:] = 0.0
+        self._state[:] = 0.0
+
+    def telemetry(self) -> Mapping[str, float]:
+        """Return the largest reduction of the band in dB, positive."""
+        return {"gain_reduction_max_db": float(self._state[3])}
