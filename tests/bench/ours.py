@@ -67,9 +67,7 @@ def even(blocks: Iterable[dsp.Audio]) -> Iterator[dsp.Audio]:
 def w1(stems: Path, tracks: int, seconds: int, out: Path) -> None:
     """Mix and master a session of stems."""
     with ExitStack() as files:
-        readers = {
-            f"t{i}": files.enter_context(open_audio(stems / f"t{i % 32:03d}.wav")) for i in range(tracks)
-        }
+        readers = {f"t{i}": files.enter_context(open_audio(stems / f"t{i % 32:03d}.wav")) for i in range(tracks)}
         graph = dsp.MixGraph(session.mix(tracks, seconds))
         mixed = dsp.render(graph, readers, block_frames=BLOCK, threads=THREADS)
         master(even(block.mix for block in mixed), out)

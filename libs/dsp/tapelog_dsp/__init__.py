@@ -21,8 +21,8 @@ from tapelog_dsp.meters.loudness import Loudness, LoudnessMeter
 from tapelog_dsp.meters.meter import Measurement, Meter
 from tapelog_dsp.meters.truepeak import TruePeak, TruePeakMeter
 from tapelog_dsp.meters.waveform import WaveformPeaks
-from tapelog_dsp.processors.base import Key, Processor, ProcessorSpec
 from tapelog_dsp.processors.band import DeEsser, DynamicEq
+from tapelog_dsp.processors.base import Key, Processor, ProcessorSpec
 from tapelog_dsp.processors.compressor import Compressor
 from tapelog_dsp.processors.delay import Delay
 from tapelog_dsp.processors.filters import Bell, HighPass, HighShelf, LowPass, LowShelf, Notch, ParametricEq, Tilt

@@ -29,13 +29,15 @@ def _insert(kind: str, name: str, value: float) -> pb.Processor:
         if needed in holder.DESCRIPTOR.fields_by_name:
             setattr(holder, needed, 1_000)
     setattr(holder, name, type(getattr(holder, name))(value))
+    if kind == "delay" and name == "time_ms" and not value:
+        settings.beats = 1
     return insert
 
 
 @pytest.mark.parametrize(("kind", "name", "value"), list(_extremes()))
 def test_both_ends_of_every_range_can_be_rendered(kind: str, name: str, value: float):
     """A value that validation lets through is never refused by the core."""
-    recipe = pb.MixRecipe(sample_rate_hz=RATE_HZ)
+    recipe = pb.MixRecipe(sample_rate_hz=RATE_HZ, tempo_bpm=200)
     track = recipe.tracks.add(id="a")
     track.source.file = "a.wav"
     track.chain.append(_insert(kind, name, value))
@@ -104,3 +106,47 @@ buses:
 def test_damping_moves_by_equal_intervals():
     """From bright to dark over four octaves."""
     assert [damping_hz(share) for share in (0.0, 0.25, 0.5, 0.75, 1.0)] == [16_000, 8_000, 4_000, 2_000, 1_000]
+
+
+def test_everything_of_the_desk_arrives():
+    """Solos, VCAs, keys, dual pans, moving settings and delays in beats arrive in the core's mix, and it can be built."""
+    recipe = load_mix_recipe("""
+sample_rate_hz: 48000
+tempo_bpm: 120
+mix_gain_automation: [{frame: 0, gain_db: 0, curve: smooth}, {frame: 48000, gain_db: -6}]
+tracks:
+  - {id: kick, source: file:k.wav, solo: true}
+  - id: bass
+    source: file:b.wav
+    dual_pan: {left: -0.5}
+    chain:
+      - width: {}
+        bypass: true
+      - compressor: {threshold_db: -20, sidechain: {source: kick, pre_fader: true}, rms_ms: 5, lookahead_ms: 2}
+      - eq: {bands: [{shape: tilt, frequency_hz: 900, gain_db: 2}]}
+        channels: mid
+      - high_pass: {frequency_hz: 60, slope_db_oct: 18}
+    automation:
+      - {position: 1, setting: threshold_db, points: [{frame: 0, value: -10}, {frame: 9600, value: -30, curve: early}]}
+    sends: [{bus: echo, gain_db: -6, gain_automation: [{frame: 0, gain_db: -3}]}]
+buses:
+  - {id: echo, pan: 0.2, chain: [{delay: {beats: 0.75, feedback: 0.4, mix: 1, ping_pong: true}}]}
+vcas:
+  - {id: rhythm, members: [kick, bass], gain_db: -2}
+""")
+    assert validate_mix(recipe, services=False) == ()
+    spec = mix_spec(resolved(recipe), {"kick": 1, "bass": 2})
+    kick, bass = spec.tracks
+    assert kick.solo
+    assert (bass.pan, bass.pan_right) == (-0.5, 1.0)
+    assert bass.processors[0] == dsp.Compressor(
+        -20.0, 2.0, rms_ms=5.0, lookahead_ms=2.0, key=dsp.Key("kick", pre_fader=True)
+    )
+    assert bass.processors[1] == dsp.MidSide(mid=(dsp.ParametricEq((dsp.Tilt(900.0, 2.0),)),))
+    points = (dsp.SettingPoint(0, -10.0), dsp.SettingPoint(9_600, -30.0, "early"))
+    assert bass.automation == (dsp.MovingSetting(0, "threshold_db", points),)
+    assert bass.sends[0].gain_automation == (dsp.GainPoint(0, -3.0),)
+    assert spec.buses[0].processors == (dsp.Delay(375.0, 0.4, 1.0, ping_pong=True),)
+    assert spec.vcas == (dsp.VcaSpec("rhythm", ("kick", "bass"), -2.0),)
+    assert spec.gain_automation[0].shape == "smooth"
+    dsp.MixGraph(spec)

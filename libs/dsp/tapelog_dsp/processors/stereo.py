@@ -51,8 +51,9 @@ class _RunningMidSide(Processor):
         return np.concatenate((mid + side, mid - side))
 
     def reset(self) -> None:
-        for part in (*self._parts, *self._waits):
+        for part, wait in zip(self._parts, self._waits, strict=True):
             part.reset()
+            wait.reset()
 
 
 @dataclass(frozen=True, slots=True)
