@@ -10,12 +10,11 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).parent))
 
 import numpy as np
+import session
 import tapelog_dsp as dsp
+from tapelog.common.v1 import recipe_pb2
 from tapelog_desk.files.readers import open_audio
 from tapelog_desk.files.writers import open_writer
-from tapelog.common.v1 import recipe_pb2
-
-import session
 
 THREADS = os.cpu_count() or 1
 BLOCK = 16_384
@@ -67,9 +66,7 @@ def even(blocks: Iterable[dsp.Audio]) -> Iterator[dsp.Audio]:
 def w1(stems: Path, tracks: int, seconds: int, out: Path) -> None:
     """Mix and master a session of stems."""
     with ExitStack() as files:
-        readers = {
-            f"t{i}": files.enter_context(open_audio(stems / f"t{i % 32:03d}.wav")) for i in range(tracks)
-        }
+        readers = {f"t{i}": files.enter_context(open_audio(stems / f"t{i % 32:03d}.wav")) for i in range(tracks)}
         graph = dsp.MixGraph(session.mix(tracks, seconds))
         mixed = dsp.render(graph, readers, block_frames=BLOCK, threads=THREADS)
         master(even(block.mix for block in mixed), out)

@@ -1,10 +1,12 @@
 """A recipe's words to the core's: processors, strips, buses."""
 
-from collections.abc import Iterable, Mapping, Sequence
-from typing import Final
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any, Final
 
 import tapelog_dsp as dsp
+from google.protobuf.message import Message
 from tapelog.common.v1 import recipe_pb2 as pb
+from tapelog_parameters import PROCESSORS, recipe_parameters
 from tapelog_recipe import Violation, chain_inserts
 
 from tapelog_desk.errors import RecipeRefusedError
@@ -15,11 +17,21 @@ PAN_LAWS_DB: Final = {
     pb.PAN_LAW_MINUS_6_DB: -6.0,
     pb.PAN_LAW_0_DB: 0.0,
 }
-JUMP_S: Final = 0.005
-"""Time over which a held fader moves to its next value: a jump within one sample would click."""
+_CURVES: Final = {
+    pb.AUTOMATION_CURVE_LINEAR: "linear",
+    pb.AUTOMATION_CURVE_HOLD: "hold",
+    pb.AUTOMATION_CURVE_SMOOTH: "smooth",
+    pb.AUTOMATION_CURVE_EARLY: "early",
+    pb.AUTOMATION_CURVE_LATE: "late",
+}
 
-SIDECHAIN_MIN_HZ: Final = 10.0
-"""A lower corner of the detector's high-pass is as good as this one."""
+SETTING_NAMES: Final = {
+    (owner, entry.recipe_name): name
+    for owner, entries in PROCESSORS.items()
+    for name, entry in entries.items()
+    if entry.recipe_name not in ("", "-")
+}
+"""(processor, a recipe's word) -> the core's word, where they differ."""
 
 DAMPING_BRIGHT_HZ: Final = 16_000.0
 DAMPING_DARK_HZ: Final = 1_000.0
@@ -31,77 +43,131 @@ def damping_hz(damping: float) -> float:
     return float(round(DAMPING_BRIGHT_HZ * (DAMPING_DARK_HZ / DAMPING_BRIGHT_HZ) ** damping))
 
 
-def _band(band: pb.EqBand) -> dsp.Bell | dsp.LowShelf | dsp.HighShelf | dsp.Notch:
+def _band(band: pb.EqBand) -> dsp.Bell | dsp.LowShelf | dsp.HighShelf | dsp.Notch | dsp.Tilt:
     if band.shape == pb.EQ_SHAPE_LOW_SHELF:
         return dsp.LowShelf(band.frequency_hz, band.gain_db)
     if band.shape == pb.EQ_SHAPE_HIGH_SHELF:
         return dsp.HighShelf(band.frequency_hz, band.gain_db)
     if band.shape == pb.EQ_SHAPE_NOTCH:
         return dsp.Notch(band.frequency_hz, band.q)
+    if band.shape == pb.EQ_SHAPE_TILT:
+        return dsp.Tilt(band.frequency_hz, band.gain_db)
     return dsp.Bell(band.frequency_hz, band.gain_db, band.q)
 
 
-def _compressor(settings: pb.Compressor) -> dsp.Compressor:
-    side_hz = settings.sidechain_high_pass_hz
-    return dsp.Compressor(
-        threshold_db=settings.threshold_db,
-        ratio=settings.ratio,
-        attack_ms=settings.attack_ms,
-        release_ms=settings.release_ms,
-        knee_db=settings.knee_db,
-        makeup_db=settings.makeup_db,
-        mix=settings.mix,
-        sidechain_highpass_hz=max(side_hz, SIDECHAIN_MIN_HZ) if side_hz > 0.0 else None,
-    )
+def _settings(message: Message, owner: str) -> dict[str, Any]:
+    """Return a message's numbers under the core's names; what is off is None."""
+    values: dict[str, Any] = {}
+    for name, entry in recipe_parameters(owner).items():
+        value = getattr(message, name)
+        values[SETTING_NAMES.get((owner, name), name)] = None if entry.zero_is_off and value == 0 else value
+    return values
 
 
-def _delay(settings: pb.Delay) -> dsp.Delay:
-    return dsp.Delay(
-        time_ms=settings.time_ms,
-        feedback=settings.feedback,
-        mix=settings.mix,
-        highpass_hz=settings.high_pass_hz or None,
-        lowpass_hz=settings.low_pass_hz or None,
-    )
+def _key(sidechain: pb.Sidechain) -> dsp.Key | None:
+    return dsp.Key(sidechain.source, sidechain.pre_fader) if sidechain.source else None
+
+
+def _delay(settings: pb.Delay, tempo_bpm: float) -> dsp.Delay:
+    values = _settings(settings, "Delay")
+    values["time_ms"] = settings.beats * 60_000.0 / tempo_bpm if settings.beats > 0.0 else settings.time_ms
+    return dsp.Delay(**values, ping_pong=settings.ping_pong)
 
 
 def _reverb(settings: pb.Reverb) -> dsp.PlateReverb:
-    return dsp.PlateReverb(
-        decay_s=settings.decay_s,
-        predelay_ms=settings.pre_delay_ms,
-        damping_hz=damping_hz(settings.damping),
-        mix=settings.mix,
-    )
+    return dsp.PlateReverb(**_settings(settings, "PlateReverb"), damping_hz=damping_hz(settings.damping))
 
 
-def processor(insert: pb.Processor) -> dsp.ProcessorSpec:
-    """Return the core's processor for a resolved insert.
+_PLAIN: Final[dict[str, Callable[..., dsp.ProcessorSpec]]] = {
+    "high_pass": dsp.HighPass,
+    "low_pass": dsp.LowPass,
+    "width": dsp.Width,
+    "gain": dsp.Gain,
+    "time_align": dsp.TimeAlign,
+    "de_esser": dsp.DeEsser,
+    "transient_shaper": dsp.TransientShaper,
+    "saturation": dsp.Saturation,
+    "mono_maker": dsp.MonoMaker,
+    "room": dsp.RoomReverb,
+}
+"""Kinds of inserts whose numbers are all there is to them."""
+
+_KEYED: Final[dict[str, Callable[..., dsp.ProcessorSpec]]] = {
+    "compressor": dsp.Compressor,
+    "gate": dsp.Gate,
+    "dynamic_eq": dsp.DynamicEq,
+}
+
+
+def processor(insert: pb.Processor, tempo_bpm: float = 0.0, channels: int = 2) -> dsp.ProcessorSpec:
+    """Return the core's processor for a resolved insert on a strip of so many channels; mono is all middle.
 
     Raises
     ------
     ParameterError
         A setting is beyond what the core is defined for.
     """
-    kind = insert.WhichOneof("kind")
-    if kind == "high_pass":
-        return dsp.HighPass(insert.high_pass.frequency_hz, insert.high_pass.slope_db_oct)
-    if kind == "low_pass":
-        return dsp.LowPass(insert.low_pass.frequency_hz, insert.low_pass.slope_db_oct)
+    made = _processor(insert, tempo_bpm)
+    if insert.channels == pb.INSERT_CHANNELS_MID and channels == 2:
+        return dsp.MidSide(mid=(made,))
+    if insert.channels == pb.INSERT_CHANNELS_SIDE:
+        return dsp.MidSide(side=(made,))
+    return made
+
+
+def _processor(insert: pb.Processor, tempo_bpm: float) -> dsp.ProcessorSpec:
+    kind = insert.WhichOneof("kind") or ""
     if kind == "eq":
         return dsp.ParametricEq(tuple(_band(band) for band in insert.eq.bands))
-    if kind == "compressor":
-        return _compressor(insert.compressor)
     if kind == "delay":
-        return _delay(insert.delay)
+        return _delay(insert.delay, tempo_bpm)
     if kind == "reverb":
         return _reverb(insert.reverb)
-    return dsp.Width(insert.width.width)
+    settings = getattr(insert, kind)
+    owner = settings.DESCRIPTOR.name
+    if kind in _KEYED:
+        return _KEYED[kind](**_settings(settings, owner), key=_key(settings.sidechain))
+    return _PLAIN[kind](**_settings(settings, owner))
 
 
-def chain(inserts: Iterable[pb.Processor], path: str, channels: int = 2) -> tuple[dsp.ProcessorSpec, ...]:
-    """Return the processors of a resolved chain, without the bypassed ones.
+def _points(points: Iterable[pb.GainPoint]) -> tuple[dsp.GainPoint, ...]:
+    return tuple(dsp.GainPoint(point.frame, point.gain_db, _CURVES[point.curve]) for point in points)
 
-    Width is left out of a mono chain: a mono signal has no side, so every width leaves it as it is.
+
+_STEREO_ONLY: Final = frozenset({"width", "mono_maker"})
+"""What acts on the sides alone: mono has none, so it is left as it is."""
+
+
+def _is_used(insert: pb.Processor, channels: int) -> bool:
+    """Tell whether an insert does anything: it is not bypassed, and on mono it is not about the sides."""
+    about_sides = insert.WhichOneof("kind") in _STEREO_ONLY or insert.channels == pb.INSERT_CHANNELS_SIDE
+    return not insert.bypass and not (channels == 1 and about_sides)
+
+
+def _moving(
+    automation: Iterable[pb.SettingAutomation], inserts: Sequence[pb.Processor], channels: int = 2
+) -> tuple[dsp.MovingSetting, ...]:
+    """Return the settings that move, at the places that they have among the inserts that are used."""
+    moving = []
+    for entry in automation:
+        insert = inserts[entry.position]
+        if not _is_used(insert, channels):
+            continue
+        owner = getattr(insert, insert.WhichOneof("kind") or "").DESCRIPTOR.name
+        moving.append(
+            dsp.MovingSetting(
+                sum(_is_used(before, channels) for before in inserts[: entry.position]),
+                SETTING_NAMES.get((owner, entry.setting), entry.setting),
+                tuple(dsp.SettingPoint(point.frame, point.value, _CURVES[point.curve]) for point in entry.points),
+            )
+        )
+    return tuple(moving)
+
+
+def chain(
+    inserts: Iterable[pb.Processor], path: str, tempo_bpm: float = 0.0, channels: int = 2
+) -> tuple[dsp.ProcessorSpec, ...]:
+    """Return the processors of a resolved chain, without those that do nothing.
 
     Raises
     ------
@@ -110,70 +176,61 @@ def chain(inserts: Iterable[pb.Processor], path: str, channels: int = 2) -> tupl
     """
     processors: list[dsp.ProcessorSpec] = []
     for insert in chain_inserts(inserts, path):
-        if insert.processor.bypass or (channels == 1 and insert.kind == "width"):
+        if not _is_used(insert.processor, channels):
             continue
         try:
-            processors.append(processor(insert.processor))
+            processors.append(processor(insert.processor, tempo_bpm, channels))
         except dsp.ParameterError as error:
             raise RecipeRefusedError([Violation(insert.path, str(error))]) from error
     return tuple(processors)
 
 
 def _sends(sends: Iterable[pb.RecipeSend]) -> tuple[dsp.SendSpec, ...]:
-    return tuple(dsp.SendSpec(send.bus, send.gain_db, send.pre_fader) for send in sends)
+    return tuple(dsp.SendSpec(send.bus, send.gain_db, send.pre_fader, _points(send.gain_automation)) for send in sends)
 
 
-def automation(points: Sequence[pb.GainPoint], sample_rate_hz: int) -> tuple[dsp.GainPoint, ...]:
-    """Return a fader's moves, with the jump at the end of each held value spread over `JUMP_S`.
-
-    The jump begins at the frame of the point it leads to and ends before the point after that.
-    """
-    moves: list[dsp.GainPoint] = []
-    for index, point in enumerate(points):
-        before = points[index - 1] if index else None
-        if before is not None and before.curve == pb.AUTOMATION_CURVE_HOLD and before.gain_db != point.gain_db:
-            room = points[index + 1].frame - point.frame - 1 if index + 1 < len(points) else sample_rate_hz
-            jump = min(round(JUMP_S * sample_rate_hz), room)
-            if jump > 0:
-                moves.append(dsp.GainPoint(point.frame, before.gain_db))
-                moves.append(dsp.GainPoint(point.frame + jump, point.gain_db, _shape(point)))
-                continue
-        moves.append(dsp.GainPoint(point.frame, point.gain_db, _shape(point)))
-    return tuple(moves)
-
-
-def _shape(point: pb.GainPoint) -> str:
-    return "hold" if point.curve == pb.AUTOMATION_CURVE_HOLD else "linear"
-
-
-def track_spec(track: pb.RecipeTrack, channels: int, sample_rate_hz: int) -> dsp.TrackSpec:
+def track_spec(track: pb.RecipeTrack, channels: int, tempo_bpm: float = 0.0) -> dsp.TrackSpec:
     """Return the strip of a track; a muted one is kept as a silent strip, for the length of the mix."""
     if track.mute:
         return dsp.TrackSpec(track.id, channels=1, start_frame=track.start_frame)
+    dual = track.HasField("dual_pan")
     return dsp.TrackSpec(
         track.id,
         channels=channels,
         gain_db=track.gain_db,
-        pan=track.pan,
+        pan=track.dual_pan.left if dual else track.pan,
+        pan_right=track.dual_pan.right if dual else None,
         polarity_inverted=track.polarity_inverted,
         start_frame=track.start_frame,
-        processors=chain(track.chain, f"tracks[{track.id}].chain", channels),
+        processors=chain(track.chain, f"tracks[{track.id}].chain", tempo_bpm, channels),
         sends=_sends(track.sends),
         output_bus=track.output_bus or dsp.MIX,
-        gain_automation=automation(track.gain_automation, sample_rate_hz),
+        gain_automation=_points(track.gain_automation),
+        solo=track.solo,
+        pan_automation=tuple(dsp.PanPoint(p.frame, p.pan, _CURVES[p.curve]) for p in track.pan_automation),
+        automation=_moving(track.automation, track.chain, channels),
     )
 
 
-def bus_spec(bus: pb.RecipeBus) -> dsp.BusSpec:
+def bus_spec(bus: pb.RecipeBus, tempo_bpm: float = 0.0) -> dsp.BusSpec:
     """Return the strip of a bus."""
     return dsp.BusSpec(
         bus.id,
         gain_db=bus.gain_db,
+        pan=bus.pan,
         mute=bus.mute,
-        processors=chain(bus.chain, f"buses[{bus.id}].chain"),
+        processors=chain(bus.chain, f"buses[{bus.id}].chain", tempo_bpm),
         sends=_sends(bus.sends),
         output_bus=bus.output_bus or dsp.MIX,
+        gain_automation=_points(bus.gain_automation),
+        solo=bus.solo,
+        automation=_moving(bus.automation, bus.chain),
     )
+
+
+def vca_spec(vca: pb.RecipeVca) -> dsp.VcaSpec:
+    """Return a fader over faders."""
+    return dsp.VcaSpec(vca.id, tuple(vca.members), vca.gain_db, vca.mute, _points(vca.gain_automation))
 
 
 def mix_spec(recipe: pb.MixRecipe, channels: Mapping[str, int]) -> dsp.MixSpec:
@@ -193,10 +250,13 @@ def mix_spec(recipe: pb.MixRecipe, channels: Mapping[str, int]) -> dsp.MixSpec:
     """
     return dsp.MixSpec(
         sample_rate=recipe.sample_rate_hz,
-        tracks=tuple(track_spec(track, channels[track.id], recipe.sample_rate_hz) for track in recipe.tracks),
-        buses=tuple(bus_spec(bus) for bus in recipe.buses),
+        tracks=tuple(track_spec(track, channels[track.id], recipe.tempo_bpm) for track in recipe.tracks),
+        buses=tuple(bus_spec(bus, recipe.tempo_bpm) for bus in recipe.buses),
         pan_law_db=PAN_LAWS_DB[recipe.pan_law],
-        processors=chain(recipe.mix_chain, "mix_chain"),
+        processors=chain(recipe.mix_chain, "mix_chain", recipe.tempo_bpm),
         gain_db=recipe.mix_gain_db,
+        gain_automation=_points(recipe.mix_gain_automation),
+        automation=_moving(recipe.mix_automation, recipe.mix_chain),
+        vcas=tuple(vca_spec(vca) for vca in recipe.vcas),
         tail_s=recipe.tail_s,
     )

@@ -5,6 +5,6 @@ with it. It imports nothing.
 """
 
 from tapelog_parameters.model import Parameter, Smoothing
-from tapelog_parameters.processors import PROCESSORS
+from tapelog_parameters.processors import PROCESSORS, recipe_parameters
 
-__all__ = ["PROCESSORS", "Parameter", "Smoothing"]
+__all__ = ["PROCESSORS", "Parameter", "Smoothing", "recipe_parameters"]

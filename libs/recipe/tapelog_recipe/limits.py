@@ -32,6 +32,9 @@ BANDS_MAX: Final = 16
 GAIN_POINTS_MAX: Final = 8_192
 """Points of fader automation on one track."""
 
+MOVING_SETTINGS_MAX: Final = 32
+"""Settings that move, of one chain."""
+
 TAGS_MAX: Final = 32
 """Tags, or printed effects, of one track."""
 

@@ -8,11 +8,14 @@ from tapelog.common.v1 import recipe_pb2 as pb
 from tapelog_recipe.codec import ID_PATTERN, show
 from tapelog_recipe.errors import Violation
 from tapelog_recipe.naming import did_you_mean
-from tapelog_recipe.parameters import PROCESSOR_KINDS
+from tapelog_recipe.parameters import PARAMETERS, PROCESSOR_KINDS
 from tapelog_recipe.selectors import bus_paths, track_paths
 
 MIX_BUS: Final = "mix"
 """Name of the last bus; no track or bus may use it."""
+
+KEYED_KINDS: Final = ("compressor", "gate", "dynamic_eq")
+"""Inserts that can listen to another channel."""
 
 _ID_RULE: Final = "must be lower case, start with a letter and have at most 32 of [a-z0-9-]"
 
@@ -58,6 +61,49 @@ def _references(recipe: pb.MixRecipe) -> Iterator[Violation]:
                 yield Violation(place, f"there is no bus {show(bus)}; {hint}")
 
 
+def _keys_and_members(recipe: pb.MixRecipe) -> Iterator[Violation]:
+    ids = [channel.id for _, channel in _channels(recipe)]
+    chains = [(path, channel.id, channel.chain) for path, channel in _channels(recipe)]
+    for path, own, chain in [*chains, ("", MIX_BUS, recipe.mix_chain)]:
+        for index, insert in enumerate(chain):
+            kind = insert.WhichOneof("kind") or ""
+            if kind not in KEYED_KINDS:
+                continue
+            source = getattr(insert, kind).sidechain.source
+            where = f"{path}.chain[{index}].{kind}.sidechain.source" if path else f"mix_chain[{index}].{kind}.sidechain"
+            if source and insert.channels in (pb.INSERT_CHANNELS_MID, pb.INSERT_CHANNELS_SIDE):
+                yield Violation(where, "an insert on the middle or the sides hears itself; take it on both channels")
+            if source and (source not in ids or source == own or not path):
+                others = [name for name in ids if name != own]
+                yield Violation(
+                    where, f"no other track or bus is called {show(source)}; {did_you_mean(source, others)}"
+                )
+    seen: set[str] = set()
+    for index, vca in enumerate(recipe.vcas):
+        if not ID_PATTERN.fullmatch(vca.id) or vca.id in ids or vca.id in seen:
+            yield Violation(f"vcas[{index}].id", f"{_ID_RULE}, and must be its own, got {show(vca.id)}")
+        seen.add(vca.id)
+        for place, member in enumerate(vca.members):
+            if member not in ids:
+                hint = did_you_mean(member, ids)
+                yield Violation(f"vcas[{index}].members[{place}]", f"there is no track or bus {show(member)}; {hint}")
+
+
+def _tempo(recipe: pb.MixRecipe) -> Iterator[Violation]:
+    chains = [(f"{path}.chain", channel.chain) for path, channel in _channels(recipe)]
+    for path, chain in [*chains, ("mix_chain", recipe.mix_chain)]:
+        for index, insert in enumerate(chain):
+            beats, where = insert.delay.beats, f"{path}[{index}].delay.beats"
+            if beats <= 0:
+                continue
+            if recipe.tempo_bpm <= 0:
+                yield Violation(where, "counts in the mix's tempo; write tempo_bpm as well")
+                continue
+            time_ms, entry = beats * 60_000.0 / recipe.tempo_bpm, PARAMETERS["Delay"]["time_ms"]
+            if not entry.allows(time_ms):
+                yield Violation(where, f"is {time_ms:g} ms at this tempo, must be {entry.range_text()}")
+
+
 def _cycles(recipe: pb.MixRecipe) -> Iterator[Violation]:
     """Find loops of buses by taking away, again and again, the buses that feed no other."""
     feeds = {bus.id: {bus.output_bus, *(send.bus for send in bus.sends)} - {""} for bus in recipe.buses}
@@ -75,4 +121,6 @@ def routing_violations(recipe: pb.MixRecipe) -> Iterator[Violation]:
     yield from _ids(recipe)
     yield from _words(recipe)
     yield from _references(recipe)
+    yield from _keys_and_members(recipe)
+    yield from _tempo(recipe)
     yield from _cycles(recipe)

@@ -6,9 +6,10 @@ from pathlib import Path
 from typing import Final
 
 from tapelog.common.v1 import recipe_pb2 as pb
+from tapelog_parameters import Parameter
 
 from tapelog_recipe.naming import Field
-from tapelog_recipe.parameters import PARAMETERS, Parameter
+from tapelog_recipe.parameters import PARAMETERS
 
 BEGIN: Final = "<!-- parameters: made by python -m tapelog_recipe.tables -->"
 END: Final = "<!-- end of parameters -->"

@@ -1,18 +1,19 @@
 """Ranges, sizes and sources of a recipe: every violation at once, with path, value and limit."""
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any, Final
 
 from google.protobuf.descriptor import FieldDescriptor
 from google.protobuf.message import Message
 from tapelog.common.v1 import recipe_pb2 as pb
+from tapelog_parameters import Parameter, Smoothing
 
 from tapelog_recipe import limits
 from tapelog_recipe.codec import child, item_labels, show
 from tapelog_recipe.errors import Violation
 from tapelog_recipe.naming import Field
-from tapelog_recipe.parameters import PARAMETERS, PROCESSOR_KINDS, Parameter
+from tapelog_recipe.parameters import PARAMETERS, PROCESSOR_KINDS
 from tapelog_recipe.routing import routing_violations
 from tapelog_recipe.selectors import track_paths
 from tapelog_recipe.text import is_finite_number
@@ -31,6 +32,17 @@ _SIZES: Final[dict[tuple[str, str], tuple[int, int]]] = {
     ("RecipeTrack", "gain_automation"): (0, limits.GAIN_POINTS_MAX),
     ("RecipeTrack", "tags"): (0, limits.TAGS_MAX),
     ("RecipeTrack", "printed_effects"): (0, limits.TAGS_MAX),
+    ("MixRecipe", "vcas"): (0, limits.BUSES_MAX),
+    ("MixRecipe", "mix_gain_automation"): (0, limits.GAIN_POINTS_MAX),
+    ("MixRecipe", "mix_automation"): (0, limits.MOVING_SETTINGS_MAX),
+    ("RecipeTrack", "automation"): (0, limits.MOVING_SETTINGS_MAX),
+    ("RecipeTrack", "pan_automation"): (0, limits.GAIN_POINTS_MAX),
+    ("RecipeBus", "automation"): (0, limits.MOVING_SETTINGS_MAX),
+    ("RecipeBus", "gain_automation"): (0, limits.GAIN_POINTS_MAX),
+    ("RecipeSend", "gain_automation"): (0, limits.GAIN_POINTS_MAX),
+    ("RecipeVca", "gain_automation"): (0, limits.GAIN_POINTS_MAX),
+    ("RecipeVca", "members"): (0, limits.TRACKS_MAX + limits.BUSES_MAX),
+    ("SettingAutomation", "points"): (1, limits.GAIN_POINTS_MAX),
     ("RecipeBus", "chain"): (0, limits.CHAIN_MAX),
     ("RecipeBus", "sends"): (0, limits.SENDS_MAX),
     ("Equalizer", "bands"): (1, limits.BANDS_MAX),
@@ -40,26 +52,11 @@ _SIZES: Final[dict[tuple[str, str], tuple[int, int]]] = {
 """Fewest and most items of each list."""
 
 
-def _range_text(entry: Parameter, highest: float) -> str:
-    unit = f" {entry.unit}" if entry.unit else ""
-    if entry.choices:
-        return "one of " + ", ".join(str(choice) for choice in entry.choices)
-    off = "0 (off) or " if entry.zero_is_off else ""
-    return f"{off}{entry.low:g} to {highest:.10g}{unit}"
-
-
 def check_number(value: float, entry: Parameter, sample_rate_hz: int, path: str) -> Iterator[Violation]:
     """Yield a violation if a number is outside its parameter's range."""
-    highest = entry.highest(sample_rate_hz)
-    if not is_finite_number(value):
-        allowed = False
-    elif entry.choices:
-        allowed = value in entry.choices
-    else:
-        allowed = entry.low <= value <= highest or (entry.zero_is_off and value == 0)
-    if not allowed:
+    if not (is_finite_number(value) and entry.allows(value, sample_rate_hz)):
         missing = " (it has to be written)" if value == 0 and entry.default is None else ""
-        yield Violation(path, f"must be {_range_text(entry, highest)}, got {value:.10g}{missing}")
+        yield Violation(path, f"must be {entry.range_text(sample_rate_hz)}, got {value:.10g}{missing}")
 
 
 def _numbers(message: Message, sample_rate_hz: int, path: str) -> Iterator[Violation]:
@@ -114,12 +111,54 @@ def _band(band: pb.EqBand, path: str) -> Iterator[Violation]:
         yield Violation(f"{path}.q", f"shelves are Butterworth and take no q but {butterworth}, got {band.q:g}")
 
 
-def _points(track: pb.RecipeTrack, path: str) -> Iterator[Violation]:
-    frames = [point.frame for point in track.gain_automation]
-    for index in range(1, len(frames)):
-        if frames[index] <= frames[index - 1]:
-            where = f"{path}.gain_automation[{index}].frame"
-            yield Violation(where, f"must be after the point before it ({frames[index - 1]}), got {frames[index]}")
+_POINTS: Final = ("gain_automation", "pan_automation", "mix_gain_automation", "points")
+"""Lists of breakpoints, in order of their frame."""
+
+
+def _points(message: Message, path: str) -> Iterator[Violation]:
+    for name in _POINTS:
+        if name not in message.DESCRIPTOR.fields_by_name:
+            continue
+        frames = [point.frame for point in getattr(message, name)]
+        for index in range(1, len(frames)):
+            if frames[index] <= frames[index - 1]:
+                where = child(path, f"{name}[{index}].frame")
+                yield Violation(where, f"must be after the point before it ({frames[index - 1]}), got {frames[index]}")
+
+
+def _moving(moving: pb.SettingAutomation, chain: Sequence[pb.Processor], path: str) -> Iterator[Violation]:
+    """Check that a setting exists, can move, and stays in its range."""
+    if not 0 <= moving.position < len(chain):
+        yield Violation(f"{path}.position", f"must be 0 to {len(chain) - 1}, the places of the chain")
+        return
+    kind = chain[moving.position].WhichOneof("kind")
+    settings: Message | None = getattr(chain[moving.position], kind) if kind else None
+    name = moving.setting
+    if isinstance(settings, pb.Equalizer):
+        word, _, rest = name.partition(".")
+        place, _, name = rest.partition(".")
+        known = word == "bands" and place.isdecimal() and int(place) < len(settings.bands)
+        settings = settings.bands[int(place)] if known else None
+    entry = None if settings is None else PARAMETERS.get(settings.DESCRIPTOR.name, {}).get(name)
+    if entry is None or entry.smoothing is Smoothing.FIXED:
+        yield Violation(f"{path}.setting", f"{show(moving.setting)} is not a setting of this insert that can move")
+        return
+    for index, point in enumerate(moving.points):
+        yield from check_number(point.value, entry, _ASSUMED_RATE_HZ, f"{path}.points[{index}].value")
+
+
+def _automations(message: Message, path: str) -> Iterator[Violation]:
+    pairs = {"RecipeTrack": ("automation", "chain"), "RecipeBus": ("automation", "chain"),
+             "MixRecipe": ("mix_automation", "mix_chain")}  # fmt: skip
+    names = pairs.get(message.DESCRIPTOR.name)
+    if names is not None:
+        for index, moving in enumerate(getattr(message, names[0])):
+            yield from _moving(moving, getattr(message, names[1]), child(path, f"{names[0]}[{index}]"))
+
+
+def _delay(delay: pb.Delay, path: str) -> Iterator[Violation]:
+    if delay.time_ms <= 0 and delay.beats <= 0:
+        yield Violation(f"{path}.time_ms", "has to be written, or beats instead")
 
 
 def _output(output: pb.OutputFormat, path: str) -> Iterator[Violation]:
@@ -132,14 +171,16 @@ def _walk(message: Message, rate_hz: int, path: str, *, services: bool) -> Itera
     yield from _numbers(message, rate_hz, path)
     yield from _enums(message, path)
     yield from _sizes(message, path)
+    yield from _points(message, path)
+    yield from _automations(message, path)
     if isinstance(message, pb.RecipeSource):
         yield from source_violations(message, path, services=services)
     elif isinstance(message, pb.Processor):
         yield from _processor(message, path)
     elif isinstance(message, pb.EqBand):
         yield from _band(message, path)
-    elif isinstance(message, pb.RecipeTrack):
-        yield from _points(message, path)
+    elif isinstance(message, pb.Delay):
+        yield from _delay(message, path)
     elif isinstance(message, pb.OutputFormat):
         yield from _output(message, path)
     for field, value in message.ListFields():

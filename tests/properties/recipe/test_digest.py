@@ -40,6 +40,7 @@ def inserts(draw: st.DrawFn) -> dict[str, Any]:
     needed = {name: numbers(message, name) for name, entry in PARAMETERS[message].items() if entry.default is None}
     free = {name: numbers(message, name) for name, entry in PARAMETERS[message].items() if entry.default is not None}
     settings = draw(st.fixed_dictionaries(needed, optional=free))
+    settings.pop("beats", None)  # counts in a tempo that these recipes do not have
     return {kind.name: settings, "bypass": draw(st.booleans())}
 
 
@@ -142,7 +143,7 @@ def test_any_change_that_can_be_heard_changes_the_digest(plain: dict[str, Any], 
         field_is_whole = place[-1] in {"sample_rate_hz", "start_frame", "slope_db_oct", "frame"}
         holder[place[-1]] = value + (1 if field_is_whole else 1e-6)
     else:
-        assume(place[-1] not in {"shape", "pan_law", "curve"} and "tags" not in place)
+        assume(place[-1] not in {"shape", "pan_law", "curve", "channels"} and "tags" not in place)
         holder[place[-1]] = value + "x"
     assert _digest(changed) != _digest(whole)
 

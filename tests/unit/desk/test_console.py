@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import tapelog_dsp as dsp
 from tapelog.common.v1 import recipe_pb2 as pb
-from tapelog_desk.console import automation, chain, damping_hz, mix_spec
+from tapelog_desk.console import chain, damping_hz, mix_spec
 from tapelog_desk.errors import RecipeRefusedError
 from tapelog_recipe import PARAMETERS, PROCESSOR_KINDS, load_mix_recipe, resolved, validate_mix
 
@@ -28,15 +28,18 @@ def _insert(kind: str, name: str, value: float) -> pb.Processor:
     holder = settings.bands.add() if kind == "eq" else settings
     for needed in ("frequency_hz", "time_ms"):
         if needed in holder.DESCRIPTOR.fields_by_name:
-            setattr(holder, needed, 1_000)
-    setattr(holder, name, type(getattr(holder, name))(value))
+            setattr(holder, needed, {"MonoMaker": 120, "DeEsser": 6_000}.get(holder.DESCRIPTOR.name, 1_000))
+    if name:
+        setattr(holder, name, type(getattr(holder, name))(value))
+    if kind == "delay" and name == "time_ms" and not value:
+        settings.beats = 1
     return insert
 
 
 @pytest.mark.parametrize(("kind", "name", "value"), list(_extremes()))
 def test_both_ends_of_every_range_can_be_rendered(kind: str, name: str, value: float):
     """A value that validation lets through is never refused by the core."""
-    recipe = pb.MixRecipe(sample_rate_hz=RATE_HZ)
+    recipe = pb.MixRecipe(sample_rate_hz=RATE_HZ, tempo_bpm=200)
     track = recipe.tracks.add(id="a")
     track.source.file = "a.wav"
     track.chain.append(_insert(kind, name, value))
@@ -54,22 +57,30 @@ def test_a_bypassed_insert_is_left_out():
 @pytest.mark.parametrize("kind", PROCESSOR_KINDS)
 @pytest.mark.parametrize("channels", [1, 2])
 def test_every_insert_works_on_mono_and_stereo(kind: str, channels: int):
-    """Validation does not know a source's channels, so no insert may fail on either; width leaves mono alone."""
-    insert = _insert(
-        kind,
-        *{"eq": ("gain_db", 3), "width": ("width", 2), "compressor": ("ratio", 2)}.get(
-            kind, ("time_ms", 20) if kind == "delay" else ("decay_s", 1) if kind == "reverb" else ("frequency_hz", 500)
-        ),
-    )
-    whole = resolved(pb.MixRecipe(mix_chain=[insert])).mix_chain
-    spec = dsp.MixSpec(RATE_HZ, (dsp.TrackSpec("a", channels, processors=chain(whole, "x", channels)),), tail_s=0.0)
+    """Validation does not know a source's channels: no insert fails on either, and mono has no sides to work on."""
+    name, value = {"eq": ("gain_db", 3), "width": ("width", 2), "time_align": ("delay_ms", 2)}.get(kind, ("", 0.0))
+    insert = _insert(kind, name, value)
+    whole = resolved(pb.MixRecipe(mix_chain=[insert], sample_rate_hz=RATE_HZ)).mix_chain
+    made_chain = chain(whole, "x", channels=channels)
+    spec = dsp.MixSpec(RATE_HZ, (dsp.TrackSpec("a", channels, processors=made_chain),), tail_s=0.0)
     noise = np.random.default_rng(0).normal(0, 0.1, (channels, 5_000))
     made = np.concatenate(
         [block.mix for block in dsp.render(dsp.MixGraph(spec), {"a": dsp.ArrayReader(noise)})], axis=1
     )
     assert made.shape == (2, 5_000)
     assert made.any()
-    assert len(chain(whole, "x", channels)) == (0 if (kind, channels) == ("width", 1) else 1)
+    assert len(made_chain) == (0 if channels == 1 and kind in ("width", "mono_maker") else 1)
+
+
+@pytest.mark.parametrize(("channels", "mid", "side"), [(1, 1, 0), (2, 1, 1)])
+def test_inserts_on_middle_and_sides_work_on_mono(channels: int, mid: int, side: int):
+    """Mono is all middle: an insert on the middle works as it is, one on the sides is left out."""
+    for where, wanted in ((pb.INSERT_CHANNELS_MID, mid), (pb.INSERT_CHANNELS_SIDE, side)):
+        insert = pb.Processor(channels=where, high_pass=pb.HighPass(frequency_hz=100))
+        made = chain(resolved(pb.MixRecipe(mix_chain=[insert])).mix_chain, "x", channels=channels)
+        assert len(made) == wanted
+        for spec in made:
+            spec.prepare(RATE_HZ, channels)
 
 
 def test_what_the_core_refuses_is_told_with_its_path():
@@ -125,31 +136,68 @@ buses:
 
 def test_a_held_fader_jumps_within_five_milliseconds():
     """The value holds to the frame of the next point, then moves in 240 frames of 48 kHz and holds again."""
-    hold, linear = pb.AUTOMATION_CURVE_HOLD, pb.AUTOMATION_CURVE_LINEAR
-    points = [
-        pb.GainPoint(frame=0, gain_db=0, curve=hold),
-        pb.GainPoint(frame=1_000, gain_db=-6, curve=hold),
-        pb.GainPoint(frame=2_000, gain_db=0, curve=linear),
-        pb.GainPoint(frame=3_000, gain_db=-3, curve=linear),
-    ]
+    recipe = load_mix_recipe("""
+sample_rate_hz: 48000
+tracks:
+  - id: a
+    source: file:a.wav
+    gain_automation:
+      - {frame: 0, gain_db: 0, curve: hold}
+      - {frame: 1000, gain_db: -6, curve: hold}
+      - {frame: 2000, gain_db: 0}
+      - {frame: 3000, gain_db: -3}
+""")
     ones = {"a": dsp.ArrayReader(np.ones((2, 4_000)))}
-    spec = dsp.MixSpec(RATE_HZ, (dsp.TrackSpec("a", gain_automation=automation(points, RATE_HZ)),))
-    made = np.concatenate([block.mix for block in dsp.render(dsp.MixGraph(spec), ones)], axis=1)[0]
+    graph = dsp.MixGraph(mix_spec(resolved(recipe), {"a": 2}))
+    made = np.concatenate([block.mix for block in dsp.render(graph, ones)], axis=1)[0]
     heard_db = 20 * np.log10(made[[0, 999, 1_000, 1_120, 1_240, 1_999, 2_000, 2_240, 2_620, 3_000, 3_999]])
     assert heard_db == pytest.approx([0, 0, 0, -3, -6, -6, -6, 0, -1.5, -3, -3], abs=1e-3)
-
-
-@pytest.mark.parametrize("gap", [1, 2, 100, 240, 241])
-def test_jumps_give_way_to_the_next_point(gap: int):
-    """Held points closer than 5 ms stay in order; the last value is reached."""
-    hold = pb.AUTOMATION_CURVE_HOLD
-    points = [pb.GainPoint(frame=index * gap, gain_db=-index, curve=hold) for index in range(5)]
-    moves = automation(points, RATE_HZ)
-    frames = [move.frame for move in moves]
-    assert frames == sorted(set(frames))
-    assert moves[-1].gain_db == -4
 
 
 def test_damping_moves_by_equal_intervals():
     """From bright to dark over four octaves."""
     assert [damping_hz(share) for share in (0.0, 0.25, 0.5, 0.75, 1.0)] == [16_000, 8_000, 4_000, 2_000, 1_000]
+
+
+def test_everything_of_the_desk_arrives():
+    """Solos, VCAs, keys, dual pans, moving settings and delays in beats arrive in a core's mix that can be built."""
+    recipe = load_mix_recipe("""
+sample_rate_hz: 48000
+tempo_bpm: 120
+mix_gain_automation: [{frame: 0, gain_db: 0, curve: smooth}, {frame: 48000, gain_db: -6}]
+tracks:
+  - {id: kick, source: file:k.wav, solo: true}
+  - id: bass
+    source: file:b.wav
+    dual_pan: {left: -0.5}
+    chain:
+      - width: {}
+        bypass: true
+      - compressor: {threshold_db: -20, sidechain: {source: kick, pre_fader: true}, rms_ms: 5, lookahead_ms: 2}
+      - eq: {bands: [{shape: tilt, frequency_hz: 900, gain_db: 2}]}
+        channels: mid
+      - high_pass: {frequency_hz: 60, slope_db_oct: 18}
+    automation:
+      - {position: 1, setting: threshold_db, points: [{frame: 0, value: -10}, {frame: 9600, value: -30, curve: early}]}
+    sends: [{bus: echo, gain_db: -6, gain_automation: [{frame: 0, gain_db: -3}]}]
+buses:
+  - {id: echo, pan: 0.2, chain: [{delay: {beats: 0.75, feedback: 0.4, mix: 1, ping_pong: true}}]}
+vcas:
+  - {id: rhythm, members: [kick, bass], gain_db: -2}
+""")
+    assert validate_mix(recipe, services=False) == ()
+    spec = mix_spec(resolved(recipe), {"kick": 1, "bass": 2})
+    kick, bass = spec.tracks
+    assert kick.solo
+    assert (bass.pan, bass.pan_right) == (-0.5, 1.0)
+    assert bass.processors[0] == dsp.Compressor(
+        -20.0, 2.0, rms_ms=5.0, lookahead_ms=2.0, key=dsp.Key("kick", pre_fader=True)
+    )
+    assert bass.processors[1] == dsp.MidSide(mid=(dsp.ParametricEq((dsp.Tilt(900.0, 2.0),)),))
+    points = (dsp.SettingPoint(0, -10.0), dsp.SettingPoint(9_600, -30.0, "early"))
+    assert bass.automation == (dsp.MovingSetting(0, "threshold_db", points),)
+    assert bass.sends[0].gain_automation == (dsp.GainPoint(0, -3.0),)
+    assert spec.buses[0].processors == (dsp.Delay(375.0, 0.4, 1.0, ping_pong=True),)
+    assert spec.vcas == (dsp.VcaSpec("rhythm", ("kick", "bass"), -2.0),)
+    assert spec.gain_automation[0].shape == "smooth"
+    dsp.MixGraph(spec)

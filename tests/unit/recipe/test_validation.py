@@ -76,9 +76,9 @@ def _send(bus: str, into: str) -> Callable[[pb.MixRecipe], None]:
             "10 to 21600 Hz, got 21601",
         ),
         (
-            _with_insert(pb.Processor(high_pass=pb.HighPass(frequency_hz=80, slope_db_oct=18))),
+            _with_insert(pb.Processor(high_pass=pb.HighPass(frequency_hz=80, slope_db_oct=20))),
             "tracks[lead].chain[0].high_pass.slope_db_oct",
-            "one of 12, 24, 36, 48, got 18",
+            "one of 6, 12, 18, 24, 30, 36, 42, 48, got 20",
         ),
         (
             _with_insert(pb.Processor(delay=pb.Delay(time_ms=100, feedback=1.2, low_pass_hz=5))),

@@ -64,6 +64,7 @@ class _Feed:
     def __init__(self, track: TrackSpec, reader: BlockReader | DirectReader, length_frames: int | None) -> None:
         self._track = track
         self._reader = reader
+        self._direct = reader if isinstance(reader, DirectReader) else None
         self._clock = 0
         self._room = None if length_frames is None else max(length_frames - track.start_frame, 0)
         self._read_frames = 0
@@ -94,8 +95,9 @@ class _Feed:
 
     def _read(self, part: Audio) -> int:
         wanted = part.shape[1]
-        if isinstance(self._reader, DirectReader):
-            return self._reader.read_into(part)
+        if self._direct is not None:
+            return self._direct.read_into(part)
+        assert not isinstance(self._reader, DirectReader)  # noqa: S101  # settled when it was made
         got = self._reader.read(wanted)
         if got.ndim != 2 or got.shape[0] != self._track.channels or got.shape[1] > wanted:
             shape = f"[{self._track.channels}, at most {wanted}]"

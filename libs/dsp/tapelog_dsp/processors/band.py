@@ -1,7 +1,7 @@
 """Dynamics of one band: dynamic equaliser and de-esser.
 
-Both add a share of the band to the signal: y = x + (gain - 1) band, where the band is a constant-peak band-pass. That is
-a bell whose gain moves with every sample, without any filter coefficient moving; at gain 1 it is the input bit for bit.
+Both add a share of the band to the signal: y = x + (gain - 1) band, where the band is a band-pass of gain 1 at its
+centre. That is a bell whose gain moves with every sample and whose coefficients stand still; at gain 1 it is the input.
 """
 
 import math
@@ -97,7 +97,7 @@ class _RunningBand(Processor):
         return self._shape(samples, sos(self._section, self._own, samples), heard)
 
     def _shape(self, samples: Audio, band: Audio, heard: Audio) -> Audio:
-        # The curve gives the reduction as a gain below 1; its decibels are held within the range, and turned up for lift.
+        # The curve gives the reduction as a gain below 1; its decibels are held within the range, and up for a lift.
         reduction_db = -DB_PER_OCTAVE * log2_array(compress(self._settings, self._state, heard))
         moved_db = np.minimum(np.maximum(reduction_db, 0.0), abs(self._range_db))
         self._most_db = max(self._most_db, float(moved_db.max(initial=0.0)))
@@ -153,7 +153,7 @@ def _follower(time_ms: float, sample_rate: int) -> Float64s:
 
 
 class _RunningDeEsser(Processor):
-    """Mean squares of band and whole give the share; a compressor's recursion smooths the reduction that it asks for."""
+    """Mean squares of band and whole give the share; a compressor's recursion smooths the reduction it asks for."""
 
     def __init__(self, spec: DeEsser, sample_rate: int, channels: int) -> None:
         self._spec = spec

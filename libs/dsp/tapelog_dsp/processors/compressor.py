@@ -8,6 +8,7 @@ import dataclasses
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -126,7 +127,8 @@ class _RunningCompressor(Processor):
     def move(self, name: str, start: float, end: float) -> None:
         """Let a setting move: those of the detector by the grid, make-up and mix in straight lines."""
         movable(self._spec, name)
-        self._spec = dataclasses.replace(self._spec, **{name: start})
+        changes: dict[str, Any] = {name: start}
+        self._spec = dataclasses.replace(self._spec, **changes)
         self._ends[name] = (start, end)
         self._tune()
 

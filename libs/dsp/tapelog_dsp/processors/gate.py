@@ -3,7 +3,7 @@
 import dataclasses
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
 
@@ -104,7 +104,8 @@ class _RunningGate(Processor):
         """Let a setting move by the grid; attack and release smooth what it does."""
         del end
         movable(self._spec, name)
-        self._spec = dataclasses.replace(self._spec, **{name: start})
+        changes: dict[str, Any] = {name: start}
+        self._spec = dataclasses.replace(self._spec, **changes)
         self._tune()
 
     def reset(self) -> None:

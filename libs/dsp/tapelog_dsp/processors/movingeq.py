@@ -6,7 +6,7 @@ They have the bilinear shapes (cramped near half the sample rate), where still o
 import dataclasses
 import math
 from collections.abc import Callable
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -69,6 +69,11 @@ def pass_rows(cutoff_hz: float, slope_db_per_octave: int, sample_rate: int, *, h
     return [(g, k, 1.0, -k, -1.0) if highpass else (g, k, 0.0, 0.0, 1.0) for k in dampings]
 
 
+def _changed(band: "Band", setting: str, value: float) -> "Band":
+    changes: dict[str, Any] = {setting: value}
+    return dataclasses.replace(band, **changes)
+
+
 class MovingEq(Processor):
     """Bands in series whose settings move.
 
@@ -106,8 +111,8 @@ class MovingEq(Processor):
             raise ParameterError(name, place, f"0 to {len(self._start) - 1}, the places of the bands")
         before = self._start[place], self._end[place]
         movable(before[0], setting, "" if hasattr(before[0], "cutoff_hz") else "EqBand")
-        self._start[place] = dataclasses.replace(before[0], **{setting: start})
-        self._end[place] = dataclasses.replace(before[1], **{setting: end})
+        self._start[place] = _changed(before[0], setting, start)
+        self._end[place] = _changed(before[1], setting, end)
         if (self._start[place], self._end[place]) != before:
             self._from, self._to = self._rows(self._start), self._rows(self._end)
 

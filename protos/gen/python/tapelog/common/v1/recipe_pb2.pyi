@@ -63,6 +63,12 @@ class _AutomationCurveEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Autom
     """A straight line in dB."""
     AUTOMATION_CURVE_HOLD: _AutomationCurve.ValueType  # 2
     """Keeps the value and jumps at the next point, smoothed over 5 ms."""
+    AUTOMATION_CURVE_SMOOTH: _AutomationCurve.ValueType  # 3
+    """An S that starts and ends level."""
+    AUTOMATION_CURVE_EARLY: _AutomationCurve.ValueType  # 4
+    """Most of the way at first."""
+    AUTOMATION_CURVE_LATE: _AutomationCurve.ValueType  # 5
+    """Most of the way at last."""
 
 class AutomationCurve(_AutomationCurve, metaclass=_AutomationCurveEnumTypeWrapper):
     """How an automated value moves from one point to the next."""
@@ -73,7 +79,41 @@ AUTOMATION_CURVE_LINEAR: AutomationCurve.ValueType  # 1
 """A straight line in dB."""
 AUTOMATION_CURVE_HOLD: AutomationCurve.ValueType  # 2
 """Keeps the value and jumps at the next point, smoothed over 5 ms."""
+AUTOMATION_CURVE_SMOOTH: AutomationCurve.ValueType  # 3
+"""An S that starts and ends level."""
+AUTOMATION_CURVE_EARLY: AutomationCurve.ValueType  # 4
+"""Most of the way at first."""
+AUTOMATION_CURVE_LATE: AutomationCurve.ValueType  # 5
+"""Most of the way at last."""
 Global___AutomationCurve: _TypeAlias = AutomationCurve  # noqa: Y015
+
+class _InsertChannels:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _InsertChannelsEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_InsertChannels.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    INSERT_CHANNELS_UNSPECIFIED: _InsertChannels.ValueType  # 0
+    """The default: both channels."""
+    INSERT_CHANNELS_STEREO: _InsertChannels.ValueType  # 1
+    """Left and right."""
+    INSERT_CHANNELS_MID: _InsertChannels.ValueType  # 2
+    """The middle, (left + right) / 2."""
+    INSERT_CHANNELS_SIDE: _InsertChannels.ValueType  # 3
+    """The sides, (left - right) / 2."""
+
+class InsertChannels(_InsertChannels, metaclass=_InsertChannelsEnumTypeWrapper):
+    """Which part of a stereo signal an insert works on."""
+
+INSERT_CHANNELS_UNSPECIFIED: InsertChannels.ValueType  # 0
+"""The default: both channels."""
+INSERT_CHANNELS_STEREO: InsertChannels.ValueType  # 1
+"""Left and right."""
+INSERT_CHANNELS_MID: InsertChannels.ValueType  # 2
+"""The middle, (left + right) / 2."""
+INSERT_CHANNELS_SIDE: InsertChannels.ValueType  # 3
+"""The sides, (left - right) / 2."""
+Global___InsertChannels: _TypeAlias = InsertChannels  # noqa: Y015
 
 class _EqShape:
     ValueType = _typing.NewType("ValueType", _builtins.int)
@@ -91,6 +131,8 @@ class _EqShapeEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_EqShape.Value
     """A high shelf."""
     EQ_SHAPE_NOTCH: _EqShape.ValueType  # 4
     """A notch."""
+    EQ_SHAPE_TILT: _EqShape.ValueType  # 5
+    """A tilt around the frequency: the top gets gain_db more than the bottom."""
 
 class EqShape(_EqShape, metaclass=_EqShapeEnumTypeWrapper):
     """Shape of an equaliser band."""
@@ -105,6 +147,8 @@ EQ_SHAPE_HIGH_SHELF: EqShape.ValueType  # 3
 """A high shelf."""
 EQ_SHAPE_NOTCH: EqShape.ValueType  # 4
 """A notch."""
+EQ_SHAPE_TILT: EqShape.ValueType  # 5
+"""A tilt around the frequency: the top gets gain_db more than the bottom."""
 Global___EqShape: _TypeAlias = EqShape  # noqa: Y015
 
 class _Container:
@@ -146,6 +190,10 @@ class MixRecipe(_message.Message):
     MIX_GAIN_DB_FIELD_NUMBER: _builtins.int
     PAN_LAW_FIELD_NUMBER: _builtins.int
     TAIL_S_FIELD_NUMBER: _builtins.int
+    VCAS_FIELD_NUMBER: _builtins.int
+    TEMPO_BPM_FIELD_NUMBER: _builtins.int
+    MIX_GAIN_AUTOMATION_FIELD_NUMBER: _builtins.int
+    MIX_AUTOMATION_FIELD_NUMBER: _builtins.int
     sample_rate_hz: _builtins.int
     """Sample rate of the mix, in Hz; sources of another rate are resampled to it. 8000 to 192000."""
     mix_gain_db: _builtins.float
@@ -154,6 +202,8 @@ class MixRecipe(_message.Message):
     """Pan law of every mono track."""
     tail_s: _builtins.float
     """Seconds rendered after the last source ends, so that echoes and reverb ring out. 0 to 30."""
+    tempo_bpm: _builtins.float
+    """Beats per minute, for delays in beats; 0 is none. 20 to 400."""
     @_builtins.property
     def tracks(self) -> _containers.RepeatedCompositeFieldContainer[Global___RecipeTrack]:
         """The console's channels, one per source. At least one; ids are unique over tracks and buses."""
@@ -166,6 +216,18 @@ class MixRecipe(_message.Message):
     def mix_chain(self) -> _containers.RepeatedCompositeFieldContainer[Global___Processor]:
         """Inserts on the mix bus, in order."""
 
+    @_builtins.property
+    def vcas(self) -> _containers.RepeatedCompositeFieldContainer[Global___RecipeVca]:
+        """Faders over faders."""
+
+    @_builtins.property
+    def mix_gain_automation(self) -> _containers.RepeatedCompositeFieldContainer[Global___GainPoint]:
+        """Moves of the mix bus's fader in addition to mix_gain_db."""
+
+    @_builtins.property
+    def mix_automation(self) -> _containers.RepeatedCompositeFieldContainer[Global___SettingAutomation]:
+        """Settings of the mix bus's inserts that move."""
+
     def __init__(
         self,
         *,
@@ -176,10 +238,14 @@ class MixRecipe(_message.Message):
         mix_gain_db: _builtins.float = ...,
         pan_law: Global___PanLaw.ValueType = ...,
         tail_s: _builtins.float = ...,
+        vcas: _abc.Iterable[Global___RecipeVca] | None = ...,
+        tempo_bpm: _builtins.float = ...,
+        mix_gain_automation: _abc.Iterable[Global___GainPoint] | None = ...,
+        mix_automation: _abc.Iterable[Global___SettingAutomation] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["buses", b"buses", "mix_chain", b"mix_chain", "mix_gain_db", b"mix_gain_db", "pan_law", b"pan_law", "sample_rate_hz", b"sample_rate_hz", "tail_s", b"tail_s", "tracks", b"tracks"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["buses", b"buses", "mix_automation", b"mix_automation", "mix_chain", b"mix_chain", "mix_gain_automation", b"mix_gain_automation", "mix_gain_db", b"mix_gain_db", "pan_law", b"pan_law", "sample_rate_hz", b"sample_rate_hz", "tail_s", b"tail_s", "tempo_bpm", b"tempo_bpm", "tracks", b"tracks", "vcas", b"vcas"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -204,6 +270,10 @@ class RecipeTrack(_message.Message):
     GAIN_AUTOMATION_FIELD_NUMBER: _builtins.int
     TAGS_FIELD_NUMBER: _builtins.int
     PRINTED_EFFECTS_FIELD_NUMBER: _builtins.int
+    SOLO_FIELD_NUMBER: _builtins.int
+    DUAL_PAN_FIELD_NUMBER: _builtins.int
+    PAN_AUTOMATION_FIELD_NUMBER: _builtins.int
+    AUTOMATION_FIELD_NUMBER: _builtins.int
     id: _builtins.str
     """Short id, unique in the recipe: lower case, [a-z][a-z0-9-]{0,31}."""
     gain_db: _builtins.float
@@ -218,6 +288,8 @@ class RecipeTrack(_message.Message):
     """Frame of the mix at which the source's first frame sounds, at the mix's sample rate. 0 or more."""
     output_bus: _builtins.str
     """Bus the track is summed into; empty is the mix bus."""
+    solo: _builtins.bool
+    """Whether the track is soloed: with any solo only the ways through soloed channels are open."""
     @_builtins.property
     def source(self) -> Global___RecipeSource:
         """Where the samples come from."""
@@ -242,6 +314,18 @@ class RecipeTrack(_message.Message):
     def printed_effects(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
         """Effects that are printed into the source and so cannot be seen in the chain, by the names of Processor's kinds."""
 
+    @_builtins.property
+    def dual_pan(self) -> Global___DualPan:
+        """For a stereo source: each channel placed on its own, instead of the balance; pan is not looked at."""
+
+    @_builtins.property
+    def pan_automation(self) -> _containers.RepeatedCompositeFieldContainer[Global___PanPoint]:
+        """Moves of the pan, in order of their frame."""
+
+    @_builtins.property
+    def automation(self) -> _containers.RepeatedCompositeFieldContainer[Global___SettingAutomation]:
+        """Settings of the inserts that move."""
+
     def __init__(
         self,
         *,
@@ -258,10 +342,14 @@ class RecipeTrack(_message.Message):
         gain_automation: _abc.Iterable[Global___GainPoint] | None = ...,
         tags: _abc.Iterable[_builtins.str] | None = ...,
         printed_effects: _abc.Iterable[_builtins.str] | None = ...,
+        solo: _builtins.bool = ...,
+        dual_pan: Global___DualPan | None = ...,
+        pan_automation: _abc.Iterable[Global___PanPoint] | None = ...,
+        automation: _abc.Iterable[Global___SettingAutomation] | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["source", b"source"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["dual_pan", b"dual_pan", "source", b"source"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["chain", b"chain", "gain_automation", b"gain_automation", "gain_db", b"gain_db", "id", b"id", "mute", b"mute", "output_bus", b"output_bus", "pan", b"pan", "polarity_inverted", b"polarity_inverted", "printed_effects", b"printed_effects", "sends", b"sends", "source", b"source", "start_frame", b"start_frame", "tags", b"tags"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["automation", b"automation", "chain", b"chain", "dual_pan", b"dual_pan", "gain_automation", b"gain_automation", "gain_db", b"gain_db", "id", b"id", "mute", b"mute", "output_bus", b"output_bus", "pan", b"pan", "pan_automation", b"pan_automation", "polarity_inverted", b"polarity_inverted", "printed_effects", b"printed_effects", "sends", b"sends", "solo", b"solo", "source", b"source", "start_frame", b"start_frame", "tags", b"tags"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -304,22 +392,28 @@ class RecipeSend(_message.Message):
     BUS_FIELD_NUMBER: _builtins.int
     GAIN_DB_FIELD_NUMBER: _builtins.int
     PRE_FADER_FIELD_NUMBER: _builtins.int
+    GAIN_AUTOMATION_FIELD_NUMBER: _builtins.int
     bus: _builtins.str
     """Id of the receiving bus."""
     gain_db: _builtins.float
     """Send level, in dB. -96 to 24."""
     pre_fader: _builtins.bool
     """Whether the tap is before the fader."""
+    @_builtins.property
+    def gain_automation(self) -> _containers.RepeatedCompositeFieldContainer[Global___GainPoint]:
+        """Moves in addition to gain_db, in order of their frame."""
+
     def __init__(
         self,
         *,
         bus: _builtins.str = ...,
         gain_db: _builtins.float = ...,
         pre_fader: _builtins.bool = ...,
+        gain_automation: _abc.Iterable[Global___GainPoint] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["bus", b"bus", "gain_db", b"gain_db", "pre_fader", b"pre_fader"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["bus", b"bus", "gain_automation", b"gain_automation", "gain_db", b"gain_db", "pre_fader", b"pre_fader"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -367,6 +461,10 @@ class RecipeBus(_message.Message):
     OUTPUT_BUS_FIELD_NUMBER: _builtins.int
     SENDS_FIELD_NUMBER: _builtins.int
     MUTE_FIELD_NUMBER: _builtins.int
+    SOLO_FIELD_NUMBER: _builtins.int
+    GAIN_AUTOMATION_FIELD_NUMBER: _builtins.int
+    PAN_FIELD_NUMBER: _builtins.int
+    AUTOMATION_FIELD_NUMBER: _builtins.int
     id: _builtins.str
     """Short id, unique in the recipe."""
     gain_db: _builtins.float
@@ -375,6 +473,10 @@ class RecipeBus(_message.Message):
     """Bus this one is summed into; empty is the mix bus. Cycles are refused."""
     mute: _builtins.bool
     """Whether the bus is silent."""
+    solo: _builtins.bool
+    """Whether the bus is soloed, with everything that feeds it."""
+    pan: _builtins.float
+    """Balance: -1 is left, 1 is right. -1 to 1."""
     @_builtins.property
     def chain(self) -> _containers.RepeatedCompositeFieldContainer[Global___Processor]:
         """Inserts, in order."""
@@ -382,6 +484,14 @@ class RecipeBus(_message.Message):
     @_builtins.property
     def sends(self) -> _containers.RepeatedCompositeFieldContainer[Global___RecipeSend]:
         """Sends to further effect buses."""
+
+    @_builtins.property
+    def gain_automation(self) -> _containers.RepeatedCompositeFieldContainer[Global___GainPoint]:
+        """Fader moves in addition to gain_db, in order of their frame."""
+
+    @_builtins.property
+    def automation(self) -> _containers.RepeatedCompositeFieldContainer[Global___SettingAutomation]:
+        """Settings of the inserts that move."""
 
     def __init__(
         self,
@@ -392,10 +502,14 @@ class RecipeBus(_message.Message):
         output_bus: _builtins.str = ...,
         sends: _abc.Iterable[Global___RecipeSend] | None = ...,
         mute: _builtins.bool = ...,
+        solo: _builtins.bool = ...,
+        gain_automation: _abc.Iterable[Global___GainPoint] | None = ...,
+        pan: _builtins.float = ...,
+        automation: _abc.Iterable[Global___SettingAutomation] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["chain", b"chain", "gain_db", b"gain_db", "id", b"id", "mute", b"mute", "output_bus", b"output_bus", "sends", b"sends"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["automation", b"automation", "chain", b"chain", "gain_automation", b"gain_automation", "gain_db", b"gain_db", "id", b"id", "mute", b"mute", "output_bus", b"output_bus", "pan", b"pan", "sends", b"sends", "solo", b"solo"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -415,8 +529,20 @@ class Processor(_message.Message):
     DELAY_FIELD_NUMBER: _builtins.int
     REVERB_FIELD_NUMBER: _builtins.int
     WIDTH_FIELD_NUMBER: _builtins.int
+    GAIN_FIELD_NUMBER: _builtins.int
+    TIME_ALIGN_FIELD_NUMBER: _builtins.int
+    GATE_FIELD_NUMBER: _builtins.int
+    DE_ESSER_FIELD_NUMBER: _builtins.int
+    DYNAMIC_EQ_FIELD_NUMBER: _builtins.int
+    TRANSIENT_SHAPER_FIELD_NUMBER: _builtins.int
+    SATURATION_FIELD_NUMBER: _builtins.int
+    MONO_MAKER_FIELD_NUMBER: _builtins.int
+    ROOM_FIELD_NUMBER: _builtins.int
+    CHANNELS_FIELD_NUMBER: _builtins.int
     bypass: _builtins.bool
     """Whether the insert is skipped. A bypassed insert does not count for the brief."""
+    channels: Global___InsertChannels.ValueType
+    """Which part of a stereo signal the insert works on."""
     @_builtins.property
     def high_pass(self) -> Global___HighPass:
         """Removes what is below a frequency."""
@@ -445,6 +571,42 @@ class Processor(_message.Message):
     def width(self) -> Global___Width:
         """Stereo width."""
 
+    @_builtins.property
+    def gain(self) -> Global___Gain:
+        """Gain inside the chain."""
+
+    @_builtins.property
+    def time_align(self) -> Global___TimeAlign:
+        """Alignment in time."""
+
+    @_builtins.property
+    def gate(self) -> Global___Gate:
+        """Gate or expander."""
+
+    @_builtins.property
+    def de_esser(self) -> Global___DeEsser:
+        """De-esser."""
+
+    @_builtins.property
+    def dynamic_eq(self) -> Global___DynamicEq:
+        """Dynamic equaliser."""
+
+    @_builtins.property
+    def transient_shaper(self) -> Global___TransientShaper:
+        """Transient shaper."""
+
+    @_builtins.property
+    def saturation(self) -> Global___Saturation:
+        """Saturation."""
+
+    @_builtins.property
+    def mono_maker(self) -> Global___MonoMaker:
+        """Mono bass."""
+
+    @_builtins.property
+    def room(self) -> Global___RoomReverb:
+        """Room or hall."""
+
     def __init__(
         self,
         *,
@@ -456,12 +618,22 @@ class Processor(_message.Message):
         delay: Global___Delay | None = ...,
         reverb: Global___Reverb | None = ...,
         width: Global___Width | None = ...,
+        gain: Global___Gain | None = ...,
+        time_align: Global___TimeAlign | None = ...,
+        gate: Global___Gate | None = ...,
+        de_esser: Global___DeEsser | None = ...,
+        dynamic_eq: Global___DynamicEq | None = ...,
+        transient_shaper: Global___TransientShaper | None = ...,
+        saturation: Global___Saturation | None = ...,
+        mono_maker: Global___MonoMaker | None = ...,
+        room: Global___RoomReverb | None = ...,
+        channels: Global___InsertChannels.ValueType = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["compressor", b"compressor", "delay", b"delay", "eq", b"eq", "high_pass", b"high_pass", "kind", b"kind", "low_pass", b"low_pass", "reverb", b"reverb", "width", b"width"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["compressor", b"compressor", "de_esser", b"de_esser", "delay", b"delay", "dynamic_eq", b"dynamic_eq", "eq", b"eq", "gain", b"gain", "gate", b"gate", "high_pass", b"high_pass", "kind", b"kind", "low_pass", b"low_pass", "mono_maker", b"mono_maker", "reverb", b"reverb", "room", b"room", "saturation", b"saturation", "time_align", b"time_align", "transient_shaper", b"transient_shaper", "width", b"width"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["bypass", b"bypass", "compressor", b"compressor", "delay", b"delay", "eq", b"eq", "high_pass", b"high_pass", "kind", b"kind", "low_pass", b"low_pass", "reverb", b"reverb", "width", b"width"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["bypass", b"bypass", "channels", b"channels", "compressor", b"compressor", "de_esser", b"de_esser", "delay", b"delay", "dynamic_eq", b"dynamic_eq", "eq", b"eq", "gain", b"gain", "gate", b"gate", "high_pass", b"high_pass", "kind", b"kind", "low_pass", b"low_pass", "mono_maker", b"mono_maker", "reverb", b"reverb", "room", b"room", "saturation", b"saturation", "time_align", b"time_align", "transient_shaper", b"transient_shaper", "width", b"width"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    _WhichOneofReturnType_kind: _TypeAlias = _typing.Literal["high_pass", "low_pass", "eq", "compressor", "delay", "reverb", "width"]  # noqa: Y015
+    _WhichOneofReturnType_kind: _TypeAlias = _typing.Literal["high_pass", "low_pass", "eq", "compressor", "delay", "reverb", "width", "gain", "time_align", "gate", "de_esser", "dynamic_eq", "transient_shaper", "saturation", "mono_maker", "room"]  # noqa: Y015
     _WhichOneofArgType_kind: _TypeAlias = _typing.Literal["kind", b"kind"]  # noqa: Y015
     def WhichOneof(self, oneof_group: _WhichOneofArgType_kind) -> _WhichOneofReturnType_kind | None: ...
 
@@ -478,7 +650,7 @@ class HighPass(_message.Message):
     frequency_hz: _builtins.float
     """Frequency of -3 dB, Hz. 10 to 0.45 of the sample rate."""
     slope_db_oct: _builtins.int
-    """Slope in dB per octave: 12, 24, 36 or 48. Default 12."""
+    """Slope in dB per octave: 6, 12, 18, 24, 30, 36, 42 or 48. Default 12."""
     def __init__(
         self,
         *,
@@ -506,7 +678,7 @@ class LowPass(_message.Message):
     frequency_hz: _builtins.float
     """Frequency of -3 dB, Hz. 10 to 0.45 of the sample rate."""
     slope_db_oct: _builtins.int
-    """Slope in dB per octave: 12, 24, 36 or 48. Default 12."""
+    """Slope in dB per octave: 6, 12, 18, 24, 30, 36, 42 or 48. Default 12."""
     def __init__(
         self,
         *,
@@ -564,7 +736,7 @@ class EqBand(_message.Message):
     gain_db: _builtins.float
     """Boost or cut, dB. -24 to 24; ignored by a notch."""
     q: _builtins.float
-    """Quality. 0.1 to 20. Default 0.7071. Shelves are Butterworth and take no other value."""
+    """Quality. 0.1 to 40. Default 0.7071. Shelves are Butterworth and take no other value."""
     def __init__(
         self,
         *,
@@ -599,22 +771,36 @@ class Compressor(_message.Message):
     MAKEUP_DB_FIELD_NUMBER: _builtins.int
     MIX_FIELD_NUMBER: _builtins.int
     SIDECHAIN_HIGH_PASS_HZ_FIELD_NUMBER: _builtins.int
+    RMS_MS_FIELD_NUMBER: _builtins.int
+    LOOKAHEAD_MS_FIELD_NUMBER: _builtins.int
+    SIDECHAIN_LOW_PASS_HZ_FIELD_NUMBER: _builtins.int
+    SIDECHAIN_FIELD_NUMBER: _builtins.int
     threshold_db: _builtins.float
     """Threshold, dBFS. -80 to 0."""
     ratio: _builtins.float
-    """Ratio. 1 to 60. Default 2."""
+    """Ratio. 1 to 100. Default 2."""
     attack_ms: _builtins.float
-    """Attack, ms. 0.05 to 500. Default 10."""
+    """Attack, ms. 0 to 500. Default 10."""
     release_ms: _builtins.float
     """Release, ms. 1 to 5000. Default 120."""
     knee_db: _builtins.float
-    """Knee width, dB. 0 to 24. Default 6."""
+    """Knee width, dB. 0 to 30. Default 6."""
     makeup_db: _builtins.float
-    """Gain after compression, dB. -24 to 24."""
+    """Gain after compression, dB. -24 to 36."""
     mix: _builtins.float
     """Share of the compressed signal, 0 to 1. Default 1; less is parallel compression."""
     sidechain_high_pass_hz: _builtins.float
-    """High-pass in the detector, Hz; 0 is none. 0 to 1000."""
+    """High-pass in the detector, Hz; 0 is none. 10 to 20000."""
+    rms_ms: _builtins.float
+    """Averaging time of the detector, ms; 0 detects peaks. 0 to 500."""
+    lookahead_ms: _builtins.float
+    """How far the detector hears ahead, ms. 0 to 20."""
+    sidechain_low_pass_hz: _builtins.float
+    """Low-pass in the detector, Hz; 0 is none. 10 to 20000."""
+    @_builtins.property
+    def sidechain(self) -> Global___Sidechain:
+        """What the detector hears instead of the insert's own input."""
+
     def __init__(
         self,
         *,
@@ -626,10 +812,14 @@ class Compressor(_message.Message):
         makeup_db: _builtins.float = ...,
         mix: _builtins.float | None = ...,
         sidechain_high_pass_hz: _builtins.float = ...,
+        rms_ms: _builtins.float = ...,
+        lookahead_ms: _builtins.float = ...,
+        sidechain_low_pass_hz: _builtins.float = ...,
+        sidechain: Global___Sidechain | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["_attack_ms", b"_attack_ms", "_knee_db", b"_knee_db", "_mix", b"_mix", "_ratio", b"_ratio", "_release_ms", b"_release_ms", "attack_ms", b"attack_ms", "knee_db", b"knee_db", "mix", b"mix", "ratio", b"ratio", "release_ms", b"release_ms"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_attack_ms", b"_attack_ms", "_knee_db", b"_knee_db", "_mix", b"_mix", "_ratio", b"_ratio", "_release_ms", b"_release_ms", "attack_ms", b"attack_ms", "knee_db", b"knee_db", "mix", b"mix", "ratio", b"ratio", "release_ms", b"release_ms", "sidechain", b"sidechain"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_attack_ms", b"_attack_ms", "_knee_db", b"_knee_db", "_mix", b"_mix", "_ratio", b"_ratio", "_release_ms", b"_release_ms", "attack_ms", b"attack_ms", "knee_db", b"knee_db", "makeup_db", b"makeup_db", "mix", b"mix", "ratio", b"ratio", "release_ms", b"release_ms", "sidechain_high_pass_hz", b"sidechain_high_pass_hz", "threshold_db", b"threshold_db"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_attack_ms", b"_attack_ms", "_knee_db", b"_knee_db", "_mix", b"_mix", "_ratio", b"_ratio", "_release_ms", b"_release_ms", "attack_ms", b"attack_ms", "knee_db", b"knee_db", "lookahead_ms", b"lookahead_ms", "makeup_db", b"makeup_db", "mix", b"mix", "ratio", b"ratio", "release_ms", b"release_ms", "rms_ms", b"rms_ms", "sidechain", b"sidechain", "sidechain_high_pass_hz", b"sidechain_high_pass_hz", "sidechain_low_pass_hz", b"sidechain_low_pass_hz", "threshold_db", b"threshold_db"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__attack_ms: _TypeAlias = _typing.Literal["attack_ms"]  # noqa: Y015
     _WhichOneofArgType__attack_ms: _TypeAlias = _typing.Literal["_attack_ms", b"_attack_ms"]  # noqa: Y015
@@ -665,8 +855,10 @@ class Delay(_message.Message):
     MIX_FIELD_NUMBER: _builtins.int
     LOW_PASS_HZ_FIELD_NUMBER: _builtins.int
     HIGH_PASS_HZ_FIELD_NUMBER: _builtins.int
+    BEATS_FIELD_NUMBER: _builtins.int
+    PING_PONG_FIELD_NUMBER: _builtins.int
     time_ms: _builtins.float
-    """Time between echoes, ms. 1 to 4000."""
+    """Time between echoes, ms; 0 where beats says it. 1 to 5000."""
     feedback: _builtins.float
     """Level of each echo against the one before, 0 to 0.95."""
     mix: _builtins.float
@@ -675,6 +867,10 @@ class Delay(_message.Message):
     """Removes highs from the echoes above this frequency, Hz; 0 is none."""
     high_pass_hz: _builtins.float
     """Removes lows from the echoes below this frequency, Hz; 0 is none."""
+    beats: _builtins.float
+    """Time between echoes in beats of the mix's tempo, such as 0.75, instead of time_ms; 0 is none. 0.01 to 16."""
+    ping_pong: _builtins.bool
+    """Whether each echo changes sides; the first is on the left. Needs a stereo signal."""
     def __init__(
         self,
         *,
@@ -683,10 +879,12 @@ class Delay(_message.Message):
         mix: _builtins.float | None = ...,
         low_pass_hz: _builtins.float = ...,
         high_pass_hz: _builtins.float = ...,
+        beats: _builtins.float = ...,
+        ping_pong: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["_mix", b"_mix", "mix", b"mix"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_mix", b"_mix", "feedback", b"feedback", "high_pass_hz", b"high_pass_hz", "low_pass_hz", b"low_pass_hz", "mix", b"mix", "time_ms", b"time_ms"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_mix", b"_mix", "beats", b"beats", "feedback", b"feedback", "high_pass_hz", b"high_pass_hz", "low_pass_hz", b"low_pass_hz", "mix", b"mix", "ping_pong", b"ping_pong", "time_ms", b"time_ms"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__mix: _TypeAlias = _typing.Literal["mix"]  # noqa: Y015
     _WhichOneofArgType__mix: _TypeAlias = _typing.Literal["_mix", b"_mix"]  # noqa: Y015
@@ -738,6 +936,611 @@ class Reverb(_message.Message):
     def WhichOneof(self, oneof_group: _WhichOneofArgType__mix) -> _WhichOneofReturnType__mix | None: ...
 
 Global___Reverb: _TypeAlias = Reverb  # noqa: Y015
+
+@_typing.final
+class Gain(_message.Message):
+    """A gain inside a chain."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    GAIN_DB_FIELD_NUMBER: _builtins.int
+    gain_db: _builtins.float
+    """Gain; at the bottom nothing passes, dB. -144 to 48."""
+    def __init__(
+        self,
+        *,
+        gain_db: _builtins.float = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["gain_db", b"gain_db"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___Gain: _TypeAlias = Gain  # noqa: Y015
+
+@_typing.final
+class TimeAlign(_message.Message):
+    """Moves a signal back in time, by parts of a frame too."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    DELAY_MS_FIELD_NUMBER: _builtins.int
+    delay_ms: _builtins.float
+    """How far, ms. 0 to 1000."""
+    def __init__(
+        self,
+        *,
+        delay_ms: _builtins.float = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["delay_ms", b"delay_ms"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___TimeAlign: _TypeAlias = TimeAlign  # noqa: Y015
+
+@_typing.final
+class Gate(_message.Message):
+    """A gate, or with a small ratio a downward expander. All times are time constants: 63.2 % of a step."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    THRESHOLD_DB_FIELD_NUMBER: _builtins.int
+    HYSTERESIS_DB_FIELD_NUMBER: _builtins.int
+    RANGE_DB_FIELD_NUMBER: _builtins.int
+    RATIO_FIELD_NUMBER: _builtins.int
+    ATTACK_MS_FIELD_NUMBER: _builtins.int
+    HOLD_MS_FIELD_NUMBER: _builtins.int
+    RELEASE_MS_FIELD_NUMBER: _builtins.int
+    LOOKAHEAD_MS_FIELD_NUMBER: _builtins.int
+    SIDECHAIN_HIGH_PASS_HZ_FIELD_NUMBER: _builtins.int
+    SIDECHAIN_LOW_PASS_HZ_FIELD_NUMBER: _builtins.int
+    SIDECHAIN_FIELD_NUMBER: _builtins.int
+    threshold_db: _builtins.float
+    """Peak level at which it opens, dBFS. -80 to 0. Default -50."""
+    hysteresis_db: _builtins.float
+    """How far below that it closes, dB. 0 to 24. Default 4."""
+    range_db: _builtins.float
+    """How far it closes at most, dB. 0 to 96. Default 40."""
+    ratio: _builtins.float
+    """Output dB per input dB below the threshold while it is closed. 1 to 100. Default 100."""
+    attack_ms: _builtins.float
+    """Opening, ms. 0 to 500. Default 1."""
+    hold_ms: _builtins.float
+    """How long it stays open below the closing level, ms. 0 to 2000. Default 20."""
+    release_ms: _builtins.float
+    """Closing, ms. 1 to 5000. Default 120."""
+    lookahead_ms: _builtins.float
+    """How far the detector hears ahead, ms. 0 to 20."""
+    sidechain_high_pass_hz: _builtins.float
+    """High-pass in the detector, Hz; 0 is none. 10 to 20000."""
+    sidechain_low_pass_hz: _builtins.float
+    """Low-pass in the detector, Hz; 0 is none. 10 to 20000."""
+    @_builtins.property
+    def sidechain(self) -> Global___Sidechain:
+        """What the detector hears instead of the insert's own input."""
+
+    def __init__(
+        self,
+        *,
+        threshold_db: _builtins.float | None = ...,
+        hysteresis_db: _builtins.float | None = ...,
+        range_db: _builtins.float | None = ...,
+        ratio: _builtins.float | None = ...,
+        attack_ms: _builtins.float | None = ...,
+        hold_ms: _builtins.float | None = ...,
+        release_ms: _builtins.float | None = ...,
+        lookahead_ms: _builtins.float = ...,
+        sidechain_high_pass_hz: _builtins.float = ...,
+        sidechain_low_pass_hz: _builtins.float = ...,
+        sidechain: Global___Sidechain | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_attack_ms", b"_attack_ms", "_hold_ms", b"_hold_ms", "_hysteresis_db", b"_hysteresis_db", "_range_db", b"_range_db", "_ratio", b"_ratio", "_release_ms", b"_release_ms", "_threshold_db", b"_threshold_db", "attack_ms", b"attack_ms", "hold_ms", b"hold_ms", "hysteresis_db", b"hysteresis_db", "range_db", b"range_db", "ratio", b"ratio", "release_ms", b"release_ms", "sidechain", b"sidechain", "threshold_db", b"threshold_db"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_attack_ms", b"_attack_ms", "_hold_ms", b"_hold_ms", "_hysteresis_db", b"_hysteresis_db", "_range_db", b"_range_db", "_ratio", b"_ratio", "_release_ms", b"_release_ms", "_threshold_db", b"_threshold_db", "attack_ms", b"attack_ms", "hold_ms", b"hold_ms", "hysteresis_db", b"hysteresis_db", "lookahead_ms", b"lookahead_ms", "range_db", b"range_db", "ratio", b"ratio", "release_ms", b"release_ms", "sidechain", b"sidechain", "sidechain_high_pass_hz", b"sidechain_high_pass_hz", "sidechain_low_pass_hz", b"sidechain_low_pass_hz", "threshold_db", b"threshold_db"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType__attack_ms: _TypeAlias = _typing.Literal["attack_ms"]  # noqa: Y015
+    _WhichOneofArgType__attack_ms: _TypeAlias = _typing.Literal["_attack_ms", b"_attack_ms"]  # noqa: Y015
+    _WhichOneofReturnType__hold_ms: _TypeAlias = _typing.Literal["hold_ms"]  # noqa: Y015
+    _WhichOneofArgType__hold_ms: _TypeAlias = _typing.Literal["_hold_ms", b"_hold_ms"]  # noqa: Y015
+    _WhichOneofReturnType__hysteresis_db: _TypeAlias = _typing.Literal["hysteresis_db"]  # noqa: Y015
+    _WhichOneofArgType__hysteresis_db: _TypeAlias = _typing.Literal["_hysteresis_db", b"_hysteresis_db"]  # noqa: Y015
+    _WhichOneofReturnType__range_db: _TypeAlias = _typing.Literal["range_db"]  # noqa: Y015
+    _WhichOneofArgType__range_db: _TypeAlias = _typing.Literal["_range_db", b"_range_db"]  # noqa: Y015
+    _WhichOneofReturnType__ratio: _TypeAlias = _typing.Literal["ratio"]  # noqa: Y015
+    _WhichOneofArgType__ratio: _TypeAlias = _typing.Literal["_ratio", b"_ratio"]  # noqa: Y015
+    _WhichOneofReturnType__release_ms: _TypeAlias = _typing.Literal["release_ms"]  # noqa: Y015
+    _WhichOneofArgType__release_ms: _TypeAlias = _typing.Literal["_release_ms", b"_release_ms"]  # noqa: Y015
+    _WhichOneofReturnType__threshold_db: _TypeAlias = _typing.Literal["threshold_db"]  # noqa: Y015
+    _WhichOneofArgType__threshold_db: _TypeAlias = _typing.Literal["_threshold_db", b"_threshold_db"]  # noqa: Y015
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__attack_ms) -> _WhichOneofReturnType__attack_ms | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__hold_ms) -> _WhichOneofReturnType__hold_ms | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__hysteresis_db) -> _WhichOneofReturnType__hysteresis_db | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__range_db) -> _WhichOneofReturnType__range_db | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__ratio) -> _WhichOneofReturnType__ratio | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__release_ms) -> _WhichOneofReturnType__release_ms | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__threshold_db) -> _WhichOneofReturnType__threshold_db | None: ...
+
+Global___Gate: _TypeAlias = Gate  # noqa: Y015
+
+@_typing.final
+class DeEsser(_message.Message):
+    """Takes sibilance down by its share of the whole signal."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    FREQUENCY_HZ_FIELD_NUMBER: _builtins.int
+    Q_FIELD_NUMBER: _builtins.int
+    SENSITIVITY_DB_FIELD_NUMBER: _builtins.int
+    RANGE_DB_FIELD_NUMBER: _builtins.int
+    ATTACK_MS_FIELD_NUMBER: _builtins.int
+    RELEASE_MS_FIELD_NUMBER: _builtins.int
+    frequency_hz: _builtins.float
+    """Centre of the sibilant band, Hz. 1000 to 0.45 of the sample rate. Default 6500."""
+    q: _builtins.float
+    """Quality of the band. 0.3 to 8. Default 1."""
+    sensitivity_db: _builtins.float
+    """Level of the band against the whole above which it is taken down, dB. -40 to 12. Default -10."""
+    range_db: _builtins.float
+    """How far at most, dB. 0 to 24. Default 8."""
+    attack_ms: _builtins.float
+    """Time constant of taking down, ms. 0 to 100. Default 1."""
+    release_ms: _builtins.float
+    """Time constant of letting go, ms. 1 to 1000. Default 50."""
+    def __init__(
+        self,
+        *,
+        frequency_hz: _builtins.float | None = ...,
+        q: _builtins.float | None = ...,
+        sensitivity_db: _builtins.float | None = ...,
+        range_db: _builtins.float | None = ...,
+        attack_ms: _builtins.float | None = ...,
+        release_ms: _builtins.float | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_attack_ms", b"_attack_ms", "_frequency_hz", b"_frequency_hz", "_q", b"_q", "_range_db", b"_range_db", "_release_ms", b"_release_ms", "_sensitivity_db", b"_sensitivity_db", "attack_ms", b"attack_ms", "frequency_hz", b"frequency_hz", "q", b"q", "range_db", b"range_db", "release_ms", b"release_ms", "sensitivity_db", b"sensitivity_db"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_attack_ms", b"_attack_ms", "_frequency_hz", b"_frequency_hz", "_q", b"_q", "_range_db", b"_range_db", "_release_ms", b"_release_ms", "_sensitivity_db", b"_sensitivity_db", "attack_ms", b"attack_ms", "frequency_hz", b"frequency_hz", "q", b"q", "range_db", b"range_db", "release_ms", b"release_ms", "sensitivity_db", b"sensitivity_db"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType__attack_ms: _TypeAlias = _typing.Literal["attack_ms"]  # noqa: Y015
+    _WhichOneofArgType__attack_ms: _TypeAlias = _typing.Literal["_attack_ms", b"_attack_ms"]  # noqa: Y015
+    _WhichOneofReturnType__frequency_hz: _TypeAlias = _typing.Literal["frequency_hz"]  # noqa: Y015
+    _WhichOneofArgType__frequency_hz: _TypeAlias = _typing.Literal["_frequency_hz", b"_frequency_hz"]  # noqa: Y015
+    _WhichOneofReturnType__q: _TypeAlias = _typing.Literal["q"]  # noqa: Y015
+    _WhichOneofArgType__q: _TypeAlias = _typing.Literal["_q", b"_q"]  # noqa: Y015
+    _WhichOneofReturnType__range_db: _TypeAlias = _typing.Literal["range_db"]  # noqa: Y015
+    _WhichOneofArgType__range_db: _TypeAlias = _typing.Literal["_range_db", b"_range_db"]  # noqa: Y015
+    _WhichOneofReturnType__release_ms: _TypeAlias = _typing.Literal["release_ms"]  # noqa: Y015
+    _WhichOneofArgType__release_ms: _TypeAlias = _typing.Literal["_release_ms", b"_release_ms"]  # noqa: Y015
+    _WhichOneofReturnType__sensitivity_db: _TypeAlias = _typing.Literal["sensitivity_db"]  # noqa: Y015
+    _WhichOneofArgType__sensitivity_db: _TypeAlias = _typing.Literal["_sensitivity_db", b"_sensitivity_db"]  # noqa: Y015
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__attack_ms) -> _WhichOneofReturnType__attack_ms | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__frequency_hz) -> _WhichOneofReturnType__frequency_hz | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__q) -> _WhichOneofReturnType__q | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__range_db) -> _WhichOneofReturnType__range_db | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__release_ms) -> _WhichOneofReturnType__release_ms | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__sensitivity_db) -> _WhichOneofReturnType__sensitivity_db | None: ...
+
+Global___DeEsser: _TypeAlias = DeEsser  # noqa: Y015
+
+@_typing.final
+class DynamicEq(_message.Message):
+    """A band of an equaliser that moves with its own level, or with a key's."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    FREQUENCY_HZ_FIELD_NUMBER: _builtins.int
+    Q_FIELD_NUMBER: _builtins.int
+    THRESHOLD_DB_FIELD_NUMBER: _builtins.int
+    RATIO_FIELD_NUMBER: _builtins.int
+    RANGE_DB_FIELD_NUMBER: _builtins.int
+    ATTACK_MS_FIELD_NUMBER: _builtins.int
+    RELEASE_MS_FIELD_NUMBER: _builtins.int
+    SIDECHAIN_FIELD_NUMBER: _builtins.int
+    frequency_hz: _builtins.float
+    """Centre of the band, Hz. 10 to 0.45 of the sample rate."""
+    q: _builtins.float
+    """Quality of the band. 0.1 to 20. Default 1."""
+    threshold_db: _builtins.float
+    """Level of the band above which it moves, dBFS. -80 to 0."""
+    ratio: _builtins.float
+    """Ratio as of a compressor. 1 to 100. Default 2."""
+    range_db: _builtins.float
+    """How far it moves at most; below 0 it cuts, above 0 it lifts, dB. -24 to 24. Default -6."""
+    attack_ms: _builtins.float
+    """Time constant of moving, ms. 0 to 500. Default 10."""
+    release_ms: _builtins.float
+    """Time constant of coming back, ms. 1 to 5000. Default 120."""
+    @_builtins.property
+    def sidechain(self) -> Global___Sidechain:
+        """What the detector hears instead of the insert's own input."""
+
+    def __init__(
+        self,
+        *,
+        frequency_hz: _builtins.float = ...,
+        q: _builtins.float | None = ...,
+        threshold_db: _builtins.float = ...,
+        ratio: _builtins.float | None = ...,
+        range_db: _builtins.float | None = ...,
+        attack_ms: _builtins.float | None = ...,
+        release_ms: _builtins.float | None = ...,
+        sidechain: Global___Sidechain | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_attack_ms", b"_attack_ms", "_q", b"_q", "_range_db", b"_range_db", "_ratio", b"_ratio", "_release_ms", b"_release_ms", "attack_ms", b"attack_ms", "q", b"q", "range_db", b"range_db", "ratio", b"ratio", "release_ms", b"release_ms", "sidechain", b"sidechain"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_attack_ms", b"_attack_ms", "_q", b"_q", "_range_db", b"_range_db", "_ratio", b"_ratio", "_release_ms", b"_release_ms", "attack_ms", b"attack_ms", "frequency_hz", b"frequency_hz", "q", b"q", "range_db", b"range_db", "ratio", b"ratio", "release_ms", b"release_ms", "sidechain", b"sidechain", "threshold_db", b"threshold_db"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType__attack_ms: _TypeAlias = _typing.Literal["attack_ms"]  # noqa: Y015
+    _WhichOneofArgType__attack_ms: _TypeAlias = _typing.Literal["_attack_ms", b"_attack_ms"]  # noqa: Y015
+    _WhichOneofReturnType__q: _TypeAlias = _typing.Literal["q"]  # noqa: Y015
+    _WhichOneofArgType__q: _TypeAlias = _typing.Literal["_q", b"_q"]  # noqa: Y015
+    _WhichOneofReturnType__range_db: _TypeAlias = _typing.Literal["range_db"]  # noqa: Y015
+    _WhichOneofArgType__range_db: _TypeAlias = _typing.Literal["_range_db", b"_range_db"]  # noqa: Y015
+    _WhichOneofReturnType__ratio: _TypeAlias = _typing.Literal["ratio"]  # noqa: Y015
+    _WhichOneofArgType__ratio: _TypeAlias = _typing.Literal["_ratio", b"_ratio"]  # noqa: Y015
+    _WhichOneofReturnType__release_ms: _TypeAlias = _typing.Literal["release_ms"]  # noqa: Y015
+    _WhichOneofArgType__release_ms: _TypeAlias = _typing.Literal["_release_ms", b"_release_ms"]  # noqa: Y015
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__attack_ms) -> _WhichOneofReturnType__attack_ms | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__q) -> _WhichOneofReturnType__q | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__range_db) -> _WhichOneofReturnType__range_db | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__ratio) -> _WhichOneofReturnType__ratio | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__release_ms) -> _WhichOneofReturnType__release_ms | None: ...
+
+Global___DynamicEq: _TypeAlias = DynamicEq  # noqa: Y015
+
+@_typing.final
+class TransientShaper(_message.Message):
+    """Lifts or softens beginnings and what rings after them, whatever their level."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ATTACK_DB_FIELD_NUMBER: _builtins.int
+    SUSTAIN_DB_FIELD_NUMBER: _builtins.int
+    attack_db: _builtins.float
+    """More or less of beginnings, dB. -24 to 24."""
+    sustain_db: _builtins.float
+    """More or less of what rings on, dB. -24 to 24."""
+    def __init__(
+        self,
+        *,
+        attack_db: _builtins.float = ...,
+        sustain_db: _builtins.float = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["attack_db", b"attack_db", "sustain_db", b"sustain_db"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___TransientShaper: _TypeAlias = TransientShaper  # noqa: Y015
+
+@_typing.final
+class Saturation(_message.Message):
+    """A soft curve, anti-aliased (Parker, Zavalishin and Le Bivic, DAFx 2016)."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    DRIVE_DB_FIELD_NUMBER: _builtins.int
+    BIAS_FIELD_NUMBER: _builtins.int
+    OUTPUT_DB_FIELD_NUMBER: _builtins.int
+    drive_db: _builtins.float
+    """How far the signal is pushed into the curve; 0 leaves it alone, dB. 0 to 36."""
+    bias: _builtins.float
+    """Shift of the curve, for even harmonics. 0 to 1."""
+    output_db: _builtins.float
+    """Level afterwards, dB. -36 to 12."""
+    def __init__(
+        self,
+        *,
+        drive_db: _builtins.float = ...,
+        bias: _builtins.float = ...,
+        output_db: _builtins.float = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["bias", b"bias", "drive_db", b"drive_db", "output_db", b"output_db"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___Saturation: _TypeAlias = Saturation  # noqa: Y015
+
+@_typing.final
+class MonoMaker(_message.Message):
+    """Makes the bass mono."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    FREQUENCY_HZ_FIELD_NUMBER: _builtins.int
+    frequency_hz: _builtins.float
+    """Corner below which nothing is left at the sides, Hz. 20 to 1000. Default 120."""
+    def __init__(
+        self,
+        *,
+        frequency_hz: _builtins.float | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_frequency_hz", b"_frequency_hz", "frequency_hz", b"frequency_hz"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_frequency_hz", b"_frequency_hz", "frequency_hz", b"frequency_hz"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType__frequency_hz: _TypeAlias = _typing.Literal["frequency_hz"]  # noqa: Y015
+    _WhichOneofArgType__frequency_hz: _TypeAlias = _typing.Literal["_frequency_hz", b"_frequency_hz"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__frequency_hz) -> _WhichOneofReturnType__frequency_hz | None: ...
+
+Global___MonoMaker: _TypeAlias = MonoMaker  # noqa: Y015
+
+@_typing.final
+class RoomReverb(_message.Message):
+    """A room or hall: a feedback delay network."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    DECAY_S_FIELD_NUMBER: _builtins.int
+    PRE_DELAY_MS_FIELD_NUMBER: _builtins.int
+    SIZE_M_FIELD_NUMBER: _builtins.int
+    DAMPING_HZ_FIELD_NUMBER: _builtins.int
+    LOW_CUT_HZ_FIELD_NUMBER: _builtins.int
+    MIX_FIELD_NUMBER: _builtins.int
+    decay_s: _builtins.float
+    """Time in which the tail falls by 60 dB, s. 0.1 to 20. Default 1.2."""
+    pre_delay_ms: _builtins.float
+    """Time before the first reflection, ms. 0 to 500."""
+    size_m: _builtins.float
+    """Mean free path; 3 is a closet, 40 a hall, m. 2 to 60. Default 12."""
+    damping_hz: _builtins.float
+    """Corner above which the tail dies sooner, Hz. 200 to 20000. Default 6000."""
+    low_cut_hz: _builtins.float
+    """High-pass at the input, Hz. 10 to 2000. Default 80."""
+    mix: _builtins.float
+    """Share of the room in the output. 0 to 1. Default 1."""
+    def __init__(
+        self,
+        *,
+        decay_s: _builtins.float | None = ...,
+        pre_delay_ms: _builtins.float = ...,
+        size_m: _builtins.float | None = ...,
+        damping_hz: _builtins.float | None = ...,
+        low_cut_hz: _builtins.float | None = ...,
+        mix: _builtins.float | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_damping_hz", b"_damping_hz", "_decay_s", b"_decay_s", "_low_cut_hz", b"_low_cut_hz", "_mix", b"_mix", "_size_m", b"_size_m", "damping_hz", b"damping_hz", "decay_s", b"decay_s", "low_cut_hz", b"low_cut_hz", "mix", b"mix", "size_m", b"size_m"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_damping_hz", b"_damping_hz", "_decay_s", b"_decay_s", "_low_cut_hz", b"_low_cut_hz", "_mix", b"_mix", "_size_m", b"_size_m", "damping_hz", b"damping_hz", "decay_s", b"decay_s", "low_cut_hz", b"low_cut_hz", "mix", b"mix", "pre_delay_ms", b"pre_delay_ms", "size_m", b"size_m"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType__damping_hz: _TypeAlias = _typing.Literal["damping_hz"]  # noqa: Y015
+    _WhichOneofArgType__damping_hz: _TypeAlias = _typing.Literal["_damping_hz", b"_damping_hz"]  # noqa: Y015
+    _WhichOneofReturnType__decay_s: _TypeAlias = _typing.Literal["decay_s"]  # noqa: Y015
+    _WhichOneofArgType__decay_s: _TypeAlias = _typing.Literal["_decay_s", b"_decay_s"]  # noqa: Y015
+    _WhichOneofReturnType__low_cut_hz: _TypeAlias = _typing.Literal["low_cut_hz"]  # noqa: Y015
+    _WhichOneofArgType__low_cut_hz: _TypeAlias = _typing.Literal["_low_cut_hz", b"_low_cut_hz"]  # noqa: Y015
+    _WhichOneofReturnType__mix: _TypeAlias = _typing.Literal["mix"]  # noqa: Y015
+    _WhichOneofArgType__mix: _TypeAlias = _typing.Literal["_mix", b"_mix"]  # noqa: Y015
+    _WhichOneofReturnType__size_m: _TypeAlias = _typing.Literal["size_m"]  # noqa: Y015
+    _WhichOneofArgType__size_m: _TypeAlias = _typing.Literal["_size_m", b"_size_m"]  # noqa: Y015
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__damping_hz) -> _WhichOneofReturnType__damping_hz | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__decay_s) -> _WhichOneofReturnType__decay_s | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__low_cut_hz) -> _WhichOneofReturnType__low_cut_hz | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__mix) -> _WhichOneofReturnType__mix | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__size_m) -> _WhichOneofReturnType__size_m | None: ...
+
+Global___RoomReverb: _TypeAlias = RoomReverb  # noqa: Y015
+
+@_typing.final
+class Sidechain(_message.Message):
+    """What a detector hears."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    SOURCE_FIELD_NUMBER: _builtins.int
+    PRE_FADER_FIELD_NUMBER: _builtins.int
+    source: _builtins.str
+    """Id of another track or bus; empty is the insert's own input."""
+    pre_fader: _builtins.bool
+    """Whether it is heard before that channel's fader."""
+    def __init__(
+        self,
+        *,
+        source: _builtins.str = ...,
+        pre_fader: _builtins.bool = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["pre_fader", b"pre_fader", "source", b"source"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___Sidechain: _TypeAlias = Sidechain  # noqa: Y015
+
+@_typing.final
+class RecipeVca(_message.Message):
+    """A fader over faders: its level is added to those of its members, in dB."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ID_FIELD_NUMBER: _builtins.int
+    MEMBERS_FIELD_NUMBER: _builtins.int
+    GAIN_DB_FIELD_NUMBER: _builtins.int
+    MUTE_FIELD_NUMBER: _builtins.int
+    GAIN_AUTOMATION_FIELD_NUMBER: _builtins.int
+    id: _builtins.str
+    """Short id, unique in the recipe."""
+    gain_db: _builtins.float
+    """Fader, in dB. -96 to 24."""
+    mute: _builtins.bool
+    """Whether its members are silent."""
+    @_builtins.property
+    def members(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Ids of tracks and buses."""
+
+    @_builtins.property
+    def gain_automation(self) -> _containers.RepeatedCompositeFieldContainer[Global___GainPoint]:
+        """Fader moves in addition to gain_db, in order of their frame."""
+
+    def __init__(
+        self,
+        *,
+        id: _builtins.str = ...,
+        members: _abc.Iterable[_builtins.str] | None = ...,
+        gain_db: _builtins.float = ...,
+        mute: _builtins.bool = ...,
+        gain_automation: _abc.Iterable[Global___GainPoint] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["gain_automation", b"gain_automation", "gain_db", b"gain_db", "id", b"id", "members", b"members", "mute", b"mute"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___RecipeVca: _TypeAlias = RecipeVca  # noqa: Y015
+
+@_typing.final
+class DualPan(_message.Message):
+    """Places of the two channels of a stereo source."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    LEFT_FIELD_NUMBER: _builtins.int
+    RIGHT_FIELD_NUMBER: _builtins.int
+    left: _builtins.float
+    """Where the left channel stands. -1 to 1. Default -1."""
+    right: _builtins.float
+    """Where the right channel stands. -1 to 1. Default 1."""
+    def __init__(
+        self,
+        *,
+        left: _builtins.float | None = ...,
+        right: _builtins.float | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_left", b"_left", "_right", b"_right", "left", b"left", "right", b"right"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_left", b"_left", "_right", b"_right", "left", b"left", "right", b"right"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType__left: _TypeAlias = _typing.Literal["left"]  # noqa: Y015
+    _WhichOneofArgType__left: _TypeAlias = _typing.Literal["_left", b"_left"]  # noqa: Y015
+    _WhichOneofReturnType__right: _TypeAlias = _typing.Literal["right"]  # noqa: Y015
+    _WhichOneofArgType__right: _TypeAlias = _typing.Literal["_right", b"_right"]  # noqa: Y015
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__left) -> _WhichOneofReturnType__left | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__right) -> _WhichOneofReturnType__right | None: ...
+
+Global___DualPan: _TypeAlias = DualPan  # noqa: Y015
+
+@_typing.final
+class PanPoint(_message.Message):
+    """A point of pan automation."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    FRAME_FIELD_NUMBER: _builtins.int
+    PAN_FIELD_NUMBER: _builtins.int
+    CURVE_FIELD_NUMBER: _builtins.int
+    frame: _builtins.int
+    """Frame of the mix at which the value holds."""
+    pan: _builtins.float
+    """Position; it replaces the pan. -1 to 1."""
+    curve: Global___AutomationCurve.ValueType
+    """How the value moves to the next point."""
+    def __init__(
+        self,
+        *,
+        frame: _builtins.int = ...,
+        pan: _builtins.float = ...,
+        curve: Global___AutomationCurve.ValueType = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["curve", b"curve", "frame", b"frame", "pan", b"pan"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___PanPoint: _TypeAlias = PanPoint  # noqa: Y015
+
+@_typing.final
+class SettingAutomation(_message.Message):
+    """A setting of an insert that moves."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    POSITION_FIELD_NUMBER: _builtins.int
+    SETTING_FIELD_NUMBER: _builtins.int
+    POINTS_FIELD_NUMBER: _builtins.int
+    position: _builtins.int
+    """Place of the insert in its chain, from 0. 0 to 31."""
+    setting: _builtins.str
+    """The setting's field name, such as "threshold_db"; of an equaliser's band "bands.<place>.<field>"."""
+    @_builtins.property
+    def points(self) -> _containers.RepeatedCompositeFieldContainer[Global___SettingPoint]:
+        """Points in order of their frame."""
+
+    def __init__(
+        self,
+        *,
+        position: _builtins.int = ...,
+        setting: _builtins.str = ...,
+        points: _abc.Iterable[Global___SettingPoint] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["points", b"points", "position", b"position", "setting", b"setting"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___SettingAutomation: _TypeAlias = SettingAutomation  # noqa: Y015
+
+@_typing.final
+class SettingPoint(_message.Message):
+    """A point of a setting's automation."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    FRAME_FIELD_NUMBER: _builtins.int
+    VALUE_FIELD_NUMBER: _builtins.int
+    CURVE_FIELD_NUMBER: _builtins.int
+    frame: _builtins.int
+    """Frame of the mix at which the value holds."""
+    value: _builtins.float
+    """Value in the setting's own unit; it replaces the one written at the insert, and has its range."""
+    curve: Global___AutomationCurve.ValueType
+    """How the value moves to the next point."""
+    def __init__(
+        self,
+        *,
+        frame: _builtins.int = ...,
+        value: _builtins.float = ...,
+        curve: Global___AutomationCurve.ValueType = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["curve", b"curve", "frame", b"frame", "value", b"value"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___SettingPoint: _TypeAlias = SettingPoint  # noqa: Y015
 
 @_typing.final
 class Width(_message.Message):
