@@ -103,7 +103,8 @@ async def test_a_job_that_needs_more_memory_than_allowed_fails_with_that_reason(
 
 async def test_a_cancellation_that_no_worker_heard_of_is_found_at_the_next_heartbeat(studio: Studio):
     """The log is what counts: with the message to the workers lost, the engine still ends."""
-    job = await studio.create(await long_mix(studio, song="sng-unheard"))
+    # Far longer than a heartbeat: an engine that is done before the worker looks need not end.
+    job = await studio.create(await long_mix(studio, layers=8, song="sng-unheard"))
     engine = studio.engine_of(await studio.running(job.name))
     await Repositories.on(studio.log()).jobs.execute(
         job_aggregate(TENANT, job.name.removeprefix("renderJobs/")),
