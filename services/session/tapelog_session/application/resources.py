@@ -89,6 +89,7 @@ def brief_resource(brief: Brief) -> brief_pb2.Brief:
             for c in brief.agreements
         ],
         agreed=brief.is_agreed,
+        references=brief.references,
     )
 
 

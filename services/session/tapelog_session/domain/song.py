@@ -37,6 +37,7 @@ class Brief:
     non_goals: tuple[str, ...]
     constraints: tuple[brief_pb2.Constraint, ...]
     agreements: tuple[Consent, ...] = ()
+    references: tuple[brief_pb2.ReferenceTrack, ...] = ()
 
     @property
     def is_agreed(self) -> bool:

@@ -137,7 +137,7 @@ def record_render(
     )
     if song.brief is None or not rendered.audio:
         return [rendered]
-    return [rendered, *brief_check.signal_events(song.brief, kind, number, rendered.audio[0].measurements)]
+    return [rendered, *brief_check.signal_events(song.brief, kind, number, rendered.audio[0])]
 
 
 def record_render_failure(song: Song, kind: KindValue, number: int, render_job: str, error: str) -> Sequence[Message]:
