@@ -73,9 +73,7 @@ class _Event:
 
     @property
     def is_anchor(self) -> bool:
-        return (
-            self.spreads >= ANCHOR_SPREADS and self.isolation >= ANCHOR_ISOLATION and self.height >= ANCHOR_HEIGHT
-        )
+        return self.spreads >= ANCHOR_SPREADS and self.isolation >= ANCHOR_ISOLATION and self.height >= ANCHOR_HEIGHT
 
 
 class _Searcher:

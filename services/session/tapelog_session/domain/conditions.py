@@ -117,6 +117,8 @@ def no_open_blocker(song: Song) -> Conditions:
 def _waits_for(note: Note) -> str:
     if note.state == pb.NOTE_STATE_ADDRESSED:
         return f"addressed, waits for artist or producer to verify: {note.content.text[:120]}"
+    if note.state == pb.NOTE_STATE_DECLINED:
+        return f"declined ({note.answer[:80]}), waits for artist or producer to verify: {note.content.text[:120]}"
     return f"waits for an engineer: {note.content.text[:120]}"
 
 
