@@ -15,13 +15,14 @@ from tapelog_client.disagreements import Disagreements
 from tapelog_client.events import Events
 from tapelog_client.link import Channels, Link
 from tapelog_client.local import TENANT_DEFAULT, StackState
+from tapelog_client.notes import Notes
 from tapelog_client.projects import Parties, Projects
 from tapelog_client.renders import Renders, Usage
 from tapelog_client.songs import Briefs, Songs, Stages
 from tapelog_client.subscriptions import Subscriptions
 from tapelog_client.takes import Takes
 from tapelog_client.tokens import LocalKeyTokenSource, TokenSource
-from tapelog_client.versions import Notes, Versions
+from tapelog_client.versions import Versions
 
 
 @dataclasses.dataclass(frozen=True, slots=True)

@@ -1,9 +1,9 @@
-"""Mix and master versions, alternates, and the notes on them."""
+"""Mix and master versions, and alternates."""
 
 from collections.abc import Iterable
 from typing import Final
 
-from tapelog.common.v1 import audio_pb2, recipe_pb2
+from tapelog.common.v1 import recipe_pb2
 from tapelog.session.v1 import resources_pb2 as res
 from tapelog.session.v1 import session_service_pb2 as rpc
 
@@ -149,72 +149,3 @@ class Versions(Group):
             if alternate.version == version and alternate.render_error:
                 raise RenderNotDone(f"{version}/alternates/{alternate.id}", alternate.render_error)
         return found
-
-
-class Notes(Group):
-    """Timecoded notes: `api.notes`."""
-
-    async def add(
-        self,
-        version: str,
-        text: str,
-        *,
-        frames: tuple[int, int] | None = None,
-        tracks: Iterable[str] = (),
-        category: "res.NoteCategory.ValueType" = res.NOTE_CATEGORY_UNSPECIFIED,
-        severity: "res.NoteSeverity.ValueType" = res.NOTE_SEVERITY_SHOULD,
-        etag: str = "",
-        request_id: str = "",
-    ) -> res.Note:
-        """Add a note to a version.
-
-        Parameters
-        ----------
-        frames : tuple of int, optional
-            First frame, and first frame after the passage, at the song's rate; absent is the whole song.
-        tracks : iterable of str
-            Track ids; none is the whole mix.
-        """
-        passage = None if frames is None else audio_pb2.FrameRange(start_frame=frames[0], end_frame=frames[1])
-        request = rpc.AddNoteRequest(
-            version=version,
-            range=passage,
-            tracks=tracks,
-            category=category,
-            severity=severity,
-            text=text,
-            request_id=request_id,
-            etag=etag,
-        )
-        return await self._link.unary(self._link.session.AddNote, request)
-
-    async def add_to_song(
-        self,
-        song: str,
-        text: str,
-        *,
-        take: str = "",
-        category: "res.NoteCategory.ValueType" = res.NOTE_CATEGORY_UNSPECIFIED,
-        severity: "res.NoteSeverity.ValueType" = res.NOTE_SEVERITY_SHOULD,
-        etag: str = "",
-        request_id: str = "",
-    ) -> res.Note:
-        """Add a note to a take (its id), or to the song as a whole."""
-        request = rpc.AddNoteRequest(
-            song=song, take=take, category=category, severity=severity, text=text, request_id=request_id, etag=etag
-        )
-        return await self._link.unary(self._link.session.AddNote, request)
-
-    async def address(
-        self, song: str, note: str, answer: str, version: str = "", *, etag: str = "", request_id: str = ""
-    ) -> res.Note:
-        """Say that a note is done, and in which version."""
-        request = rpc.AddressNoteRequest(
-            song=song, note=note, answer=answer, version=version, request_id=request_id, etag=etag
-        )
-        return await self._link.unary(self._link.session.AddressNote, request)
-
-    async def verify(self, song: str, note: str, *, etag: str = "", request_id: str = "") -> res.Note:
-        """Confirm that a note is done."""
-        request = rpc.VerifyNoteRequest(song=song, note=note, request_id=request_id, etag=etag)
-        return await self._link.unary(self._link.session.VerifyNote, request)

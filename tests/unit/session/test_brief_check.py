@@ -197,7 +197,7 @@ def test_a_rule_over_the_signal_compares_with_its_limits(
     rule: brief_pb2.Constraint, measured: dict[str, float], verdict: int
 ) -> None:
     """On the limit is inside; what was not measured never passes; a rule for masters is not for mixes."""
-    found = check_signal(Brief(1, "", (), (rule,)), pb.VERSION_KIND_MIX, audio_pb2.Measurements(**measured))
+    found = check_signal(Brief(1, "", (), (rule,)), pb.VERSION_KIND_MIX, _audio(**measured))
     assert [one.verdict for one in found] == [verdict]
 
 
@@ -224,3 +224,7 @@ def test_a_brief_that_cannot_be_checked_is_refused_with_everything_wrong() -> No
     assert "brief.constraints[r].send_limit.max_gain_db" in fields
     assert "brief.constraints[Bad Id].must_keep.tracks" in fields
     assert "brief.constraints[r]" in fields
+
+
+def _audio(**measured: Any) -> audio_pb2.AudioResult:
+    return audio_pb2.AudioResult(measurements=audio_pb2.Measurements(**measured))

@@ -47,6 +47,10 @@ RequestAlternates     . A . . A A A . . . . .  345
 AddNote               A A a a A A A A A . . .  2345
 AddressNote           . . . . A A A . . . . .  234
 VerifyNote            A A . . . . . . . . . .  234
+ReplyToNote           A A a a A A A A A . . .  2345
+DeclineNote           . . . . A A A . . . . .  234
+ReopenNote            A A . . . . . . a . . .  2345
+ListNotes             A A A A A A A A A . . .  -
 OpenDisagreement      A A . . A A A . . . . .  1234
 StatePosition         A A . . A A A . . . . .  1234
 ProposeOption         A A . . A A A . . . . .  1234

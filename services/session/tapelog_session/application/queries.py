@@ -25,6 +25,7 @@ from tapelog_session.application.resources import (
     song_version,
 )
 from tapelog_session.application.song_commands import load_song
+from tapelog_session.application.talk import for_label, is_internal, reads_client_thread_alone
 from tapelog_session.application.views import Views
 from tapelog_session.domain import brief_check
 from tapelog_session.domain.asset import asset_id
@@ -54,8 +55,9 @@ async def get_song(
     aggregates: Aggregates, call: Call, name: SongName, *, as_of_sequence: int = 0, as_of_time: datetime | None = None
 ) -> pb.Song:
     """Return a song, now or as it was."""
-    await authorize(aggregates.projects, call, name.project)
-    return song_resource(await _song_at(aggregates, call, name, as_of_sequence, as_of_time))
+    access = await authorize(aggregates.projects, call, name.project)
+    song = song_resource(await _song_at(aggregates, call, name, as_of_sequence, as_of_time))
+    return for_label(song) if reads_client_thread_alone(access) else song
 
 
 async def _song_at(
@@ -98,12 +100,14 @@ async def list_songs(
     """List the songs of a project, oldest first; a page may be shorter than asked for when songs are large."""
     size = coerce_page_size(request.page_size)
     after = int(decode_page_token(request.page_token, request) or 0)
-    await authorize(aggregates.projects, call, project)
+    access = await authorize(aggregates.projects, call, project)
     await views.caught_up()
     response = rpc.ListSongsResponse()
     total_bytes = 0
     for row in (row for row in views.songs_of(call.tenant, project, request.external_ref) if row.order > after):
         song = song_resource(await aggregates.songs.load(aggregates.songs.aggregate(call.tenant, row.id)))
+        if reads_client_thread_alone(access):
+            song = for_label(song)
         total_bytes += song.ByteSize()
         if len(response.songs) == size or (response.songs and total_bytes > PAGE_BYTES_MAX):
             response.next_page_token = encode_page_token(str(after), request)
@@ -116,15 +120,17 @@ async def list_songs(
 async def list_song_events(
     aggregates: Aggregates, log: EventLog, call: Call, name: SongName, request: rpc.ListSongEventsRequest
 ) -> rpc.ListSongEventsResponse:
-    """List the facts of a song in order."""
+    """List the facts of a song in order; the label does not see those about internal notes."""
     size = coerce_page_size(request.page_size, default=EVENTS_PAGE, largest=EVENTS_PAGE_MAX)
     after = int(decode_page_token(request.page_token, request) or 0)
-    await authorize(aggregates.projects, call, name.project)
-    await load_song(aggregates, call.tenant, name)
+    access = await authorize(aggregates.projects, call, name.project)
+    song = await load_song(aggregates, call.tenant, name)
     stored = await log.load(aggregates.songs.aggregate(call.tenant, name.song), after_sequence=after)
     response = rpc.ListSongEventsResponse()
     total_bytes = 0
     for event in stored:
+        if reads_client_thread_alone(access) and is_internal(song, event):
+            continue
         resource = event_resource(event)
         total_bytes += resource.ByteSize()
         if len(response.events) == size or (response.events and total_bytes > PAGE_BYTES_MAX):

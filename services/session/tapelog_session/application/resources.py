@@ -59,7 +59,7 @@ def song_resource(versioned: Versioned[Song]) -> pb.Song:
         tracks=[_track(track) for track in sorted(song.tracks.values(), key=lambda t: t.order)],
         takes=[_take(take) for take in sorted(song.takes.values(), key=lambda t: t.order)],
         versions=[version_resource(song, version) for version in _by_age(song)],
-        notes=[note_resource(note) for note in sorted(song.notes.values(), key=lambda n: n.order)],
+        notes=[note_resource(song, note) for note in sorted(song.notes.values(), key=lambda n: n.order)],
         alternates=[_alternate(song, a) for a in sorted(song.alternates.values(), key=lambda a: a.order)],
         open_conditions=failing,
         external_ref=song.external_ref,
@@ -89,6 +89,7 @@ def brief_resource(brief: Brief) -> brief_pb2.Brief:
             for c in brief.agreements
         ],
         agreed=brief.is_agreed,
+        references=brief.references,
     )
 
 
@@ -133,12 +134,17 @@ def song_version(versioned: Versioned[Song], kind: KindValue, number: int) -> pb
     return version_resource(versioned.state, versioned.state.versions(kind)[number])
 
 
-def note_resource(note: Note) -> pb.Note:
+def note_resource(song: Song, note: Note) -> pb.Note:
     """Return a note as it is read."""
     resource = pb.Note()
     resource.CopyFrom(note.content)
     resource.state = note.state
     resource.answer = note.answer
+    resource.thread = note.content.thread or pb.NOTE_THREAD_INTERNAL
+    resource.replies.extend(note.replies)
+    resource.anchor = note.anchor
+    if note.carried_number:
+        resource.carried_to = song.name.version(note.kind, note.carried_number)
     resource.create_time.FromDatetime(note.create_time)
     return resource
 

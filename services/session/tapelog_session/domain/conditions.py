@@ -117,6 +117,8 @@ def no_open_blocker(song: Song) -> Conditions:
 def _waits_for(note: Note) -> str:
     if note.state == pb.NOTE_STATE_ADDRESSED:
         return f"addressed, waits for artist or producer to verify: {note.content.text[:120]}"
+    if note.state == pb.NOTE_STATE_DECLINED:
+        return f"declined ({note.answer[:80]}), waits for artist or producer to verify: {note.content.text[:120]}"
     return f"waits for an engineer: {note.content.text[:120]}"
 
 
@@ -209,6 +211,26 @@ def _keeps_brief(song: Song, kind: KindValue) -> Conditions:
             text = f"{verdict.constraint} is technical and must be measured: {verdict.evidence}"
             found += _fails("BRIEF_NOT_MEASURED", text, subject)
     return found
+
+
+def required_alternates(song: Song) -> Conditions:
+    """Demand every alternate that the brief requires, rendered from the mix that goes on."""
+    mix = song.candidate(MIX)
+    if mix is None:
+        return []
+    found: list[pb.GateCondition] = []
+    for alternate in wanted_alternates(song):
+        known = song.alternates.get((mix.number, alternate))
+        is_there = known is not None and known.audio is not None
+        text = f"alternate {alternate} of mix {mix.number} {'is rendered' if is_there else 'is missing; ask for it'}"
+        found += _one("ALTERNATE_MISSING", is_there, text, f"{_name(song, mix)}/alternates/{alternate}")
+    return found
+
+
+def wanted_alternates(song: Song) -> list[str]:
+    """Return the ids of the alternates that the brief requires."""
+    rules = song.brief.constraints if song.brief else ()
+    return list(dict.fromkeys(alternate for rule in rules for alternate in rule.version_required.alternates))
 
 
 def no_open_disagreement(song: Song) -> Conditions:

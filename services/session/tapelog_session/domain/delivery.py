@@ -15,6 +15,7 @@ from tapelog.session.v1 import resources_pb2 as pb
 from tapelog_recipe import dump_recipe
 
 from tapelog_session.domain.checks import Fields
+from tapelog_session.domain.conditions import wanted_alternates
 from tapelog_session.domain.errors import Condition, Moved, NotNow
 from tapelog_session.domain.naming import INITIALS, depth_word, file_name, initials, rate_word, title_word
 from tapelog_session.domain.permissions import require_stage
@@ -100,6 +101,11 @@ def _gaps(song: Song) -> Iterator[Condition]:
         if version is not None and not any(a.role == "analysis" for a in version.attachments):
             subject = str(song.name.version(version.kind, version.number))
             yield Condition("ANALYSIS_MISSING", subject, "the render has no analysis; render the version again")
+    have = {alternate.spec.id for alternate in _alternates(song, mix)}
+    for wanted in wanted_alternates(song):
+        if mix is not None and wanted not in have:
+            subject = f"{song.name.version(MIX, mix.number)}/alternates/{wanted}"
+            yield Condition("ALTERNATE_MISSING", subject, f"the brief requires {wanted}; ask for it")
     for alternate in _alternates(song, mix):
         if alternate.audio is None:
             subject = f"{song.name.version(MIX, alternate.mix_number)}/alternates/{alternate.spec.id}"

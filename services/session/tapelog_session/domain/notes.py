@@ -1,10 +1,8 @@
-"""Timecoded notes: added to a version, addressed by an engineer, verified by artist or producer."""
+"""Notes on a version, a take or the song: answered, addressed or declined, verified, reopened."""
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Sequence
-from datetime import datetime
 from typing import Final
 
 from google.protobuf.message import Message
@@ -14,13 +12,15 @@ from tapelog.session.v1 import resources_pb2 as pb
 from tapelog_session.domain.checks import TEXT_CHARS_MAX, Fields
 from tapelog_session.domain.errors import InvalidCommand, NotNow, Unknown
 from tapelog_session.domain.names import VersionName, parse_version
-from tapelog_session.domain.permissions import MUSICIAN, SONGWRITER, require_stage
+from tapelog_session.domain.permissions import LABEL, MUSICIAN, SONGWRITER, require_stage
 from tapelog_session.domain.roles import Actor, RoleValue
 from tapelog_session.domain.song import Note, Song, Version
 from tapelog_session.domain.versions import require_version
 
 NOTES_MAX: Final = 4000
 NOTE_TRACKS_MAX: Final = 64
+REPLIES_MAX: Final = 64
+"""Answers to one note; a longer talk is a disagreement."""
 SETTLED: Final = frozenset({pb.NOTE_STATE_VERIFIED})
 """States in which nobody is waited for."""
 
@@ -38,6 +38,9 @@ def add_note(song: Song, actor: Actor, note: str, content: pb.Note) -> Sequence[
     require_stage(song, "AddNote")
     if content.take and content.take not in song.takes:
         raise Unknown("NO_SUCH_TAKE", f"the song has no take {content.take!r}", take=content.take)
+    is_label = actor.role == LABEL
+    if is_label and content.thread == pb.NOTE_THREAD_INTERNAL:
+        raise InvalidCommand("NOT_FOR_THE_LABEL", [("thread", "the label writes in the client thread")])
     version = None
     if content.version:
         name = parse_version(content.version, "version")
@@ -56,6 +59,7 @@ def add_note(song: Song, actor: Actor, note: str, content: pb.Note) -> Sequence[
         text=content.text,
         author=actor.party,
         author_role=actor.role,
+        thread=pb.NOTE_THREAD_CLIENT if is_label else content.thread or pb.NOTE_THREAD_INTERNAL,
         state=pb.NOTE_STATE_OPEN,
     )
     return [events_pb2.NoteAdded(note=added)]
@@ -78,12 +82,63 @@ def address_note(song: Song, note: str, answer: str, done_in: VersionName | None
 
 
 def verify_note(song: Song, note: str) -> Sequence[Message]:
-    """Confirm that a note is done."""
+    """Confirm that a note is done, or that it may stay declined."""
     require_stage(song, "VerifyNote")
     known = require_note(song, note)
-    if known.state != pb.NOTE_STATE_ADDRESSED:
-        raise _wrong_state(known, "only a note that was addressed can be verified")
+    if known.state not in {pb.NOTE_STATE_ADDRESSED, pb.NOTE_STATE_DECLINED}:
+        raise _wrong_state(known, "only a note that was addressed or declined can be verified")
     return [events_pb2.NoteVerified(note=note)]
+
+
+def reply(song: Song, actor: Actor, note: str, text: str) -> Sequence[Message]:
+    """Answer a note."""
+    require_stage(song, "ReplyToNote")
+    _check_text("text", text)
+    known = _readable(song, actor, note)
+    if len(known.replies) >= REPLIES_MAX:
+        raise NotNow("TOO_MANY_REPLIES", f"note {note} has {REPLIES_MAX} replies, which is the limit: make a new note")
+    answer = pb.NoteReply(author=actor.party, author_role=actor.role, text=text)
+    return [events_pb2.NoteReplied(note=note, reply=answer)]
+
+
+def decline(song: Song, note: str, reason: str) -> Sequence[Message]:
+    """Say that a note should not or cannot be done; artist or producer verify that, or reopen the note."""
+    require_stage(song, "DeclineNote")
+    _check_text("reason", reason)
+    known = require_note(song, note)
+    if known.state not in {pb.NOTE_STATE_OPEN, pb.NOTE_STATE_ADDRESSED}:
+        raise _wrong_state(known, "only a note that is worked on can be declined")
+    return [events_pb2.NoteDeclined(note=note, reason=reason)]
+
+
+def reopen(song: Song, actor: Actor, note: str, reason: str) -> Sequence[Message]:
+    """Let a note wait for an engineer again."""
+    require_stage(song, "ReopenNote")
+    _check_text("reason", reason)
+    known = _readable(song, actor, note)
+    if known.state == pb.NOTE_STATE_OPEN:
+        raise _wrong_state(known, "it waits for an engineer already")
+    return [events_pb2.NoteReopened(note=note, reason=reason)]
+
+
+def _readable(song: Song, actor: Actor, note: str) -> Note:
+    """Return a note that the actor may read; to the label an internal one does not exist."""
+    known = require_note(song, note)
+    if actor.role == LABEL and not known.is_client:
+        raise Unknown("NO_SUCH_NOTE", f"the song has no note {note!r}", note=note)
+    return known
+
+
+def _check_text(field: str, text: str) -> None:
+    fields = Fields()
+    fields.text(field, text, TEXT_CHARS_MAX)
+    fields.refuse()
+
+
+def is_authors(song: Song, party: str, note: str) -> bool:
+    """Say whether a person made a note."""
+    known = song.notes.get(note)
+    return known is not None and known.content.author == party
 
 
 def is_about_own_work(song: Song, party: str, role: RoleValue, tracks: Sequence[str]) -> bool:
@@ -114,6 +169,7 @@ def _check_content(song: Song, version: Version | None, content: pb.Note) -> Non
         "severity",
         "say how heavy it is: BLOCKER, SHOULD or NICE",
     )
+    fields.that(content.thread in pb.NoteThread.values(), "thread", f"{content.thread} is not a thread")
     fields.that(len(content.tracks) <= NOTE_TRACKS_MAX, "tracks", f"at most {NOTE_TRACKS_MAX}")
     for track in content.tracks:
         fields.that(track in song.tracks, "tracks", f"the song has no track {track[:64]!r}")
@@ -130,32 +186,3 @@ def _check_content(song: Song, version: Version | None, content: pb.Note) -> Non
 def _wrong_state(note: Note, rule: str) -> NotNow:
     state = pb.NoteState.Name(note.state).removeprefix("NOTE_STATE_")
     return NotNow("WRONG_NOTE_STATE", f"note {note.id} is {state}: {rule}", state=state, note=note.id)
-
-
-def on_note_added(song: Song, event: events_pb2.NoteAdded, time: datetime) -> Song:
-    """Add a note."""
-    name = parse_version(event.note.version, "version") if event.note.version else None
-    note = Note(
-        id=event.note.id,
-        order=len(song.notes) + 1,
-        kind=name.kind if name else pb.VERSION_KIND_UNSPECIFIED,
-        number=name.number if name else 0,
-        content=event.note,
-        state=pb.NOTE_STATE_OPEN,
-        create_time=time,
-    )
-    return dataclasses.replace(song, notes=song.notes.set(note.id, note))
-
-
-def on_note_addressed(song: Song, event: events_pb2.NoteAddressed, _time: datetime) -> Song:
-    """Keep the answer."""
-    note = dataclasses.replace(
-        song.notes[event.note], state=pb.NOTE_STATE_ADDRESSED, answer=event.answer, answered_in=event.version
-    )
-    return dataclasses.replace(song, notes=song.notes.set(note.id, note))
-
-
-def on_note_verified(song: Song, event: events_pb2.NoteVerified, _time: datetime) -> Song:
-    """Close the note."""
-    note = dataclasses.replace(song.notes[event.note], state=pb.NOTE_STATE_VERIFIED)
-    return dataclasses.replace(song, notes=song.notes.set(note.id, note))

@@ -37,6 +37,7 @@ class Brief:
     non_goals: tuple[str, ...]
     constraints: tuple[brief_pb2.Constraint, ...]
     agreements: tuple[Consent, ...] = ()
+    references: tuple[brief_pb2.ReferenceTrack, ...] = ()
 
     @property
     def is_agreed(self) -> bool:
@@ -165,6 +166,14 @@ class Note:
     create_time: datetime
     answer: str = ""
     answered_in: str = ""
+    replies: tuple[pb.NoteReply, ...] = ()
+    carried_number: int = 0
+    anchor: pb.NoteAnchor.ValueType = pb.NOTE_ANCHOR_UNSPECIFIED
+
+    @property
+    def is_client(self) -> bool:
+        """Whether the label reads it."""
+        return self.content.thread == pb.NOTE_THREAD_CLIENT
 
 
 @dataclasses.dataclass(frozen=True, slots=True)

@@ -41,6 +41,7 @@ GATES: Final[dict[int, tuple[Check, ...]]] = {
         conditions.mix_approved,
         conditions.mix_approvals,
         conditions.mix_keeps_brief,
+        conditions.required_alternates,
         conditions.no_open_disagreement,
         conditions.no_open_blocker,
     ),

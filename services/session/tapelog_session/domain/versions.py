@@ -12,6 +12,7 @@ from tapelog.session.v1 import resources_pb2 as pb
 from tapelog_recipe import Violation, recipe_digest, validate_master, validate_mix
 
 from tapelog_session.domain import brief_check
+from tapelog_session.domain.carry_over import carry_over
 from tapelog_session.domain.checks import TEXT_CHARS_MAX, Fields
 from tapelog_session.domain.errors import InvalidCommand, NotNow, Unknown
 from tapelog_session.domain.names import KIND_WORDS, KindValue
@@ -144,9 +145,12 @@ def record_render(
         render_job=render_job,
         engine_version=engine_version,
     )
-    if song.brief is None or not rendered.audio:
+    if not rendered.audio:
         return [rendered]
-    return [rendered, *brief_check.signal_events(song.brief, kind, number, rendered.audio[0].measurements)]
+    carried = carry_over(song, kind, number, rendered.audio[0].format.length_frames)
+    if song.brief is None:
+        return [rendered, *carried]
+    return [rendered, *carried, *brief_check.signal_events(song.brief, kind, number, rendered.audio[0])]
 
 
 def record_render_failure(song: Song, kind: KindValue, number: int, render_job: str, error: str) -> Sequence[Message]:

@@ -23,39 +23,66 @@ _sym_db = _symbol_database.Default()
 
 
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
+from tapelog.common.v1 import audio_pb2 as tapelog_dot_common_dot_v1_dot_audio__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1etapelog/session/v1/brief.proto\x12\x12tapelog.session.v1\x1a\x1fgoogle/protobuf/timestamp.proto\"\xb9\x01\n\x05\x42rief\x12\x10\n\x08revision\x18\x01 \x01(\x05\x12\x0e\n\x06intent\x18\x02 \x01(\t\x12\x11\n\tnon_goals\x18\x03 \x03(\t\x12\x33\n\x0b\x63onstraints\x18\x04 \x03(\x0b\x32\x1e.tapelog.session.v1.Constraint\x12\x36\n\nagreements\x18\x05 \x03(\x0b\x32\".tapelog.session.v1.BriefAgreement\x12\x0e\n\x06\x61greed\x18\x06 \x01(\x08\"W\n\x0e\x42riefAgreement\x12\r\n\x05party\x18\x01 \x01(\t\x12\x0c\n\x04role\x18\x02 \x01(\t\x12(\n\x04time\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"\x9b\x03\n\nConstraint\x12\n\n\x02id\x18\x01 \x01(\t\x12\x11\n\tstatement\x18\x02 \x01(\t\x12?\n\x10\x65\x66\x66\x65\x63t_forbidden\x18\x03 \x01(\x0b\x32#.tapelog.session.v1.EffectForbiddenH\x00\x12\x44\n\x13\x65\x66\x66\x65\x63t_allowed_only\x18\x04 \x01(\x0b\x32%.tapelog.session.v1.EffectAllowedOnlyH\x00\x12\x33\n\nsend_limit\x18\x05 \x01(\x0b\x32\x1d.tapelog.session.v1.SendLimitH\x00\x12=\n\x0floudness_bounds\x18\x06 \x01(\x0b\x32\".tapelog.session.v1.LoudnessBoundsH\x00\x12\x38\n\rtrue_peak_max\x18\x07 \x01(\x0b\x32\x1f.tapelog.session.v1.TruePeakMaxH\x00\x12\x31\n\tmust_keep\x18\x08 \x01(\x0b\x32\x1c.tapelog.session.v1.MustKeepH\x00\x42\x06\n\x04rule\"\x1f\n\rTrackSelector\x12\x0e\n\x06tracks\x18\x01 \x03(\t\"W\n\x0f\x45\x66\x66\x65\x63tForbidden\x12\x33\n\x08selector\x18\x01 \x01(\x0b\x32!.tapelog.session.v1.TrackSelector\x12\x0f\n\x07\x65\x66\x66\x65\x63ts\x18\x02 \x03(\t\"Y\n\x11\x45\x66\x66\x65\x63tAllowedOnly\x12\x33\n\x08selector\x18\x01 \x01(\x0b\x32!.tapelog.session.v1.TrackSelector\x12\x0f\n\x07\x65\x66\x66\x65\x63ts\x18\x02 \x03(\t\"e\n\tSendLimit\x12\x33\n\x08selector\x18\x01 \x01(\x0b\x32!.tapelog.session.v1.TrackSelector\x12\x0e\n\x06\x65\x66\x66\x65\x63t\x18\x02 \x01(\t\x12\x13\n\x0bmax_gain_db\x18\x03 \x01(\x01\"\xf5\x01\n\x0eLoudnessBounds\x12 \n\x13min_integrated_lufs\x18\x01 \x01(\x01H\x00\x88\x01\x01\x12 \n\x13max_integrated_lufs\x18\x02 \x01(\x01H\x01\x88\x01\x01\x12\"\n\x15min_loudness_range_lu\x18\x03 \x01(\x01H\x02\x88\x01\x01\x12\x31\n\napplies_to\x18\x04 \x01(\x0e\x32\x1d.tapelog.session.v1.AppliesToB\x16\n\x14_min_integrated_lufsB\x16\n\x14_max_integrated_lufsB\x18\n\x16_min_loudness_range_lu\"R\n\x0bTruePeakMax\x12\x10\n\x08max_dbtp\x18\x01 \x01(\x01\x12\x31\n\napplies_to\x18\x02 \x01(\x0e\x32\x1d.tapelog.session.v1.AppliesTo\"\x1a\n\x08MustKeep\x12\x0e\n\x06tracks\x18\x01 \x03(\t\"\xa3\x01\n\x0c\x42riefVerdict\x12\x12\n\nconstraint\x18\x01 \x01(\t\x12\x16\n\x0e\x62rief_revision\x18\x02 \x01(\x05\x12,\n\x07verdict\x18\x03 \x01(\x0e\x32\x1b.tapelog.session.v1.Verdict\x12\x14\n\x0crecipe_paths\x18\x04 \x03(\t\x12\x10\n\x08\x65vidence\x18\x05 \x01(\t\x12\x11\n\tstatement\x18\x06 \x01(\t*R\n\tAppliesTo\x12\x1a\n\x16\x41PPLIES_TO_UNSPECIFIED\x10\x00\x12\x12\n\x0e\x41PPLIES_TO_MIX\x10\x01\x12\x15\n\x11\x41PPLIES_TO_MASTER\x10\x02*\x81\x01\n\x07Verdict\x12\x17\n\x13VERDICT_UNSPECIFIED\x10\x00\x12\x10\n\x0cVERDICT_PASS\x10\x01\x12\x15\n\x11VERDICT_VIOLATION\x10\x02\x12\x18\n\x14VERDICT_NOT_MEASURED\x10\x03\x12\x1a\n\x16VERDICT_NOT_APPLICABLE\x10\x04\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1etapelog/session/v1/brief.proto\x12\x12tapelog.session.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1dtapelog/common/v1/audio.proto\"\xf1\x01\n\x05\x42rief\x12\x10\n\x08revision\x18\x01 \x01(\x05\x12\x0e\n\x06intent\x18\x02 \x01(\t\x12\x11\n\tnon_goals\x18\x03 \x03(\t\x12\x33\n\x0b\x63onstraints\x18\x04 \x03(\x0b\x32\x1e.tapelog.session.v1.Constraint\x12\x36\n\nagreements\x18\x05 \x03(\x0b\x32\".tapelog.session.v1.BriefAgreement\x12\x0e\n\x06\x61greed\x18\x06 \x01(\x08\x12\x36\n\nreferences\x18\x07 \x03(\x0b\x32\".tapelog.session.v1.ReferenceTrack\"|\n\x0eReferenceTrack\x12\r\n\x05title\x18\x01 \x01(\t\x12\x14\n\x0c\x61sset_sha256\x18\x02 \x01(\t\x12\x34\n\x07\x61spects\x18\x03 \x03(\x0e\x32#.tapelog.session.v1.ReferenceAspect\x12\x0f\n\x07\x63omment\x18\x04 \x01(\t\"W\n\x0e\x42riefAgreement\x12\r\n\x05party\x18\x01 \x01(\t\x12\x0c\n\x04role\x18\x02 \x01(\t\x12(\n\x04time\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"\xf0\x07\n\nConstraint\x12\n\n\x02id\x18\x01 \x01(\t\x12\x11\n\tstatement\x18\x02 \x01(\t\x12?\n\x10\x65\x66\x66\x65\x63t_forbidden\x18\x03 \x01(\x0b\x32#.tapelog.session.v1.EffectForbiddenH\x00\x12\x44\n\x13\x65\x66\x66\x65\x63t_allowed_only\x18\x04 \x01(\x0b\x32%.tapelog.session.v1.EffectAllowedOnlyH\x00\x12\x33\n\nsend_limit\x18\x05 \x01(\x0b\x32\x1d.tapelog.session.v1.SendLimitH\x00\x12=\n\x0floudness_bounds\x18\x06 \x01(\x0b\x32\".tapelog.session.v1.LoudnessBoundsH\x00\x12\x38\n\rtrue_peak_max\x18\x07 \x01(\x0b\x32\x1f.tapelog.session.v1.TruePeakMaxH\x00\x12\x31\n\tmust_keep\x18\x08 \x01(\x0b\x32\x1c.tapelog.session.v1.MustKeepH\x00\x12\x39\n\rsection_scope\x18\t \x01(\x0b\x32 .tapelog.session.v1.SectionScopeH\x00\x12>\n\x10tempo_key_locked\x18\n \x01(\x0b\x32\".tapelog.session.v1.TempoKeyLockedH\x00\x12\x41\n\x11\x61rrangement_order\x18\x0b \x01(\x0b\x32$.tapelog.session.v1.ArrangementOrderH\x00\x12;\n\x0evocal_presence\x18\x0c \x01(\x0b\x32!.tapelog.session.v1.VocalPresenceH\x00\x12=\n\x0fmono_compatible\x18\r \x01(\x0b\x32\".tapelog.session.v1.MonoCompatibleH\x00\x12\x31\n\twidth_max\x18\x0e \x01(\x0b\x32\x1c.tapelog.session.v1.WidthMaxH\x00\x12<\n\x0fnoise_floor_max\x18\x0f \x01(\x0b\x32!.tapelog.session.v1.NoiseFloorMaxH\x00\x12\x35\n\x0bno_clipping\x18\x10 \x01(\x0b\x32\x1e.tapelog.session.v1.NoClippingH\x00\x12\x30\n\x06\x66ormat\x18\x11 \x01(\x0b\x32\x1e.tapelog.session.v1.FormatRuleH\x00\x12?\n\x10version_required\x18\x12 \x01(\x0b\x32#.tapelog.session.v1.VersionRequiredH\x00\x42\x06\n\x04rule\"\x83\x01\n\x0cSectionScope\x12\x33\n\x08selector\x18\x01 \x01(\x0b\x32!.tapelog.session.v1.TrackSelector\x12\x0f\n\x07\x65\x66\x66\x65\x63ts\x18\x02 \x03(\t\x12-\n\x08sections\x18\x03 \x03(\x0b\x32\x1b.tapelog.session.v1.Section\"F\n\x07Section\x12\r\n\x05title\x18\x01 \x01(\t\x12,\n\x05range\x18\x02 \x01(\x0b\x32\x1d.tapelog.common.v1.FrameRange\"0\n\x0eTempoKeyLocked\x12\x11\n\ttempo_bpm\x18\x01 \x01(\x01\x12\x0b\n\x03key\x18\x02 \x01(\t\"$\n\x10\x41rrangementOrder\x12\x10\n\x08sections\x18\x01 \x03(\t\"/\n\rVocalPresence\x12\x0e\n\x06min_lu\x18\x01 \x01(\x01\x12\x0e\n\x06max_lu\x18\x02 \x01(\x01\"X\n\x0eMonoCompatible\x12\x13\n\x0bmax_drop_lu\x18\x01 \x01(\x01\x12\x31\n\napplies_to\x18\x02 \x01(\x0e\x32\x1d.tapelog.session.v1.AppliesTo\"Y\n\x08WidthMax\x12\x1a\n\x12max_side_to_mid_db\x18\x01 \x01(\x01\x12\x31\n\napplies_to\x18\x02 \x01(\x0e\x32\x1d.tapelog.session.v1.AppliesTo\"T\n\rNoiseFloorMax\x12\x10\n\x08max_dbfs\x18\x01 \x01(\x01\x12\x31\n\napplies_to\x18\x02 \x01(\x0e\x32\x1d.tapelog.session.v1.AppliesTo\"?\n\nNoClipping\x12\x31\n\napplies_to\x18\x01 \x01(\x0e\x32\x1d.tapelog.session.v1.AppliesTo\"n\n\nFormatRule\x12\x16\n\x0esample_rate_hz\x18\x01 \x01(\x05\x12\x15\n\rmin_bit_depth\x18\x02 \x01(\x05\x12\x31\n\napplies_to\x18\x03 \x01(\x0e\x32\x1d.tapelog.session.v1.AppliesTo\"%\n\x0fVersionRequired\x12\x12\n\nalternates\x18\x01 \x03(\t\"\x1f\n\rTrackSelector\x12\x0e\n\x06tracks\x18\x01 \x03(\t\"W\n\x0f\x45\x66\x66\x65\x63tForbidden\x12\x33\n\x08selector\x18\x01 \x01(\x0b\x32!.tapelog.session.v1.TrackSelector\x12\x0f\n\x07\x65\x66\x66\x65\x63ts\x18\x02 \x03(\t\"Y\n\x11\x45\x66\x66\x65\x63tAllowedOnly\x12\x33\n\x08selector\x18\x01 \x01(\x0b\x32!.tapelog.session.v1.TrackSelector\x12\x0f\n\x07\x65\x66\x66\x65\x63ts\x18\x02 \x03(\t\"e\n\tSendLimit\x12\x33\n\x08selector\x18\x01 \x01(\x0b\x32!.tapelog.session.v1.TrackSelector\x12\x0e\n\x06\x65\x66\x66\x65\x63t\x18\x02 \x01(\t\x12\x13\n\x0bmax_gain_db\x18\x03 \x01(\x01\"\xf5\x01\n\x0eLoudnessBounds\x12 \n\x13min_integrated_lufs\x18\x01 \x01(\x01H\x00\x88\x01\x01\x12 \n\x13max_integrated_lufs\x18\x02 \x01(\x01H\x01\x88\x01\x01\x12\"\n\x15min_loudness_range_lu\x18\x03 \x01(\x01H\x02\x88\x01\x01\x12\x31\n\napplies_to\x18\x04 \x01(\x0e\x32\x1d.tapelog.session.v1.AppliesToB\x16\n\x14_min_integrated_lufsB\x16\n\x14_max_integrated_lufsB\x18\n\x16_min_loudness_range_lu\"R\n\x0bTruePeakMax\x12\x10\n\x08max_dbtp\x18\x01 \x01(\x01\x12\x31\n\napplies_to\x18\x02 \x01(\x0e\x32\x1d.tapelog.session.v1.AppliesTo\")\n\x08MustKeep\x12\x0e\n\x06tracks\x18\x01 \x03(\t\x12\r\n\x05takes\x18\x02 \x03(\t\"\xa3\x01\n\x0c\x42riefVerdict\x12\x12\n\nconstraint\x18\x01 \x01(\t\x12\x16\n\x0e\x62rief_revision\x18\x02 \x01(\x05\x12,\n\x07verdict\x18\x03 \x01(\x0e\x32\x1b.tapelog.session.v1.Verdict\x12\x14\n\x0crecipe_paths\x18\x04 \x03(\t\x12\x10\n\x08\x65vidence\x18\x05 \x01(\t\x12\x11\n\tstatement\x18\x06 \x01(\t*\xc6\x02\n\x0fReferenceAspect\x12 \n\x1cREFERENCE_ASPECT_UNSPECIFIED\x10\x00\x12 \n\x1cREFERENCE_ASPECT_VOCAL_LEVEL\x10\x01\x12\x1c\n\x18REFERENCE_ASPECT_LOW_END\x10\x02\x12\x1a\n\x16REFERENCE_ASPECT_SPACE\x10\x03\x12\x19\n\x15REFERENCE_ASPECT_TONE\x10\x04\x12\x1d\n\x19REFERENCE_ASPECT_DYNAMICS\x10\x05\x12\x1c\n\x18REFERENCE_ASPECT_BALANCE\x10\x06\x12 \n\x1cREFERENCE_ASPECT_ARRANGEMENT\x10\x07\x12\x1b\n\x17REFERENCE_ASPECT_EFFECT\x10\x08\x12\x1e\n\x1aREFERENCE_ASPECT_ROUGH_MIX\x10\t*R\n\tAppliesTo\x12\x1a\n\x16\x41PPLIES_TO_UNSPECIFIED\x10\x00\x12\x12\n\x0e\x41PPLIES_TO_MIX\x10\x01\x12\x15\n\x11\x41PPLIES_TO_MASTER\x10\x02*\x81\x01\n\x07Verdict\x12\x17\n\x13VERDICT_UNSPECIFIED\x10\x00\x12\x10\n\x0cVERDICT_PASS\x10\x01\x12\x15\n\x11VERDICT_VIOLATION\x10\x02\x12\x18\n\x14VERDICT_NOT_MEASURED\x10\x03\x12\x1a\n\x16VERDICT_NOT_APPLICABLE\x10\x04\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'tapelog.session.v1.brief_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
-  _globals['_APPLIESTO']._serialized_start=1620
-  _globals['_APPLIESTO']._serialized_end=1702
-  _globals['_VERDICT']._serialized_start=1705
-  _globals['_VERDICT']._serialized_end=1834
-  _globals['_BRIEF']._serialized_start=88
-  _globals['_BRIEF']._serialized_end=273
-  _globals['_BRIEFAGREEMENT']._serialized_start=275
-  _globals['_BRIEFAGREEMENT']._serialized_end=362
-  _globals['_CONSTRAINT']._serialized_start=365
-  _globals['_CONSTRAINT']._serialized_end=776
-  _globals['_TRACKSELECTOR']._serialized_start=778
-  _globals['_TRACKSELECTOR']._serialized_end=809
-  _globals['_EFFECTFORBIDDEN']._serialized_start=811
-  _globals['_EFFECTFORBIDDEN']._serialized_end=898
-  _globals['_EFFECTALLOWEDONLY']._serialized_start=900
-  _globals['_EFFECTALLOWEDONLY']._serialized_end=989
-  _globals['_SENDLIMIT']._serialized_start=991
-  _globals['_SENDLIMIT']._serialized_end=1092
-  _globals['_LOUDNESSBOUNDS']._serialized_start=1095
-  _globals['_LOUDNESSBOUNDS']._serialized_end=1340
-  _globals['_TRUEPEAKMAX']._serialized_start=1342
-  _globals['_TRUEPEAKMAX']._serialized_end=1424
-  _globals['_MUSTKEEP']._serialized_start=1426
-  _globals['_MUSTKEEP']._serialized_end=1452
-  _globals['_BRIEFVERDICT']._serialized_start=1455
-  _globals['_BRIEFVERDICT']._serialized_end=1618
+  _globals['_REFERENCEASPECT']._serialized_start=3272
+  _globals['_REFERENCEASPECT']._serialized_end=3598
+  _globals['_APPLIESTO']._serialized_start=3600
+  _globals['_APPLIESTO']._serialized_end=3682
+  _globals['_VERDICT']._serialized_start=3685
+  _globals['_VERDICT']._serialized_end=3814
+  _globals['_BRIEF']._serialized_start=119
+  _globals['_BRIEF']._serialized_end=360
+  _globals['_REFERENCETRACK']._serialized_start=362
+  _globals['_REFERENCETRACK']._serialized_end=486
+  _globals['_BRIEFAGREEMENT']._serialized_start=488
+  _globals['_BRIEFAGREEMENT']._serialized_end=575
+  _globals['_CONSTRAINT']._serialized_start=578
+  _globals['_CONSTRAINT']._serialized_end=1586
+  _globals['_SECTIONSCOPE']._serialized_start=1589
+  _globals['_SECTIONSCOPE']._serialized_end=1720
+  _globals['_SECTION']._serialized_start=1722
+  _globals['_SECTION']._serialized_end=1792
+  _globals['_TEMPOKEYLOCKED']._serialized_start=1794
+  _globals['_TEMPOKEYLOCKED']._serialized_end=1842
+  _globals['_ARRANGEMENTORDER']._serialized_start=1844
+  _globals['_ARRANGEMENTORDER']._serialized_end=1880
+  _globals['_VOCALPRESENCE']._serialized_start=1882
+  _globals['_VOCALPRESENCE']._serialized_end=1929
+  _globals['_MONOCOMPATIBLE']._serialized_start=1931
+  _globals['_MONOCOMPATIBLE']._serialized_end=2019
+  _globals['_WIDTHMAX']._serialized_start=2021
+  _globals['_WIDTHMAX']._serialized_end=2110
+  _globals['_NOISEFLOORMAX']._serialized_start=2112
+  _globals['_NOISEFLOORMAX']._serialized_end=2196
+  _globals['_NOCLIPPING']._serialized_start=2198
+  _globals['_NOCLIPPING']._serialized_end=2261
+  _globals['_FORMATRULE']._serialized_start=2263
+  _globals['_FORMATRULE']._serialized_end=2373
+  _globals['_VERSIONREQUIRED']._serialized_start=2375
+  _globals['_VERSIONREQUIRED']._serialized_end=2412
+  _globals['_TRACKSELECTOR']._serialized_start=2414
+  _globals['_TRACKSELECTOR']._serialized_end=2445
+  _globals['_EFFECTFORBIDDEN']._serialized_start=2447
+  _globals['_EFFECTFORBIDDEN']._serialized_end=2534
+  _globals['_EFFECTALLOWEDONLY']._serialized_start=2536
+  _globals['_EFFECTALLOWEDONLY']._serialized_end=2625
+  _globals['_SENDLIMIT']._serialized_start=2627
+  _globals['_SENDLIMIT']._serialized_end=2728
+  _globals['_LOUDNESSBOUNDS']._serialized_start=2731
+  _globals['_LOUDNESSBOUNDS']._serialized_end=2976
+  _globals['_TRUEPEAKMAX']._serialized_start=2978
+  _globals['_TRUEPEAKMAX']._serialized_end=3060
+  _globals['_MUSTKEEP']._serialized_start=3062
+  _globals['_MUSTKEEP']._serialized_end=3103
+  _globals['_BRIEFVERDICT']._serialized_start=3106
+  _globals['_BRIEFVERDICT']._serialized_end=3269
 # @@protoc_insertion_point(module_scope)

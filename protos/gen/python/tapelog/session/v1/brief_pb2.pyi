@@ -9,6 +9,7 @@ from google.protobuf import message as _message
 from google.protobuf import timestamp_pb2 as _timestamp_pb2
 from google.protobuf.internal import containers as _containers
 from google.protobuf.internal import enum_type_wrapper as _enum_type_wrapper
+from tapelog.common.v1 import audio_pb2 as _audio_pb2
 import builtins as _builtins
 import sys
 import typing as _typing
@@ -19,6 +20,58 @@ else:
     from typing_extensions import TypeAlias as _TypeAlias, Never as _Never
 
 DESCRIPTOR: _descriptor.FileDescriptor
+
+class _ReferenceAspect:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _ReferenceAspectEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ReferenceAspect.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    REFERENCE_ASPECT_UNSPECIFIED: _ReferenceAspect.ValueType  # 0
+    """Not an aspect."""
+    REFERENCE_ASPECT_VOCAL_LEVEL: _ReferenceAspect.ValueType  # 1
+    """How loud the voice is against the rest."""
+    REFERENCE_ASPECT_LOW_END: _ReferenceAspect.ValueType  # 2
+    """The low end."""
+    REFERENCE_ASPECT_SPACE: _ReferenceAspect.ValueType  # 3
+    """Depth, width, reverb."""
+    REFERENCE_ASPECT_TONE: _ReferenceAspect.ValueType  # 4
+    """Tone."""
+    REFERENCE_ASPECT_DYNAMICS: _ReferenceAspect.ValueType  # 5
+    """Dynamics and loudness."""
+    REFERENCE_ASPECT_BALANCE: _ReferenceAspect.ValueType  # 6
+    """Balance of the instruments."""
+    REFERENCE_ASPECT_ARRANGEMENT: _ReferenceAspect.ValueType  # 7
+    """Arrangement and energy."""
+    REFERENCE_ASPECT_EFFECT: _ReferenceAspect.ValueType  # 8
+    """An effect."""
+    REFERENCE_ASPECT_ROUGH_MIX: _ReferenceAspect.ValueType  # 9
+    """The song's own rough mix: the feeling to keep."""
+
+class ReferenceAspect(_ReferenceAspect, metaclass=_ReferenceAspectEnumTypeWrapper):
+    """What of a reference track is meant. Without it, a reference means everything and nothing."""
+
+REFERENCE_ASPECT_UNSPECIFIED: ReferenceAspect.ValueType  # 0
+"""Not an aspect."""
+REFERENCE_ASPECT_VOCAL_LEVEL: ReferenceAspect.ValueType  # 1
+"""How loud the voice is against the rest."""
+REFERENCE_ASPECT_LOW_END: ReferenceAspect.ValueType  # 2
+"""The low end."""
+REFERENCE_ASPECT_SPACE: ReferenceAspect.ValueType  # 3
+"""Depth, width, reverb."""
+REFERENCE_ASPECT_TONE: ReferenceAspect.ValueType  # 4
+"""Tone."""
+REFERENCE_ASPECT_DYNAMICS: ReferenceAspect.ValueType  # 5
+"""Dynamics and loudness."""
+REFERENCE_ASPECT_BALANCE: ReferenceAspect.ValueType  # 6
+"""Balance of the instruments."""
+REFERENCE_ASPECT_ARRANGEMENT: ReferenceAspect.ValueType  # 7
+"""Arrangement and energy."""
+REFERENCE_ASPECT_EFFECT: ReferenceAspect.ValueType  # 8
+"""An effect."""
+REFERENCE_ASPECT_ROUGH_MIX: ReferenceAspect.ValueType  # 9
+"""The song's own rough mix: the feeling to keep."""
+Global___ReferenceAspect: _TypeAlias = ReferenceAspect  # noqa: Y015
 
 class _AppliesTo:
     ValueType = _typing.NewType("ValueType", _builtins.int)
@@ -88,6 +141,7 @@ class Brief(_message.Message):
     CONSTRAINTS_FIELD_NUMBER: _builtins.int
     AGREEMENTS_FIELD_NUMBER: _builtins.int
     AGREED_FIELD_NUMBER: _builtins.int
+    REFERENCES_FIELD_NUMBER: _builtins.int
     revision: _builtins.int
     """1, 2, 3 ...: every amendment is a new revision and must be agreed again."""
     intent: _builtins.str
@@ -106,6 +160,10 @@ class Brief(_message.Message):
     def agreements(self) -> _containers.RepeatedCompositeFieldContainer[Global___BriefAgreement]:
         """Who agreed to this revision, by role."""
 
+    @_builtins.property
+    def references(self) -> _containers.RepeatedCompositeFieldContainer[Global___ReferenceTrack]:
+        """Recordings that show what is meant, each with the aspect it is about."""
+
     def __init__(
         self,
         *,
@@ -115,14 +173,51 @@ class Brief(_message.Message):
         constraints: _abc.Iterable[Global___Constraint] | None = ...,
         agreements: _abc.Iterable[Global___BriefAgreement] | None = ...,
         agreed: _builtins.bool = ...,
+        references: _abc.Iterable[Global___ReferenceTrack] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["agreed", b"agreed", "agreements", b"agreements", "constraints", b"constraints", "intent", b"intent", "non_goals", b"non_goals", "revision", b"revision"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["agreed", b"agreed", "agreements", b"agreements", "constraints", b"constraints", "intent", b"intent", "non_goals", b"non_goals", "references", b"references", "revision", b"revision"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___Brief: _TypeAlias = Brief  # noqa: Y015
+
+@_typing.final
+class ReferenceTrack(_message.Message):
+    """A recording that shows what is meant."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    TITLE_FIELD_NUMBER: _builtins.int
+    ASSET_SHA256_FIELD_NUMBER: _builtins.int
+    ASPECTS_FIELD_NUMBER: _builtins.int
+    COMMENT_FIELD_NUMBER: _builtins.int
+    title: _builtins.str
+    """What it is called."""
+    asset_sha256: _builtins.str
+    """SHA-256 of an uploaded asset, or empty where only the title is known."""
+    comment: _builtins.str
+    """The same in words, or empty."""
+    @_builtins.property
+    def aspects(self) -> _containers.RepeatedScalarFieldContainer[Global___ReferenceAspect.ValueType]:
+        """What of it is meant; at least one."""
+
+    def __init__(
+        self,
+        *,
+        title: _builtins.str = ...,
+        asset_sha256: _builtins.str = ...,
+        aspects: _abc.Iterable[Global___ReferenceAspect.ValueType] | None = ...,
+        comment: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["aspects", b"aspects", "asset_sha256", b"asset_sha256", "comment", b"comment", "title", b"title"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ReferenceTrack: _TypeAlias = ReferenceTrack  # noqa: Y015
 
 @_typing.final
 class BriefAgreement(_message.Message):
@@ -170,6 +265,16 @@ class Constraint(_message.Message):
     LOUDNESS_BOUNDS_FIELD_NUMBER: _builtins.int
     TRUE_PEAK_MAX_FIELD_NUMBER: _builtins.int
     MUST_KEEP_FIELD_NUMBER: _builtins.int
+    SECTION_SCOPE_FIELD_NUMBER: _builtins.int
+    TEMPO_KEY_LOCKED_FIELD_NUMBER: _builtins.int
+    ARRANGEMENT_ORDER_FIELD_NUMBER: _builtins.int
+    VOCAL_PRESENCE_FIELD_NUMBER: _builtins.int
+    MONO_COMPATIBLE_FIELD_NUMBER: _builtins.int
+    WIDTH_MAX_FIELD_NUMBER: _builtins.int
+    NOISE_FLOOR_MAX_FIELD_NUMBER: _builtins.int
+    NO_CLIPPING_FIELD_NUMBER: _builtins.int
+    FORMAT_FIELD_NUMBER: _builtins.int
+    VERSION_REQUIRED_FIELD_NUMBER: _builtins.int
     id: _builtins.str
     """Short id, unique in the brief, such as "dry-lead"."""
     statement: _builtins.str
@@ -198,6 +303,46 @@ class Constraint(_message.Message):
     def must_keep(self) -> Global___MustKeep:
         """Takes that must stay in the mix."""
 
+    @_builtins.property
+    def section_scope(self) -> Global___SectionScope:
+        """Passages in which an effect may be heard, and nowhere else."""
+
+    @_builtins.property
+    def tempo_key_locked(self) -> Global___TempoKeyLocked:
+        """Tempo and key stay what they are."""
+
+    @_builtins.property
+    def arrangement_order(self) -> Global___ArrangementOrder:
+        """Order of the song's sections."""
+
+    @_builtins.property
+    def vocal_presence(self) -> Global___VocalPresence:
+        """Level of the voice against the rest."""
+
+    @_builtins.property
+    def mono_compatible(self) -> Global___MonoCompatible:
+        """What may be lost in mono."""
+
+    @_builtins.property
+    def width_max(self) -> Global___WidthMax:
+        """Widest stereo image."""
+
+    @_builtins.property
+    def noise_floor_max(self) -> Global___NoiseFloorMax:
+        """Highest noise floor; technical, cannot be waived."""
+
+    @_builtins.property
+    def no_clipping(self) -> Global___NoClipping:
+        """No clipped samples; technical, cannot be waived."""
+
+    @_builtins.property
+    def format(self) -> Global___FormatRule:
+        """Rate and depth of the rendered file; technical, cannot be waived."""
+
+    @_builtins.property
+    def version_required(self) -> Global___VersionRequired:
+        """Alternates that must be delivered."""
+
     def __init__(
         self,
         *,
@@ -209,16 +354,322 @@ class Constraint(_message.Message):
         loudness_bounds: Global___LoudnessBounds | None = ...,
         true_peak_max: Global___TruePeakMax | None = ...,
         must_keep: Global___MustKeep | None = ...,
+        section_scope: Global___SectionScope | None = ...,
+        tempo_key_locked: Global___TempoKeyLocked | None = ...,
+        arrangement_order: Global___ArrangementOrder | None = ...,
+        vocal_presence: Global___VocalPresence | None = ...,
+        mono_compatible: Global___MonoCompatible | None = ...,
+        width_max: Global___WidthMax | None = ...,
+        noise_floor_max: Global___NoiseFloorMax | None = ...,
+        no_clipping: Global___NoClipping | None = ...,
+        format: Global___FormatRule | None = ...,
+        version_required: Global___VersionRequired | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["effect_allowed_only", b"effect_allowed_only", "effect_forbidden", b"effect_forbidden", "loudness_bounds", b"loudness_bounds", "must_keep", b"must_keep", "rule", b"rule", "send_limit", b"send_limit", "true_peak_max", b"true_peak_max"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["arrangement_order", b"arrangement_order", "effect_allowed_only", b"effect_allowed_only", "effect_forbidden", b"effect_forbidden", "format", b"format", "loudness_bounds", b"loudness_bounds", "mono_compatible", b"mono_compatible", "must_keep", b"must_keep", "no_clipping", b"no_clipping", "noise_floor_max", b"noise_floor_max", "rule", b"rule", "section_scope", b"section_scope", "send_limit", b"send_limit", "tempo_key_locked", b"tempo_key_locked", "true_peak_max", b"true_peak_max", "version_required", b"version_required", "vocal_presence", b"vocal_presence", "width_max", b"width_max"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["effect_allowed_only", b"effect_allowed_only", "effect_forbidden", b"effect_forbidden", "id", b"id", "loudness_bounds", b"loudness_bounds", "must_keep", b"must_keep", "rule", b"rule", "send_limit", b"send_limit", "statement", b"statement", "true_peak_max", b"true_peak_max"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["arrangement_order", b"arrangement_order", "effect_allowed_only", b"effect_allowed_only", "effect_forbidden", b"effect_forbidden", "format", b"format", "id", b"id", "loudness_bounds", b"loudness_bounds", "mono_compatible", b"mono_compatible", "must_keep", b"must_keep", "no_clipping", b"no_clipping", "noise_floor_max", b"noise_floor_max", "rule", b"rule", "section_scope", b"section_scope", "send_limit", b"send_limit", "statement", b"statement", "tempo_key_locked", b"tempo_key_locked", "true_peak_max", b"true_peak_max", "version_required", b"version_required", "vocal_presence", b"vocal_presence", "width_max", b"width_max"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    _WhichOneofReturnType_rule: _TypeAlias = _typing.Literal["effect_forbidden", "effect_allowed_only", "send_limit", "loudness_bounds", "true_peak_max", "must_keep"]  # noqa: Y015
+    _WhichOneofReturnType_rule: _TypeAlias = _typing.Literal["effect_forbidden", "effect_allowed_only", "send_limit", "loudness_bounds", "true_peak_max", "must_keep", "section_scope", "tempo_key_locked", "arrangement_order", "vocal_presence", "mono_compatible", "width_max", "noise_floor_max", "no_clipping", "format", "version_required"]  # noqa: Y015
     _WhichOneofArgType_rule: _TypeAlias = _typing.Literal["rule", b"rule"]  # noqa: Y015
     def WhichOneof(self, oneof_group: _WhichOneofArgType_rule) -> _WhichOneofReturnType_rule | None: ...
 
 Global___Constraint: _TypeAlias = Constraint  # noqa: Y015
+
+@_typing.final
+class SectionScope(_message.Message):
+    """Passages in which an effect may be heard on the selected tracks: outside of them, fader automation must keep whatever
+    feeds the effect silent.
+    """
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    SELECTOR_FIELD_NUMBER: _builtins.int
+    EFFECTS_FIELD_NUMBER: _builtins.int
+    SECTIONS_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def selector(self) -> Global___TrackSelector:
+        """Which tracks."""
+
+    @_builtins.property
+    def effects(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Names of Processor kinds, such as "delay"."""
+
+    @_builtins.property
+    def sections(self) -> _containers.RepeatedCompositeFieldContainer[Global___Section]:
+        """The passages, at the song's sample rate; at least one."""
+
+    def __init__(
+        self,
+        *,
+        selector: Global___TrackSelector | None = ...,
+        effects: _abc.Iterable[_builtins.str] | None = ...,
+        sections: _abc.Iterable[Global___Section] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["selector", b"selector"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["effects", b"effects", "sections", b"sections", "selector", b"selector"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___SectionScope: _TypeAlias = SectionScope  # noqa: Y015
+
+@_typing.final
+class Section(_message.Message):
+    """A passage of the song."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    TITLE_FIELD_NUMBER: _builtins.int
+    RANGE_FIELD_NUMBER: _builtins.int
+    title: _builtins.str
+    """Its name, such as "bridge", or "bars 49-64"."""
+    @_builtins.property
+    def range(self) -> _audio_pb2.FrameRange:
+        """Where it is."""
+
+    def __init__(
+        self,
+        *,
+        title: _builtins.str = ...,
+        range: _audio_pb2.FrameRange | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["range", b"range"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["range", b"range", "title", b"title"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___Section: _TypeAlias = Section  # noqa: Y015
+
+@_typing.final
+class TempoKeyLocked(_message.Message):
+    """Tempo and key stay what they are. Nothing measures them yet."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    TEMPO_BPM_FIELD_NUMBER: _builtins.int
+    KEY_FIELD_NUMBER: _builtins.int
+    tempo_bpm: _builtins.float
+    """Tempo in beats per minute. 20 to 400."""
+    key: _builtins.str
+    """Key, such as "A minor"."""
+    def __init__(
+        self,
+        *,
+        tempo_bpm: _builtins.float = ...,
+        key: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["key", b"key", "tempo_bpm", b"tempo_bpm"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___TempoKeyLocked: _TypeAlias = TempoKeyLocked  # noqa: Y015
+
+@_typing.final
+class ArrangementOrder(_message.Message):
+    """Order of the song's sections. Nothing measures it yet."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    SECTIONS_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def sections(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Names of the sections, in order."""
+
+    def __init__(
+        self,
+        *,
+        sections: _abc.Iterable[_builtins.str] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["sections", b"sections"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ArrangementOrder: _TypeAlias = ArrangementOrder  # noqa: Y015
+
+@_typing.final
+class VocalPresence(_message.Message):
+    """Level of the voice against the rest. Needs measured stems."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    MIN_LU_FIELD_NUMBER: _builtins.int
+    MAX_LU_FIELD_NUMBER: _builtins.int
+    min_lu: _builtins.float
+    """Lowest difference of voice and backing, LU."""
+    max_lu: _builtins.float
+    """Highest difference of voice and backing, LU."""
+    def __init__(
+        self,
+        *,
+        min_lu: _builtins.float = ...,
+        max_lu: _builtins.float = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["max_lu", b"max_lu", "min_lu", b"min_lu"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___VocalPresence: _TypeAlias = VocalPresence  # noqa: Y015
+
+@_typing.final
+class MonoCompatible(_message.Message):
+    """What may be lost when the rendered signal is played in mono."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    MAX_DROP_LU_FIELD_NUMBER: _builtins.int
+    APPLIES_TO_FIELD_NUMBER: _builtins.int
+    max_drop_lu: _builtins.float
+    """Largest drop of loudness, LU."""
+    applies_to: Global___AppliesTo.ValueType
+    """Whether it applies to mixes, to masters, or to both."""
+    def __init__(
+        self,
+        *,
+        max_drop_lu: _builtins.float = ...,
+        applies_to: Global___AppliesTo.ValueType = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["applies_to", b"applies_to", "max_drop_lu", b"max_drop_lu"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___MonoCompatible: _TypeAlias = MonoCompatible  # noqa: Y015
+
+@_typing.final
+class WidthMax(_message.Message):
+    """Widest stereo image of the rendered signal."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    MAX_SIDE_TO_MID_DB_FIELD_NUMBER: _builtins.int
+    APPLIES_TO_FIELD_NUMBER: _builtins.int
+    max_side_to_mid_db: _builtins.float
+    """Highest level of the side signal against the mid signal, dB."""
+    applies_to: Global___AppliesTo.ValueType
+    """Whether it applies to mixes, to masters, or to both."""
+    def __init__(
+        self,
+        *,
+        max_side_to_mid_db: _builtins.float = ...,
+        applies_to: Global___AppliesTo.ValueType = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["applies_to", b"applies_to", "max_side_to_mid_db", b"max_side_to_mid_db"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___WidthMax: _TypeAlias = WidthMax  # noqa: Y015
+
+@_typing.final
+class NoiseFloorMax(_message.Message):
+    """Highest noise floor of the rendered signal in its pauses."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    MAX_DBFS_FIELD_NUMBER: _builtins.int
+    APPLIES_TO_FIELD_NUMBER: _builtins.int
+    max_dbfs: _builtins.float
+    """Limit, dBFS."""
+    applies_to: Global___AppliesTo.ValueType
+    """Whether it applies to mixes, to masters, or to both."""
+    def __init__(
+        self,
+        *,
+        max_dbfs: _builtins.float = ...,
+        applies_to: Global___AppliesTo.ValueType = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["applies_to", b"applies_to", "max_dbfs", b"max_dbfs"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___NoiseFloorMax: _TypeAlias = NoiseFloorMax  # noqa: Y015
+
+@_typing.final
+class NoClipping(_message.Message):
+    """No clipped samples in the rendered signal."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    APPLIES_TO_FIELD_NUMBER: _builtins.int
+    applies_to: Global___AppliesTo.ValueType
+    """Whether it applies to mixes, to masters, or to both."""
+    def __init__(
+        self,
+        *,
+        applies_to: Global___AppliesTo.ValueType = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["applies_to", b"applies_to"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___NoClipping: _TypeAlias = NoClipping  # noqa: Y015
+
+@_typing.final
+class FormatRule(_message.Message):
+    """Rate and depth of the rendered file."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    SAMPLE_RATE_HZ_FIELD_NUMBER: _builtins.int
+    MIN_BIT_DEPTH_FIELD_NUMBER: _builtins.int
+    APPLIES_TO_FIELD_NUMBER: _builtins.int
+    sample_rate_hz: _builtins.int
+    """Sample rate, Hz; 0 leaves it open."""
+    min_bit_depth: _builtins.int
+    """Lowest bit depth; 0 leaves it open. A floating-point file has as many bits as its samples."""
+    applies_to: Global___AppliesTo.ValueType
+    """Whether it applies to mixes, to masters, or to both."""
+    def __init__(
+        self,
+        *,
+        sample_rate_hz: _builtins.int = ...,
+        min_bit_depth: _builtins.int = ...,
+        applies_to: Global___AppliesTo.ValueType = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["applies_to", b"applies_to", "min_bit_depth", b"min_bit_depth", "sample_rate_hz", b"sample_rate_hz"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___FormatRule: _TypeAlias = FormatRule  # noqa: Y015
+
+@_typing.final
+class VersionRequired(_message.Message):
+    """Alternates that must be rendered from the approved mix before it is mastered, and delivered with it."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ALTERNATES_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def alternates(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Ids of alternates, such as "instrumental"."""
+
+    def __init__(
+        self,
+        *,
+        alternates: _abc.Iterable[_builtins.str] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["alternates", b"alternates"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___VersionRequired: _TypeAlias = VersionRequired  # noqa: Y015
 
 @_typing.final
 class TrackSelector(_message.Message):
@@ -416,18 +867,24 @@ class MustKeep(_message.Message):
     DESCRIPTOR: _descriptor.Descriptor
 
     TRACKS_FIELD_NUMBER: _builtins.int
+    TAKES_FIELD_NUMBER: _builtins.int
     @_builtins.property
     def tracks(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
         """Track ids that must be present and not muted."""
+
+    @_builtins.property
+    def takes(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Ids of takes that must be used and not muted."""
 
     def __init__(
         self,
         *,
         tracks: _abc.Iterable[_builtins.str] | None = ...,
+        takes: _abc.Iterable[_builtins.str] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["tracks", b"tracks"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["takes", b"takes", "tracks", b"tracks"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

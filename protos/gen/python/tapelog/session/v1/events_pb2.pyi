@@ -1258,6 +1258,118 @@ class NoteVerified(_message.Message):
 Global___NoteVerified: _TypeAlias = NoteVerified  # noqa: Y015
 
 @_typing.final
+class NoteReplied(_message.Message):
+    """Song: somebody answered a note."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    NOTE_FIELD_NUMBER: _builtins.int
+    REPLY_FIELD_NUMBER: _builtins.int
+    note: _builtins.str
+    """Note id."""
+    @_builtins.property
+    def reply(self) -> _resources_pb2.NoteReply:
+        """The answer; its time is the envelope's."""
+
+    def __init__(
+        self,
+        *,
+        note: _builtins.str = ...,
+        reply: _resources_pb2.NoteReply | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["reply", b"reply"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["note", b"note", "reply", b"reply"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___NoteReplied: _TypeAlias = NoteReplied  # noqa: Y015
+
+@_typing.final
+class NoteDeclined(_message.Message):
+    """Song: an engineer says that a note should not or cannot be done."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    NOTE_FIELD_NUMBER: _builtins.int
+    REASON_FIELD_NUMBER: _builtins.int
+    note: _builtins.str
+    """Note id."""
+    reason: _builtins.str
+    """Why."""
+    def __init__(
+        self,
+        *,
+        note: _builtins.str = ...,
+        reason: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["note", b"note", "reason", b"reason"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___NoteDeclined: _TypeAlias = NoteDeclined  # noqa: Y015
+
+@_typing.final
+class NoteReopened(_message.Message):
+    """Song: a note waits for an engineer again."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    NOTE_FIELD_NUMBER: _builtins.int
+    REASON_FIELD_NUMBER: _builtins.int
+    note: _builtins.str
+    """Note id."""
+    reason: _builtins.str
+    """Why."""
+    def __init__(
+        self,
+        *,
+        note: _builtins.str = ...,
+        reason: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["note", b"note", "reason", b"reason"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___NoteReopened: _TypeAlias = NoteReopened  # noqa: Y015
+
+@_typing.final
+class NotesCarriedOver(_message.Message):
+    """Song: a version was rendered while notes on earlier ones were open: they hold for it too."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    KIND_FIELD_NUMBER: _builtins.int
+    NUMBER_FIELD_NUMBER: _builtins.int
+    NOTES_FIELD_NUMBER: _builtins.int
+    kind: _resources_pb2.VersionKind.ValueType
+    """Mix or master."""
+    number: _builtins.int
+    """Number of the version they are carried to."""
+    @_builtins.property
+    def notes(self) -> _containers.RepeatedCompositeFieldContainer[_resources_pb2.CarriedNote]:
+        """The notes."""
+
+    def __init__(
+        self,
+        *,
+        kind: _resources_pb2.VersionKind.ValueType = ...,
+        number: _builtins.int = ...,
+        notes: _abc.Iterable[_resources_pb2.CarriedNote] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["kind", b"kind", "notes", b"notes", "number", b"number"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___NotesCarriedOver: _TypeAlias = NotesCarriedOver  # noqa: Y015
+
+@_typing.final
 class AlternatesRequested(_message.Message):
     """Song: alternates of a mix were asked for. Their renders begin."""
 

@@ -393,6 +393,8 @@ class _NoteStateEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_NoteState.V
     """An engineer says it is done."""
     NOTE_STATE_VERIFIED: _NoteState.ValueType  # 3
     """Artist or producer heard that it is done."""
+    NOTE_STATE_DECLINED: _NoteState.ValueType  # 4
+    """An engineer says that it should not or cannot be done; artist or producer verify or reopen it."""
 
 class NoteState(_NoteState, metaclass=_NoteStateEnumTypeWrapper):
     """Where a note stands."""
@@ -405,7 +407,57 @@ NOTE_STATE_ADDRESSED: NoteState.ValueType  # 2
 """An engineer says it is done."""
 NOTE_STATE_VERIFIED: NoteState.ValueType  # 3
 """Artist or producer heard that it is done."""
+NOTE_STATE_DECLINED: NoteState.ValueType  # 4
+"""An engineer says that it should not or cannot be done; artist or producer verify or reopen it."""
 Global___NoteState: _TypeAlias = NoteState  # noqa: Y015
+
+class _NoteThread:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _NoteThreadEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_NoteThread.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    NOTE_THREAD_UNSPECIFIED: _NoteThread.ValueType  # 0
+    """Internal."""
+    NOTE_THREAD_INTERNAL: _NoteThread.ValueType  # 1
+    """Everybody on the project but the label."""
+    NOTE_THREAD_CLIENT: _NoteThread.ValueType  # 2
+    """The label too."""
+
+class NoteThread(_NoteThread, metaclass=_NoteThreadEnumTypeWrapper):
+    """Who reads a note."""
+
+NOTE_THREAD_UNSPECIFIED: NoteThread.ValueType  # 0
+"""Internal."""
+NOTE_THREAD_INTERNAL: NoteThread.ValueType  # 1
+"""Everybody on the project but the label."""
+NOTE_THREAD_CLIENT: NoteThread.ValueType  # 2
+"""The label too."""
+Global___NoteThread: _TypeAlias = NoteThread  # noqa: Y015
+
+class _NoteAnchor:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _NoteAnchorEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_NoteAnchor.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    NOTE_ANCHOR_UNSPECIFIED: _NoteAnchor.ValueType  # 0
+    """Not carried."""
+    NOTE_ANCHOR_EXACT: _NoteAnchor.ValueType  # 1
+    """The version is as long as the one the note was made on."""
+    NOTE_ANCHOR_REBASED: _NoteAnchor.ValueType  # 2
+    """The length changed: look where the passage is now."""
+
+class NoteAnchor(_NoteAnchor, metaclass=_NoteAnchorEnumTypeWrapper):
+    """Whether a note that was carried to a later version still points where it pointed."""
+
+NOTE_ANCHOR_UNSPECIFIED: NoteAnchor.ValueType  # 0
+"""Not carried."""
+NOTE_ANCHOR_EXACT: NoteAnchor.ValueType  # 1
+"""The version is as long as the one the note was made on."""
+NOTE_ANCHOR_REBASED: NoteAnchor.ValueType  # 2
+"""The length changed: look where the passage is now."""
+Global___NoteAnchor: _TypeAlias = NoteAnchor  # noqa: Y015
 
 class _NoteCategory:
     ValueType = _typing.NewType("ValueType", _builtins.int)
@@ -1317,6 +1369,68 @@ class Approval(_message.Message):
 Global___Approval: _TypeAlias = Approval  # noqa: Y015
 
 @_typing.final
+class CarriedNote(_message.Message):
+    """A note that was carried to a later version."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    NOTE_FIELD_NUMBER: _builtins.int
+    ANCHOR_FIELD_NUMBER: _builtins.int
+    note: _builtins.str
+    """Note id."""
+    anchor: Global___NoteAnchor.ValueType
+    """Whether it still points where it pointed."""
+    def __init__(
+        self,
+        *,
+        note: _builtins.str = ...,
+        anchor: Global___NoteAnchor.ValueType = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["anchor", b"anchor", "note", b"note"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___CarriedNote: _TypeAlias = CarriedNote  # noqa: Y015
+
+@_typing.final
+class NoteReply(_message.Message):
+    """An answer to a note."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    AUTHOR_FIELD_NUMBER: _builtins.int
+    AUTHOR_ROLE_FIELD_NUMBER: _builtins.int
+    TEXT_FIELD_NUMBER: _builtins.int
+    TIME_FIELD_NUMBER: _builtins.int
+    author: _builtins.str
+    """Party id of the author."""
+    author_role: Global___Role.ValueType
+    """Role the author acted in."""
+    text: _builtins.str
+    """The answer."""
+    @_builtins.property
+    def time(self) -> _timestamp_pb2.Timestamp:
+        """When."""
+
+    def __init__(
+        self,
+        *,
+        author: _builtins.str = ...,
+        author_role: Global___Role.ValueType = ...,
+        text: _builtins.str = ...,
+        time: _timestamp_pb2.Timestamp | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["time", b"time"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["author", b"author", "author_role", b"author_role", "text", b"text", "time", b"time"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___NoteReply: _TypeAlias = NoteReply  # noqa: Y015
+
+@_typing.final
 class Note(_message.Message):
     """A remark on a version, anchored to samples."""
 
@@ -1335,6 +1449,10 @@ class Note(_message.Message):
     ANSWER_FIELD_NUMBER: _builtins.int
     CREATE_TIME_FIELD_NUMBER: _builtins.int
     TAKE_FIELD_NUMBER: _builtins.int
+    THREAD_FIELD_NUMBER: _builtins.int
+    REPLIES_FIELD_NUMBER: _builtins.int
+    CARRIED_TO_FIELD_NUMBER: _builtins.int
+    ANCHOR_FIELD_NUMBER: _builtins.int
     id: _builtins.str
     """Id, unique in the song."""
     version: _builtins.str
@@ -1355,6 +1473,12 @@ class Note(_message.Message):
     """Answer of who addressed it, or empty."""
     take: _builtins.str
     """Id of the take it was made on, or empty."""
+    thread: Global___NoteThread.ValueType
+    """Who reads it."""
+    carried_to: _builtins.str
+    """Resource name of the newest version it was carried to, or empty."""
+    anchor: Global___NoteAnchor.ValueType
+    """Whether it still points where it pointed."""
     @_builtins.property
     def range(self) -> _audio_pb2.FrameRange:
         """Where in the version, at the song's sample rate; absent is the whole song."""
@@ -1366,6 +1490,10 @@ class Note(_message.Message):
     @_builtins.property
     def create_time(self) -> _timestamp_pb2.Timestamp:
         """When."""
+
+    @_builtins.property
+    def replies(self) -> _containers.RepeatedCompositeFieldContainer[Global___NoteReply]:
+        """Answers, oldest first."""
 
     def __init__(
         self,
@@ -1383,10 +1511,14 @@ class Note(_message.Message):
         answer: _builtins.str = ...,
         create_time: _timestamp_pb2.Timestamp | None = ...,
         take: _builtins.str = ...,
+        thread: Global___NoteThread.ValueType = ...,
+        replies: _abc.Iterable[Global___NoteReply] | None = ...,
+        carried_to: _builtins.str = ...,
+        anchor: Global___NoteAnchor.ValueType = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["create_time", b"create_time", "range", b"range"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["answer", b"answer", "author", b"author", "author_role", b"author_role", "category", b"category", "create_time", b"create_time", "id", b"id", "range", b"range", "severity", b"severity", "state", b"state", "take", b"take", "text", b"text", "tracks", b"tracks", "version", b"version"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["anchor", b"anchor", "answer", b"answer", "author", b"author", "author_role", b"author_role", "carried_to", b"carried_to", "category", b"category", "create_time", b"create_time", "id", b"id", "range", b"range", "replies", b"replies", "severity", b"severity", "state", b"state", "take", b"take", "text", b"text", "thread", b"thread", "tracks", b"tracks", "version", b"version"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -1220,6 +1220,7 @@ class AddNoteRequest(_message.Message):
     ETAG_FIELD_NUMBER: _builtins.int
     SONG_FIELD_NUMBER: _builtins.int
     TAKE_FIELD_NUMBER: _builtins.int
+    THREAD_FIELD_NUMBER: _builtins.int
     version: _builtins.str
     """Version the note is about; empty for a note on the song or on a take."""
     category: _resources_pb2.NoteCategory.ValueType
@@ -1236,6 +1237,8 @@ class AddNoteRequest(_message.Message):
     """Song the note is about, if it is not about a version."""
     take: _builtins.str
     """Id of the take the note is about, with `song`."""
+    thread: _resources_pb2.NoteThread.ValueType
+    """Who reads it; unspecified is internal, and for the label the client thread."""
     @_builtins.property
     def range(self) -> _audio_pb2.FrameRange:
         """Where; absent is the whole song."""
@@ -1257,10 +1260,11 @@ class AddNoteRequest(_message.Message):
         etag: _builtins.str = ...,
         song: _builtins.str = ...,
         take: _builtins.str = ...,
+        thread: _resources_pb2.NoteThread.ValueType = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["range", b"range"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["category", b"category", "etag", b"etag", "range", b"range", "request_id", b"request_id", "severity", b"severity", "song", b"song", "take", b"take", "text", b"text", "tracks", b"tracks", "version", b"version"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["category", b"category", "etag", b"etag", "range", b"range", "request_id", b"request_id", "severity", b"severity", "song", b"song", "take", b"take", "text", b"text", "thread", b"thread", "tracks", b"tracks", "version", b"version"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -1341,6 +1345,192 @@ class VerifyNoteRequest(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___VerifyNoteRequest: _TypeAlias = VerifyNoteRequest  # noqa: Y015
+
+@_typing.final
+class ReplyToNoteRequest(_message.Message):
+    """Request of ReplyToNote."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    SONG_FIELD_NUMBER: _builtins.int
+    NOTE_FIELD_NUMBER: _builtins.int
+    TEXT_FIELD_NUMBER: _builtins.int
+    REQUEST_ID_FIELD_NUMBER: _builtins.int
+    ETAG_FIELD_NUMBER: _builtins.int
+    song: _builtins.str
+    """projects/{project}/songs/{song}."""
+    note: _builtins.str
+    """Note id."""
+    text: _builtins.str
+    """The answer. 1 to 2000 characters."""
+    request_id: _builtins.str
+    """Makes a retry safe."""
+    etag: _builtins.str
+    """If set, must be the song's current one."""
+    def __init__(
+        self,
+        *,
+        song: _builtins.str = ...,
+        note: _builtins.str = ...,
+        text: _builtins.str = ...,
+        request_id: _builtins.str = ...,
+        etag: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["etag", b"etag", "note", b"note", "request_id", b"request_id", "song", b"song", "text", b"text"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ReplyToNoteRequest: _TypeAlias = ReplyToNoteRequest  # noqa: Y015
+
+@_typing.final
+class DeclineNoteRequest(_message.Message):
+    """Request of DeclineNote."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    SONG_FIELD_NUMBER: _builtins.int
+    NOTE_FIELD_NUMBER: _builtins.int
+    REASON_FIELD_NUMBER: _builtins.int
+    REQUEST_ID_FIELD_NUMBER: _builtins.int
+    ETAG_FIELD_NUMBER: _builtins.int
+    song: _builtins.str
+    """projects/{project}/songs/{song}."""
+    note: _builtins.str
+    """Note id."""
+    reason: _builtins.str
+    """Why. 1 to 2000 characters."""
+    request_id: _builtins.str
+    """Makes a retry safe."""
+    etag: _builtins.str
+    """If set, must be the song's current one."""
+    def __init__(
+        self,
+        *,
+        song: _builtins.str = ...,
+        note: _builtins.str = ...,
+        reason: _builtins.str = ...,
+        request_id: _builtins.str = ...,
+        etag: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["etag", b"etag", "note", b"note", "reason", b"reason", "request_id", b"request_id", "song", b"song"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___DeclineNoteRequest: _TypeAlias = DeclineNoteRequest  # noqa: Y015
+
+@_typing.final
+class ReopenNoteRequest(_message.Message):
+    """Request of ReopenNote."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    SONG_FIELD_NUMBER: _builtins.int
+    NOTE_FIELD_NUMBER: _builtins.int
+    REASON_FIELD_NUMBER: _builtins.int
+    REQUEST_ID_FIELD_NUMBER: _builtins.int
+    ETAG_FIELD_NUMBER: _builtins.int
+    song: _builtins.str
+    """projects/{project}/songs/{song}."""
+    note: _builtins.str
+    """Note id."""
+    reason: _builtins.str
+    """Why. 1 to 2000 characters."""
+    request_id: _builtins.str
+    """Makes a retry safe."""
+    etag: _builtins.str
+    """If set, must be the song's current one."""
+    def __init__(
+        self,
+        *,
+        song: _builtins.str = ...,
+        note: _builtins.str = ...,
+        reason: _builtins.str = ...,
+        request_id: _builtins.str = ...,
+        etag: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["etag", b"etag", "note", b"note", "reason", b"reason", "request_id", b"request_id", "song", b"song"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ReopenNoteRequest: _TypeAlias = ReopenNoteRequest  # noqa: Y015
+
+@_typing.final
+class ListNotesRequest(_message.Message):
+    """Request of ListNotes."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    PARENT_FIELD_NUMBER: _builtins.int
+    PAGE_SIZE_FIELD_NUMBER: _builtins.int
+    PAGE_TOKEN_FIELD_NUMBER: _builtins.int
+    THREAD_FIELD_NUMBER: _builtins.int
+    VERSION_FIELD_NUMBER: _builtins.int
+    STATES_FIELD_NUMBER: _builtins.int
+    parent: _builtins.str
+    """projects/{project}/songs/{song}."""
+    page_size: _builtins.int
+    """At most this many; 0 is 50, more than 500 is 500. Negative is INVALID_ARGUMENT."""
+    page_token: _builtins.str
+    """Token of the page before."""
+    thread: _resources_pb2.NoteThread.ValueType
+    """If set, only notes of this thread."""
+    version: _builtins.str
+    """If set, only notes made on this version or carried to it."""
+    @_builtins.property
+    def states(self) -> _containers.RepeatedScalarFieldContainer[_resources_pb2.NoteState.ValueType]:
+        """If not empty, only notes in these states."""
+
+    def __init__(
+        self,
+        *,
+        parent: _builtins.str = ...,
+        page_size: _builtins.int = ...,
+        page_token: _builtins.str = ...,
+        thread: _resources_pb2.NoteThread.ValueType = ...,
+        version: _builtins.str = ...,
+        states: _abc.Iterable[_resources_pb2.NoteState.ValueType] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["page_size", b"page_size", "page_token", b"page_token", "parent", b"parent", "states", b"states", "thread", b"thread", "version", b"version"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ListNotesRequest: _TypeAlias = ListNotesRequest  # noqa: Y015
+
+@_typing.final
+class ListNotesResponse(_message.Message):
+    """Response of ListNotes."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    NOTES_FIELD_NUMBER: _builtins.int
+    NEXT_PAGE_TOKEN_FIELD_NUMBER: _builtins.int
+    next_page_token: _builtins.str
+    """Token of the next page, or empty."""
+    @_builtins.property
+    def notes(self) -> _containers.RepeatedCompositeFieldContainer[_resources_pb2.Note]:
+        """The page."""
+
+    def __init__(
+        self,
+        *,
+        notes: _abc.Iterable[_resources_pb2.Note] | None = ...,
+        next_page_token: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["next_page_token", b"next_page_token", "notes", b"notes"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ListNotesResponse: _TypeAlias = ListNotesResponse  # noqa: Y015
 
 @_typing.final
 class OpenDisagreementRequest(_message.Message):

@@ -208,6 +208,26 @@ class SessionServiceStub:
                 request_serializer=tapelog_dot_session_dot_v1_dot_session__service__pb2.VerifyNoteRequest.SerializeToString,
                 response_deserializer=tapelog_dot_session_dot_v1_dot_resources__pb2.Note.FromString,
                 _registered_method=True)
+        self.ReplyToNote = channel.unary_unary(
+                '/tapelog.session.v1.SessionService/ReplyToNote',
+                request_serializer=tapelog_dot_session_dot_v1_dot_session__service__pb2.ReplyToNoteRequest.SerializeToString,
+                response_deserializer=tapelog_dot_session_dot_v1_dot_resources__pb2.Note.FromString,
+                _registered_method=True)
+        self.DeclineNote = channel.unary_unary(
+                '/tapelog.session.v1.SessionService/DeclineNote',
+                request_serializer=tapelog_dot_session_dot_v1_dot_session__service__pb2.DeclineNoteRequest.SerializeToString,
+                response_deserializer=tapelog_dot_session_dot_v1_dot_resources__pb2.Note.FromString,
+                _registered_method=True)
+        self.ReopenNote = channel.unary_unary(
+                '/tapelog.session.v1.SessionService/ReopenNote',
+                request_serializer=tapelog_dot_session_dot_v1_dot_session__service__pb2.ReopenNoteRequest.SerializeToString,
+                response_deserializer=tapelog_dot_session_dot_v1_dot_resources__pb2.Note.FromString,
+                _registered_method=True)
+        self.ListNotes = channel.unary_unary(
+                '/tapelog.session.v1.SessionService/ListNotes',
+                request_serializer=tapelog_dot_session_dot_v1_dot_session__service__pb2.ListNotesRequest.SerializeToString,
+                response_deserializer=tapelog_dot_session_dot_v1_dot_session__service__pb2.ListNotesResponse.FromString,
+                _registered_method=True)
         self.OpenDisagreement = channel.unary_unary(
                 '/tapelog.session.v1.SessionService/OpenDisagreement',
                 request_serializer=tapelog_dot_session_dot_v1_dot_session__service__pb2.OpenDisagreementRequest.SerializeToString,
@@ -544,7 +564,35 @@ class SessionServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def VerifyNote(self, request, context):
-        """Confirms that a note is done.
+        """Confirms that a note is done, or that it may stay declined.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ReplyToNote(self, request, context):
+        """Answers a note. The answer is read by whoever reads the note.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def DeclineNote(self, request, context):
+        """Says that a note should not or cannot be done, and why.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ReopenNote(self, request, context):
+        """Lets a note wait for an engineer again, and says why.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ListNotes(self, request, context):
+        """Lists the notes of a song, oldest first. Whoever is on the project as the label alone reads the client thread alone.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -859,6 +907,26 @@ def add_SessionServiceServicer_to_server(servicer, server):
                     servicer.VerifyNote,
                     request_deserializer=tapelog_dot_session_dot_v1_dot_session__service__pb2.VerifyNoteRequest.FromString,
                     response_serializer=tapelog_dot_session_dot_v1_dot_resources__pb2.Note.SerializeToString,
+            ),
+            'ReplyToNote': grpc.unary_unary_rpc_method_handler(
+                    servicer.ReplyToNote,
+                    request_deserializer=tapelog_dot_session_dot_v1_dot_session__service__pb2.ReplyToNoteRequest.FromString,
+                    response_serializer=tapelog_dot_session_dot_v1_dot_resources__pb2.Note.SerializeToString,
+            ),
+            'DeclineNote': grpc.unary_unary_rpc_method_handler(
+                    servicer.DeclineNote,
+                    request_deserializer=tapelog_dot_session_dot_v1_dot_session__service__pb2.DeclineNoteRequest.FromString,
+                    response_serializer=tapelog_dot_session_dot_v1_dot_resources__pb2.Note.SerializeToString,
+            ),
+            'ReopenNote': grpc.unary_unary_rpc_method_handler(
+                    servicer.ReopenNote,
+                    request_deserializer=tapelog_dot_session_dot_v1_dot_session__service__pb2.ReopenNoteRequest.FromString,
+                    response_serializer=tapelog_dot_session_dot_v1_dot_resources__pb2.Note.SerializeToString,
+            ),
+            'ListNotes': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListNotes,
+                    request_deserializer=tapelog_dot_session_dot_v1_dot_session__service__pb2.ListNotesRequest.FromString,
+                    response_serializer=tapelog_dot_session_dot_v1_dot_session__service__pb2.ListNotesResponse.SerializeToString,
             ),
             'OpenDisagreement': grpc.unary_unary_rpc_method_handler(
                     servicer.OpenDisagreement,
@@ -1855,6 +1923,114 @@ class SessionService:
             '/tapelog.session.v1.SessionService/VerifyNote',
             tapelog_dot_session_dot_v1_dot_session__service__pb2.VerifyNoteRequest.SerializeToString,
             tapelog_dot_session_dot_v1_dot_resources__pb2.Note.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ReplyToNote(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/tapelog.session.v1.SessionService/ReplyToNote',
+            tapelog_dot_session_dot_v1_dot_session__service__pb2.ReplyToNoteRequest.SerializeToString,
+            tapelog_dot_session_dot_v1_dot_resources__pb2.Note.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def DeclineNote(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/tapelog.session.v1.SessionService/DeclineNote',
+            tapelog_dot_session_dot_v1_dot_session__service__pb2.DeclineNoteRequest.SerializeToString,
+            tapelog_dot_session_dot_v1_dot_resources__pb2.Note.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ReopenNote(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/tapelog.session.v1.SessionService/ReopenNote',
+            tapelog_dot_session_dot_v1_dot_session__service__pb2.ReopenNoteRequest.SerializeToString,
+            tapelog_dot_session_dot_v1_dot_resources__pb2.Note.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListNotes(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/tapelog.session.v1.SessionService/ListNotes',
+            tapelog_dot_session_dot_v1_dot_session__service__pb2.ListNotesRequest.SerializeToString,
+            tapelog_dot_session_dot_v1_dot_session__service__pb2.ListNotesResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -112,7 +112,15 @@ class SessionServiceStub:
     AddressNote: _grpc.UnaryUnaryMultiCallable[_session_service_pb2.AddressNoteRequest, _resources_pb2.Note]
     """Says that a note is done."""
     VerifyNote: _grpc.UnaryUnaryMultiCallable[_session_service_pb2.VerifyNoteRequest, _resources_pb2.Note]
-    """Confirms that a note is done."""
+    """Confirms that a note is done, or that it may stay declined."""
+    ReplyToNote: _grpc.UnaryUnaryMultiCallable[_session_service_pb2.ReplyToNoteRequest, _resources_pb2.Note]
+    """Answers a note. The answer is read by whoever reads the note."""
+    DeclineNote: _grpc.UnaryUnaryMultiCallable[_session_service_pb2.DeclineNoteRequest, _resources_pb2.Note]
+    """Says that a note should not or cannot be done, and why."""
+    ReopenNote: _grpc.UnaryUnaryMultiCallable[_session_service_pb2.ReopenNoteRequest, _resources_pb2.Note]
+    """Lets a note wait for an engineer again, and says why."""
+    ListNotes: _grpc.UnaryUnaryMultiCallable[_session_service_pb2.ListNotesRequest, _session_service_pb2.ListNotesResponse]
+    """Lists the notes of a song, oldest first. Whoever is on the project as the label alone reads the client thread alone."""
     OpenDisagreement: _grpc.UnaryUnaryMultiCallable[_session_service_pb2.OpenDisagreementRequest, _resources_pb2.Disagreement]
     """Opens a disagreement: a question that keeps the gates closed until the producer has decided it."""
     StatePosition: _grpc.UnaryUnaryMultiCallable[_session_service_pb2.StatePositionRequest, _resources_pb2.Disagreement]
@@ -251,7 +259,15 @@ class SessionServiceAsyncStub(SessionServiceStub):
     AddressNote: _aio.UnaryUnaryMultiCallable[_session_service_pb2.AddressNoteRequest, _resources_pb2.Note]  # type: ignore[assignment]
     """Says that a note is done."""
     VerifyNote: _aio.UnaryUnaryMultiCallable[_session_service_pb2.VerifyNoteRequest, _resources_pb2.Note]  # type: ignore[assignment]
-    """Confirms that a note is done."""
+    """Confirms that a note is done, or that it may stay declined."""
+    ReplyToNote: _aio.UnaryUnaryMultiCallable[_session_service_pb2.ReplyToNoteRequest, _resources_pb2.Note]  # type: ignore[assignment]
+    """Answers a note. The answer is read by whoever reads the note."""
+    DeclineNote: _aio.UnaryUnaryMultiCallable[_session_service_pb2.DeclineNoteRequest, _resources_pb2.Note]  # type: ignore[assignment]
+    """Says that a note should not or cannot be done, and why."""
+    ReopenNote: _aio.UnaryUnaryMultiCallable[_session_service_pb2.ReopenNoteRequest, _resources_pb2.Note]  # type: ignore[assignment]
+    """Lets a note wait for an engineer again, and says why."""
+    ListNotes: _aio.UnaryUnaryMultiCallable[_session_service_pb2.ListNotesRequest, _session_service_pb2.ListNotesResponse]  # type: ignore[assignment]
+    """Lists the notes of a song, oldest first. Whoever is on the project as the label alone reads the client thread alone."""
     OpenDisagreement: _aio.UnaryUnaryMultiCallable[_session_service_pb2.OpenDisagreementRequest, _resources_pb2.Disagreement]  # type: ignore[assignment]
     """Opens a disagreement: a question that keeps the gates closed until the producer has decided it."""
     StatePosition: _aio.UnaryUnaryMultiCallable[_session_service_pb2.StatePositionRequest, _resources_pb2.Disagreement]  # type: ignore[assignment]
@@ -585,7 +601,39 @@ class SessionServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _session_service_pb2.VerifyNoteRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_resources_pb2.Note, _abc.Awaitable[_resources_pb2.Note]]:
-        """Confirms that a note is done."""
+        """Confirms that a note is done, or that it may stay declined."""
+
+    @_abc_1.abstractmethod
+    def ReplyToNote(
+        self,
+        request: _session_service_pb2.ReplyToNoteRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_resources_pb2.Note, _abc.Awaitable[_resources_pb2.Note]]:
+        """Answers a note. The answer is read by whoever reads the note."""
+
+    @_abc_1.abstractmethod
+    def DeclineNote(
+        self,
+        request: _session_service_pb2.DeclineNoteRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_resources_pb2.Note, _abc.Awaitable[_resources_pb2.Note]]:
+        """Says that a note should not or cannot be done, and why."""
+
+    @_abc_1.abstractmethod
+    def ReopenNote(
+        self,
+        request: _session_service_pb2.ReopenNoteRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_resources_pb2.Note, _abc.Awaitable[_resources_pb2.Note]]:
+        """Lets a note wait for an engineer again, and says why."""
+
+    @_abc_1.abstractmethod
+    def ListNotes(
+        self,
+        request: _session_service_pb2.ListNotesRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_session_service_pb2.ListNotesResponse, _abc.Awaitable[_session_service_pb2.ListNotesResponse]]:
+        """Lists the notes of a song, oldest first. Whoever is on the project as the label alone reads the client thread alone."""
 
     @_abc_1.abstractmethod
     def OpenDisagreement(
