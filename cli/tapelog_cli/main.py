@@ -87,6 +87,12 @@ COMMANDS: Final = (
         "tapelog events tail --from 0 --type 'tapelog.song.*' --as pty-producer",
     ),
     Command(
+        "usage statement",
+        "tapelog_cli.commands.usage:statement",
+        "Price what a project used in a period, by rate cards; print it as CSV or JSON.",
+        "tapelog usage statement prj-1 --start 2026-07-01 --end 2026-08-01 --rates rate-card.yaml --as pty-producer",
+    ),
+    Command(
         "broker-init",
         "tapelog_cli.deployment:broker_init",
         "Make the keys and the broker configuration of parts that run as processes or containers of their own.",
@@ -104,6 +110,7 @@ COMMANDS: Final = (
 GROUPS: Final = {
     "song": "Songs.",
     "events": "The public event stream.",
+    "usage": "What is billed.",
 }
 
 

@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncGenerator, AsyncIterator, Iterable
 from contextlib import aclosing
+from datetime import datetime
 from typing import Final
 
 from tapelog.common.v1 import recipe_pb2
@@ -113,3 +114,25 @@ class Usage(Group):
             return await self._link.unary(self._link.render.ListUsageEntries, request)
 
         return pages(fetch, lambda page: page.entries, lambda page: page.next_page_token)
+
+    async def statement(self, account: str, start: datetime, end: datetime) -> res.Statement:
+        """Return what an account used in a period, with all its lines; `tapelog_client.rates` prices it."""
+        request = rpc.GetStatementRequest(account=account)
+        request.start_time.FromDatetime(start)
+        request.end_time.FromDatetime(end)
+        whole: res.Statement = await self._link.unary(self._link.render.GetStatement, request)
+        while whole.next_page_token:
+            request.page_token = whole.next_page_token
+            page = await self._link.unary(self._link.render.GetStatement, request)
+            whole.lines.extend(page.lines)
+            whole.next_page_token = page.next_page_token
+        return whole
+
+    async def adjust(
+        self, account: str, job: str, adjustment_ms: int, reason: str, *, request_id: str = ""
+    ) -> res.StatementLine:
+        """Correct what is billed for a job; return the line that it makes."""
+        request = rpc.AdjustUsageRequest(
+            account=account, job=job, adjustment_ms=adjustment_ms, reason=reason, request_id=request_id
+        )
+        return await self._link.unary(self._link.render.AdjustUsage, request)

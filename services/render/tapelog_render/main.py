@@ -21,6 +21,7 @@ from tapelog_render.adapters.policies import POLICIES, SERVICE
 from tapelog_render.adapters.session_permissions import SessionPermissions
 from tapelog_render.adapters.signals import NatsProgressBoard
 from tapelog_render.adapters.worker_pool import WorkerPool
+from tapelog_render.application.billing import Billing
 from tapelog_render.application.events import Repositories
 from tapelog_render.application.job_index import JobIndex
 from tapelog_render.application.ledger import UsageLedger
@@ -59,9 +60,10 @@ async def run(settings: RenderSettings, *, ready: Ready, stop: asyncio.Event) ->
             queue_depth_max=settings.queue_depth_max,
         )
         reader = Reader(repositories, index, progress, permissions, ENGINE_VERSION)
+        billing = Billing(log, repositories, permissions, clock)
         server = build_server(
             settings.server_config(),
-            [(add_RenderServiceServicer_to_server, RenderServicer(submission, reader, queue), SERVICE)],
+            [(add_RenderServiceServicer_to_server, RenderServicer(submission, reader, queue, billing), SERVICE)],
             verifier=verifier,
             policies=POLICIES,
         )

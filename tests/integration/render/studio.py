@@ -76,6 +76,7 @@ class Studio:
     folder: Path
     stop: asyncio.Event
     settings: RenderSettings
+    stub_address: str = ""
 
     def caller(
         self,
@@ -223,6 +224,7 @@ async def running_studio(
                 folder=folder,
                 stop=stop,
                 settings=values,
+                stub_address=str(ready["address"]),
             )
 
 

@@ -127,7 +127,7 @@ def test_the_sums_of_an_account_always_agree_and_no_intent_is_settled_twice(comm
             events = usage.release(account, job=f"job-{argument}", reason="CANCELLED")
         for event in events:
             history.append(event)
-            account = usage.evolve(account, event, None)
+            account = usage.evolve(account, event, At(1))
 
     def reserved_ms(kind: type) -> int:
         return sum(event.entry.reserved_ms for event in history if isinstance(event, kind))
@@ -152,7 +152,7 @@ def test_the_order_and_the_redelivery_of_outcomes_never_change_the_bill(
     entries = [UsageEntry(job=f"job-{n}", usage_key="k", reserved_ms=100) for n in range(6)]
     settled = []
     for event in usage.reserve(account, entries):
-        account = usage.evolve(account, event, None)
+        account = usage.evolve(account, event, At(1))
     for n in [*order, *repeats]:
         if failed_bits >> n & 1:
             events = usage.release(account, job=f"job-{n}", reason="FAILED")
@@ -160,6 +160,6 @@ def test_the_order_and_the_redelivery_of_outcomes_never_change_the_bill(
             events = usage.settle(account, job=f"job-{n}", quantity_ms=90)
         for event in events:
             settled += [event] if isinstance(event, UsageSettled) else []
-            account = usage.evolve(account, event, None)
+            account = usage.evolve(account, event, At(1))
     assert len(settled) == (failed_bits != 63)
     assert account.totals.open_ms == 0

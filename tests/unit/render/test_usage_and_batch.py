@@ -1,7 +1,9 @@
 """The usage account and the batch."""
 
+import dataclasses
 import hashlib
 from collections.abc import Sequence
+from datetime import UTC, datetime
 
 import pytest
 from google.protobuf.message import Message
@@ -12,10 +14,18 @@ from tapelog_render.domain import usage
 from tapelog_render.domain.errors import BatchExists, BatchSizeRefused
 
 
+@dataclasses.dataclass(frozen=True)
+class At:
+    sequence: int
+    event_id: str = "evt-1"
+    time: datetime = datetime(2026, 1, 1, tzinfo=UTC)
+    metadata: None = None
+
+
 def fold(account: usage.Account, events: Sequence[Message]) -> usage.Account:
     """Take decided events in."""
     for event in events:
-        account = usage.evolve(account, event, None)  # an account does not look at places
+        account = usage.evolve(account, event, At(1))
     return account
 
 

@@ -77,6 +77,8 @@ render/ListRenderJobs         A A A A A A A A A . . .  -
 render/WatchRenderJob         A A A A A A A A A . . .  -
 render/GetBatch               A A A A A A A A A . . .  -
 render/ListUsageEntries       . A . . . . . . . A . .  -
+render/GetStatement           . A . . . . . . . A . .  -
+render/AdjustUsage            . . . . . . . . . . . .  -
 """
 TENANT_WIDE = {"UpsertParty", "GetParty", "CreateProject", "ListProjects", "CheckPermission"}
 ROWS = [line.split() for line in TABLE.strip().splitlines()]

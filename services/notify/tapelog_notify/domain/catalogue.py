@@ -18,6 +18,7 @@ EVENT_TYPES: Final[dict[str, str]] = {
     "tapelog.batch.batch_requested.v1": "tapelog.render.v1.BatchRequested",
     "tapelog.usage_account.usage_reserved.v1": "tapelog.render.v1.UsageReserved",
     "tapelog.usage_account.usage_settled.v1": "tapelog.render.v1.UsageSettled",
+    "tapelog.usage_account.usage_adjusted.v1": "tapelog.render.v1.UsageAdjusted",
     "tapelog.usage_account.usage_released.v1": "tapelog.render.v1.UsageReleased",
     "tapelog.project.project_created.v1": "tapelog.session.v1.ProjectCreated",
     "tapelog.project.member_added.v1": "tapelog.session.v1.MemberAdded",

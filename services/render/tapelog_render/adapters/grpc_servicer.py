@@ -5,12 +5,13 @@ from typing import Any
 
 from tapelog.render.v1 import render_service_pb2 as messages
 from tapelog.render.v1.render_service_pb2_grpc import RenderServiceServicer
-from tapelog.render.v1.resources_pb2 import Batch, RenderJob
+from tapelog.render.v1.resources_pb2 import Batch, RenderJob, Statement, StatementLine
 from tapelog_chassis.call_layers import AUTHORIZATION
 from tapelog_chassis.request_context import current_principal, current_request
 
 from tapelog_render.application import queries
 from tapelog_render.application.access import Caller
+from tapelog_render.application.billing import Billing, adjust_usage, get_statement
 from tapelog_render.application.cancel import cancel_render_job
 from tapelog_render.application.ports import JobQueue
 from tapelog_render.application.queries import Reader
@@ -29,12 +30,14 @@ class RenderServicer(RenderServiceServicer):
     submission : Submission
     reader : Reader
     queue : JobQueue
+    billing : Billing
     """
 
-    def __init__(self, submission: Submission, reader: Reader, queue: JobQueue) -> None:
+    def __init__(self, submission: Submission, reader: Reader, queue: JobQueue, billing: Billing) -> None:
         self._submission = submission
         self._reader = reader
         self._queue = queue
+        self._billing = billing
 
     async def ValidateRecipe(  # noqa: N802 - the RPC's name
         self,
@@ -92,6 +95,18 @@ class RenderServicer(RenderServiceServicer):
     ) -> messages.ListUsageEntriesResponse:
         """List a usage account."""
         return await queries.list_usage_entries(self._reader, _caller(context), request)
+
+    async def GetStatement(  # noqa: N802 - the RPC's name
+        self, request: messages.GetStatementRequest, context: Context
+    ) -> Statement:
+        """Say what an account used in a period."""
+        return await get_statement(self._billing, _caller(context), request)
+
+    async def AdjustUsage(  # noqa: N802 - the RPC's name
+        self, request: messages.AdjustUsageRequest, context: Context
+    ) -> StatementLine:
+        """Correct a settled quantity."""
+        return await adjust_usage(self._billing, _caller(context), request)
 
     def __repr__(self) -> str:
         return "RenderServicer()"

@@ -127,6 +127,8 @@ def usage_entry_of(job_id: str, job: RenderJob) -> UsageEntry | None:
         recipe_digest=job.recipe_digest,
         job=job_id,
         external_ref=job.external_ref,
+        cycle=reference.cycle,
+        priority_class=job.priority_class or PriorityClass.PRIORITY_CLASS_STANDARD,
     )
 
 

@@ -28,7 +28,7 @@ REGISTRY: Final = EventRegistry(
             events.RenderCancelled,
         ),
         "batch": (events.BatchRequested,),
-        "usage_account": (events.UsageReserved, events.UsageSettled, events.UsageReleased),
+        "usage_account": (events.UsageReserved, events.UsageSettled, events.UsageAdjusted, events.UsageReleased),
     }
 )
 """Every event that this service writes."""

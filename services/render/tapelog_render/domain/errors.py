@@ -61,6 +61,20 @@ class AttemptSuperseded(RenderRuleError):
         self.current = current
 
 
+class AdjustmentRefused(RenderRuleError):
+    """A correction of usage that cannot be.
+
+    Attributes
+    ----------
+    reason : str
+        Stable code: NOT_SETTLED, BELOW_ZERO.
+    """
+
+    def __init__(self, reason: str, message: str) -> None:
+        super().__init__(message)
+        self.reason = reason
+
+
 class BatchExists(RenderRuleError):
     """A batch was asked for under this id before, by another request."""
 

@@ -12,9 +12,10 @@ from typing import Final
 
 import immutables
 from google.protobuf.message import Message
-from tapelog.render.v1.events_pb2 import UsageReleased, UsageReserved, UsageSettled
+from tapelog.render.v1.events_pb2 import UsageAdjusted, UsageReleased, UsageReserved, UsageSettled
 from tapelog.render.v1.resources_pb2 import RenderKind, UsageEntry, UsageState
 
+from tapelog_render.domain.errors import AdjustmentRefused
 from tapelog_render.domain.recorded import Recorded
 
 INTENT_SETTLED: Final = "INTENT_SETTLED"
@@ -45,7 +46,7 @@ class Totals:
     settled_ms, released_ms : int
         How much of it has become of settled, and of released claims.
     billed_ms : int
-        What the settled renders made, whatever had been reserved for them.
+        What the settled renders made, whatever had been reserved for them, and what was adjusted.
     """
 
     reserved_ms: int = 0
@@ -60,6 +61,14 @@ class Totals:
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
+class Settlement:
+    """One settled claim: the event that settled it, and the quantity that is left after adjustments."""
+
+    event_id: str
+    quantity_ms: int
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
 class Account:
     """An account as its events made it.
 
@@ -71,11 +80,14 @@ class Account:
         A job's claim.
     settled_by : immutables.Map[str, str]
         The job that has fulfilled an intent, by usage key.
+    settlements : immutables.Map[str, Settlement]
+        What was settled, by job.
     """
 
     entries: "immutables.Map[int, UsageEntry]" = dataclasses.field(default_factory=immutables.Map)
     number_of: "immutables.Map[str, int]" = dataclasses.field(default_factory=immutables.Map)
     settled_by: "immutables.Map[str, str]" = dataclasses.field(default_factory=immutables.Map)
+    settlements: "immutables.Map[str, Settlement]" = dataclasses.field(default_factory=immutables.Map)
     totals: Totals = dataclasses.field(default_factory=Totals)
 
     def claim_of(self, job: str) -> UsageEntry | None:
@@ -106,13 +118,30 @@ def settle(account: Account, *, job: str, quantity_ms: int) -> Sequence[Message]
     return (UsageSettled(entry=_with(claim, UsageState.USAGE_STATE_SETTLED, quantity_ms)),)
 
 
+def adjust(account: Account, *, job: str, adjustment_ms: int, reason: str) -> Sequence[Message]:
+    """Correct a settled quantity; raises `AdjustmentRefused`."""
+    settlement = account.settlements.get(job)
+    claim = account.claim_of(job)
+    if settlement is None or claim is None:
+        raise AdjustmentRefused("NOT_SETTLED", f"{job} has no settled usage in this account, so nothing to correct")
+    left_ms = settlement.quantity_ms + adjustment_ms
+    if left_ms < 0:
+        raise AdjustmentRefused(
+            "BELOW_ZERO",
+            f"{settlement.quantity_ms} ms are billed for {job}, so {-adjustment_ms} ms cannot be taken away",
+        )
+    return (
+        UsageAdjusted(entry=claim, adjustment_ms=adjustment_ms, reason=reason, settled_event_id=settlement.event_id),
+    )
+
+
 def release(account: Account, *, job: str, reason: str) -> Sequence[Message]:
     """Release a job's claim: it came to nothing and costs nothing."""
     claim = _open_claim(account, job)
     return () if claim is None else (_released(claim, reason),)
 
 
-def evolve(account: Account, event: Message, recorded: Recorded) -> Account:  # noqa: ARG001 - the shape of every fold
+def evolve(account: Account, event: Message, recorded: Recorded) -> Account:
     """Return the account after an event."""
     totals = account.totals
     match event:
@@ -131,11 +160,21 @@ def evolve(account: Account, event: Message, recorded: Recorded) -> Account:  # 
                 account,
                 entries=account.entries.set(account.number_of[entry.job], entry),
                 settled_by=account.settled_by.set(entry.usage_key, entry.job),
+                settlements=account.settlements.set(entry.job, Settlement(recorded.event_id, entry.quantity_ms)),
                 totals=dataclasses.replace(
                     totals,
                     settled_ms=totals.settled_ms + entry.reserved_ms,
                     billed_ms=totals.billed_ms + entry.quantity_ms,
                 ),
+            )
+        case UsageAdjusted():
+            job, adjustment_ms = event.entry.job, event.adjustment_ms
+            before = account.settlements[job]
+            after = dataclasses.replace(before, quantity_ms=before.quantity_ms + adjustment_ms)
+            return dataclasses.replace(
+                account,
+                settlements=account.settlements.set(job, after),
+                totals=dataclasses.replace(totals, billed_ms=totals.billed_ms + adjustment_ms),
             )
         case UsageReleased():
             entry = event.entry

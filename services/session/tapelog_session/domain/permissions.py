@@ -175,6 +175,11 @@ MATRIX: Final[Mapping[str, Row]] = {
     RENDER + "ListUsageEntries": Row(
         (BILLING, PRODUCER), tenant_roles=frozenset({AUDITOR, BILLING_READER}), is_open_to_services=True
     ),
+    # No role of a project corrects what is billed; the render service asks for the tenant's ADMIN.
+    RENDER + "AdjustUsage": Row(()),
+    RENDER + "GetStatement": Row(
+        (BILLING, PRODUCER), tenant_roles=frozenset({AUDITOR, BILLING_READER}), is_open_to_services=True
+    ),
 }
 
 

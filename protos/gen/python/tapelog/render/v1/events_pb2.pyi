@@ -299,6 +299,42 @@ class UsageSettled(_message.Message):
 Global___UsageSettled: _TypeAlias = UsageSettled  # noqa: Y015
 
 @_typing.final
+class UsageAdjusted(_message.Message):
+    """UsageAccount: a settled quantity was corrected; the settled entry stays as it is."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ENTRY_FIELD_NUMBER: _builtins.int
+    ADJUSTMENT_MS_FIELD_NUMBER: _builtins.int
+    REASON_FIELD_NUMBER: _builtins.int
+    SETTLED_EVENT_ID_FIELD_NUMBER: _builtins.int
+    adjustment_ms: _builtins.int
+    """Milliseconds that are added to it, or taken from it."""
+    reason: _builtins.str
+    """Why, in words."""
+    settled_event_id: _builtins.str
+    """Id of the UsageSettled that is corrected."""
+    @_builtins.property
+    def entry(self) -> _resources_pb2.UsageEntry:
+        """The entry as it was settled."""
+
+    def __init__(
+        self,
+        *,
+        entry: _resources_pb2.UsageEntry | None = ...,
+        adjustment_ms: _builtins.int = ...,
+        reason: _builtins.str = ...,
+        settled_event_id: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["entry", b"entry"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["adjustment_ms", b"adjustment_ms", "entry", b"entry", "reason", b"reason", "settled_event_id", b"settled_event_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___UsageAdjusted: _TypeAlias = UsageAdjusted  # noqa: Y015
+
+@_typing.final
 class UsageReleased(_message.Message):
     """UsageAccount: a reserved intent came to nothing and costs nothing."""
 

@@ -84,6 +84,16 @@ class RenderServiceStub:
                 request_serializer=tapelog_dot_render_dot_v1_dot_render__service__pb2.ListUsageEntriesRequest.SerializeToString,
                 response_deserializer=tapelog_dot_render_dot_v1_dot_render__service__pb2.ListUsageEntriesResponse.FromString,
                 _registered_method=True)
+        self.GetStatement = channel.unary_unary(
+                '/tapelog.render.v1.RenderService/GetStatement',
+                request_serializer=tapelog_dot_render_dot_v1_dot_render__service__pb2.GetStatementRequest.SerializeToString,
+                response_deserializer=tapelog_dot_render_dot_v1_dot_resources__pb2.Statement.FromString,
+                _registered_method=True)
+        self.AdjustUsage = channel.unary_unary(
+                '/tapelog.render.v1.RenderService/AdjustUsage',
+                request_serializer=tapelog_dot_render_dot_v1_dot_render__service__pb2.AdjustUsageRequest.SerializeToString,
+                response_deserializer=tapelog_dot_render_dot_v1_dot_resources__pb2.StatementLine.FromString,
+                _registered_method=True)
 
 
 class RenderServiceServicer:
@@ -157,6 +167,22 @@ class RenderServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def GetStatement(self, request, context):
+        """Says what an account used in a period: lines, adjustments, sums, and the ids of the events behind each line. The
+        statement of a period that is over never changes: a later correction is a line of the period it is made in.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def AdjustUsage(self, request, context):
+        """Corrects a settled quantity, with a reason; an ADMIN of the tenant may. FAILED_PRECONDITION: the job has no settled
+        entry, or less than nothing would be left of it.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_RenderServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -204,6 +230,16 @@ def add_RenderServiceServicer_to_server(servicer, server):
                     servicer.ListUsageEntries,
                     request_deserializer=tapelog_dot_render_dot_v1_dot_render__service__pb2.ListUsageEntriesRequest.FromString,
                     response_serializer=tapelog_dot_render_dot_v1_dot_render__service__pb2.ListUsageEntriesResponse.SerializeToString,
+            ),
+            'GetStatement': grpc.unary_unary_rpc_method_handler(
+                    servicer.GetStatement,
+                    request_deserializer=tapelog_dot_render_dot_v1_dot_render__service__pb2.GetStatementRequest.FromString,
+                    response_serializer=tapelog_dot_render_dot_v1_dot_resources__pb2.Statement.SerializeToString,
+            ),
+            'AdjustUsage': grpc.unary_unary_rpc_method_handler(
+                    servicer.AdjustUsage,
+                    request_deserializer=tapelog_dot_render_dot_v1_dot_render__service__pb2.AdjustUsageRequest.FromString,
+                    response_serializer=tapelog_dot_render_dot_v1_dot_resources__pb2.StatementLine.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -453,6 +489,60 @@ class RenderService:
             '/tapelog.render.v1.RenderService/ListUsageEntries',
             tapelog_dot_render_dot_v1_dot_render__service__pb2.ListUsageEntriesRequest.SerializeToString,
             tapelog_dot_render_dot_v1_dot_render__service__pb2.ListUsageEntriesResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def GetStatement(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/tapelog.render.v1.RenderService/GetStatement',
+            tapelog_dot_render_dot_v1_dot_render__service__pb2.GetStatementRequest.SerializeToString,
+            tapelog_dot_render_dot_v1_dot_resources__pb2.Statement.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def AdjustUsage(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/tapelog.render.v1.RenderService/AdjustUsage',
+            tapelog_dot_render_dot_v1_dot_render__service__pb2.AdjustUsageRequest.SerializeToString,
+            tapelog_dot_render_dot_v1_dot_resources__pb2.StatementLine.FromString,
             options,
             channel_credentials,
             insecure,

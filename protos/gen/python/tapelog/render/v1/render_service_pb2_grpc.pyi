@@ -58,6 +58,14 @@ class RenderServiceStub:
     """Reads a batch."""
     ListUsageEntries: _grpc.UnaryUnaryMultiCallable[_render_service_pb2.ListUsageEntriesRequest, _render_service_pb2.ListUsageEntriesResponse]
     """Lists the entries of a usage account, oldest first."""
+    GetStatement: _grpc.UnaryUnaryMultiCallable[_render_service_pb2.GetStatementRequest, _resources_pb2.Statement]
+    """Says what an account used in a period: lines, adjustments, sums, and the ids of the events behind each line. The
+    statement of a period that is over never changes: a later correction is a line of the period it is made in.
+    """
+    AdjustUsage: _grpc.UnaryUnaryMultiCallable[_render_service_pb2.AdjustUsageRequest, _resources_pb2.StatementLine]
+    """Corrects a settled quantity, with a reason; an ADMIN of the tenant may. FAILED_PRECONDITION: the job has no settled
+    entry, or less than nothing would be left of it.
+    """
 
 @_typing.type_check_only
 class RenderServiceAsyncStub(RenderServiceStub):
@@ -88,6 +96,14 @@ class RenderServiceAsyncStub(RenderServiceStub):
     """Reads a batch."""
     ListUsageEntries: _aio.UnaryUnaryMultiCallable[_render_service_pb2.ListUsageEntriesRequest, _render_service_pb2.ListUsageEntriesResponse]  # type: ignore[assignment]
     """Lists the entries of a usage account, oldest first."""
+    GetStatement: _aio.UnaryUnaryMultiCallable[_render_service_pb2.GetStatementRequest, _resources_pb2.Statement]  # type: ignore[assignment]
+    """Says what an account used in a period: lines, adjustments, sums, and the ids of the events behind each line. The
+    statement of a period that is over never changes: a later correction is a line of the period it is made in.
+    """
+    AdjustUsage: _aio.UnaryUnaryMultiCallable[_render_service_pb2.AdjustUsageRequest, _resources_pb2.StatementLine]  # type: ignore[assignment]
+    """Corrects a settled quantity, with a reason; an ADMIN of the tenant may. FAILED_PRECONDITION: the job has no settled
+    entry, or less than nothing would be left of it.
+    """
 
 class RenderServiceServicer(metaclass=_abc_1.ABCMeta):
     """Renders on a work queue. Same recipe, same bytes, on any worker; a job's result is recorded once, whatever happens to
@@ -169,5 +185,25 @@ class RenderServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_render_service_pb2.ListUsageEntriesResponse, _abc.Awaitable[_render_service_pb2.ListUsageEntriesResponse]]:
         """Lists the entries of a usage account, oldest first."""
+
+    @_abc_1.abstractmethod
+    def GetStatement(
+        self,
+        request: _render_service_pb2.GetStatementRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_resources_pb2.Statement, _abc.Awaitable[_resources_pb2.Statement]]:
+        """Says what an account used in a period: lines, adjustments, sums, and the ids of the events behind each line. The
+        statement of a period that is over never changes: a later correction is a line of the period it is made in.
+        """
+
+    @_abc_1.abstractmethod
+    def AdjustUsage(
+        self,
+        request: _render_service_pb2.AdjustUsageRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_resources_pb2.StatementLine, _abc.Awaitable[_resources_pb2.StatementLine]]:
+        """Corrects a settled quantity, with a reason; an ADMIN of the tenant may. FAILED_PRECONDITION: the job has no settled
+        entry, or less than nothing would be left of it.
+        """
 
 def add_RenderServiceServicer_to_server(servicer: RenderServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

@@ -147,6 +147,30 @@ USAGE_STATE_RELEASED: UsageState.ValueType  # 3
 """Released: costs nothing."""
 Global___UsageState: _TypeAlias = UsageState  # noqa: Y015
 
+class _StatementLineKind:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _StatementLineKindEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_StatementLineKind.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    STATEMENT_LINE_KIND_UNSPECIFIED: _StatementLineKind.ValueType  # 0
+    """Not a kind."""
+    STATEMENT_LINE_KIND_RENDER: _StatementLineKind.ValueType  # 1
+    """A settled intent."""
+    STATEMENT_LINE_KIND_ADJUSTMENT: _StatementLineKind.ValueType  # 2
+    """A correction of a settled intent, of this period or an earlier one."""
+
+class StatementLineKind(_StatementLineKind, metaclass=_StatementLineKindEnumTypeWrapper):
+    """What a line of a statement is. New kinds may be added."""
+
+STATEMENT_LINE_KIND_UNSPECIFIED: StatementLineKind.ValueType  # 0
+"""Not a kind."""
+STATEMENT_LINE_KIND_RENDER: StatementLineKind.ValueType  # 1
+"""A settled intent."""
+STATEMENT_LINE_KIND_ADJUSTMENT: StatementLineKind.ValueType  # 2
+"""A correction of a settled intent, of this period or an earlier one."""
+Global___StatementLineKind: _TypeAlias = StatementLineKind  # noqa: Y015
+
 @_typing.final
 class RenderJob(_message.Message):
     """One render: an intent, its attempts and its one result."""
@@ -537,6 +561,8 @@ class UsageEntry(_message.Message):
     STATE_FIELD_NUMBER: _builtins.int
     EXTERNAL_REF_FIELD_NUMBER: _builtins.int
     RESERVED_MS_FIELD_NUMBER: _builtins.int
+    CYCLE_FIELD_NUMBER: _builtins.int
+    PRIORITY_CLASS_FIELD_NUMBER: _builtins.int
     usage_key: _builtins.str
     """SHA-256 over account, song, recipe digest, kind and cycle: the intent, not the attempt."""
     account: _builtins.str
@@ -559,6 +585,10 @@ class UsageEntry(_message.Message):
     """Milliseconds that were reserved, whatever became of them: over an account, the sum of what was reserved is always
     the sum of what is settled, released and still reserved.
     """
+    cycle: _builtins.int
+    """Cycle of the song; 0 in entries written before it was recorded."""
+    priority_class: Global___PriorityClass.ValueType
+    """How urgent the job was; unspecified in entries written before it was recorded."""
     def __init__(
         self,
         *,
@@ -572,11 +602,185 @@ class UsageEntry(_message.Message):
         state: Global___UsageState.ValueType = ...,
         external_ref: _builtins.str = ...,
         reserved_ms: _builtins.int = ...,
+        cycle: _builtins.int = ...,
+        priority_class: Global___PriorityClass.ValueType = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["account", b"account", "external_ref", b"external_ref", "job", b"job", "kind", b"kind", "quantity_ms", b"quantity_ms", "recipe_digest", b"recipe_digest", "reserved_ms", b"reserved_ms", "song", b"song", "state", b"state", "usage_key", b"usage_key"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["account", b"account", "cycle", b"cycle", "external_ref", b"external_ref", "job", b"job", "kind", b"kind", "priority_class", b"priority_class", "quantity_ms", b"quantity_ms", "recipe_digest", b"recipe_digest", "reserved_ms", b"reserved_ms", "song", b"song", "state", b"state", "usage_key", b"usage_key"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___UsageEntry: _TypeAlias = UsageEntry  # noqa: Y015
+
+@_typing.final
+class StatementLine(_message.Message):
+    """One line of a statement, and the facts behind it."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    KIND_FIELD_NUMBER: _builtins.int
+    SONG_FIELD_NUMBER: _builtins.int
+    RENDER_KIND_FIELD_NUMBER: _builtins.int
+    PRIORITY_CLASS_FIELD_NUMBER: _builtins.int
+    CYCLE_FIELD_NUMBER: _builtins.int
+    QUANTITY_MS_FIELD_NUMBER: _builtins.int
+    USAGE_KEY_FIELD_NUMBER: _builtins.int
+    JOB_FIELD_NUMBER: _builtins.int
+    EXTERNAL_REF_FIELD_NUMBER: _builtins.int
+    TIME_FIELD_NUMBER: _builtins.int
+    SETTLE_TIME_FIELD_NUMBER: _builtins.int
+    REASON_FIELD_NUMBER: _builtins.int
+    EVENT_IDS_FIELD_NUMBER: _builtins.int
+    kind: Global___StatementLineKind.ValueType
+    """What it is."""
+    song: _builtins.str
+    """Song id."""
+    render_kind: Global___RenderKind.ValueType
+    """What was rendered."""
+    priority_class: Global___PriorityClass.ValueType
+    """How urgent the job was."""
+    cycle: _builtins.int
+    """Cycle of the song."""
+    quantity_ms: _builtins.int
+    """Milliseconds of output audio; an adjustment has a sign."""
+    usage_key: _builtins.str
+    """The intent."""
+    job: _builtins.str
+    """Id of the job."""
+    external_ref: _builtins.str
+    """The caller's own reference."""
+    reason: _builtins.str
+    """Why it was adjusted, in words."""
+    @_builtins.property
+    def time(self) -> _timestamp_pb2.Timestamp:
+        """When it was settled, or adjusted: what puts it into a period."""
+
+    @_builtins.property
+    def settle_time(self) -> _timestamp_pb2.Timestamp:
+        """When the intent was settled: what a rate is chosen by."""
+
+    @_builtins.property
+    def event_ids(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Ids of the events behind the line: UsageReserved and UsageSettled, or UsageSettled and UsageAdjusted."""
+
+    def __init__(
+        self,
+        *,
+        kind: Global___StatementLineKind.ValueType = ...,
+        song: _builtins.str = ...,
+        render_kind: Global___RenderKind.ValueType = ...,
+        priority_class: Global___PriorityClass.ValueType = ...,
+        cycle: _builtins.int = ...,
+        quantity_ms: _builtins.int = ...,
+        usage_key: _builtins.str = ...,
+        job: _builtins.str = ...,
+        external_ref: _builtins.str = ...,
+        time: _timestamp_pb2.Timestamp | None = ...,
+        settle_time: _timestamp_pb2.Timestamp | None = ...,
+        reason: _builtins.str = ...,
+        event_ids: _abc.Iterable[_builtins.str] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["settle_time", b"settle_time", "time", b"time"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["cycle", b"cycle", "event_ids", b"event_ids", "external_ref", b"external_ref", "job", b"job", "kind", b"kind", "priority_class", b"priority_class", "quantity_ms", b"quantity_ms", "reason", b"reason", "render_kind", b"render_kind", "settle_time", b"settle_time", "song", b"song", "time", b"time", "usage_key", b"usage_key"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___StatementLine: _TypeAlias = StatementLine  # noqa: Y015
+
+@_typing.final
+class StatementTotals(_message.Message):
+    """Sums of a statement."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    SETTLED_MS_FIELD_NUMBER: _builtins.int
+    ADJUSTED_MS_FIELD_NUMBER: _builtins.int
+    BILLED_MS_FIELD_NUMBER: _builtins.int
+    LINES_FIELD_NUMBER: _builtins.int
+    OPEN_MS_FIELD_NUMBER: _builtins.int
+    settled_ms: _builtins.int
+    """Settled in the period, ms."""
+    adjusted_ms: _builtins.int
+    """Adjusted in the period, ms, with its sign."""
+    billed_ms: _builtins.int
+    """What is billed: settled and adjusted."""
+    lines: _builtins.int
+    """Lines."""
+    open_ms: _builtins.int
+    """Reserved and neither settled nor released at the end of the period, ms: for information, not billed."""
+    def __init__(
+        self,
+        *,
+        settled_ms: _builtins.int = ...,
+        adjusted_ms: _builtins.int = ...,
+        billed_ms: _builtins.int = ...,
+        lines: _builtins.int = ...,
+        open_ms: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["adjusted_ms", b"adjusted_ms", "billed_ms", b"billed_ms", "lines", b"lines", "open_ms", b"open_ms", "settled_ms", b"settled_ms"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___StatementTotals: _TypeAlias = StatementTotals  # noqa: Y015
+
+@_typing.final
+class Statement(_message.Message):
+    """What an account used in a period. Quantities only: prices are on rate cards, outside the events."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ACCOUNT_FIELD_NUMBER: _builtins.int
+    START_TIME_FIELD_NUMBER: _builtins.int
+    END_TIME_FIELD_NUMBER: _builtins.int
+    LINES_FIELD_NUMBER: _builtins.int
+    TOTALS_FIELD_NUMBER: _builtins.int
+    ACCOUNT_SEQUENCE_FIELD_NUMBER: _builtins.int
+    IS_FINAL_FIELD_NUMBER: _builtins.int
+    NEXT_PAGE_TOKEN_FIELD_NUMBER: _builtins.int
+    account: _builtins.str
+    """Account: the project id."""
+    account_sequence: _builtins.int
+    """Sequence of the account's last event in or before the period: with it the statement is the same for ever."""
+    is_final: _builtins.bool
+    """Whether the period is over; a statement of one that is not is a draft."""
+    next_page_token: _builtins.str
+    """Token of the next page, or empty."""
+    @_builtins.property
+    def start_time(self) -> _timestamp_pb2.Timestamp:
+        """The period begins with this time."""
+
+    @_builtins.property
+    def end_time(self) -> _timestamp_pb2.Timestamp:
+        """The period ends before this time."""
+
+    @_builtins.property
+    def lines(self) -> _containers.RepeatedCompositeFieldContainer[Global___StatementLine]:
+        """The page of lines, oldest first."""
+
+    @_builtins.property
+    def totals(self) -> Global___StatementTotals:
+        """Of the whole period, whatever the page."""
+
+    def __init__(
+        self,
+        *,
+        account: _builtins.str = ...,
+        start_time: _timestamp_pb2.Timestamp | None = ...,
+        end_time: _timestamp_pb2.Timestamp | None = ...,
+        lines: _abc.Iterable[Global___StatementLine] | None = ...,
+        totals: Global___StatementTotals | None = ...,
+        account_sequence: _builtins.int = ...,
+        is_final: _builtins.bool = ...,
+        next_page_token: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["end_time", b"end_time", "start_time", b"start_time", "totals", b"totals"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["account", b"account", "account_sequence", b"account_sequence", "end_time", b"end_time", "is_final", b"is_final", "lines", b"lines", "next_page_token", b"next_page_token", "start_time", b"start_time", "totals", b"totals"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___Statement: _TypeAlias = Statement  # noqa: Y015
