@@ -113,7 +113,7 @@ def _by_family(family: Sequence[Strip], highest_lu: float, loudness: Mapping[str
         return
     for strip in backing:
         strip.gain_db -= over
-        together = f"all {len(backing)} stems of {strip.role.family} together are at {found:+.1f} LU"
+        together = f"all {len(backing)} stems of {strip.role.family} together are at {found:+.1f} LU "
         strip.note(f"{-over:.1f} dB", f"{together}"
                    f"against the lead, at most {highest_lu:+g} is wanted", "level.family", family_lu=found)  # fmt: skip
 
