@@ -61,6 +61,7 @@ def _clean_one(strip: Strip, limits: Limits) -> None:
         return
     strip.high_pass_hz = cutoff
     loss = -10.0 * float(np.log10(kept))
-    reason = f"limited by {by}; the role allows {strip.role.high_pass_hz:g} Hz, own energy begins in the band at {own_hz:.0f} Hz"
+    allowed = f"the role allows {strip.role.high_pass_hz:g} Hz, own energy begins in the band at {own_hz:.0f} Hz"
+    reason = f"limited by {by}; {allowed}"
     strip.note(f"high-pass {cutoff:g} Hz", f"{reason}; takes {loss:.2f} dB", "highpass.role",
                own_energy_hz=own_hz, pitch_low_hz=strip.heard.pitch_low_hz, loss_db=loss)  # fmt: skip
