@@ -12,8 +12,8 @@ from tapelog_desk.automix.strip import Strip
 LOWEST_HZ: Final = 25.0
 """A filter below it would do nothing that can be heard."""
 
-FUNDAMENTAL_SHARE: Final = 0.75
-"""A high-pass of 12 dB per octave takes 0.4 dB at 1/0.75 of its cutoff: what a fundamental may lose."""
+FUNDAMENTAL_SHARE: Final = 0.58
+"""Of the lowest fundamental or band of the stem, where a cutoff may lie: 12 dB per octave then take 0.47 dB there."""
 
 NOTHING_SHARE: Final = 1e-6
 """Share of the power below the cutoff under which there is nothing to take away (-60 dB)."""
@@ -45,8 +45,8 @@ def _clean_one(strip: Strip, limits: Limits) -> None:
     if power <= 0.0:
         return
     below = np.cumsum(total) / power
-    own_hz = float(CENTRES_HZ[int(np.argmax(below > strip.role.below_share))]) * 2.0 ** (-1.0 / 6.0)
-    guards = {"own energy": own_hz, "the role": strip.role.high_pass_hz}
+    own_hz = float(CENTRES_HZ[int(np.argmax(below > strip.role.below_share))])
+    guards = {"own energy": FUNDAMENTAL_SHARE * own_hz, "the role": strip.role.high_pass_hz}
     if strip.heard.harmonicity > PITCHED and strip.heard.pitch_low_hz > 0.0:
         guards["the lowest fundamental"] = FUNDAMENTAL_SHARE * strip.heard.pitch_low_hz
     by, cutoff = min(guards.items(), key=lambda item: item[1])
@@ -61,6 +61,7 @@ def _clean_one(strip: Strip, limits: Limits) -> None:
         return
     strip.high_pass_hz = cutoff
     loss = -10.0 * float(np.log10(kept))
-    reason = f"limited by {by}; the role allows {strip.role.high_pass_hz:g} Hz, own energy begins at {own_hz:.0f} Hz"
+    allowed = f"the role allows {strip.role.high_pass_hz:g} Hz, own energy begins in the band at {own_hz:.0f} Hz"
+    reason = f"limited by {by}; {allowed}"
     strip.note(f"high-pass {cutoff:g} Hz", f"{reason}; takes {loss:.2f} dB", "highpass.role",
                own_energy_hz=own_hz, pitch_low_hz=strip.heard.pitch_low_hz, loss_db=loss)  # fmt: skip

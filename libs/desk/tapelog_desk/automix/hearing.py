@@ -21,6 +21,9 @@ ACTIVE_BELOW_LU: Final = 20.0
 SILENT_LUFS: Final = -70.0
 """The absolute gate of BS.1770: what never passes it counts as silent."""
 
+SHORTEST_S: Final = 0.5
+"""A shorter stem is measured as if silence followed it."""
+
 PITCH_LOW_HZ: Final = 45.0
 PITCH_HIGH_HZ: Final = 1_100.0
 
@@ -142,6 +145,8 @@ class Ear:
 
     def result(self) -> Heard:
         """Return what was measured; the stem has ended."""
+        # Loudness begins at 400 ms: a one-shot is measured with the silence that follows it in the song.
+        self._meter.add(np.zeros((self._channels, max(round(SHORTEST_S * self._rate) - self._frames, 0))))
         self._tone += [_tone(power, self._rate) for power in self._long.flush()]
         loudness = self._meter.result()
         bands, tone = self._long.bands(), np.concatenate([np.zeros((0, 4)), *self._tone])

@@ -68,7 +68,7 @@ def set_faders(strips: Sequence[Strip], loudness: Mapping[str, Loudness]) -> Non
     for strip in strips:
         if strip not in playing:
             strip.gain_db = 0.0
-            strip.note("fader 0 dB", "nothing of it passes the gate: silent, or shorter than 0.4 s", "level.silent")
+            strip.note("fader 0 dB", "nothing of it passes the loudness gate: it is silent", "level.silent")
     steps = max((loudness[strip.id].power.size for strip in playing), default=0)
     for strip in playing:
         _by_role(strip, playing, loudness, steps)
@@ -113,7 +113,7 @@ def _by_family(family: Sequence[Strip], highest_lu: float, loudness: Mapping[str
         return
     for strip in backing:
         strip.gain_db -= over
-        together = f"all {len(backing)} stems of {strip.role.family} together are at {found:+.1f} LU"
+        together = f"all {len(backing)} stems of {strip.role.family} together are at {found:+.1f} LU "
         strip.note(f"{-over:.1f} dB", f"{together}"
                    f"against the lead, at most {highest_lu:+g} is wanted", "level.family", family_lu=found)  # fmt: skip
 
