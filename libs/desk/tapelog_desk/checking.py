@@ -16,7 +16,8 @@ from tapelog_dsp.analysis.verdicts import judge, worst
 from tapelog_desk.analysis import Progress
 from tapelog_desk.codecs import Codec, CodecResult, round_trips
 from tapelog_desk.errors import OutputError, SourceError
-from tapelog_desk.files.readers import AudioReader, Samples, open_audio
+from tapelog_desk.files.decoders import Samples
+from tapelog_desk.files.readers import AudioReader, open_audio
 from tapelog_desk.limits import BLOCK_FRAMES, METER_RATE_MAX_HZ, MIX_CHANNELS_MAX
 
 SCHEMA: Final = "tapelog.check/1"
