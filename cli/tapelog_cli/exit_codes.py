@@ -15,7 +15,7 @@ class ExitCode(IntEnum):
     UNAVAILABLE = 3
     """No running Tapelog was found, or a service did not answer; trying again later may help."""
     TARGET_MISSED = 4
-    """A mix cannot reach the loudness target that was asked for."""
+    """A mix cannot reach the loudness target that was asked for, or a master fails a check."""
     CONFIG = 78
     """The installation or the settings cannot work (EX_CONFIG of sysexits.h); trying again will not help."""
     INTERRUPTED = 130

@@ -57,6 +57,18 @@ COMMANDS: Final = (
         "tapelog master mix.wav -o master.wav --target streaming --report master.html",
     ),
     Command(
+        "album",
+        "tapelog_cli.desk.album:album",
+        "Master an album: one gain for all songs, gaps, fades, a cue sheet. Needs no services.",
+        "tapelog album one.wav two.wav -o album --target streaming --whole",
+    ),
+    Command(
+        "check",
+        "tapelog_cli.desk.check:check",
+        "Judge a master on other loudspeakers, in mono, on platforms and after codecs. Needs no services.",
+        "tapelog check master.wav --report check.html",
+    ),
+    Command(
         "status",
         "tapelog_cli.commands.status:status",
         "Say what runs on a data folder, and how it is.",

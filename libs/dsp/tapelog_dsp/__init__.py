@@ -2,6 +2,7 @@
 
 from tapelog_dsp.analysis.platforms import PlatformPreview
 from tapelog_dsp.analysis.profiles import Device, load_curves, load_devices, load_limits
+from tapelog_dsp.analysis.reference import Match, MatchSettings, Profile, Profiler, Reference, match, profile
 from tapelog_dsp.analysis.spectrum import Spectrum, SpectrumMeter
 from tapelog_dsp.analysis.translation import TranslationReport, Translator, translate
 from tapelog_dsp.analysis.verdicts import Check, Status
@@ -19,6 +20,7 @@ from tapelog_dsp.graph.render import ArrayReader, BlockReader, DirectReader, ren
 from tapelog_dsp.graph.spec import MIX, BusSpec, GainPoint, MixSpec, PanPoint, SendSpec, TrackSpec, VcaSpec
 from tapelog_dsp.kernels.pcm import pack as pack_pcm
 from tapelog_dsp.kernels.pcm import unpack as unpack_pcm
+from tapelog_dsp.master.album import AlbumAim, AlbumSolution, AlbumSong, solve_album
 from tapelog_dsp.master.chain import MasterChain, MasterSpec
 from tapelog_dsp.master.clipper import Clipper
 from tapelog_dsp.master.dither import Dither
@@ -54,6 +56,9 @@ from tapelog_dsp.version import ENGINE_VERSION
 __all__ = [
     "ENGINE_VERSION",
     "MIX",
+    "AlbumAim",
+    "AlbumSolution",
+    "AlbumSong",
     "ArrayReader",
     "Audio",
     "AudioError",
@@ -92,6 +97,8 @@ __all__ = [
     "LowShelf",
     "MasterChain",
     "MasterSpec",
+    "Match",
+    "MatchSettings",
     "Measurement",
     "Meter",
     "MidSide",
@@ -110,6 +117,9 @@ __all__ = [
     "Polarity",
     "Processor",
     "ProcessorSpec",
+    "Profile",
+    "Profiler",
+    "Reference",
     "Resampler",
     "RoomReverb",
     "Saturation",
@@ -138,14 +148,17 @@ __all__ = [
     "load_devices",
     "load_limits",
     "load_targets",
+    "match",
     "measure",
     "pack_pcm",
     "parse_targets",
     "pooled_lufs",
+    "profile",
     "render",
     "resample",
     "resampled_frames",
     "round_to_float32",
+    "solve_album",
     "solve_drive",
     "translate",
     "unpack_pcm",

@@ -22,7 +22,7 @@ def test_every_reason_is_explained():
     code = "".join(
         path.read_text() for folder in ("libs/desk", "cli/tapelog_cli/desk") for path in (ROOT / folder).rglob("*.py")
     )
-    pattern = r"(?:SOURCE|OUTPUT|TARGET|RECIPE|REPORT)_[A-Z_]+"
+    pattern = r"(?:SOURCE|OUTPUT|TARGET|RECIPE|REPORT|CODEC)_[A-Z_]+"
     raised = set(re.findall(f'"({pattern})"', code))
     listed = set(re.findall(f"`({pattern})`", PAGE))
     assert raised == listed

@@ -18,7 +18,8 @@ FORMATS: Final = (".html", ".json")
 """Extensions of reports."""
 
 
-def _environment() -> jinja2.Environment:
+def environment() -> jinja2.Environment:
+    """Return the templates of this folder."""
     loader = jinja2.PackageLoader("tapelog_desk.report", package_path="")
     return jinja2.Environment(loader=loader, autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True)
 
@@ -43,7 +44,7 @@ def report_html(rendered: Rendered, *, title: str, subtitle: str = "", sections:
     )
     numbers = rendered.analysis.measurements
     return (
-        _environment()
+        environment()
         .get_template(TEMPLATE)
         .render(
             title=title,

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from tapelog_dsp.audio import Audio
-from tapelog_dsp.checks import in_range
+from tapelog_dsp.checks import declared, default
 from tapelog_dsp.kernels import shaper
 from tapelog_dsp.master.shaping import LATENCY_FRAMES, TAPS, Shaper
 from tapelog_dsp.processors.base import Processor
@@ -29,12 +29,11 @@ class Clipper:
         How far below the ceiling the bend begins; 0 cuts hard.
     """
 
-    ceiling_db: float = -1.0
-    knee_db: float = 2.0
+    ceiling_db: float = default("Clipper", "ceiling_db")
+    knee_db: float = default("Clipper", "knee_db")
 
     def __post_init__(self) -> None:
-        in_range(self, "ceiling_db", -24.0, 0.0, "dBFS")
-        in_range(self, "knee_db", 0.0, 12.0, "dB")
+        declared(self)
 
     def prepare(self, sample_rate: int, channels: int) -> Processor:
         """Make a running clipper."""

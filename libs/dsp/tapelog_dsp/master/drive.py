@@ -177,15 +177,15 @@ class _Search:
             return DriveSolution(
                 feasible=False, drive_db=0.0, limit=reason, before=before, after=before, telemetry={}, passes=1
             )
-        highest = _floor_step(self.limiter.ceiling_dbtp - peak + self.reduction_max_db)
+        highest = floor_step(self.limiter.ceiling_dbtp - peak + self.reduction_max_db)
         points: list[tuple[float, float]] = []
-        drive = min(_step(self.target_lufs - loudness), highest)
+        drive = min(step(self.target_lufs - loudness), highest)
         while True:
             trip = _Pass(self.sample_rate, drive, self.limiter)
             after = self._measure(trip.blocks(source()))
             error = after.loudness.integrated_lufs - self.target_lufs
             points.append((drive, error))
-            following = min(_next_drive(points), highest)
+            following = min(next_drive(points), highest)
             close = abs(error) <= AIM_LU
             if close or following == drive or len(points) + 1 == PASSES_MAX:
                 reason = (
@@ -214,25 +214,27 @@ class _Search:
         return f"{PASSES_MAX} passes came no closer than {reached} to the target of {self.target_lufs:g} LUFS"
 
 
-def _next_drive(points: list[tuple[float, float]]) -> float:
+def next_drive(points: list[tuple[float, float]]) -> float:
     """Return the next drive to try from (drive, error) so far; without limiting the error follows it dB by dB."""
     too_soft = max((point for point in points if point[1] < 0.0), default=None)
     too_loud = min((point for point in points if point[1] >= 0.0), default=None)
     drive, error = points[-1]
     if too_soft is not None and too_loud is not None:
         slope = (too_loud[1] - too_soft[1]) / (too_loud[0] - too_soft[0])
-        guess = _step(too_soft[0] - too_soft[1] / max(slope, SLOPE_MIN))
+        guess = step(too_soft[0] - too_soft[1] / max(slope, SLOPE_MIN))
         inside = too_soft[0] < guess < too_loud[0]
-        return guess if inside else _step(0.5 * (too_soft[0] + too_loud[0]))
+        return guess if inside else step(0.5 * (too_soft[0] + too_loud[0]))
     slope = 1.0
     if len(points) > 1 and drive != points[-2][0]:
         slope = (error - points[-2][1]) / (drive - points[-2][0])
-    return _step(drive - error / max(slope, SLOPE_MIN))
+    return step(drive - error / max(slope, SLOPE_MIN))
 
 
-def _step(drive_db: float) -> float:
+def step(drive_db: float) -> float:
+    """Return the nearest multiple of `DRIVE_STEP_DB`."""
     return round(drive_db / DRIVE_STEP_DB) / round(1.0 / DRIVE_STEP_DB)
 
 
-def _floor_step(drive_db: float) -> float:
+def floor_step(drive_db: float) -> float:
+    """Return the multiple of `DRIVE_STEP_DB` at or below."""
     return math.floor(drive_db / DRIVE_STEP_DB) / round(1.0 / DRIVE_STEP_DB)

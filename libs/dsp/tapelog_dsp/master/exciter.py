@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from tapelog_dsp.audio import Audio
-from tapelog_dsp.checks import below_nyquist, in_range
+from tapelog_dsp.checks import below_nyquist, declared, default
 from tapelog_dsp.design.butterworth import butterworth
 from tapelog_dsp.design.response import ringing_frames
 from tapelog_dsp.kernels import shaper
@@ -13,7 +13,7 @@ from tapelog_dsp.kernels.recursion import sos, sos_state
 from tapelog_dsp.master.shaping import LATENCY_FRAMES, TAPS, Shaper
 from tapelog_dsp.processors.base import Processor
 from tapelog_dsp.processors.delayline import DelayLine
-from tapelog_dsp.units import SILENCE_DB, db_to_gain
+from tapelog_dsp.units import db_to_gain
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,16 +32,13 @@ class Exciter:
         Share of even harmonics, 0 (odd only, tape-like) to 1 (even only, tube-like).
     """
 
-    frequency_hz: float = 3_000.0
-    drive_db: float = 12.0
-    amount_db: float = -6.0
-    even: float = 0.5
+    frequency_hz: float = default("Exciter", "frequency_hz")
+    drive_db: float = default("Exciter", "drive_db")
+    amount_db: float = default("Exciter", "amount_db")
+    even: float = default("Exciter", "even")
 
     def __post_init__(self) -> None:
-        in_range(self, "frequency_hz", 500.0, 16_000.0, "Hz")
-        in_range(self, "drive_db", 0.0, 48.0, "dB")
-        in_range(self, "amount_db", SILENCE_DB, 12.0, "dB")
-        in_range(self, "even", 0.0, 1.0)
+        declared(self)
 
     def prepare(self, sample_rate: int, channels: int) -> Processor:
         """Make a running exciter."""

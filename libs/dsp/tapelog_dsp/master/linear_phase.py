@@ -6,7 +6,7 @@ from typing import Final
 
 from tapelog_parameters import PROCESSORS
 
-from tapelog_dsp.checks import in_range, one_of
+from tapelog_dsp.checks import declared, default, one_of
 from tapelog_dsp.errors import ParameterError
 from tapelog_dsp.master.fir import FirFilter
 from tapelog_dsp.master.magnitude import (
@@ -38,11 +38,11 @@ class LinearPhaseEq:
     """
 
     bands: tuple[Band, ...] = ()
-    length_ms: float = 170.0
+    length_ms: float = default("LinearPhaseEq", "length_ms")
 
     def __post_init__(self) -> None:
         ParametricEq(self.bands)
-        in_range(self, "length_ms", 5.0, 300.0, "ms")
+        declared(self)
 
     def prepare(self, sample_rate: int, channels: int) -> Processor:
         """Make a running filter."""
@@ -69,11 +69,11 @@ class CurveEq:
 
     points: tuple[tuple[float, float], ...]
     phase: str = "minimum"
-    length_ms: float = 170.0
+    length_ms: float = default("CurveEq", "length_ms")
 
     def __post_init__(self) -> None:
         one_of(self, "phase", PHASES)
-        in_range(self, "length_ms", 5.0, 300.0, "ms")
+        declared(self)
         if not 2 <= len(self.points) <= POINTS_MAX:
             raise ParameterError("CurveEq.points", f"{len(self.points)} points", f"2 to {POINTS_MAX}")
         frequencies = [hz for hz, _ in self.points]

@@ -7,7 +7,7 @@ from typing import Final
 import numpy as np
 
 from tapelog_dsp.audio import Audio
-from tapelog_dsp.checks import in_range
+from tapelog_dsp.checks import declared, default
 from tapelog_dsp.design.response import ringing_frames
 from tapelog_dsp.errors import ParameterError
 from tapelog_dsp.kernels.call import Float64s
@@ -43,26 +43,18 @@ class BandDynamics:
         0 detects peaks; above it the level is the root mean square over this time.
     """
 
-    threshold_db: float = 0.0
-    ratio: float = 1.0
-    attack_ms: float = 15.0
-    release_ms: float = 120.0
-    knee_db: float = 6.0
-    gain_db: float = 0.0
-    range_db: float = 24.0
-    mix: float = 1.0
-    rms_ms: float = 0.0
+    threshold_db: float = default("BandDynamics", "threshold_db")
+    ratio: float = default("BandDynamics", "ratio")
+    attack_ms: float = default("BandDynamics", "attack_ms")
+    release_ms: float = default("BandDynamics", "release_ms")
+    knee_db: float = default("BandDynamics", "knee_db")
+    gain_db: float = default("BandDynamics", "gain_db")
+    range_db: float = default("BandDynamics", "range_db")
+    mix: float = default("BandDynamics", "mix")
+    rms_ms: float = default("BandDynamics", "rms_ms")
 
     def __post_init__(self) -> None:
-        in_range(self, "threshold_db", -80.0, 0.0, "dBFS")
-        in_range(self, "ratio", 1.0, 100.0)
-        in_range(self, "attack_ms", 0.0, 500.0, "ms")
-        in_range(self, "release_ms", 1.0, 5000.0, "ms")
-        in_range(self, "knee_db", 0.0, 30.0, "dB")
-        in_range(self, "gain_db", -24.0, 24.0, "dB")
-        in_range(self, "range_db", 0.0, 60.0, "dB")
-        in_range(self, "mix", 0.0, 1.0)
-        in_range(self, "rms_ms", 0.0, 500.0, "ms")
+        declared(self)
 
     @property
     def neutral(self) -> bool:
