@@ -7,15 +7,14 @@ from collections.abc import Iterable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
 
-sys.path.insert(0, str(Path(__file__).parent))
+sys.path.insert(0, str(Path(__file__).parent))  # a program, not a test: its neighbour is no package
 
 import numpy as np
+import session
 import tapelog_dsp as dsp
+from tapelog.common.v1 import recipe_pb2
 from tapelog_desk.files.readers import open_audio
 from tapelog_desk.files.writers import open_writer
-from tapelog.common.v1 import recipe_pb2
-
-import session
 
 THREADS = os.cpu_count() or 1
 BLOCK = 16_384
