@@ -6,6 +6,7 @@ compressor, a fader move every second, pan, a send; the master: four bands, four
 
 import math
 
+import numpy as np
 import tapelog_dsp as dsp
 from tapelog_dsp.processors.base import Processor
 from tapelog_dsp.processors.filters import SectionFilter
@@ -91,8 +92,6 @@ class MasterBus:
 
 
 def _filter(bands: tuple[dsp.LowPass | dsp.HighPass, ...], all_pass_hz: float | None = None) -> Processor:
-    import numpy as np
-
     sections = dsp.ParametricEq(bands).sections(RATE)
     if all_pass_hz is not None:
         sections = np.concatenate((sections, [_all_pass(all_pass_hz)]))

@@ -160,7 +160,7 @@ def test_damping_moves_by_equal_intervals():
 
 
 def test_everything_of_the_desk_arrives():
-    """Solos, VCAs, keys, dual pans, moving settings and delays in beats arrive in a core's mix that can be built."""
+    """Solos, VCAs, keys, dual pans, moving settings and delays in beats arrive, and the mix can be built."""
     recipe = load_mix_recipe("""
 sample_rate_hz: 48000
 tempo_bpm: 120
