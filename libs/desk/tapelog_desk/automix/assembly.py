@@ -138,7 +138,7 @@ def first_mix(
     if missing := limits.missing(made()):
         raise BriefError("BRIEF_UNMET", f"the brief keeps {', '.join(missing)}, which is no stem", "add it")
     _decide(strips, limits)
-    heard = listen(made(), _SHARE_HEARING)
+    heard = listen(_without_cuts(made()), _SHARE_HEARING)
     align(strips, heard.opposed)
     set_faders(strips, {name: picture.loudness for name, picture in heard.tracks.items()})
     final = listen(made(), _SHARE_HEARING + _SHARE_RENDER).mix
@@ -152,6 +152,15 @@ def first_mix(
         raise BriefError("BRIEF_UNMET", "; ".join(broken), "add what is missing, or amend the brief")
     moves = (*mix_moves, *fader_moves, *(move for strip in strips for move in strip.moves), *_bus_moves(strips, recipe))
     return FirstMix(recipe, tuple(strips), moves, loudness + gain, peak + gain)
+
+
+def _without_cuts(recipe: pb.MixRecipe) -> pb.MixRecipe:
+    """Take the equalisers out: a fader set after a cut would lift all the rest of the stem by what the cut took."""
+    for track in recipe.tracks:
+        kept = [insert for insert in track.chain if insert.WhichOneof("kind") != "eq"]
+        del track.chain[:]
+        track.chain.extend(kept)
+    return recipe
 
 
 def _decide(strips: Sequence[Strip], limits: Limits) -> None:
