@@ -8,6 +8,7 @@ from typing import Self
 
 from tapelog_chassis.auth import Kind
 
+from tapelog_client.alerts import Alerts
 from tapelog_client.assets import Assets
 from tapelog_client.calls import Calls
 from tapelog_client.deliveries import Deliveries
@@ -76,6 +77,7 @@ class Tapelog:
         self.usage = Usage(link)
         self.subscriptions = Subscriptions(link)
         self.events = Events(link)
+        self.alerts = Alerts(link)
 
     @classmethod
     def connect(

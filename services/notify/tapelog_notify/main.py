@@ -20,17 +20,23 @@ from .adapters.delivery_log import JetStreamDeliveryLog
 from .adapters.feeds import JetStreamFeeds
 from .adapters.follow import Follow
 from .adapters.grpc_service import NotifyService
+from .adapters.mail import SmtpMail
 from .adapters.nats_access import IdentityMint
 from .adapters.policies import POLICIES, SERVICE
 from .adapters.public_stream import JetStreamPublicEvents, JetStreamPublicStream
 from .adapters.secrets import JetStreamSecrets, SecretKey
 from .adapters.webhook_client import WebhookClient
+from .application.alert_engine import AlertBook, AlertEngine
+from .application.alert_handlers import AlertDesk
 from .application.dispatcher import IN_FLIGHT_MAX, Delivering
 from .application.handlers import Desk, stop_delivering
 from .application.projector import Projector
 from .application.registry import Registered, Registry
 from .application.supervisor import Supervisor
+from .domain import alert, alert_rule
 from .domain import subscription as domain
+from .domain.alert import Alert
+from .domain.alert_rule import Rule
 from .domain.retry import Verdict
 from .domain.subscription import Subscription
 from .settings import NotifySettings
@@ -46,7 +52,9 @@ EVENTS: Final = EventRegistry(
             events_pb2.SubscriptionDisabled,
             events_pb2.SubscriptionSecretRotated,
             events_pb2.SubscriptionDeleted,
-        ]
+        ],
+        "alert_rule": [events_pb2.AlertRuleCreated, events_pb2.AlertRuleDeleted],
+        "alert": [events_pb2.AlertRaised, events_pb2.AlertSnoozed, events_pb2.AlertResolved],
     }
 )
 
@@ -69,10 +77,18 @@ async def run(settings: NotifySettings, *, ready: Ready, stop: asyncio.Event) ->
         ) as webhooks,
     ):
         desk, supervisor = _wire(settings, connection, webhooks, JetStreamSecrets(connection, key), access)
+        alerts = _wire_alerts(connection)
+        engine = AlertEngine(alerts.book, desk.public, alerts.alerts, alerts.clock)
         projector = Projector(JetStreamEventLog(connection), JetStreamPublicStream(connection), CONTEXTS)
         server = build_server(
             settings.server_config(),
-            [(notify_service_pb2_grpc.add_NotifyServiceServicer_to_server, NotifyService(desk, Follow()), SERVICE)],
+            [
+                (
+                    notify_service_pb2_grpc.add_NotifyServiceServicer_to_server,
+                    NotifyService(desk, alerts, Follow()),
+                    SERVICE,
+                )
+            ],
             verifier=verifier,
             policies=POLICIES,
         )
@@ -80,6 +96,8 @@ async def run(settings: NotifySettings, *, ready: Ready, stop: asyncio.Event) ->
             background = [
                 group.create_task(desk.registry.run(), name="registry"),
                 group.create_task(supervisor.run(), name="supervisor"),
+                group.create_task(alerts.book.run(), name="alert book"),
+                group.create_task(engine.run(), name="alert engine"),
             ]
             if settings.projector:
                 background.append(group.create_task(projector.run(), name="projector"))
@@ -104,6 +122,7 @@ def _wire(
     clock = SystemClock()
     log = JetStreamEventLog(connection)
     feeds = JetStreamFeeds(connection)
+    mail = SmtpMail(settings.mail_server())
     deliveries = JetStreamDeliveryLog(connection)
     repository = Repository(log, CONTEXT, initial=Subscription, evolve=_evolve, events=EVENTS, clock=clock)
 
@@ -112,6 +131,7 @@ def _wire(
 
     shared = Delivering(
         webhooks=webhooks,
+        mail=mail,
         secrets=secrets,
         deliveries=deliveries,
         clock=clock,
@@ -129,12 +149,32 @@ def _wire(
         feeds=feeds,
         secrets=secrets,
         webhooks=webhooks,
+        mail=mail,
         public=JetStreamPublicEvents(connection),
         deliveries=deliveries,
         access=access,
         clock=clock,
     )
     return desk, supervisor
+
+
+def _wire_alerts(connection: Client) -> AlertDesk:
+    clock = SystemClock()
+    log = JetStreamEventLog(connection)
+    return AlertDesk(
+        rules=Repository(log, CONTEXT, initial=Rule, evolve=_evolve_rule, events=EVENTS, clock=clock),
+        alerts=Repository(log, CONTEXT, initial=Alert, evolve=_evolve_alert, events=EVENTS, clock=clock),
+        book=AlertBook(log, CONTEXT, EVENTS),
+        clock=clock,
+    )
+
+
+def _evolve_rule(state: Rule, message: object, stored: StoredEvent) -> Rule:
+    return alert_rule.evolve(state, message, stored.time)  # type: ignore[arg-type]  # made by the registry
+
+
+def _evolve_alert(state: Alert, message: object, stored: StoredEvent) -> Alert:
+    return alert.evolve(state, message, stored.time)  # type: ignore[arg-type]  # made by the registry
 
 
 def _evolve(state: Subscription, message: object, stored: StoredEvent) -> Subscription:

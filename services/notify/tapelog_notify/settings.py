@@ -1,11 +1,13 @@
 """Settings of the notify service, from `TAPELOG_…` environment variables."""
 
 from pathlib import Path
+from typing import Literal
 
-from pydantic import Field
+from pydantic import Field, SecretStr
 from tapelog_chassis.addresses import SERVICE_PORTS
 from tapelog_chassis.settings import ServiceSettings
 
+from .adapters.mail import MailServer
 from .adapters.webhook_client import TOTAL_S
 from .domain.retry import DISABLE_AFTER_S, SCHEDULE_S
 
@@ -46,7 +48,28 @@ class NotifySettings(ServiceSettings):
         gt=0,
         description="How long an endpoint may fail before it is switched off, in seconds.",
     )
+    smtp_host: str = Field(default="", description="Mail server for e-mail subscriptions; empty means none.")
+    smtp_port: int = Field(default=587, ge=1, le=65535, description="Its port.")
+    smtp_from: str = Field(default="tapelog@localhost", description="Sender of the mail.")
+    smtp_username: str = Field(default="", description="Name to sign in with; empty means not to.")
+    smtp_password: SecretStr = Field(default=SecretStr(""), description="Password to sign in with.")
+    smtp_security: Literal["none", "starttls", "tls"] = Field(
+        default="starttls", description="starttls, tls from the first byte, or none (loopback only)."
+    )
     projector: bool = Field(default=True, description="Publish events; off, another instance has to.")
+
+    def mail_server(self) -> MailServer | None:
+        """Return where mail is handed in, if anywhere."""
+        if not self.smtp_host:
+            return None
+        return MailServer(
+            self.smtp_host,
+            self.smtp_port,
+            self.smtp_from,
+            self.smtp_username,
+            self.smtp_password.get_secret_value(),
+            self.smtp_security,
+        )
 
     @property
     def secret_key_file(self) -> Path:

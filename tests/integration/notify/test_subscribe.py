@@ -18,6 +18,7 @@ from tapelog_notify.adapters.delivery_log import JetStreamDeliveryLog
 from tapelog_notify.adapters.feeds import JetStreamFeeds
 from tapelog_notify.adapters.follow import Follow
 from tapelog_notify.adapters.grpc_service import NotifyService
+from tapelog_notify.adapters.mail import SmtpMail
 from tapelog_notify.adapters.nats_access import IdentityMint
 from tapelog_notify.adapters.policies import POLICIES, SERVICE
 from tapelog_notify.adapters.public_stream import JetStreamPublicEvents
@@ -213,13 +214,14 @@ async def hasty(broker: Broker, tmp_path: Path, limits: Follow) -> AsyncIterator
             feeds=JetStreamFeeds(connection),
             secrets=JetStreamSecrets(connection, SecretKey.open(tmp_path / "key")),
             webhooks=webhooks,
+            mail=SmtpMail(None),
             public=JetStreamPublicEvents(connection),
             deliveries=JetStreamDeliveryLog(connection),
             access=IdentityMint(None, url=broker.url),
             clock=clock,
         )
         add = notify_service_pb2_grpc.add_NotifyServiceServicer_to_server
-        services = [(add, NotifyService(desk, limits), SERVICE)]
+        services = [(add, NotifyService(desk, None, limits), SERVICE)]
         async with running_server(services, policies=POLICIES, audience="notify") as server:
             yield NotifyClient(server.server.address, server.channel, server.tokens)
 

@@ -52,7 +52,8 @@ def test_the_catalogue_names_real_messages_and_our_own_events() -> None:
     for type_, schema in EVENT_TYPES.items():
         assert symbol_database.Default().GetSymbol(schema).DESCRIPTOR.full_name == schema
         assert event_token(type_)
-    ours = {type_ for type_ in EVENT_TYPES if type_.startswith("tapelog.subscription.")}
+    own = ("tapelog.subscription.", "tapelog.alert.", "tapelog.alert_rule.")
+    ours = {type_ for type_ in EVENT_TYPES if type_.startswith(own)}
     assert ours == set(EVENTS.types)
     assert "tapelog.render_job.render_succeeded.v1" in EVENT_TYPES
     assert "tapelog.usage_account.usage_settled.v1" in EVENT_TYPES
@@ -63,6 +64,7 @@ def test_a_created_subscription_carries_no_secret_and_is_active() -> None:
     state = fold(created())
     assert state == Subscription(
         state=State.ACTIVE,
+        channel=domain.Channel.WEBHOOK,
         title="billing",
         filter=EventFilter(types=("tapelog.usage_account.*",)),
         url="https://example.com/",
@@ -71,7 +73,7 @@ def test_a_created_subscription_carries_no_secret_and_is_active() -> None:
         create_time=NOW,
         enabled_time=NOW,
     )
-    assert fold(created(url="")).is_webhook is False
+    assert fold(created(url="")).is_pushed is False
 
 
 def test_the_states_and_what_leads_from_one_to_another() -> None:

@@ -11,17 +11,19 @@ from tapelog_chassis.pages import coerce_page_size, decode_page_token, encode_pa
 from tapelog_chassis.request_context import current_principal
 
 from tapelog_notify.application import handlers
+from tapelog_notify.application.alert_handlers import AlertDesk
 from tapelog_notify.application.handlers import Desk
 
 from . import translate
 from .follow import Follow, follow
+from .grpc_alerts import AlertMethods
 from .grpc_care import CareMethods
 from .policies import check_follow
 
 Context = grpc.aio.ServicerContext[Any, Any]
 
 
-class NotifyService(CareMethods, notify_service_pb2_grpc.NotifyServiceServicer):
+class NotifyService(CareMethods, AlertMethods, notify_service_pb2_grpc.NotifyServiceServicer):
     """
     The servicer.
 
@@ -29,12 +31,15 @@ class NotifyService(CareMethods, notify_service_pb2_grpc.NotifyServiceServicer):
     ----------
     desk
         What the handlers work with.
+    alerts
+        The same for alerts.
     limits
         Times of event streams.
     """
 
-    def __init__(self, desk: Desk, limits: Follow) -> None:
+    def __init__(self, desk: Desk, alerts: AlertDesk, limits: Follow) -> None:
         self._desk = desk
+        self._alerts = alerts
         self._limits = limits
 
     async def CreateSubscription(  # noqa: N802 - the RPC's name

@@ -33,6 +33,12 @@ POLICIES: Final[Mapping[str, MethodPolicy]] = {
     f"/{SERVICE}/ReplayEvents": _readers(),
     f"/{SERVICE}/ListDeliveries": _readers(),
     f"/{SERVICE}/ListDeadLetters": _readers(),
+    f"/{SERVICE}/CreateAlertRule": _readers(),
+    f"/{SERVICE}/ListAlertRules": _readers(),
+    f"/{SERVICE}/DeleteAlertRule": _readers(),
+    f"/{SERVICE}/ListAlerts": _readers(),
+    f"/{SERVICE}/SnoozeAlert": _readers(),
+    f"/{SERVICE}/ResolveAlert": _readers(),
     f"/{SERVICE}/Subscribe": _readers(BILLING),
 }
 

@@ -1,8 +1,11 @@
 """Between the protos and the application: requests become domain values here, and domain refusals wire errors."""
 
 import contextlib
+import re
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
+from typing import Final
+from urllib.parse import urlsplit
 
 from google.protobuf.message import Message
 from tapelog.notify.v1 import notify_service_pb2 as pb
@@ -16,13 +19,15 @@ from tapelog_chassis.topology import PUB, SUBSCRIPTION_PREFIX
 
 from tapelog_notify.application.attempts import Attempt, DeadLetter, Kind
 from tapelog_notify.application.handlers import Caller, NewSubscription, Start, View
-from tapelog_notify.domain.errors import InvalidValue, UnknownSubscription, WrongState
+from tapelog_notify.domain.errors import InvalidValue, UnknownResource, UnknownSubscription, WrongState
 from tapelog_notify.domain.event_filter import EventFilter
-from tapelog_notify.domain.subscription import OVERLAP_DEFAULT, State, Subscription
+from tapelog_notify.domain.subscription import OVERLAP_DEFAULT, Channel, State, Subscription
 from tapelog_notify.errors import NotifyServiceError
 
 COLLECTION = "subscriptions"
 RETRY_S = 0.5
+ADDRESSES_MAX: Final = 20
+_ADDRESS: Final = re.compile(r"[^\s@,<>;]{1,64}@[A-Za-z0-9.-]{1,190}")
 
 _STATES = {
     State.ACTIVE: resources_pb2.SUBSCRIPTION_STATE_ACTIVE,
@@ -48,6 +53,8 @@ def refusals() -> Iterator[None]:
         raise InvalidArgument.of_field(error.field, error.description, reason=error.reason) from error
     except UnknownSubscription as error:
         raise NotFound("SUBSCRIPTION_NOT_FOUND", str(error)) from error
+    except UnknownResource as error:
+        raise NotFound("ALERT_NOT_FOUND", str(error)) from error
     except WrongState as error:
         raise FailedPrecondition(
             "SUBSCRIPTION_STATE",
@@ -117,7 +124,10 @@ def new_subscription_of(message: resources_pb2.Subscription) -> NewSubscription:
     """Read what a caller wants to be created."""
     channel = message.WhichOneof("channel")
     if channel is None:
-        raise InvalidArgument.of_field("subscription.channel", "set webhook or nats", reason="CHANNEL_MISSING")
+        raise InvalidArgument.of_field(
+            "subscription.channel", "set webhook, slack, email or nats", reason="CHANNEL_MISSING"
+        )
+    target, shown = _target_of(message, channel)
     return NewSubscription(
         title=message.title,
         filter=filter_of(message.filter),
@@ -125,7 +135,24 @@ def new_subscription_of(message: resources_pb2.Subscription) -> NewSubscription:
         secret=message.webhook.secret,
         start=start_of(message.start),
         is_unordered=message.webhook.unordered,
+        channel=Channel(channel),
+        target=target,
+        shown=shown,
     )
+
+
+def _target_of(message: resources_pb2.Subscription, channel: str) -> tuple[str, str]:
+    """Return what is kept secret of a channel, and what may be told of it."""
+    if channel == "slack":
+        return message.slack.url, urlsplit(message.slack.url).hostname or ""
+    if channel != "email":
+        return "", ""
+    addresses = list(dict.fromkeys(message.email.to))
+    if not 0 < len(addresses) <= ADDRESSES_MAX or not all(_ADDRESS.fullmatch(item) for item in addresses):
+        raise InvalidArgument.of_field(
+            "subscription.email.to", f"needs 1 to {ADDRESSES_MAX} addresses of the form name@host", reason="ADDRESSES"
+        )
+    return " ".join(addresses), str(len(addresses))
 
 
 def subscription_message(view: View) -> resources_pb2.Subscription:
@@ -143,7 +170,11 @@ def subscription_message(view: View) -> resources_pb2.Subscription:
         last_error=view.last_error,
         start=resources_pb2.StartPosition(after_position=state.after_position),
     )
-    if state.is_webhook:
+    if state.channel is Channel.SLACK:
+        message.slack.host = state.shown
+    elif state.channel is Channel.EMAIL:
+        message.email.recipients = int(state.shown or 0)
+    elif state.channel is Channel.WEBHOOK:
         message.webhook.url = state.url
         message.webhook.unordered = state.is_unordered
     else:

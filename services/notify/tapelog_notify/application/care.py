@@ -25,7 +25,7 @@ from tapelog_notify.domain.subscription import State
 from .attempts import Attempt, Kind
 from .handlers import SHOWN_AGAIN, Caller, Desk, Start, View, execute, registered, resolve_start
 from .registry import Registered
-from .sending import Signer, post
+from .sending import Signer, send
 
 TEST_TYPE: Final = "tapelog.subscription.test_delivery.v1"
 TEST_TEXT: Final = "This is a test delivery: nothing has happened."
@@ -150,7 +150,7 @@ async def _send(
     desk: Desk, item: Registered, event: PublicEvent, kind: Kind, signer: Signer, *, number: int = 1
 ) -> Attempt:
     began = desk.clock.now()
-    answer = await post(item, event, signer, desk.webhooks, desk.clock)
+    answer = await send(item, event, signer, webhooks=desk.webhooks, mail=desk.mail, clock=desk.clock)
     attempt = Attempt(
         event_id=event.id,
         event_type=event.type,
@@ -168,7 +168,7 @@ async def _send(
 
 def _webhook(desk: Desk, tenant: str, id_: str) -> Registered:
     item = registered(desk, tenant, id_)
-    domain.require_webhook(item.subscription)
+    domain.require_pushed(item.subscription)
     return item
 
 

@@ -14,9 +14,9 @@ from tapelog_notify import telemetry
 from tapelog_notify.domain.retry import DISABLE_AFTER_S, SCHEDULE_S, Decision, Verdict, decide
 
 from .attempts import Attempt, DeadLetter, Kind
-from .ports import Answer, DeliveryLog, Due, Secrets, Webhooks
+from .ports import Answer, DeliveryLog, Due, Mail, Secrets, Webhooks
 from .registry import Registered
-from .sending import Signer, post
+from .sending import Signer, send
 
 IN_FLIGHT_MAX: Final = 256
 """Attempts open at once over all endpoints; few per endpoint, so that many dead ones leave room for the others."""
@@ -49,6 +49,7 @@ class Delivering:
     """
 
     webhooks: Webhooks
+    mail: Mail
     secrets: Secrets
     deliveries: DeliveryLog
     clock: Clock
@@ -147,7 +148,9 @@ class _Dispatcher:
         shared, item = self._shared, self._item
         async with shared.in_flight:
             began = shared.clock.now()
-            answer = await post(item, due.event, self._signer, shared.webhooks, shared.clock)
+            answer = await send(
+                item, due.event, self._signer, webhooks=shared.webhooks, mail=shared.mail, clock=shared.clock
+            )
         telemetry.ATTEMPT_SECONDS.observe(answer.latency_s)
         decision = self._judge(due, answer)
         telemetry.ATTEMPTS.labels(decision.verdict.value).inc()

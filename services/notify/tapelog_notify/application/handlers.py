@@ -18,10 +18,10 @@ from tapelog_notify.domain.errors import InvalidValue, UnknownSubscription
 from tapelog_notify.domain.event_filter import EventFilter
 from tapelog_notify.domain.retry import Verdict
 from tapelog_notify.domain.signature import NEW_SECRET_BYTES, format_secret, parse_secret
-from tapelog_notify.domain.subscription import Subscription
+from tapelog_notify.domain.subscription import Channel, Subscription
 
 from .attempts import Attempt, DeadLetter
-from .ports import DeliveryLog, Feeds, NatsAccess, NatsAccessMint, PublicEvents, Secrets, Webhooks
+from .ports import DeliveryLog, Feeds, Mail, NatsAccess, NatsAccessMint, PublicEvents, Secrets, Webhooks
 from .registry import Registered, Registry
 
 SUBSCRIPTIONS_MAX: Final = 1000
@@ -57,7 +57,7 @@ class Start:
 
 @dataclass(frozen=True, slots=True)
 class NewSubscription:
-    """What a caller wants; `url` is None for a NATS consumer."""
+    """What a caller wants; `url` is None for a NATS consumer; `target` is what Slack and e-mail keep secret."""
 
     title: str
     filter: EventFilter
@@ -65,6 +65,9 @@ class NewSubscription:
     secret: str
     start: Start
     is_unordered: bool = False
+    channel: Channel = Channel.NATS
+    target: str = ""
+    shown: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,6 +99,7 @@ class Desk:
     feeds: Feeds
     secrets: Secrets
     webhooks: Webhooks
+    mail: Mail
     public: PublicEvents
     deliveries: DeliveryLog
     access: NatsAccessMint
@@ -138,12 +142,12 @@ async def create_subscription(desk: Desk, caller: Caller, wanted: NewSubscriptio
     ids.validate_request_id(caller.request_id)
     id_ = ids.derive_id("sub", caller.tenant, caller.party, "CreateSubscription", caller.request_id)
     aggregate = desk.repository.aggregate(caller.tenant, id_)
-    own_secret = parse_secret(wanted.secret) if wanted.secret else b""
+    own_secret = parse_secret(wanted.secret) if wanted.secret else wanted.target.encode()
     after_position = 0
     if not (await desk.repository.load(aggregate)).exists:
         await _check_new(desk, caller, wanted)
         after_position = await resolve_start(desk.public, wanted.start, now=desk.clock.now())
-        if wanted.url and not own_secret:
+        if wanted.channel is Channel.WEBHOOK and not own_secret:
             await desk.secrets.keep(caller.tenant, id_, randomness.token_bytes(NEW_SECRET_BYTES))
 
     def decide(state: Subscription) -> Sequence[Message]:
@@ -152,6 +156,8 @@ async def create_subscription(desk: Desk, caller: Caller, wanted: NewSubscriptio
             title=wanted.title,
             filter_=wanted.filter,
             url=wanted.url or "",
+            channel=wanted.channel,
+            shown=wanted.shown,
             after_position=after_position,
             created_by=caller.party,
             is_unordered=wanted.is_unordered,
@@ -168,13 +174,15 @@ async def create_subscription(desk: Desk, caller: Caller, wanted: NewSubscriptio
         id_,
         state.filter,
         after_position=state.after_position,
-        ordered=state.is_webhook and not state.is_unordered,
-        exact=not state.is_webhook,
+        ordered=state.is_pushed and not state.is_unordered,
+        exact=not state.is_pushed,
     )
     view = View(id_, outcome.versioned.sequence, state, delivered_position=state.after_position)
     if state.create_time is not None and desk.clock.now() - state.create_time > SHOWN_AGAIN:
         return Created(view)
-    if state.is_webhook:
+    if state.channel in {Channel.SLACK, Channel.EMAIL}:
+        return Created(view)
+    if state.channel is Channel.WEBHOOK:
         return Created(view, secret=format_secret((await desk.secrets.get(caller.tenant, id_)).current))
     return Created(view, access=desk.access.mint(id_))
 
@@ -188,9 +196,17 @@ async def _check_new(desk: Desk, caller: Caller, wanted: NewSubscription) -> Non
             f"{caller.tenant} has {count} subscriptions, the limit is {SUBSCRIPTIONS_MAX}; delete one first",
             metadata={"count": count, "limit": SUBSCRIPTIONS_MAX},
         )
-    if wanted.url is not None:
-        await desk.webhooks.check(wanted.url)
-    elif not desk.access.is_possible:
+    if wanted.channel is Channel.WEBHOOK:
+        await desk.webhooks.check(wanted.url or "")
+    elif wanted.channel is Channel.SLACK:
+        await desk.webhooks.check(wanted.target)
+    elif wanted.channel is Channel.EMAIL and not desk.mail.is_possible:
+        raise FailedPrecondition(
+            "NO_MAIL_SERVER",
+            "this installation sends no mail",
+            violations=[("NO_MAIL_SERVER", "subscription.email", "set TAPELOG_SMTP_HOST and TAPELOG_SMTP_FROM")],
+        )
+    elif wanted.channel is Channel.NATS and not desk.access.is_possible:
         raise FailedPrecondition(
             "NATS_ACCESS_UNAVAILABLE",
             "this installation cannot make NATS credentials: notify has no identity key; use a webhook or Subscribe",
@@ -200,7 +216,7 @@ async def _check_new(desk: Desk, caller: Caller, wanted: NewSubscription) -> Non
 async def pause_subscription(desk: Desk, caller: Caller, id_: str, *, reason: str, etag: str) -> View:
     """Pause delivery."""
     outcome = await execute(desk, caller, id_, lambda state: domain.pause(state, reason=reason), etag=etag)
-    if not outcome.versioned.state.is_webhook:
+    if not outcome.versioned.state.is_pushed:
         await desk.feeds.hold(id_)
     return await _view(desk, caller.tenant, id_, outcome)
 
@@ -208,7 +224,7 @@ async def pause_subscription(desk: Desk, caller: Caller, id_: str, *, reason: st
 async def resume_subscription(desk: Desk, caller: Caller, id_: str, *, etag: str) -> View:
     """Let delivery go on; the event that waits is offered at once, with all its attempts."""
     outcome = await execute(desk, caller, id_, domain.resume, etag=etag)
-    if not outcome.versioned.state.is_webhook:
+    if not outcome.versioned.state.is_pushed:
         await desk.feeds.release(id_)
     elif outcome.events and not outcome.replayed:
         await desk.feeds.restart(id_)
@@ -299,7 +315,7 @@ async def _view(desk: Desk, tenant: str, id_: str, outcome: Outcome[Subscription
 
 
 async def _with_progress(desk: Desk, tenant: str, view: View) -> View:
-    last = await desk.deliveries.last(tenant, view.id) if view.subscription.is_webhook else None
+    last = await desk.deliveries.last(tenant, view.id) if view.subscription.is_pushed else None
     return replace(
         view,
         delivered_position=await desk.feeds.accepted_position(view.id),

@@ -261,6 +261,19 @@ class Webhooks(Protocol):
         ...
 
 
+class Mail(Protocol):
+    """Sends mail."""
+
+    @property
+    def is_possible(self) -> bool:
+        """Whether this installation can."""
+        ...
+
+    async def send(self, to: Sequence[str], subject: str, text: str, *, message_id: str) -> Answer:
+        """Send once; never raises for what a server does. The status is 250, or what the server said, or 0."""
+        ...
+
+
 @dataclass(frozen=True, slots=True)
 class NatsAccess:
     """What an outside tool needs to read its consumer. Secret."""

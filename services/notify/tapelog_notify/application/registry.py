@@ -8,6 +8,7 @@ from typing import Final
 import structlog
 from tapelog_chassis.event_log import EventLog, EventLogError, StoredEvent
 from tapelog_chassis.event_registry import EventRegistry
+from tapelog_chassis.topology import SUBSCRIPTION_PREFIX
 
 from tapelog_notify.domain import subscription as domain
 from tapelog_notify.domain.subscription import Subscription
@@ -124,6 +125,9 @@ class Registry:
             self._moved.notify_all()
 
     def _take(self, event: StoredEvent) -> None:
+        if not event.aggregate.id.startswith(SUBSCRIPTION_PREFIX):
+            self._position = event.position
+            return
         key = (event.aggregate.tenant, event.aggregate.id)
         before = self._known.get(key)
         state = before.subscription if before is not None else Subscription()

@@ -1,5 +1,6 @@
-"""One signed POST of one event: what deliveries by schedule, tests, redeliveries and replays have in common."""
+"""One event sent once, by whatever channel: what schedules, tests, redeliveries and replays have in common."""
 
+import json
 import time
 from typing import Final
 
@@ -7,8 +8,10 @@ from tapelog_chassis.clock import Clock
 
 from tapelog_notify.domain.public_event import CONTENT_TYPE, PublicEvent, to_json
 from tapelog_notify.domain.signature import Keyring, signed_headers
+from tapelog_notify.domain.subscription import Channel
+from tapelog_notify.domain.wording import message_of
 
-from .ports import Answer, Secrets, Webhooks
+from .ports import Answer, Mail, Secrets, Webhooks
 from .registry import Registered
 
 KEYRING_AGE_S: Final = 5.0
@@ -37,10 +40,22 @@ class Signer:
         return self._keyring
 
 
-async def post(item: Registered, event: PublicEvent, signer: Signer, webhooks: Webhooks, clock: Clock) -> Answer:
-    """Post an event once, signed with the time of now; its id is the event's."""
+async def send(
+    item: Registered, event: PublicEvent, signer: Signer, *, webhooks: Webhooks, mail: Mail, clock: Clock
+) -> Answer:
+    """Send an event once; its id is the event's on every channel."""
+    keyring = await signer.keyring()
+    match item.subscription.channel:
+        case Channel.SLACK:
+            title, text = message_of(event)
+            # What Slack and its likes read; they sign nothing, the URL itself is the secret.
+            body = json.dumps({"text": f"*{title}*\n{text}"}, ensure_ascii=False).encode()
+            headers = {"content-type": "application/json; charset=utf-8"}
+            return await webhooks.post(keyring.current.decode(), body, headers)
+        case Channel.EMAIL:
+            title, text = message_of(event)
+            return await mail.send(keyring.current.decode().split(), title, text, message_id=event.id)
     body = to_json(event)
     now = clock.now()
-    secrets = (await signer.keyring()).secrets_at(now)
-    headers = signed_headers(secrets, event.id, int(now.timestamp()), body)
+    headers = signed_headers(keyring.secrets_at(now), event.id, int(now.timestamp()), body)
     return await webhooks.post(item.subscription.url, body, {**headers, "content-type": CONTENT_TYPE})

@@ -98,10 +98,10 @@ class Supervisor:
             item.id,
             subscription.filter,
             after_position=subscription.after_position,
-            ordered=subscription.is_webhook and not subscription.is_unordered,
-            exact=not subscription.is_webhook,
+            ordered=subscription.is_pushed and not subscription.is_unordered,
+            exact=not subscription.is_pushed,
         )
-        if not subscription.is_webhook:
+        if not subscription.is_pushed:
             await (self._feeds.release(item.id) if is_active else self._feeds.hold(item.id))
         elif is_active:
             async with self._feeds.open(item.id) as feed:

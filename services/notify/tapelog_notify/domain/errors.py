@@ -39,3 +39,7 @@ class WrongState(NotifyError):  # noqa: N818 - names what is wrong
     def __init__(self, state: str, message: str) -> None:
         super().__init__(message)
         self.state = state
+
+
+class UnknownResource(NotifyError):  # noqa: N818 - names what is wrong
+    """There is no such alert or alert rule, or it was deleted."""

@@ -108,7 +108,7 @@ def to_json(event: PublicEvent) -> bytes:
         "causationid": event.causation_id,
     }
     attributes |= {name: value for name, value in optional.items() if value}
-    data = _data_as_json(event)
+    data = data_as_json(event)
     if data is not None:
         body = _dump({**attributes, "datacontenttype": "application/json", "data": data})
         if len(body) < BODY_BYTES_MAX:
@@ -116,7 +116,8 @@ def to_json(event: PublicEvent) -> bytes:
     return _dump({**attributes, "dataref": f"tapelog:events/{event.position}"})
 
 
-def _data_as_json(event: PublicEvent) -> dict[str, Any] | None:
+def data_as_json(event: PublicEvent) -> dict[str, Any] | None:
+    """Return the message in protobuf's JSON form; None where it is not known here."""
     try:
         message = symbol_database.Default().GetSymbol(event.schema).FromString(event.data)
     except (KeyError, DecodeError):

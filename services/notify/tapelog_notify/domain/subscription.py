@@ -29,6 +29,15 @@ class State(Enum):
     DELETED = "deleted"
 
 
+class Channel(Enum):
+    """How events reach the subscriber."""
+
+    WEBHOOK = "webhook"
+    NATS = "nats"
+    SLACK = "slack"
+    EMAIL = "email"
+
+
 @dataclass(frozen=True, slots=True)
 class Subscription:
     """
@@ -37,7 +46,9 @@ class Subscription:
     Attributes
     ----------
     url
-        Where the webhook is; empty for a NATS consumer.
+        Where the webhook is; empty for every other channel.
+    shown
+        What may be told of a target that is kept as a secret: a host, a number of addresses.
     after_position
         Delivery began after this position of the public stream.
     reason
@@ -51,6 +62,8 @@ class Subscription:
     """
 
     state: State = State.NONE
+    channel: Channel = Channel.NATS
+    shown: str = ""
     title: str = ""
     filter: EventFilter = field(default_factory=EventFilter)
     url: str = ""
@@ -68,9 +81,9 @@ class Subscription:
         return self.state not in {State.NONE, State.DELETED}
 
     @property
-    def is_webhook(self) -> bool:
-        """Whether events are posted to a URL, and not read from a NATS consumer."""
-        return bool(self.url)
+    def is_pushed(self) -> bool:
+        """Whether this service sends the events, and nobody reads them from a NATS consumer."""
+        return self.channel is not Channel.NATS
 
 
 def create(
@@ -82,8 +95,10 @@ def create(
     after_position: int,
     created_by: str,
     is_unordered: bool = False,
+    channel: Channel | None = None,
+    shown: str = "",
 ) -> Sequence[Message]:
-    """Create a subscription; `url` is empty for a NATS consumer. The secret is kept elsewhere, never in an event."""
+    """Create a subscription; `url` is a webhook's alone. Secrets and other targets are in no event."""
     if state.state is not State.NONE:
         raise WrongState(state.state.value, "the subscription exists already; a new one needs a new request_id")
     if len(title) > TITLE_CHARS_MAX:
@@ -93,7 +108,11 @@ def create(
         filter=resources_pb2.EventFilter(projects=filter_.projects, songs=filter_.songs, types=filter_.types),
         start=resources_pb2.StartPosition(after_position=after_position),
     )
-    if url:
+    if channel is Channel.SLACK:
+        created.slack.host = shown
+    elif channel is Channel.EMAIL:
+        created.email.recipients = int(shown)
+    elif url:
         created.webhook.url = url
         created.webhook.unordered = is_unordered
     else:
@@ -148,8 +167,15 @@ def rotate_secret(state: Subscription, *, overlap: timedelta, now: datetime) -> 
 def require_webhook(state: Subscription) -> None:
     """Refuse (`WrongState`) what only a webhook can do."""
     _require_existing(state)
-    if not state.is_webhook:
-        raise WrongState(state.state.value, "the subscription is a NATS consumer, not a webhook")
+    if state.channel is not Channel.WEBHOOK:
+        raise WrongState(state.state.value, f"the subscription's channel is {state.channel.value}, not a webhook")
+
+
+def require_pushed(state: Subscription) -> None:
+    """Refuse (`WrongState`) what a NATS consumer does by itself."""
+    _require_existing(state)
+    if not state.is_pushed:
+        raise WrongState(state.state.value, "the subscription is a NATS consumer, which reads by itself")
 
 
 def delete(state: Subscription) -> Sequence[Message]:
@@ -171,6 +197,8 @@ def evolve(state: Subscription, event: Message, time: datetime) -> Subscription:
                     types=tuple(created.filter.types),
                 ),
                 url=created.webhook.url,
+                channel=Channel(created.WhichOneof("channel") or "nats"),
+                shown=created.slack.host or (str(created.email.recipients) if created.HasField("email") else ""),
                 after_position=created.start.after_position,
                 created_by=created_by,
                 create_time=time,

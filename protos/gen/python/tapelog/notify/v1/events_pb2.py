@@ -23,26 +23,37 @@ _sym_db = _symbol_database.Default()
 
 
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
+from tapelog.notify.v1 import alerts_pb2 as tapelog_dot_notify_dot_v1_dot_alerts__pb2
 from tapelog.notify.v1 import resources_pb2 as tapelog_dot_notify_dot_v1_dot_resources__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1etapelog/notify/v1/events.proto\x12\x11tapelog.notify.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a!tapelog/notify/v1/resources.proto\"`\n\x13SubscriptionCreated\x12\x35\n\x0csubscription\x18\x01 \x01(\x0b\x32\x1f.tapelog.notify.v1.Subscription\x12\x12\n\ncreated_by\x18\x02 \x01(\t\"$\n\x12SubscriptionPaused\x12\x0e\n\x06reason\x18\x01 \x01(\t\"\x15\n\x13SubscriptionResumed\"&\n\x14SubscriptionDisabled\x12\x0e\n\x06reason\x18\x01 \x01(\t\"i\n\x19SubscriptionSecretRotated\x12\x12\n\ngeneration\x18\x01 \x01(\x05\x12\x38\n\x14previous_expire_time\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"\x15\n\x13SubscriptionDeletedb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1etapelog/notify/v1/events.proto\x12\x11tapelog.notify.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1etapelog/notify/v1/alerts.proto\x1a!tapelog/notify/v1/resources.proto\"`\n\x13SubscriptionCreated\x12\x35\n\x0csubscription\x18\x01 \x01(\x0b\x32\x1f.tapelog.notify.v1.Subscription\x12\x12\n\ncreated_by\x18\x02 \x01(\t\"$\n\x12SubscriptionPaused\x12\x0e\n\x06reason\x18\x01 \x01(\t\"\x15\n\x13SubscriptionResumed\"&\n\x14SubscriptionDisabled\x12\x0e\n\x06reason\x18\x01 \x01(\t\"i\n\x19SubscriptionSecretRotated\x12\x12\n\ngeneration\x18\x01 \x01(\x05\x12\x38\n\x14previous_expire_time\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"\x15\n\x13SubscriptionDeleted\"R\n\x10\x41lertRuleCreated\x12*\n\x04rule\x18\x01 \x01(\x0b\x32\x1c.tapelog.notify.v1.AlertRule\x12\x12\n\ncreated_by\x18\x02 \x01(\t\"\x12\n\x10\x41lertRuleDeleted\"\x8c\x01\n\x0b\x41lertRaised\x12\x0c\n\x04rule\x18\x01 \x01(\t\x12\x0b\n\x03key\x18\x02 \x01(\t\x12\x32\n\x08severity\x18\x03 \x01(\x0e\x32 .tapelog.notify.v1.AlertSeverity\x12\r\n\x05title\x18\x04 \x01(\t\x12\x0c\n\x04text\x18\x05 \x01(\t\x12\x11\n\tevent_ids\x18\x06 \x03(\t\"L\n\x0c\x41lertSnoozed\x12,\n\x08\x65nd_time\x18\x01 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x0e\n\x06reason\x18\x02 \x01(\t\"\x1f\n\rAlertResolved\x12\x0e\n\x06reason\x18\x01 \x01(\tb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'tapelog.notify.v1.events_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
-  _globals['_SUBSCRIPTIONCREATED']._serialized_start=121
-  _globals['_SUBSCRIPTIONCREATED']._serialized_end=217
-  _globals['_SUBSCRIPTIONPAUSED']._serialized_start=219
-  _globals['_SUBSCRIPTIONPAUSED']._serialized_end=255
-  _globals['_SUBSCRIPTIONRESUMED']._serialized_start=257
-  _globals['_SUBSCRIPTIONRESUMED']._serialized_end=278
-  _globals['_SUBSCRIPTIONDISABLED']._serialized_start=280
-  _globals['_SUBSCRIPTIONDISABLED']._serialized_end=318
-  _globals['_SUBSCRIPTIONSECRETROTATED']._serialized_start=320
-  _globals['_SUBSCRIPTIONSECRETROTATED']._serialized_end=425
-  _globals['_SUBSCRIPTIONDELETED']._serialized_start=427
-  _globals['_SUBSCRIPTIONDELETED']._serialized_end=448
+  _globals['_SUBSCRIPTIONCREATED']._serialized_start=153
+  _globals['_SUBSCRIPTIONCREATED']._serialized_end=249
+  _globals['_SUBSCRIPTIONPAUSED']._serialized_start=251
+  _globals['_SUBSCRIPTIONPAUSED']._serialized_end=287
+  _globals['_SUBSCRIPTIONRESUMED']._serialized_start=289
+  _globals['_SUBSCRIPTIONRESUMED']._serialized_end=310
+  _globals['_SUBSCRIPTIONDISABLED']._serialized_start=312
+  _globals['_SUBSCRIPTIONDISABLED']._serialized_end=350
+  _globals['_SUBSCRIPTIONSECRETROTATED']._serialized_start=352
+  _globals['_SUBSCRIPTIONSECRETROTATED']._serialized_end=457
+  _globals['_SUBSCRIPTIONDELETED']._serialized_start=459
+  _globals['_SUBSCRIPTIONDELETED']._serialized_end=480
+  _globals['_ALERTRULECREATED']._serialized_start=482
+  _globals['_ALERTRULECREATED']._serialized_end=564
+  _globals['_ALERTRULEDELETED']._serialized_start=566
+  _globals['_ALERTRULEDELETED']._serialized_end=584
+  _globals['_ALERTRAISED']._serialized_start=587
+  _globals['_ALERTRAISED']._serialized_end=727
+  _globals['_ALERTSNOOZED']._serialized_start=729
+  _globals['_ALERTSNOOZED']._serialized_end=805
+  _globals['_ALERTRESOLVED']._serialized_start=807
+  _globals['_ALERTRESOLVED']._serialized_end=838
 # @@protoc_insertion_point(module_scope)

@@ -26,58 +26,75 @@ from google.protobuf import duration_pb2 as google_dot_protobuf_dot_duration__pb
 from google.protobuf import empty_pb2 as google_dot_protobuf_dot_empty__pb2
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 from tapelog.common.v1 import event_pb2 as tapelog_dot_common_dot_v1_dot_event__pb2
+from tapelog.notify.v1 import alerts_pb2 as tapelog_dot_notify_dot_v1_dot_alerts__pb2
 from tapelog.notify.v1 import resources_pb2 as tapelog_dot_notify_dot_v1_dot_resources__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n&tapelog/notify/v1/notify_service.proto\x12\x11tapelog.notify.v1\x1a\x1egoogle/protobuf/duration.proto\x1a\x1bgoogle/protobuf/empty.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1dtapelog/common/v1/event.proto\x1a!tapelog/notify/v1/resources.proto\"f\n\x19\x43reateSubscriptionRequest\x12\x35\n\x0csubscription\x18\x01 \x01(\x0b\x32\x1f.tapelog.notify.v1.Subscription\x12\x12\n\nrequest_id\x18\x02 \x01(\t\"\xaa\x01\n\x1a\x43reateSubscriptionResponse\x12\x35\n\x0csubscription\x18\x01 \x01(\x0b\x32\x1f.tapelog.notify.v1.Subscription\x12\x0e\n\x06secret\x18\x02 \x01(\t\x12\x18\n\x10nats_credentials\x18\x03 \x01(\t\x12\x10\n\x08nats_url\x18\x04 \x01(\t\x12\x19\n\x11nats_inbox_prefix\x18\x05 \x01(\t\"&\n\x16GetSubscriptionRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\"A\n\x18ListSubscriptionsRequest\x12\x11\n\tpage_size\x18\x01 \x01(\x05\x12\x12\n\npage_token\x18\x02 \x01(\t\"l\n\x19ListSubscriptionsResponse\x12\x36\n\rsubscriptions\x18\x01 \x03(\x0b\x32\x1f.tapelog.notify.v1.Subscription\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"Z\n\x18PauseSubscriptionRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0e\n\x06reason\x18\x02 \x01(\t\x12\x12\n\nrequest_id\x18\x03 \x01(\t\x12\x0c\n\x04\x65tag\x18\x04 \x01(\t\"K\n\x19ResumeSubscriptionRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x12\n\nrequest_id\x18\x02 \x01(\t\x12\x0c\n\x04\x65tag\x18\x03 \x01(\t\"K\n\x19\x44\x65leteSubscriptionRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x12\n\nrequest_id\x18\x02 \x01(\t\x12\x0c\n\x04\x65tag\x18\x03 \x01(\t\"\x81\x01\n\x13RotateSecretRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0e\n\x06secret\x18\x02 \x01(\t\x12*\n\x07overlap\x18\x03 \x01(\x0b\x32\x19.google.protobuf.Duration\x12\x12\n\nrequest_id\x18\x04 \x01(\t\x12\x0c\n\x04\x65tag\x18\x05 \x01(\t\"\x97\x01\n\x14RotateSecretResponse\x12\x35\n\x0csubscription\x18\x01 \x01(\x0b\x32\x1f.tapelog.notify.v1.Subscription\x12\x0e\n\x06secret\x18\x02 \x01(\t\x12\x38\n\x14previous_expire_time\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"\'\n\x17TestSubscriptionRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\"7\n\x15RedeliverEventRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x10\n\x08position\x18\x02 \x01(\x03\"\xd3\x01\n\x13ReplayEventsRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\x12/\n\x05start\x18\x02 \x01(\x0b\x32 .tapelog.notify.v1.StartPosition\x12\x16\n\x0c\x65nd_position\x18\x03 \x01(\x03H\x00\x12.\n\x08\x65nd_time\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.TimestampH\x00\x12.\n\x06\x66ilter\x18\x05 \x01(\x0b\x32\x1e.tapelog.notify.v1.EventFilterB\x05\n\x03\x65nd\"W\n\x14ReplayEventsResponse\x12-\n\x08\x64\x65livery\x18\x01 \x01(\x0b\x32\x1b.tapelog.notify.v1.Delivery\x12\x10\n\x08position\x18\x02 \x01(\x03\"O\n\x16ListDeadLettersRequest\x12\x0e\n\x06parent\x18\x01 \x01(\t\x12\x11\n\tpage_size\x18\x02 \x01(\x05\x12\x12\n\npage_token\x18\x03 \x01(\t\"g\n\x17ListDeadLettersResponse\x12\x33\n\x0c\x64\x65\x61\x64_letters\x18\x01 \x03(\x0b\x32\x1d.tapelog.notify.v1.DeadLetter\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"N\n\x15ListDeliveriesRequest\x12\x0e\n\x06parent\x18\x01 \x01(\t\x12\x11\n\tpage_size\x18\x02 \x01(\x05\x12\x12\n\npage_token\x18\x03 \x01(\t\"b\n\x16ListDeliveriesResponse\x12/\n\ndeliveries\x18\x01 \x03(\x0b\x32\x1b.tapelog.notify.v1.Delivery\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"s\n\x10SubscribeRequest\x12.\n\x06\x66ilter\x18\x01 \x01(\x0b\x32\x1e.tapelog.notify.v1.EventFilter\x12/\n\x05start\x18\x02 \x01(\x0b\x32 .tapelog.notify.v1.StartPosition\"y\n\x11SubscribeResponse\x12)\n\x05\x65vent\x18\x01 \x01(\x0b\x32\x18.tapelog.common.v1.EventH\x00\x12\x31\n\theartbeat\x18\x02 \x01(\x0b\x32\x1c.tapelog.notify.v1.HeartbeatH\x00\x42\x06\n\x04item\"\x1d\n\tHeartbeat\x12\x10\n\x08position\x18\x01 \x01(\x03\x32\x9a\n\n\rNotifyService\x12q\n\x12\x43reateSubscription\x12,.tapelog.notify.v1.CreateSubscriptionRequest\x1a-.tapelog.notify.v1.CreateSubscriptionResponse\x12]\n\x0fGetSubscription\x12).tapelog.notify.v1.GetSubscriptionRequest\x1a\x1f.tapelog.notify.v1.Subscription\x12n\n\x11ListSubscriptions\x12+.tapelog.notify.v1.ListSubscriptionsRequest\x1a,.tapelog.notify.v1.ListSubscriptionsResponse\x12\x61\n\x11PauseSubscription\x12+.tapelog.notify.v1.PauseSubscriptionRequest\x1a\x1f.tapelog.notify.v1.Subscription\x12\x63\n\x12ResumeSubscription\x12,.tapelog.notify.v1.ResumeSubscriptionRequest\x1a\x1f.tapelog.notify.v1.Subscription\x12Z\n\x12\x44\x65leteSubscription\x12,.tapelog.notify.v1.DeleteSubscriptionRequest\x1a\x16.google.protobuf.Empty\x12_\n\x0cRotateSecret\x12&.tapelog.notify.v1.RotateSecretRequest\x1a\'.tapelog.notify.v1.RotateSecretResponse\x12[\n\x10TestSubscription\x12*.tapelog.notify.v1.TestSubscriptionRequest\x1a\x1b.tapelog.notify.v1.Delivery\x12W\n\x0eRedeliverEvent\x12(.tapelog.notify.v1.RedeliverEventRequest\x1a\x1b.tapelog.notify.v1.Delivery\x12\x61\n\x0cReplayEvents\x12&.tapelog.notify.v1.ReplayEventsRequest\x1a\'.tapelog.notify.v1.ReplayEventsResponse0\x01\x12\x65\n\x0eListDeliveries\x12(.tapelog.notify.v1.ListDeliveriesRequest\x1a).tapelog.notify.v1.ListDeliveriesResponse\x12h\n\x0fListDeadLetters\x12).tapelog.notify.v1.ListDeadLettersRequest\x1a*.tapelog.notify.v1.ListDeadLettersResponse\x12X\n\tSubscribe\x12#.tapelog.notify.v1.SubscribeRequest\x1a$.tapelog.notify.v1.SubscribeResponse0\x01\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n&tapelog/notify/v1/notify_service.proto\x12\x11tapelog.notify.v1\x1a\x1egoogle/protobuf/duration.proto\x1a\x1bgoogle/protobuf/empty.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1dtapelog/common/v1/event.proto\x1a\x1etapelog/notify/v1/alerts.proto\x1a!tapelog/notify/v1/resources.proto\"f\n\x19\x43reateSubscriptionRequest\x12\x35\n\x0csubscription\x18\x01 \x01(\x0b\x32\x1f.tapelog.notify.v1.Subscription\x12\x12\n\nrequest_id\x18\x02 \x01(\t\"\xaa\x01\n\x1a\x43reateSubscriptionResponse\x12\x35\n\x0csubscription\x18\x01 \x01(\x0b\x32\x1f.tapelog.notify.v1.Subscription\x12\x0e\n\x06secret\x18\x02 \x01(\t\x12\x18\n\x10nats_credentials\x18\x03 \x01(\t\x12\x10\n\x08nats_url\x18\x04 \x01(\t\x12\x19\n\x11nats_inbox_prefix\x18\x05 \x01(\t\"&\n\x16GetSubscriptionRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\"A\n\x18ListSubscriptionsRequest\x12\x11\n\tpage_size\x18\x01 \x01(\x05\x12\x12\n\npage_token\x18\x02 \x01(\t\"l\n\x19ListSubscriptionsResponse\x12\x36\n\rsubscriptions\x18\x01 \x03(\x0b\x32\x1f.tapelog.notify.v1.Subscription\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"Z\n\x18PauseSubscriptionRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0e\n\x06reason\x18\x02 \x01(\t\x12\x12\n\nrequest_id\x18\x03 \x01(\t\x12\x0c\n\x04\x65tag\x18\x04 \x01(\t\"K\n\x19ResumeSubscriptionRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x12\n\nrequest_id\x18\x02 \x01(\t\x12\x0c\n\x04\x65tag\x18\x03 \x01(\t\"K\n\x19\x44\x65leteSubscriptionRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x12\n\nrequest_id\x18\x02 \x01(\t\x12\x0c\n\x04\x65tag\x18\x03 \x01(\t\"\x81\x01\n\x13RotateSecretRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0e\n\x06secret\x18\x02 \x01(\t\x12*\n\x07overlap\x18\x03 \x01(\x0b\x32\x19.google.protobuf.Duration\x12\x12\n\nrequest_id\x18\x04 \x01(\t\x12\x0c\n\x04\x65tag\x18\x05 \x01(\t\"\x97\x01\n\x14RotateSecretResponse\x12\x35\n\x0csubscription\x18\x01 \x01(\x0b\x32\x1f.tapelog.notify.v1.Subscription\x12\x0e\n\x06secret\x18\x02 \x01(\t\x12\x38\n\x14previous_expire_time\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"\'\n\x17TestSubscriptionRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\"7\n\x15RedeliverEventRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x10\n\x08position\x18\x02 \x01(\x03\"\xd3\x01\n\x13ReplayEventsRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\x12/\n\x05start\x18\x02 \x01(\x0b\x32 .tapelog.notify.v1.StartPosition\x12\x16\n\x0c\x65nd_position\x18\x03 \x01(\x03H\x00\x12.\n\x08\x65nd_time\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.TimestampH\x00\x12.\n\x06\x66ilter\x18\x05 \x01(\x0b\x32\x1e.tapelog.notify.v1.EventFilterB\x05\n\x03\x65nd\"W\n\x14ReplayEventsResponse\x12-\n\x08\x64\x65livery\x18\x01 \x01(\x0b\x32\x1b.tapelog.notify.v1.Delivery\x12\x10\n\x08position\x18\x02 \x01(\x03\"O\n\x16ListDeadLettersRequest\x12\x0e\n\x06parent\x18\x01 \x01(\t\x12\x11\n\tpage_size\x18\x02 \x01(\x05\x12\x12\n\npage_token\x18\x03 \x01(\t\"g\n\x17ListDeadLettersResponse\x12\x33\n\x0c\x64\x65\x61\x64_letters\x18\x01 \x03(\x0b\x32\x1d.tapelog.notify.v1.DeadLetter\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"N\n\x15ListDeliveriesRequest\x12\x0e\n\x06parent\x18\x01 \x01(\t\x12\x11\n\tpage_size\x18\x02 \x01(\x05\x12\x12\n\npage_token\x18\x03 \x01(\t\"b\n\x16ListDeliveriesResponse\x12/\n\ndeliveries\x18\x01 \x03(\x0b\x32\x1b.tapelog.notify.v1.Delivery\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"X\n\x16\x43reateAlertRuleRequest\x12*\n\x04rule\x18\x01 \x01(\x0b\x32\x1c.tapelog.notify.v1.AlertRule\x12\x12\n\nrequest_id\x18\x02 \x01(\t\"\x17\n\x15ListAlertRulesRequest\"E\n\x16ListAlertRulesResponse\x12+\n\x05rules\x18\x01 \x03(\x0b\x32\x1c.tapelog.notify.v1.AlertRule\":\n\x16\x44\x65leteAlertRuleRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x12\n\nrequest_id\x18\x02 \x01(\t\"*\n\x11ListAlertsRequest\x12\x15\n\rshow_resolved\x18\x01 \x01(\x08\">\n\x12ListAlertsResponse\x12(\n\x06\x61lerts\x18\x01 \x03(\x0b\x32\x18.tapelog.notify.v1.Alert\"t\n\x12SnoozeAlertRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\x12,\n\x08\x65nd_time\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x0e\n\x06reason\x18\x03 \x01(\t\x12\x12\n\nrequest_id\x18\x04 \x01(\t\"G\n\x13ResolveAlertRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0e\n\x06reason\x18\x02 \x01(\t\x12\x12\n\nrequest_id\x18\x03 \x01(\t\"s\n\x10SubscribeRequest\x12.\n\x06\x66ilter\x18\x01 \x01(\x0b\x32\x1e.tapelog.notify.v1.EventFilter\x12/\n\x05start\x18\x02 \x01(\x0b\x32 .tapelog.notify.v1.StartPosition\"y\n\x11SubscribeResponse\x12)\n\x05\x65vent\x18\x01 \x01(\x0b\x32\x18.tapelog.common.v1.EventH\x00\x12\x31\n\theartbeat\x18\x02 \x01(\x0b\x32\x1c.tapelog.notify.v1.HeartbeatH\x00\x42\x06\n\x04item\"\x1d\n\tHeartbeat\x12\x10\n\x08position\x18\x01 \x01(\x03\x32\xb0\x0e\n\rNotifyService\x12q\n\x12\x43reateSubscription\x12,.tapelog.notify.v1.CreateSubscriptionRequest\x1a-.tapelog.notify.v1.CreateSubscriptionResponse\x12]\n\x0fGetSubscription\x12).tapelog.notify.v1.GetSubscriptionRequest\x1a\x1f.tapelog.notify.v1.Subscription\x12n\n\x11ListSubscriptions\x12+.tapelog.notify.v1.ListSubscriptionsRequest\x1a,.tapelog.notify.v1.ListSubscriptionsResponse\x12\x61\n\x11PauseSubscription\x12+.tapelog.notify.v1.PauseSubscriptionRequest\x1a\x1f.tapelog.notify.v1.Subscription\x12\x63\n\x12ResumeSubscription\x12,.tapelog.notify.v1.ResumeSubscriptionRequest\x1a\x1f.tapelog.notify.v1.Subscription\x12Z\n\x12\x44\x65leteSubscription\x12,.tapelog.notify.v1.DeleteSubscriptionRequest\x1a\x16.google.protobuf.Empty\x12_\n\x0cRotateSecret\x12&.tapelog.notify.v1.RotateSecretRequest\x1a\'.tapelog.notify.v1.RotateSecretResponse\x12[\n\x10TestSubscription\x12*.tapelog.notify.v1.TestSubscriptionRequest\x1a\x1b.tapelog.notify.v1.Delivery\x12W\n\x0eRedeliverEvent\x12(.tapelog.notify.v1.RedeliverEventRequest\x1a\x1b.tapelog.notify.v1.Delivery\x12\x61\n\x0cReplayEvents\x12&.tapelog.notify.v1.ReplayEventsRequest\x1a\'.tapelog.notify.v1.ReplayEventsResponse0\x01\x12\x65\n\x0eListDeliveries\x12(.tapelog.notify.v1.ListDeliveriesRequest\x1a).tapelog.notify.v1.ListDeliveriesResponse\x12h\n\x0fListDeadLetters\x12).tapelog.notify.v1.ListDeadLettersRequest\x1a*.tapelog.notify.v1.ListDeadLettersResponse\x12Z\n\x0f\x43reateAlertRule\x12).tapelog.notify.v1.CreateAlertRuleRequest\x1a\x1c.tapelog.notify.v1.AlertRule\x12\x65\n\x0eListAlertRules\x12(.tapelog.notify.v1.ListAlertRulesRequest\x1a).tapelog.notify.v1.ListAlertRulesResponse\x12T\n\x0f\x44\x65leteAlertRule\x12).tapelog.notify.v1.DeleteAlertRuleRequest\x1a\x16.google.protobuf.Empty\x12Y\n\nListAlerts\x12$.tapelog.notify.v1.ListAlertsRequest\x1a%.tapelog.notify.v1.ListAlertsResponse\x12N\n\x0bSnoozeAlert\x12%.tapelog.notify.v1.SnoozeAlertRequest\x1a\x18.tapelog.notify.v1.Alert\x12P\n\x0cResolveAlert\x12&.tapelog.notify.v1.ResolveAlertRequest\x1a\x18.tapelog.notify.v1.Alert\x12X\n\tSubscribe\x12#.tapelog.notify.v1.SubscribeRequest\x1a$.tapelog.notify.v1.SubscribeResponse0\x01\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'tapelog.notify.v1.notify_service_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
-  _globals['_CREATESUBSCRIPTIONREQUEST']._serialized_start=221
-  _globals['_CREATESUBSCRIPTIONREQUEST']._serialized_end=323
-  _globals['_CREATESUBSCRIPTIONRESPONSE']._serialized_start=326
-  _globals['_CREATESUBSCRIPTIONRESPONSE']._serialized_end=496
-  _globals['_GETSUBSCRIPTIONREQUEST']._serialized_start=498
-  _globals['_GETSUBSCRIPTIONREQUEST']._serialized_end=536
-  _globals['_LISTSUBSCRIPTIONSREQUEST']._serialized_start=538
-  _globals['_LISTSUBSCRIPTIONSREQUEST']._serialized_end=603
-  _globals['_LISTSUBSCRIPTIONSRESPONSE']._serialized_start=605
-  _globals['_LISTSUBSCRIPTIONSRESPONSE']._serialized_end=713
-  _globals['_PAUSESUBSCRIPTIONREQUEST']._serialized_start=715
-  _globals['_PAUSESUBSCRIPTIONREQUEST']._serialized_end=805
-  _globals['_RESUMESUBSCRIPTIONREQUEST']._serialized_start=807
-  _globals['_RESUMESUBSCRIPTIONREQUEST']._serialized_end=882
-  _globals['_DELETESUBSCRIPTIONREQUEST']._serialized_start=884
-  _globals['_DELETESUBSCRIPTIONREQUEST']._serialized_end=959
-  _globals['_ROTATESECRETREQUEST']._serialized_start=962
-  _globals['_ROTATESECRETREQUEST']._serialized_end=1091
-  _globals['_ROTATESECRETRESPONSE']._serialized_start=1094
-  _globals['_ROTATESECRETRESPONSE']._serialized_end=1245
-  _globals['_TESTSUBSCRIPTIONREQUEST']._serialized_start=1247
-  _globals['_TESTSUBSCRIPTIONREQUEST']._serialized_end=1286
-  _globals['_REDELIVEREVENTREQUEST']._serialized_start=1288
-  _globals['_REDELIVEREVENTREQUEST']._serialized_end=1343
-  _globals['_REPLAYEVENTSREQUEST']._serialized_start=1346
-  _globals['_REPLAYEVENTSREQUEST']._serialized_end=1557
-  _globals['_REPLAYEVENTSRESPONSE']._serialized_start=1559
-  _globals['_REPLAYEVENTSRESPONSE']._serialized_end=1646
-  _globals['_LISTDEADLETTERSREQUEST']._serialized_start=1648
-  _globals['_LISTDEADLETTERSREQUEST']._serialized_end=1727
-  _globals['_LISTDEADLETTERSRESPONSE']._serialized_start=1729
-  _globals['_LISTDEADLETTERSRESPONSE']._serialized_end=1832
-  _globals['_LISTDELIVERIESREQUEST']._serialized_start=1834
-  _globals['_LISTDELIVERIESREQUEST']._serialized_end=1912
-  _globals['_LISTDELIVERIESRESPONSE']._serialized_start=1914
-  _globals['_LISTDELIVERIESRESPONSE']._serialized_end=2012
-  _globals['_SUBSCRIBEREQUEST']._serialized_start=2014
-  _globals['_SUBSCRIBEREQUEST']._serialized_end=2129
-  _globals['_SUBSCRIBERESPONSE']._serialized_start=2131
-  _globals['_SUBSCRIBERESPONSE']._serialized_end=2252
-  _globals['_HEARTBEAT']._serialized_start=2254
-  _globals['_HEARTBEAT']._serialized_end=2283
-  _globals['_NOTIFYSERVICE']._serialized_start=2286
-  _globals['_NOTIFYSERVICE']._serialized_end=3592
+  _globals['_CREATESUBSCRIPTIONREQUEST']._serialized_start=253
+  _globals['_CREATESUBSCRIPTIONREQUEST']._serialized_end=355
+  _globals['_CREATESUBSCRIPTIONRESPONSE']._serialized_start=358
+  _globals['_CREATESUBSCRIPTIONRESPONSE']._serialized_end=528
+  _globals['_GETSUBSCRIPTIONREQUEST']._serialized_start=530
+  _globals['_GETSUBSCRIPTIONREQUEST']._serialized_end=568
+  _globals['_LISTSUBSCRIPTIONSREQUEST']._serialized_start=570
+  _globals['_LISTSUBSCRIPTIONSREQUEST']._serialized_end=635
+  _globals['_LISTSUBSCRIPTIONSRESPONSE']._serialized_start=637
+  _globals['_LISTSUBSCRIPTIONSRESPONSE']._serialized_end=745
+  _globals['_PAUSESUBSCRIPTIONREQUEST']._serialized_start=747
+  _globals['_PAUSESUBSCRIPTIONREQUEST']._serialized_end=837
+  _globals['_RESUMESUBSCRIPTIONREQUEST']._serialized_start=839
+  _globals['_RESUMESUBSCRIPTIONREQUEST']._serialized_end=914
+  _globals['_DELETESUBSCRIPTIONREQUEST']._serialized_start=916
+  _globals['_DELETESUBSCRIPTIONREQUEST']._serialized_end=991
+  _globals['_ROTATESECRETREQUEST']._serialized_start=994
+  _globals['_ROTATESECRETREQUEST']._serialized_end=1123
+  _globals['_ROTATESECRETRESPONSE']._serialized_start=1126
+  _globals['_ROTATESECRETRESPONSE']._serialized_end=1277
+  _globals['_TESTSUBSCRIPTIONREQUEST']._serialized_start=1279
+  _globals['_TESTSUBSCRIPTIONREQUEST']._serialized_end=1318
+  _globals['_REDELIVEREVENTREQUEST']._serialized_start=1320
+  _globals['_REDELIVEREVENTREQUEST']._serialized_end=1375
+  _globals['_REPLAYEVENTSREQUEST']._serialized_start=1378
+  _globals['_REPLAYEVENTSREQUEST']._serialized_end=1589
+  _globals['_REPLAYEVENTSRESPONSE']._serialized_start=1591
+  _globals['_REPLAYEVENTSRESPONSE']._serialized_end=1678
+  _globals['_LISTDEADLETTERSREQUEST']._serialized_start=1680
+  _globals['_LISTDEADLETTERSREQUEST']._serialized_end=1759
+  _globals['_LISTDEADLETTERSRESPONSE']._serialized_start=1761
+  _globals['_LISTDEADLETTERSRESPONSE']._serialized_end=1864
+  _globals['_LISTDELIVERIESREQUEST']._serialized_start=1866
+  _globals['_LISTDELIVERIESREQUEST']._serialized_end=1944
+  _globals['_LISTDELIVERIESRESPONSE']._serialized_start=1946
+  _globals['_LISTDELIVERIESRESPONSE']._serialized_end=2044
+  _globals['_CREATEALERTRULEREQUEST']._serialized_start=2046
+  _globals['_CREATEALERTRULEREQUEST']._serialized_end=2134
+  _globals['_LISTALERTRULESREQUEST']._serialized_start=2136
+  _globals['_LISTALERTRULESREQUEST']._serialized_end=2159
+  _globals['_LISTALERTRULESRESPONSE']._serialized_start=2161
+  _globals['_LISTALERTRULESRESPONSE']._serialized_end=2230
+  _globals['_DELETEALERTRULEREQUEST']._serialized_start=2232
+  _globals['_DELETEALERTRULEREQUEST']._serialized_end=2290
+  _globals['_LISTALERTSREQUEST']._serialized_start=2292
+  _globals['_LISTALERTSREQUEST']._serialized_end=2334
+  _globals['_LISTALERTSRESPONSE']._serialized_start=2336
+  _globals['_LISTALERTSRESPONSE']._serialized_end=2398
+  _globals['_SNOOZEALERTREQUEST']._serialized_start=2400
+  _globals['_SNOOZEALERTREQUEST']._serialized_end=2516
+  _globals['_RESOLVEALERTREQUEST']._serialized_start=2518
+  _globals['_RESOLVEALERTREQUEST']._serialized_end=2589
+  _globals['_SUBSCRIBEREQUEST']._serialized_start=2591
+  _globals['_SUBSCRIBEREQUEST']._serialized_end=2706
+  _globals['_SUBSCRIBERESPONSE']._serialized_start=2708
+  _globals['_SUBSCRIBERESPONSE']._serialized_end=2829
+  _globals['_HEARTBEAT']._serialized_start=2831
+  _globals['_HEARTBEAT']._serialized_end=2860
+  _globals['_NOTIFYSERVICE']._serialized_start=2863
+  _globals['_NOTIFYSERVICE']._serialized_end=4703
 # @@protoc_insertion_point(module_scope)

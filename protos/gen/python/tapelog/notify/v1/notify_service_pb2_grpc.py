@@ -4,6 +4,7 @@ import grpc
 import warnings
 
 from google.protobuf import empty_pb2 as google_dot_protobuf_dot_empty__pb2
+from tapelog.notify.v1 import alerts_pb2 as tapelog_dot_notify_dot_v1_dot_alerts__pb2
 from tapelog.notify.v1 import notify_service_pb2 as tapelog_dot_notify_dot_v1_dot_notify__service__pb2
 from tapelog.notify.v1 import resources_pb2 as tapelog_dot_notify_dot_v1_dot_resources__pb2
 
@@ -99,6 +100,36 @@ class NotifyServiceStub:
                 '/tapelog.notify.v1.NotifyService/ListDeadLetters',
                 request_serializer=tapelog_dot_notify_dot_v1_dot_notify__service__pb2.ListDeadLettersRequest.SerializeToString,
                 response_deserializer=tapelog_dot_notify_dot_v1_dot_notify__service__pb2.ListDeadLettersResponse.FromString,
+                _registered_method=True)
+        self.CreateAlertRule = channel.unary_unary(
+                '/tapelog.notify.v1.NotifyService/CreateAlertRule',
+                request_serializer=tapelog_dot_notify_dot_v1_dot_notify__service__pb2.CreateAlertRuleRequest.SerializeToString,
+                response_deserializer=tapelog_dot_notify_dot_v1_dot_alerts__pb2.AlertRule.FromString,
+                _registered_method=True)
+        self.ListAlertRules = channel.unary_unary(
+                '/tapelog.notify.v1.NotifyService/ListAlertRules',
+                request_serializer=tapelog_dot_notify_dot_v1_dot_notify__service__pb2.ListAlertRulesRequest.SerializeToString,
+                response_deserializer=tapelog_dot_notify_dot_v1_dot_notify__service__pb2.ListAlertRulesResponse.FromString,
+                _registered_method=True)
+        self.DeleteAlertRule = channel.unary_unary(
+                '/tapelog.notify.v1.NotifyService/DeleteAlertRule',
+                request_serializer=tapelog_dot_notify_dot_v1_dot_notify__service__pb2.DeleteAlertRuleRequest.SerializeToString,
+                response_deserializer=google_dot_protobuf_dot_empty__pb2.Empty.FromString,
+                _registered_method=True)
+        self.ListAlerts = channel.unary_unary(
+                '/tapelog.notify.v1.NotifyService/ListAlerts',
+                request_serializer=tapelog_dot_notify_dot_v1_dot_notify__service__pb2.ListAlertsRequest.SerializeToString,
+                response_deserializer=tapelog_dot_notify_dot_v1_dot_notify__service__pb2.ListAlertsResponse.FromString,
+                _registered_method=True)
+        self.SnoozeAlert = channel.unary_unary(
+                '/tapelog.notify.v1.NotifyService/SnoozeAlert',
+                request_serializer=tapelog_dot_notify_dot_v1_dot_notify__service__pb2.SnoozeAlertRequest.SerializeToString,
+                response_deserializer=tapelog_dot_notify_dot_v1_dot_alerts__pb2.Alert.FromString,
+                _registered_method=True)
+        self.ResolveAlert = channel.unary_unary(
+                '/tapelog.notify.v1.NotifyService/ResolveAlert',
+                request_serializer=tapelog_dot_notify_dot_v1_dot_notify__service__pb2.ResolveAlertRequest.SerializeToString,
+                response_deserializer=tapelog_dot_notify_dot_v1_dot_alerts__pb2.Alert.FromString,
                 _registered_method=True)
         self.Subscribe = channel.unary_stream(
                 '/tapelog.notify.v1.NotifyService/Subscribe',
@@ -211,6 +242,49 @@ class NotifyServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def CreateAlertRule(self, request, context):
+        """Creates an alert rule. What it raises are events of type "tapelog.alert.*": let a subscription deliver them, by
+        webhook, Slack or e-mail, or follow them with Subscribe. RESOURCE_EXHAUSTED: the tenant has 200 rules.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ListAlertRules(self, request, context):
+        """Lists the tenant's alert rules, oldest first.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def DeleteAlertRule(self, request, context):
+        """Removes an alert rule.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ListAlerts(self, request, context):
+        """Lists the tenant's open alerts, and resolved ones if asked for; newest first, at most 500.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def SnoozeAlert(self, request, context):
+        """Makes an open alert silent until a time.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ResolveAlert(self, request, context):
+        """Says that an alert is over; the next matching event raises it anew.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def Subscribe(self, request, context):
         """Streams public events in order, from a position, a time, or now; then stays open. A heartbeat with the current
         cursor comes at least every 10 s. Resume with the last position seen: no event is missed, none repeated.
@@ -285,6 +359,36 @@ def add_NotifyServiceServicer_to_server(servicer, server):
                     servicer.ListDeadLetters,
                     request_deserializer=tapelog_dot_notify_dot_v1_dot_notify__service__pb2.ListDeadLettersRequest.FromString,
                     response_serializer=tapelog_dot_notify_dot_v1_dot_notify__service__pb2.ListDeadLettersResponse.SerializeToString,
+            ),
+            'CreateAlertRule': grpc.unary_unary_rpc_method_handler(
+                    servicer.CreateAlertRule,
+                    request_deserializer=tapelog_dot_notify_dot_v1_dot_notify__service__pb2.CreateAlertRuleRequest.FromString,
+                    response_serializer=tapelog_dot_notify_dot_v1_dot_alerts__pb2.AlertRule.SerializeToString,
+            ),
+            'ListAlertRules': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListAlertRules,
+                    request_deserializer=tapelog_dot_notify_dot_v1_dot_notify__service__pb2.ListAlertRulesRequest.FromString,
+                    response_serializer=tapelog_dot_notify_dot_v1_dot_notify__service__pb2.ListAlertRulesResponse.SerializeToString,
+            ),
+            'DeleteAlertRule': grpc.unary_unary_rpc_method_handler(
+                    servicer.DeleteAlertRule,
+                    request_deserializer=tapelog_dot_notify_dot_v1_dot_notify__service__pb2.DeleteAlertRuleRequest.FromString,
+                    response_serializer=google_dot_protobuf_dot_empty__pb2.Empty.SerializeToString,
+            ),
+            'ListAlerts': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListAlerts,
+                    request_deserializer=tapelog_dot_notify_dot_v1_dot_notify__service__pb2.ListAlertsRequest.FromString,
+                    response_serializer=tapelog_dot_notify_dot_v1_dot_notify__service__pb2.ListAlertsResponse.SerializeToString,
+            ),
+            'SnoozeAlert': grpc.unary_unary_rpc_method_handler(
+                    servicer.SnoozeAlert,
+                    request_deserializer=tapelog_dot_notify_dot_v1_dot_notify__service__pb2.SnoozeAlertRequest.FromString,
+                    response_serializer=tapelog_dot_notify_dot_v1_dot_alerts__pb2.Alert.SerializeToString,
+            ),
+            'ResolveAlert': grpc.unary_unary_rpc_method_handler(
+                    servicer.ResolveAlert,
+                    request_deserializer=tapelog_dot_notify_dot_v1_dot_notify__service__pb2.ResolveAlertRequest.FromString,
+                    response_serializer=tapelog_dot_notify_dot_v1_dot_alerts__pb2.Alert.SerializeToString,
             ),
             'Subscribe': grpc.unary_stream_rpc_method_handler(
                     servicer.Subscribe,
@@ -620,6 +724,168 @@ class NotifyService:
             '/tapelog.notify.v1.NotifyService/ListDeadLetters',
             tapelog_dot_notify_dot_v1_dot_notify__service__pb2.ListDeadLettersRequest.SerializeToString,
             tapelog_dot_notify_dot_v1_dot_notify__service__pb2.ListDeadLettersResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def CreateAlertRule(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/tapelog.notify.v1.NotifyService/CreateAlertRule',
+            tapelog_dot_notify_dot_v1_dot_notify__service__pb2.CreateAlertRuleRequest.SerializeToString,
+            tapelog_dot_notify_dot_v1_dot_alerts__pb2.AlertRule.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListAlertRules(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/tapelog.notify.v1.NotifyService/ListAlertRules',
+            tapelog_dot_notify_dot_v1_dot_notify__service__pb2.ListAlertRulesRequest.SerializeToString,
+            tapelog_dot_notify_dot_v1_dot_notify__service__pb2.ListAlertRulesResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def DeleteAlertRule(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/tapelog.notify.v1.NotifyService/DeleteAlertRule',
+            tapelog_dot_notify_dot_v1_dot_notify__service__pb2.DeleteAlertRuleRequest.SerializeToString,
+            google_dot_protobuf_dot_empty__pb2.Empty.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListAlerts(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/tapelog.notify.v1.NotifyService/ListAlerts',
+            tapelog_dot_notify_dot_v1_dot_notify__service__pb2.ListAlertsRequest.SerializeToString,
+            tapelog_dot_notify_dot_v1_dot_notify__service__pb2.ListAlertsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def SnoozeAlert(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/tapelog.notify.v1.NotifyService/SnoozeAlert',
+            tapelog_dot_notify_dot_v1_dot_notify__service__pb2.SnoozeAlertRequest.SerializeToString,
+            tapelog_dot_notify_dot_v1_dot_alerts__pb2.Alert.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ResolveAlert(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/tapelog.notify.v1.NotifyService/ResolveAlert',
+            tapelog_dot_notify_dot_v1_dot_notify__service__pb2.ResolveAlertRequest.SerializeToString,
+            tapelog_dot_notify_dot_v1_dot_alerts__pb2.Alert.FromString,
             options,
             channel_credentials,
             insecure,

@@ -6,6 +6,7 @@ isort:skip_file
 from collections import abc as _abc
 from google.protobuf import empty_pb2 as _empty_pb2
 from grpc import aio as _aio
+from tapelog.notify.v1 import alerts_pb2 as _alerts_pb2
 from tapelog.notify.v1 import notify_service_pb2 as _notify_service_pb2
 from tapelog.notify.v1 import resources_pb2 as _resources_pb2
 import abc as _abc_1
@@ -83,6 +84,20 @@ class NotifyServiceStub:
     """
     ListDeadLetters: _grpc.UnaryUnaryMultiCallable[_notify_service_pb2.ListDeadLettersRequest, _notify_service_pb2.ListDeadLettersResponse]
     """Lists the events that an unordered webhook gave up, oldest first."""
+    CreateAlertRule: _grpc.UnaryUnaryMultiCallable[_notify_service_pb2.CreateAlertRuleRequest, _alerts_pb2.AlertRule]
+    """Creates an alert rule. What it raises are events of type "tapelog.alert.*": let a subscription deliver them, by
+    webhook, Slack or e-mail, or follow them with Subscribe. RESOURCE_EXHAUSTED: the tenant has 200 rules.
+    """
+    ListAlertRules: _grpc.UnaryUnaryMultiCallable[_notify_service_pb2.ListAlertRulesRequest, _notify_service_pb2.ListAlertRulesResponse]
+    """Lists the tenant's alert rules, oldest first."""
+    DeleteAlertRule: _grpc.UnaryUnaryMultiCallable[_notify_service_pb2.DeleteAlertRuleRequest, _empty_pb2.Empty]
+    """Removes an alert rule."""
+    ListAlerts: _grpc.UnaryUnaryMultiCallable[_notify_service_pb2.ListAlertsRequest, _notify_service_pb2.ListAlertsResponse]
+    """Lists the tenant's open alerts, and resolved ones if asked for; newest first, at most 500."""
+    SnoozeAlert: _grpc.UnaryUnaryMultiCallable[_notify_service_pb2.SnoozeAlertRequest, _alerts_pb2.Alert]
+    """Makes an open alert silent until a time."""
+    ResolveAlert: _grpc.UnaryUnaryMultiCallable[_notify_service_pb2.ResolveAlertRequest, _alerts_pb2.Alert]
+    """Says that an alert is over; the next matching event raises it anew."""
     Subscribe: _grpc.UnaryStreamMultiCallable[_notify_service_pb2.SubscribeRequest, _notify_service_pb2.SubscribeResponse]
     """Streams public events in order, from a position, a time, or now; then stays open. A heartbeat with the current
     cursor comes at least every 10 s. Resume with the last position seen: no event is missed, none repeated.
@@ -145,6 +160,20 @@ class NotifyServiceAsyncStub(NotifyServiceStub):
     """
     ListDeadLetters: _aio.UnaryUnaryMultiCallable[_notify_service_pb2.ListDeadLettersRequest, _notify_service_pb2.ListDeadLettersResponse]  # type: ignore[assignment]
     """Lists the events that an unordered webhook gave up, oldest first."""
+    CreateAlertRule: _aio.UnaryUnaryMultiCallable[_notify_service_pb2.CreateAlertRuleRequest, _alerts_pb2.AlertRule]  # type: ignore[assignment]
+    """Creates an alert rule. What it raises are events of type "tapelog.alert.*": let a subscription deliver them, by
+    webhook, Slack or e-mail, or follow them with Subscribe. RESOURCE_EXHAUSTED: the tenant has 200 rules.
+    """
+    ListAlertRules: _aio.UnaryUnaryMultiCallable[_notify_service_pb2.ListAlertRulesRequest, _notify_service_pb2.ListAlertRulesResponse]  # type: ignore[assignment]
+    """Lists the tenant's alert rules, oldest first."""
+    DeleteAlertRule: _aio.UnaryUnaryMultiCallable[_notify_service_pb2.DeleteAlertRuleRequest, _empty_pb2.Empty]  # type: ignore[assignment]
+    """Removes an alert rule."""
+    ListAlerts: _aio.UnaryUnaryMultiCallable[_notify_service_pb2.ListAlertsRequest, _notify_service_pb2.ListAlertsResponse]  # type: ignore[assignment]
+    """Lists the tenant's open alerts, and resolved ones if asked for; newest first, at most 500."""
+    SnoozeAlert: _aio.UnaryUnaryMultiCallable[_notify_service_pb2.SnoozeAlertRequest, _alerts_pb2.Alert]  # type: ignore[assignment]
+    """Makes an open alert silent until a time."""
+    ResolveAlert: _aio.UnaryUnaryMultiCallable[_notify_service_pb2.ResolveAlertRequest, _alerts_pb2.Alert]  # type: ignore[assignment]
+    """Says that an alert is over; the next matching event raises it anew."""
     Subscribe: _aio.UnaryStreamMultiCallable[_notify_service_pb2.SubscribeRequest, _notify_service_pb2.SubscribeResponse]  # type: ignore[assignment]
     """Streams public events in order, from a position, a time, or now; then stays open. A heartbeat with the current
     cursor comes at least every 10 s. Resume with the last position seen: no event is missed, none repeated.
@@ -276,6 +305,56 @@ class NotifyServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_notify_service_pb2.ListDeadLettersResponse, _abc.Awaitable[_notify_service_pb2.ListDeadLettersResponse]]:
         """Lists the events that an unordered webhook gave up, oldest first."""
+
+    @_abc_1.abstractmethod
+    def CreateAlertRule(
+        self,
+        request: _notify_service_pb2.CreateAlertRuleRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_alerts_pb2.AlertRule, _abc.Awaitable[_alerts_pb2.AlertRule]]:
+        """Creates an alert rule. What it raises are events of type "tapelog.alert.*": let a subscription deliver them, by
+        webhook, Slack or e-mail, or follow them with Subscribe. RESOURCE_EXHAUSTED: the tenant has 200 rules.
+        """
+
+    @_abc_1.abstractmethod
+    def ListAlertRules(
+        self,
+        request: _notify_service_pb2.ListAlertRulesRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_notify_service_pb2.ListAlertRulesResponse, _abc.Awaitable[_notify_service_pb2.ListAlertRulesResponse]]:
+        """Lists the tenant's alert rules, oldest first."""
+
+    @_abc_1.abstractmethod
+    def DeleteAlertRule(
+        self,
+        request: _notify_service_pb2.DeleteAlertRuleRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_empty_pb2.Empty, _abc.Awaitable[_empty_pb2.Empty]]:
+        """Removes an alert rule."""
+
+    @_abc_1.abstractmethod
+    def ListAlerts(
+        self,
+        request: _notify_service_pb2.ListAlertsRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_notify_service_pb2.ListAlertsResponse, _abc.Awaitable[_notify_service_pb2.ListAlertsResponse]]:
+        """Lists the tenant's open alerts, and resolved ones if asked for; newest first, at most 500."""
+
+    @_abc_1.abstractmethod
+    def SnoozeAlert(
+        self,
+        request: _notify_service_pb2.SnoozeAlertRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_alerts_pb2.Alert, _abc.Awaitable[_alerts_pb2.Alert]]:
+        """Makes an open alert silent until a time."""
+
+    @_abc_1.abstractmethod
+    def ResolveAlert(
+        self,
+        request: _notify_service_pb2.ResolveAlertRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_alerts_pb2.Alert, _abc.Awaitable[_alerts_pb2.Alert]]:
+        """Says that an alert is over; the next matching event raises it anew."""
 
     @_abc_1.abstractmethod
     def Subscribe(

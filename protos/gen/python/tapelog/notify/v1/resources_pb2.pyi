@@ -92,6 +92,8 @@ class Subscription(_message.Message):
     FILTER_FIELD_NUMBER: _builtins.int
     WEBHOOK_FIELD_NUMBER: _builtins.int
     NATS_FIELD_NUMBER: _builtins.int
+    SLACK_FIELD_NUMBER: _builtins.int
+    EMAIL_FIELD_NUMBER: _builtins.int
     STATE_FIELD_NUMBER: _builtins.int
     DELIVERED_POSITION_FIELD_NUMBER: _builtins.int
     LAST_ERROR_FIELD_NUMBER: _builtins.int
@@ -122,6 +124,14 @@ class Subscription(_message.Message):
         """A durable NATS consumer with its own credentials."""
 
     @_builtins.property
+    def slack(self) -> Global___SlackChannel:
+        """Messages to a Slack-compatible incoming webhook."""
+
+    @_builtins.property
+    def email(self) -> Global___EmailChannel:
+        """E-mail."""
+
+    @_builtins.property
     def start(self) -> Global___StartPosition:
         """Where delivery begins. Default: with the next event."""
 
@@ -138,17 +148,19 @@ class Subscription(_message.Message):
         filter: Global___EventFilter | None = ...,
         webhook: Global___WebhookChannel | None = ...,
         nats: Global___NatsChannel | None = ...,
+        slack: Global___SlackChannel | None = ...,
+        email: Global___EmailChannel | None = ...,
         state: Global___SubscriptionState.ValueType = ...,
         delivered_position: _builtins.int = ...,
         last_error: _builtins.str = ...,
         start: Global___StartPosition | None = ...,
         create_time: _timestamp_pb2.Timestamp | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["channel", b"channel", "create_time", b"create_time", "filter", b"filter", "nats", b"nats", "start", b"start", "webhook", b"webhook"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["channel", b"channel", "create_time", b"create_time", "email", b"email", "filter", b"filter", "nats", b"nats", "slack", b"slack", "start", b"start", "webhook", b"webhook"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["channel", b"channel", "create_time", b"create_time", "delivered_position", b"delivered_position", "etag", b"etag", "filter", b"filter", "last_error", b"last_error", "name", b"name", "nats", b"nats", "start", b"start", "state", b"state", "title", b"title", "webhook", b"webhook"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["channel", b"channel", "create_time", b"create_time", "delivered_position", b"delivered_position", "email", b"email", "etag", b"etag", "filter", b"filter", "last_error", b"last_error", "name", b"name", "nats", b"nats", "slack", b"slack", "start", b"start", "state", b"state", "title", b"title", "webhook", b"webhook"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    _WhichOneofReturnType_channel: _TypeAlias = _typing.Literal["webhook", "nats"]  # noqa: Y015
+    _WhichOneofReturnType_channel: _TypeAlias = _typing.Literal["webhook", "nats", "slack", "email"]  # noqa: Y015
     _WhichOneofArgType_channel: _TypeAlias = _typing.Literal["channel", b"channel"]  # noqa: Y015
     def WhichOneof(self, oneof_group: _WhichOneofArgType_channel) -> _WhichOneofReturnType_channel | None: ...
 
@@ -256,6 +268,60 @@ class WebhookChannel(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___WebhookChannel: _TypeAlias = WebhookChannel  # noqa: Y015
+
+@_typing.final
+class SlackChannel(_message.Message):
+    """Delivery as messages for people to a Slack-compatible incoming webhook, in order."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    URL_FIELD_NUMBER: _builtins.int
+    HOST_FIELD_NUMBER: _builtins.int
+    url: _builtins.str
+    """Input only: where to POST. It is kept as a secret is, in no event."""
+    host: _builtins.str
+    """Output only: host of the URL."""
+    def __init__(
+        self,
+        *,
+        url: _builtins.str = ...,
+        host: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["host", b"host", "url", b"url"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___SlackChannel: _TypeAlias = SlackChannel  # noqa: Y015
+
+@_typing.final
+class EmailChannel(_message.Message):
+    """Delivery as e-mail, in order."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    TO_FIELD_NUMBER: _builtins.int
+    RECIPIENTS_FIELD_NUMBER: _builtins.int
+    recipients: _builtins.int
+    """Output only: how many addresses there are."""
+    @_builtins.property
+    def to(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Input only: addresses, at most 20. They are kept as a secret is, in no event."""
+
+    def __init__(
+        self,
+        *,
+        to: _abc.Iterable[_builtins.str] | None = ...,
+        recipients: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["recipients", b"recipients", "to", b"to"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___EmailChannel: _TypeAlias = EmailChannel  # noqa: Y015
 
 @_typing.final
 class NatsChannel(_message.Message):

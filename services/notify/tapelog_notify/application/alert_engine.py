@@ -1,0 +1,225 @@
+"""Runs the alert rules: folds rules and alerts from the log, reads the public stream, raises and resolves.
+
+Nothing of its own is kept: after a restart it reads the public stream again for as far back as a rule can look. What it
+finds anew it asks for under the same request id, and the log knows that it has that already.
+"""
+
+import asyncio
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+from functools import partial
+from typing import Final
+
+import structlog
+from google.protobuf.message import Message
+from tapelog_chassis import ids
+from tapelog_chassis.clock import Clock
+from tapelog_chassis.commands import Repository
+from tapelog_chassis.errors import ServiceError
+from tapelog_chassis.event_log import EventLog, EventLogError, Metadata, StoredEvent
+from tapelog_chassis.event_registry import EventRegistry
+from tapelog_chassis.nats import NatsError
+
+from tapelog_notify.domain import alert as alerts
+from tapelog_notify.domain import alert_rule as rules
+from tapelog_notify.domain.alert import Alert
+from tapelog_notify.domain.alert_detector import Detector, Finding
+from tapelog_notify.domain.alert_rule import SPAN_MAX, Rule
+from tapelog_notify.domain.event_filter import EventFilter
+
+from .ports import PublicEvents
+
+RULE_PREFIX: Final = "alr-"
+ALERT_PREFIX: Final = "alt-"
+SERVICE_PARTY: Final = "svc-notify"
+LOOK_BACK: Final = SPAN_MAX + timedelta(hours=1)
+TICK_S: Final = 1.0
+"""How often it looks whether something has waited for too long."""
+RESTART_S: Final = 1.0
+
+_log = structlog.get_logger(__name__)
+Key = tuple[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class Known:
+    """An alert or a rule of a tenant, with its version and its place in the log."""
+
+    tenant: str
+    id: str
+    sequence: int
+    position: int
+
+
+class AlertBook:
+    """Every rule and every alert there is, folded from the notify log."""
+
+    def __init__(self, log: EventLog, context: str, events: EventRegistry) -> None:
+        self._log = log
+        self._context = context
+        self._events = events
+        self.rules: dict[Key, tuple[Known, Rule]] = {}
+        self.alerts: dict[Key, tuple[Known, Alert]] = {}
+        self.rules_changed = asyncio.Event()
+        self._position = 0
+        self._head = -1
+        self._moved = asyncio.Condition()
+
+    def __repr__(self) -> str:
+        return f"AlertBook({len(self.rules)} rules, {len(self.alerts)} alerts)"
+
+    async def wait_for(self, position: int, *, within_s: float = 5.0) -> None:
+        """Wait until an event is folded in."""
+        async with asyncio.timeout(within_s), self._moved:
+            await self._moved.wait_for(lambda: self._position >= position)
+
+    async def run(self) -> None:
+        """Fold for ever."""
+        while True:
+            try:
+                self._head = max(self._head, await self._log.head(self._context))
+                async for event in self._log.tail(self._context, after_position=self._position):
+                    self._take(event)
+                    async with self._moved:
+                        self._moved.notify_all()
+            except EventLogError as error:
+                _log.error("alerts cannot read the log", error=str(error))
+            await asyncio.sleep(RESTART_S)
+
+    async def caught_up(self) -> None:
+        """Wait until the past is folded in."""
+        head = await self._log.head(self._context)
+        async with self._moved:
+            await self._moved.wait_for(lambda: self._position >= head)
+
+    def _take(self, event: StoredEvent) -> None:
+        key = (event.aggregate.tenant, event.aggregate.id)
+        if event.aggregate.id.startswith(RULE_PREFIX):
+            known, rule = self.rules.get(key, (Known(*key, 0, event.position), Rule()))
+            rule = rules.evolve(rule, self._events.decode(event), event.time)
+            self.rules[key] = (Known(*key, event.sequence, known.position), rule)
+            if not rule.exists:
+                del self.rules[key]
+            self.rules_changed.set()
+        elif event.aggregate.id.startswith(ALERT_PREFIX):
+            _, alert = self.alerts.get(key, (None, Alert()))
+            alert = alerts.evolve(alert, self._events.decode(event), event.time)
+            self.alerts[key] = (Known(*key, event.sequence, event.position), alert)
+        self._position = event.position
+
+
+class AlertEngine:
+    """
+    Raises and resolves alerts for ever.
+
+    Parameters
+    ----------
+    book
+        Rules as they are.
+    public
+        The public stream.
+    repository
+        Of alerts.
+    tick_s
+        How often time rules are looked at.
+    """
+
+    def __init__(
+        self,
+        book: AlertBook,
+        public: PublicEvents,
+        repository: Repository[Alert],
+        clock: Clock,
+        *,
+        tick_s: float = TICK_S,
+    ) -> None:
+        self._book = book
+        self._public = public
+        self._repository = repository
+        self._clock = clock
+        self._tick_s = tick_s
+
+    def __repr__(self) -> str:
+        return f"AlertEngine({self._book!r})"
+
+    async def run(self) -> None:
+        """Watch the tenants that have rules; begin anew when rules change, or reading fails."""
+        await self._book.caught_up()
+        while True:
+            self._book.rules_changed.clear()
+            try:
+                async with asyncio.TaskGroup() as group:
+                    watchers = [
+                        group.create_task(self._watch(tenant, detectors), name=f"alerts {tenant}")
+                        for tenant, detectors in self._detectors().items()
+                    ]
+                    await self._book.rules_changed.wait()
+                    for watcher in watchers:
+                        watcher.cancel()
+            except* (NatsError, EventLogError, ServiceError) as failures:
+                _log.warning("alerts begin anew", errors=[str(error) for error in failures.exceptions])
+                await asyncio.sleep(RESTART_S)
+
+    def _detectors(self) -> dict[str, list[Detector]]:
+        found: dict[str, list[Detector]] = {}
+        for known, rule in self._book.rules.values():
+            found.setdefault(known.tenant, []).append(Detector(known.id, rule))
+        return found
+
+    async def _watch(self, tenant: str, detectors: list[Detector]) -> None:
+        start = await self._public.position_before(self._clock.now() - LOOK_BACK)
+        last = (await self._public.bounds()).last
+        async for event in self._public.range(tenant, after_position=start, last=last):
+            for detector in detectors:
+                await self._act(tenant, detector, detector.on_event(event))
+        async with self._public.reader(tenant, EventFilter(), after_position=last) as reader:
+            while True:
+                for detector in detectors:
+                    await self._act(tenant, detector, detector.due(self._clock.now()))
+                try:
+                    async with asyncio.timeout(self._tick_s):
+                        event = await anext(reader)
+                except TimeoutError:
+                    continue
+                for detector in detectors:
+                    await self._act(tenant, detector, detector.on_event(event))
+
+    async def _act(self, tenant: str, detector: Detector, findings: list[Finding]) -> None:
+        for finding in findings:
+            id_ = alert_id(tenant, detector.id, finding.key)
+            decide: Callable[[Alert], Sequence[Message]]
+            if finding.raised is None:
+                if (tenant, id_) not in self._book.alerts:
+                    continue
+                step = "resolve"
+                reason = f"closed by event {finding.cause}"
+                decide = partial(alerts.close, happened=finding.happened, reason=reason)
+            else:
+                step = "raise"
+                decide = partial(
+                    alerts.raise_,
+                    wanted=finding.raised,
+                    happened=finding.happened,
+                    now=self._clock.now(),
+                    dedup=detector.rule.dedup,
+                )
+            outcome = await self._repository.execute(
+                self._repository.aggregate(tenant, id_),
+                decide,
+                request_id=ids.follow_up_request_id(f"{tenant}/{id_}/{finding.cause}", step),
+                request_hash="",
+                metadata=Metadata(
+                    actor=SERVICE_PARTY,
+                    causation_id=finding.cause,
+                    project=finding.event.project,
+                    song=finding.event.song,
+                ),
+            )
+            if outcome.events:
+                await self._book.wait_for(outcome.events[-1].position)
+
+
+def alert_id(tenant: str, rule: str, key: str) -> str:
+    """Return the id of a rule's alert for a value of its group."""
+    return ids.derive_id("alt", tenant, rule, "Alert", key)
