@@ -94,7 +94,7 @@ def test_w3_meter(room: Path) -> None:
     source = "long.wav"
     loops = str(3_600 // int(SECONDS) - 1)
     subprocess.run(
-        ["ffmpeg", "-nostdin", "-v", "error", "-stream_loop", loops, "-i", "peer-W1-0.wav", "-c", "copy", source],
+        [str(shutil.which("ffmpeg")), "-nostdin", "-v", "error", "-stream_loop", loops, "-i", "peer-W1-0.wav", "-c", "copy", source],
         cwd=room, check=True, timeout=LIMIT_S,
     )  # fmt: skip
     theirs = ["ffmpeg", "-nostdin", "-i", source, "-af", "ebur128=peak=true", "-f", "null", "-"]
