@@ -92,6 +92,42 @@ TL_EXPORT void tl_sos(const double *sos, int64_t sections, double *state, const 
     }
 }
 
+/* The two channels of a stereo pair side by side; channel by channel the same operations in the same order. */
+static int64_t weighted_pair(const double *sos, double *state, double *sums, const double *x, int64_t frames,
+                             int64_t clock, int64_t rate, double *energies) {
+    v2d a1 = {state[0], state[4]}, a2 = {state[1], state[5]}, b1 = {state[2], state[6]}, b2 = {state[3], state[7]};
+    v2d sum = {sums[0], sums[1]};
+    int64_t hop = clock * 100 / rate, n = 0, hops = 0;
+    while (hop * rate / 100 > clock) hop--;
+    while ((hop + 1) * rate / 100 <= clock) hop++;
+    while (n < frames) {
+        const int64_t end = (hop + 1) * rate / 100 - clock;
+        const int64_t stop = end < frames ? end : frames;
+        for (; n < stop; n++) {
+            const v2d in = {x[n], x[n + frames]};
+            v2d middle, out;
+            SECTION_STEP(in, a1, a2, sos, middle);
+            SECTION_STEP(middle, b1, b2, sos + COEFFICIENTS, out);
+            sum += out * out;
+        }
+        if (n == end) {
+            energies[2 * hops] = sum[0];
+            energies[2 * hops + 1] = sum[1];
+            sum = (v2d){0.0, 0.0};
+            hops++;
+            hop++;
+        }
+    }
+    for (int c = 0; c < 2; c++) {
+        state[4 * c] = a1[c];
+        state[4 * c + 1] = a2[c];
+        state[4 * c + 2] = b1[c];
+        state[4 * c + 3] = b2[c];
+        sums[c] = sum[c];
+    }
+    return hops;
+}
+
 /* BS.1770 K-weighting and its energy: two sections per channel, squares summed per hop of 10 ms.
  *
  * Hop k covers the frames from floor(k * rate / 100) to floor((k + 1) * rate / 100). sums [channels] carries the open
@@ -99,6 +135,7 @@ TL_EXPORT void tl_sos(const double *sos, int64_t sections, double *state, const 
  */
 TL_EXPORT int64_t tl_weighted_energy(const double *sos, double *state, double *sums, const double *x, int64_t channels,
                                      int64_t frames, int64_t clock, int64_t rate, double *energies) {
+    if (channels == 2) return weighted_pair(sos, state, sums, x, frames, clock, rate, energies);
     int64_t hops = 0;
     for (int64_t c = 0; c < channels; c++) {
         double *own = state + 4 * c;

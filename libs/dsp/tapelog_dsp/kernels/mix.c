@@ -55,13 +55,11 @@ TL_EXPORT void tl_apply_curve(const double *restrict x, const double *restrict g
 
 /* The largest magnitude, and infinity where a sample is not finite. */
 TL_EXPORT double tl_magnitude(const double *x, int64_t count) {
-    double most = 0.0;
-    uint64_t worst = 0;
+    const uint64_t infinite = 0x7ff0000000000000ull;
+    uint64_t most = 0; /* magnitudes compared as whole numbers: the same order, and in vectors */
     for (int64_t n = 0; n < count; n++) {
-        const double size = tl_abs(x[n]);
-        const uint64_t bits = tl_bits(size);
-        most = size > most ? size : most;
-        worst = bits > worst ? bits : worst;
+        const uint64_t bits = tl_bits(x[n]) & 0x7fffffffffffffffull;
+        most = bits > most ? bits : most;
     }
-    return worst >= 0x7ff0000000000000ull ? tl_from_bits(0x7ff0000000000000ull) : most;
+    return tl_from_bits(most > infinite ? infinite : most);
 }

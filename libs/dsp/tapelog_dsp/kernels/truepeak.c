@@ -22,13 +22,18 @@ TL_INLINE v16f larger(v16f a, v16f b) {
     return (v16f)((wins & (v16i)a) | (~wins & (v16i)b));
 }
 
+/* Magnitudes are compared as whole numbers, whose order is the same and whose maximum runs in vectors. */
 TL_INLINE float largest_sample(const float *x, int64_t count) {
-    float most = 0.0f;
+    uint32_t most = 0;
     for (int64_t n = 0; n < count; n++) {
-        const float size = __builtin_fabsf(x[n]);
-        most = size > most ? size : most;
+        uint32_t bits;
+        __builtin_memcpy(&bits, x + n, sizeof bits);
+        bits &= 0x7fffffffu;
+        most = bits > most ? bits : most;
     }
-    return most;
+    float size;
+    __builtin_memcpy(&size, &most, sizeof size);
+    return size;
 }
 
 /* peak[n] = max(peak[n], |sum_k taps[p][k] x[n + k]|) for the 16 VECTORS frames from x on. */

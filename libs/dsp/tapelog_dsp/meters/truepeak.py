@@ -16,6 +16,7 @@ from tapelog_dsp.design.interpolators import (
     long128,
 )
 from tapelog_dsp.kernels.call import Float32s
+from tapelog_dsp.kernels.console import magnitude
 from tapelog_dsp.kernels.interpolation import interpolated_maximum
 from tapelog_dsp.units import gain_to_db
 
@@ -108,7 +109,7 @@ class TruePeakMeter:
         """Measure the next block ``[channels, frames]``."""
         joined = np.concatenate((self._kept, samples.astype(np.float32)), axis=1)
         self._kept = joined[:, joined.shape[1] - self._reach :].copy()
-        self._sample_peak = max(self._sample_peak, float(np.abs(samples).max(initial=0.0)))
+        self._sample_peak = max(self._sample_peak, magnitude(samples))
         self._raise(joined, self._most)
 
     def result(self) -> TruePeak:
