@@ -142,6 +142,20 @@ async def test_uploads_that_are_not_what_they_say_leave_nothing(booked: Any) -> 
     assert await booked.upload("mel", wav) == first
 
 
+async def test_an_uploads_request_id_is_for_one_file(booked: Any) -> None:
+    """The same upload again is the same asset; the same request_id with other bytes is refused and leaves nothing."""
+    request_id = str(uuid.uuid4())
+    wav, other = booked.wav(440), booked.wav(441)
+    first = await booked.upload("rex", wav, request_id=request_id)
+    assert await booked.upload("rex", wav, request_id=request_id) == first
+    with pytest.raises(InvalidArgument) as refused:
+        await booked.upload("rex", other, request_id=request_id)
+    assert refused.value.reason == "REQUEST_ID_REUSED"
+    name = f"{booked.project}/assets/{hashlib.sha256(other).hexdigest()}"
+    with pytest.raises(NotFound):
+        await booked.call("rex", "GetAsset", wire.GetAssetRequest(name=name))
+
+
 async def test_downloads_give_only_what_the_project_refers_to(booked: Any) -> None:
     """An object of the store that no fact of the project names does not exist for it; offsets resume."""
     wav, secret = booked.wav(440), b"somebody else's master"

@@ -35,7 +35,13 @@ class ObjectPart(Part):
             original_filename=header.original_filename,
         )
         return await uploads.upload_asset(
-            self._aggregates, self._desk.objects, call, request_of(header), upload, chunks=_chunks(requests)
+            self._aggregates,
+            self._desk.views,
+            self._desk.objects,
+            call,
+            request_of(header),
+            upload=upload,
+            chunks=_chunks(requests),
         )
 
     @rpc

@@ -12,7 +12,7 @@ from tapelog_chassis.event_log import LogUnavailable, Metadata
 from tapelog_chassis.ids import follow_up_request_id
 
 from tapelog_session.application.aggregates import Aggregates
-from tapelog_session.application.render_requests import PARTY
+from tapelog_session.application.processes import PARTY
 from tapelog_session.application.views import Deadline, Views
 from tapelog_session.domain import policies
 

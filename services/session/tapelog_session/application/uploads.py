@@ -44,11 +44,12 @@ class Upload:
 
 async def upload_asset(
     aggregates: Aggregates,
+    views: Views,
     objects: ObjectStore,
     call: Call,
     request: Request,
-    upload: Upload,
     *,
+    upload: Upload,
     chunks: AsyncIterator[bytes],
 ) -> pb.Asset:
     """Receive an asset and register it in the project; the same bytes again are the same asset.
@@ -56,11 +57,16 @@ async def upload_asset(
     Raises
     ------
     InvalidCommand
-        The bytes are not what was declared, or no audio; nothing becomes visible.
+        The bytes are not what was declared, or no audio, or the request_id was used for another file; nothing becomes
+        visible.
     """
     ids.validate_request_id(request.request_id, field="header.request_id")
     domain.check_header(upload.sha256, upload.size_bytes, upload.original_filename)
     access = await authorize(aggregates.projects, call, upload.project, owns=lambda _role: True)
+    await views.caught_up()
+    if views.upload_hash(call.tenant, request.request_id) not in ("", request.request_hash):
+        text = f"{request.request_id} was already used for another upload; make a new one for a new file"
+        raise InvalidCommand("REQUEST_ID_REUSED", [("header.request_id", text)])
     incoming = _Incoming(chunks, upload.size_bytes)
     try:
         async with aclosing(incoming.checked()) as checked:

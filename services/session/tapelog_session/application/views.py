@@ -66,6 +66,7 @@ class Views:
         self._events = events
         self._projects: dict[tuple[str, str], ProjectRow] = {}
         self._by_tenant: dict[str, list[ProjectRow]] = {}
+        self._uploads: dict[tuple[str, str], str] = {}
         self._deadlines: dict[tuple[str, str, KindValue, int], Deadline] = {}
         self._moved = asyncio.Condition()
         self.position = 0
@@ -122,6 +123,14 @@ class Views:
         """Return the deadlines that have passed without an alert, the oldest first."""
         return sorted((d for d in self._deadlines.values() if d.due <= now), key=lambda d: d.due)
 
+    def upload_hash(self, tenant: str, request_id: str) -> str:
+        """Return the hash of the header that an upload's request_id was first sent with, or nothing.
+
+        An asset is named by its bytes, so the same request_id with another file leads to another aggregate, which
+        cannot know of the first.
+        """
+        return self._uploads.get((tenant, request_id), "")
+
     def apply(self, event: StoredEvent) -> None:
         """Take in one event; positions that were seen before change nothing."""
         if event.position <= self.position:
@@ -151,6 +160,7 @@ class Views:
                 known.songs.append(SongRow(len(known.songs) + 1, message.song, message.external_ref))
             case pb.AssetRegistered():
                 known.objects.add(message.asset.sha256)
+                self._uploads.setdefault((tenant, metadata.request_id), metadata.request_hash)
             case pb.VersionRendered():
                 known.objects.update(audio.sha256 for audio in message.audio)
                 known.objects.update(attachment.sha256 for attachment in message.attachments)
