@@ -93,10 +93,9 @@ def test_w3_meter(room: Path) -> None:
         pytest.skip("ffmpeg is not installed")
     source = "long.wav"
     loops = str(3_600 // int(SECONDS) - 1)
-    subprocess.run(
-        [str(shutil.which("ffmpeg")), "-nostdin", "-v", "error", "-stream_loop", loops, "-i", "peer-W1-0.wav", "-c", "copy", source],
-        cwd=room, check=True, timeout=LIMIT_S,
-    )  # fmt: skip
+    ffmpeg = str(shutil.which("ffmpeg"))
+    looped = [ffmpeg, "-nostdin", "-v", "error", "-stream_loop", loops, "-i", "peer-W1-0.wav", "-c", "copy", source]
+    subprocess.run(looped, cwd=room, check=True, timeout=LIMIT_S)
     theirs = ["ffmpeg", "-nostdin", "-i", source, "-af", "ebur128=peak=true", "-f", "null", "-"]
     assert compare("W3", "ffmpeg ebur128", [sys.executable, OURS, "w3", source], theirs, room) > 1.0
 
