@@ -78,8 +78,8 @@ def set_faders(strips: Sequence[Strip], loudness: Mapping[str, Loudness]) -> Non
     for strip in playing:
         strip.gain_db = max(min(round(strip.gain_db, 1), FADER_HIGH_DB), FADER_LOW_DB)
         lands = loudness[strip.id].integrated_lufs + strip.gain_db
-        before = ", before its cuts" if strip.cuts else ""
-        strip.note(f"fader {strip.gain_db:+.1f} dB", f"so that it is at {lands:.1f} LUFS where it plays{before}", "level.role",
+        reason = f"so that it is at {lands:.1f} LUFS where it plays{', before its cuts' if strip.cuts else ''}"
+        strip.note(f"fader {strip.gain_db:+.1f} dB", reason, "level.role",
                    loudness_lufs=loudness[strip.id].integrated_lufs, lands_lufs=lands)  # fmt: skip
 
 
