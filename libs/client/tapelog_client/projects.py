@@ -75,6 +75,22 @@ class Projects(Group):
         request = rpc.RemoveMemberRequest(project=project, party=party, request_id=request_id, etag=etag)
         return await self._link.unary(self._link.session.RemoveMember, request)
 
+    async def set_policy(
+        self, project: str, policy: res.Policy, *, etag: str = "", request_id: str = ""
+    ) -> res.Project:
+        """Set how versions are approved."""
+        request = rpc.SetPolicyRequest(project=project, policy=policy, request_id=request_id, etag=etag)
+        return await self._link.unary(self._link.session.SetPolicy, request)
+
+    async def set_allowance(
+        self, project: str, revision_allowance: int, *, etag: str = "", request_id: str = ""
+    ) -> res.Project:
+        """Set how many rounds of revision are part of what was agreed."""
+        request = rpc.SetAllowanceRequest(
+            project=project, revision_allowance=revision_allowance, request_id=request_id, etag=etag
+        )
+        return await self._link.unary(self._link.session.SetAllowance, request)
+
     async def check_permission(self, project: str, rpc_name: str) -> rpc.CheckPermissionResponse:
         """Say whether the caller may call an RPC (its full name) in a project now."""
         request = rpc.CheckPermissionRequest(project=project, rpc=rpc_name)

@@ -70,6 +70,18 @@ class Versions(Group):
         request = rpc.RequestChangesRequest(name=name, summary=summary, notes=notes, request_id=request_id, etag=etag)
         return await self._link.unary(self._link.session.RequestChanges, request)
 
+    async def reject(
+        self, name: str, summary: str, *, notes: Iterable[str] = (), etag: str = "", request_id: str = ""
+    ) -> res.Version:
+        """Reject a version for good."""
+        request = rpc.RejectVersionRequest(name=name, summary=summary, notes=notes, request_id=request_id, etag=etag)
+        return await self._link.unary(self._link.session.RejectVersion, request)
+
+    async def withdraw_approval(self, name: str, reason: str, *, etag: str = "", request_id: str = "") -> res.Version:
+        """Take the caller's approval back."""
+        request = rpc.WithdrawApprovalRequest(name=name, reason=reason, request_id=request_id, etag=etag)
+        return await self._link.unary(self._link.session.WithdrawApproval, request)
+
     async def approve(self, name: str, sample_digest: str, *, etag: str = "", request_id: str = "") -> res.Version:
         """Approve exactly the samples that were heard."""
         request = rpc.ApproveVersionRequest(name=name, sample_digest=sample_digest, request_id=request_id, etag=etag)

@@ -25,6 +25,7 @@ from tapelog_session.adapters.render_client import GrpcRenderJobs
 from tapelog_session.adapters.servicer import SessionServicer
 from tapelog_session.adapters.targets import known_targets
 from tapelog_session.application.aggregates import CONTEXT, EVENTS, Aggregates
+from tapelog_session.application.deadlines import watch_deadlines
 from tapelog_session.application.follow_ups import follow_up
 from tapelog_session.application.ports import RenderJobs
 from tapelog_session.application.processes import ProcessState, drive
@@ -73,6 +74,7 @@ async def run(settings: SessionSettings, *, ready: Ready, stop: asyncio.Event) -
                 background += [
                     group.create_task(ask_for_renders(connection, aggregates, renders), name="ask for renders"),
                     group.create_task(record_renders(connection, aggregates), name="record renders"),
+                    group.create_task(watch_deadlines(aggregates, views, SystemClock()), name="watch deadlines"),
                 ]
             stopping = group.create_task(stop.wait(), name="stop")
             past = group.create_task(views.caught_up(timeout_s=FIRST_READ_S), name="past")

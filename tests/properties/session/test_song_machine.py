@@ -15,6 +15,7 @@ from tapelog_session.domain import (
     disagreements,
     holds,
     notes,
+    policies,
     recording,
     reviews,
     send_backs,
@@ -26,6 +27,7 @@ from tapelog_session.domain import (
 from tapelog_session.domain.names import VersionName
 from tapelog_session.domain.permissions import STAGES
 from tapelog_session.domain.roles import REQUIRED_CONSENTS, Actor
+from tapelog_session.domain.song import Policy
 from tapelog_session.domain.targets import Target
 from tapelog_session.domain.versions import MASTER, MIX
 
@@ -160,10 +162,20 @@ class SongMachine(LoggedSong):
             reviews.approve, Actor(party, ROLES[party]), kind, number, sample_digest=digest, brief_revision=revision
         )
 
-    @rule(kind=kinds, number=numbers)
-    def request_changes(self, kind: Any, number: int) -> None:
-        """Ask for changes as the producer."""
-        self.do(reviews.request_changes, kind, number, "again", [])
+    @rule(kind=kinds, number=numbers, final=st.sampled_from([False, False, True]))
+    def request_changes(self, kind: Any, number: int, final: bool) -> None:
+        """Ask for changes as the producer, or reject for good."""
+        self.do(reviews.reject if final else reviews.request_changes, kind, number, "again", [])
+
+    @rule(kind=kinds, number=numbers, party=st.sampled_from(["ana", "pia"]))
+    def withdraw(self, kind: Any, number: int, party: str) -> None:
+        """Take an approval back."""
+        self.do(reviews.withdraw, Actor(party, ROLES[party]), kind, number, "not sure")
+
+    @rule(solo=st.booleans(), quorum=st.integers(0, 2), allowance=st.integers(0, 1))
+    def adopt(self, solo: bool, quorum: int, allowance: int) -> None:
+        """Let another policy hold."""
+        self.do(policies.adopt, Policy(solo, quorum, 24, allowance), 7)
 
     @precondition(lambda self: self.song.mixes)
     @rule(number=numbers, severity=st.sampled_from(pb.NoteSeverity.values()), step=st.integers(0, 5))
@@ -283,7 +295,8 @@ class SongMachine(LoggedSong):
             for version in approved:
                 applicable = version.applicable(self.song.brief_revision)
                 assert {approval.role for approval in applicable} == set(REQUIRED_CONSENTS)
-                assert version.proposed_by not in {approval.party for approval in applicable}
+                own = {approval.self_approved for approval in applicable if approval.party == version.proposed_by}
+                assert own <= {True}
                 assert {approval.sample_digest for approval in applicable} == {version.audio[0].sample_digest}
 
     @invariant()

@@ -20,6 +20,8 @@ TABLE = """
 GetProject            A A A A A A A A A A . .  -
 AddMember             . A . . . . . . . . . .  -
 RemoveMember          . A . . . . . . . . . .  -
+SetPolicy             . A . . . . . . . . . .  -
+SetAllowance          . A . . . . . . . . . .  -
 CreateSong            A A . . . . . . . . . .  -
 GetSong               A A A A A A A A A . . .  -
 ListSongs             A A A A A A A A A . . .  -
@@ -42,6 +44,8 @@ GetVersion            A A A A A A A A A . . .  -
 SubmitVersion/mix     . A . . . A . . . . . .  34
 SubmitVersion/master  . A . . . . A . . . . .  34
 RequestChanges        . A . . . . . . . . . .  34
+RejectVersion         . A . . . . . . . . . .  34
+WithdrawApproval      A A . . . . . . . . . .  34
 ApproveVersion        A A . . . . . . . . . .  34
 RequestAlternates     . A . . A A A . . . . .  345
 AddNote               A A a a A A A A A . . .  2345

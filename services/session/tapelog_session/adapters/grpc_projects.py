@@ -11,6 +11,7 @@ from tapelog_session.adapters.grpc_common import Part, request_of, rpc
 from tapelog_session.application import parties, project_commands, queries
 from tapelog_session.application.access import Call
 from tapelog_session.application.resources import party_resource, project_resource
+from tapelog_session.domain import project as domain
 from tapelog_session.domain.names import parse_party, parse_project
 
 
@@ -72,6 +73,30 @@ class ProjectPart(Part):
         project = parse_project(request.project, "project")
         outcome = await project_commands.remove_member(
             self._aggregates, call, request_of(request), project, request.party
+        )
+        return project_resource(outcome.versioned)
+
+    @rpc
+    async def SetPolicy(self, request: wire.SetPolicyRequest, call: Call) -> pb.Project:
+        """See the proto."""
+        outcome = await project_commands.change_project(
+            self._aggregates,
+            call,
+            request_of(request),
+            parse_project(request.project, "project"),
+            lambda project: domain.set_policy(project, request.policy),
+        )
+        return project_resource(outcome.versioned)
+
+    @rpc
+    async def SetAllowance(self, request: wire.SetAllowanceRequest, call: Call) -> pb.Project:
+        """See the proto."""
+        outcome = await project_commands.change_project(
+            self._aggregates,
+            call,
+            request_of(request),
+            parse_project(request.project, "project"),
+            lambda project: domain.set_allowance(project, request.revision_allowance),
         )
         return project_resource(outcome.versioned)
 

@@ -81,6 +81,32 @@ class VersionPart(Part):
         return song_version(outcome.versioned, name.kind, name.number)
 
     @rpc
+    async def RejectVersion(self, request: wire.RejectVersionRequest, call: Call) -> pb.Version:
+        """See the proto."""
+        name = parse_version(request.name, "name")
+        outcome = await song_commands.on_song(
+            self._aggregates,
+            call,
+            request_of(request),
+            name.song,
+            lambda song, _: reviews.reject(song, name.kind, name.number, request.summary, request.notes),
+        )
+        return song_version(outcome.versioned, name.kind, name.number)
+
+    @rpc
+    async def WithdrawApproval(self, request: wire.WithdrawApprovalRequest, call: Call) -> pb.Version:
+        """See the proto."""
+        name = parse_version(request.name, "name")
+        outcome = await song_commands.on_song(
+            self._aggregates,
+            call,
+            request_of(request),
+            name.song,
+            lambda song, actor: reviews.withdraw(song, actor, name.kind, name.number, request.reason),
+        )
+        return song_version(outcome.versioned, name.kind, name.number)
+
+    @rpc
     async def ApproveVersion(self, request: wire.ApproveVersionRequest, call: Call) -> pb.Version:
         """See the proto."""
         name = parse_version(request.name, "name")

@@ -25,7 +25,7 @@ CONTEXT: Final = "session"
 
 EVENTS: Final = EventRegistry(
     {
-        "project": [pb.ProjectCreated, pb.MemberAdded, pb.MemberRemoved],
+        "project": [pb.ProjectCreated, pb.MemberAdded, pb.MemberRemoved, pb.PolicySet, pb.AllowanceSet],
         "song": list(song_fold.ON),
         "asset": [pb.AssetRegistered],
         "delivery_package": [pb.DeliveryBuilt, pb.DeliveryAccepted, pb.DeliveryReturned],

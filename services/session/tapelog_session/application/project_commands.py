@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
+from google.protobuf.message import Message
 from tapelog.session.v1 import events_pb2
 from tapelog.session.v1 import resources_pb2 as pb
 from tapelog_chassis import ids
@@ -66,6 +67,25 @@ async def remove_member(
     return await aggregates.projects.execute(
         aggregates.projects.aggregate(call.tenant, project),
         lambda state: domain.remove_member(state, party),
+        request_id=request.request_id,
+        request_hash=request.request_hash,
+        metadata=access.metadata(external_ref=access.project.external_ref),
+        expected_etag=request.etag,
+    )
+
+
+async def change_project(
+    aggregates: Aggregates,
+    call: Call,
+    request: Request,
+    project: str,
+    decide: Callable[[Project], Sequence[Message]],
+) -> Outcome[Project]:
+    """Execute a command on a project's settings."""
+    access = await authorize(aggregates.projects, call, project)
+    return await aggregates.projects.execute(
+        aggregates.projects.aggregate(call.tenant, project),
+        decide,
         request_id=request.request_id,
         request_hash=request.request_hash,
         metadata=access.metadata(external_ref=access.project.external_ref),

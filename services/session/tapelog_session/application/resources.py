@@ -37,6 +37,12 @@ def project_resource(versioned: Versioned[Project]) -> pb.Project:
         members=[pb.Member(party=member.party, roles=member.roles) for member in members],
         external_ref=project.external_ref,
         create_time=timestamp(project.create_time),
+        policy=pb.Policy(
+            solo=project.policy.solo,
+            approval_quorum=project.policy.approval_quorum,
+            approval_deadline_hours=project.policy.approval_deadline_hours,
+        ),
+        revision_allowance=project.policy.revision_allowance,
     )
 
 
@@ -74,6 +80,8 @@ def song_resource(versioned: Versioned[Song]) -> pb.Song:
         usage_scope=song.usage_scope,
         disagreements=[disagreement_resource(song, known) for known in _by_opening(song)],
         waivers=song.waivers,
+        revision_rounds=song.rounds,
+        revision_allowance=song.policy.revision_allowance,
     )
 
 
@@ -119,6 +127,7 @@ def version_resource(song: Song, version: Version) -> pb.Version:
                 brief_revision=approval.brief_revision,
                 time=timestamp(approval.time),
                 superseded=approval.superseded,
+                self_approved=approval.self_approved,
             )
             for approval in version.approvals
         ],
@@ -126,6 +135,8 @@ def version_resource(song: Song, version: Version) -> pb.Version:
         source_version=name.version(MIX, version.mix_number) if version.mix_number else "",
         attachments=version.attachments,
         create_time=timestamp(version.create_time),
+        approval_due_time=timestamp(version.due_time),
+        approval_overdue=version.is_overdue,
     )
 
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Awaitable, Callable, Sequence
+from datetime import UTC, datetime
+from typing import Final
 
 from google.protobuf.message import Message
 from tapelog.session.v1 import events_pb2
@@ -12,13 +14,29 @@ from tapelog_chassis.commands import Outcome
 
 from tapelog_session.application.access import Call, authorize
 from tapelog_session.application.aggregates import Aggregates
-from tapelog_session.domain import recording, songs, stages
+from tapelog_session.domain import policies, recording, songs, stages
 from tapelog_session.domain.asset import asset_id
 from tapelog_session.domain.checks import REFERENCE_CHARS_MAX, SHA256
 from tapelog_session.domain.errors import Unknown
+from tapelog_session.domain.evolve import evolve
 from tapelog_session.domain.names import KindValue, SongName
+from tapelog_session.domain.permissions import SESSION
 from tapelog_session.domain.roles import Actor, RoleValue, missing_consents
 from tapelog_session.domain.song import Song, StageValue
+
+POLICY_MATTERS: Final = frozenset(
+    SESSION + rpc
+    for rpc in (
+        "SubmitVersion",
+        "RequestChanges",
+        "RejectVersion",
+        "ApproveVersion",
+        "WithdrawApproval",
+        "AdvanceStage",
+    )
+)
+"""Commands that the project's policy has a say in: the song adopts it before they are decided."""
+UNKNOWN_TIME: Final = datetime.min.replace(tzinfo=UTC)
 
 Decision = Callable[[Song, Actor], Sequence[Message]]
 """Events from the song as it is and the person in the role acted in."""
@@ -76,9 +94,19 @@ async def on_song(
         access = access.preferring(prefer(song))
     if prepare is not None and request.request_id not in versioned.requests:
         await prepare()
+
+    def decided(state: Song) -> Sequence[Message]:
+        adopted: Sequence[Message] = ()
+        if call.rpc in POLICY_MATTERS:
+            adopted = policies.adopt(state, access.project.policy, access.membership_sequence)
+            for event in adopted:
+                state = evolve(state, event, state.update_time or UNKNOWN_TIME)
+        events = decide(state, access.actor)
+        return [*adopted, *events] if events else ()
+
     return await aggregates.songs.execute(
         aggregate,
-        lambda state: decide(state, access.actor),
+        decided,
         request_id=request.request_id,
         request_hash=request.request_hash,
         metadata=access.metadata(song=name.song, external_ref=song.external_ref),

@@ -4,13 +4,18 @@ from __future__ import annotations
 
 import asyncio
 import dataclasses
+from datetime import datetime, timedelta
 from typing import Final
 
 import structlog
+from google.protobuf.message import Message
 from tapelog.session.v1 import events_pb2 as pb
 from tapelog_chassis.errors import Unavailable
 from tapelog_chassis.event_log import EventLog, StoredEvent
 from tapelog_chassis.event_registry import EventRegistry
+
+from tapelog_session.domain.names import KindValue
+from tapelog_session.domain.versions import MASTER, MIX
 
 CATCH_UP_S: Final = 5.0
 """How long a list waits for the projection to reach what was in the log when it was asked."""
@@ -40,6 +45,18 @@ class SongRow:
     external_ref: str
 
 
+@dataclasses.dataclass(frozen=True, slots=True)
+class Deadline:
+    """Approvals that are expected by a time."""
+
+    tenant: str
+    project: str
+    song: str
+    kind: KindValue
+    number: int
+    due: datetime
+
+
 class Views:
     """The projection: fed by `run`, read after `caught_up`."""
 
@@ -49,6 +66,7 @@ class Views:
         self._events = events
         self._projects: dict[tuple[str, str], ProjectRow] = {}
         self._by_tenant: dict[str, list[ProjectRow]] = {}
+        self._deadlines: dict[tuple[str, str, KindValue, int], Deadline] = {}
         self._moved = asyncio.Condition()
         self.position = 0
 
@@ -100,6 +118,10 @@ class Views:
         row = self._projects.get((tenant, project))
         return row is not None and sha256 in row.objects
 
+    def overdue(self, now: datetime) -> list[Deadline]:
+        """Return the deadlines that have passed without an alert, the oldest first."""
+        return sorted((d for d in self._deadlines.values() if d.due <= now), key=lambda d: d.due)
+
     def apply(self, event: StoredEvent) -> None:
         """Take in one event; positions that were seen before change nothing."""
         if event.position <= self.position:
@@ -119,6 +141,7 @@ class Views:
         if known is None:
             _log.error("event of a project that was never created", event_id=event.event_id, project=metadata.project)
             return
+        self._expect(event, message)
         match message:
             case pb.MemberAdded():
                 known.members.add(message.party)
@@ -136,3 +159,19 @@ class Views:
             case pb.DeliveryBuilt():
                 known.objects.update(file.sha256 for file in message.files)
                 known.objects.add(message.manifest_sha256)
+
+    def _expect(self, event: StoredEvent, message: Message) -> None:
+        """Keep the deadlines of versions in review."""
+        tenant, song = event.aggregate.tenant, event.aggregate.id
+        match message:
+            case pb.VersionSubmittedForReview() if message.deadline_hours:
+                due = event.time + timedelta(hours=message.deadline_hours)
+                key = (tenant, song, message.kind, message.number)
+                project = event.metadata.project
+                self._deadlines[key] = Deadline(tenant, project, song, message.kind, message.number, due)
+            case pb.ApprovalDeadlineMissed() | pb.ChangesRequested() | pb.VersionRejected() | pb.VersionSuperseded():
+                self._deadlines.pop((tenant, song, message.kind, message.number), None)
+            case pb.MixVersionApproved():
+                self._deadlines.pop((tenant, song, MIX, message.number), None)
+            case pb.MasterVersionApproved():
+                self._deadlines.pop((tenant, song, MASTER, message.number), None)

@@ -67,7 +67,7 @@ def recheck(song: Song, brief: Brief) -> Iterator[Message]:
     """Yield the checks of every living version against a new revision."""
     for versions in (song.mixes, song.masters):
         for version in sorted(versions.values(), key=lambda v: v.number):
-            if version.is_superseded:
+            if version.is_over:
                 continue
             yield from recipe_events(song, brief, version.kind, version.number, version.recipe)
             if version.is_rendered:

@@ -165,6 +165,10 @@ def _approvals(song: Song, kind: KindValue) -> Conditions:
     if version is None:
         return []
     missing = version.missing_approvals(song.brief_revision)
+    people = {approval.party for approval in version.applicable(song.brief_revision)}
+    if not missing and len(people) < song.policy.approval_quorum:
+        text = f"{len(people)} of {song.policy.approval_quorum} people have approved"
+        return _fails("QUORUM_NOT_REACHED", text, _name(song, version))
     if not missing:
         return _holds("APPROVAL_MISSING", "approved by every required role", _name(song, version))
     stale = {approval.role for approval in version.approvals}

@@ -102,6 +102,8 @@ MATRIX: Final[Mapping[str, Row]] = {
     SESSION + "ListProjects": _ANYBODY,
     SESSION + "AddMember": Row((PRODUCER,)),
     SESSION + "RemoveMember": Row((PRODUCER,)),
+    SESSION + "SetPolicy": Row((PRODUCER,)),
+    SESSION + "SetAllowance": Row((PRODUCER,)),
     SESSION + "CreateSong": Row((PRODUCER, ARTIST)),
     SESSION + "GetSong": _READ,
     SESSION + "ListSongs": _READ,
@@ -127,6 +129,8 @@ MATRIX: Final[Mapping[str, Row]] = {
         kinds={pb.VERSION_KIND_MIX: (MIXING, PRODUCER), pb.VERSION_KIND_MASTER: (MASTERING, PRODUCER)},
     ),
     SESSION + "RequestChanges": Row((PRODUCER,), stages=_REVIEW),
+    SESSION + "RejectVersion": Row((PRODUCER,), stages=_REVIEW),
+    SESSION + "WithdrawApproval": Row((ARTIST, PRODUCER), stages=_REVIEW),
     SESSION + "ApproveVersion": Row((ARTIST, PRODUCER), stages=_REVIEW),
     SESSION + "RequestAlternates": Row(_RENDERERS, stages=(*_REVIEW, DELIVERED_STAGE)),
     SESSION + "AddNote": Row(

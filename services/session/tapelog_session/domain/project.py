@@ -12,13 +12,16 @@ from google.protobuf.message import Message
 from tapelog.session.v1 import events_pb2
 from tapelog.session.v1 import resources_pb2 as pb
 
+from tapelog_session.domain import policies
 from tapelog_session.domain.checks import REFERENCE_CHARS_MAX, TITLE_CHARS_MAX, Fields
 from tapelog_session.domain.errors import Condition, NotNow, Unknown
 from tapelog_session.domain.names import project_name
 from tapelog_session.domain.roles import RoleValue
-from tapelog_session.domain.song import NONE
+from tapelog_session.domain.song import NO_POLICY, NONE, Policy
 
 MEMBERS_MAX: Final = 200
+DEADLINE_HOURS_MAX: Final = 24 * 366
+ALLOWANCE_MAX: Final = 1000
 PRODUCER: Final = pb.ROLE_STUDIO_PRODUCER
 
 
@@ -42,6 +45,7 @@ class Project:
     create_time: datetime | None = None
     members: immutables.Map[str, Member] = NONE
     joined: int = 0
+    policy: Policy = NO_POLICY
 
     @property
     def exists(self) -> bool:
@@ -105,6 +109,31 @@ def remove_member(project: Project, party: str) -> Sequence[Message]:
     return [events_pb2.MemberRemoved(party=party)]
 
 
+def set_policy(project: Project, policy: pb.Policy) -> Sequence[Message]:
+    """Set how versions are approved."""
+    fields = Fields()
+    fields.that(
+        0 <= policy.approval_quorum <= MEMBERS_MAX, "policy.approval_quorum", f"must be 0 to {MEMBERS_MAX} people"
+    )
+    hours = policy.approval_deadline_hours
+    fields.that(0 <= hours <= DEADLINE_HOURS_MAX, "policy.approval_deadline_hours", f"0 to {DEADLINE_HOURS_MAX} hours")
+    fields.refuse()
+    known = project.policy
+    if policies.policy_of(policy, known.revision_allowance) == known:
+        return []
+    return [events_pb2.PolicySet(policy=policy)]
+
+
+def set_allowance(project: Project, revision_allowance: int) -> Sequence[Message]:
+    """Set how many rounds of revision are part of what was agreed."""
+    fields = Fields()
+    fields.that(0 <= revision_allowance <= ALLOWANCE_MAX, "revision_allowance", f"must be 0 to {ALLOWANCE_MAX} rounds")
+    fields.refuse()
+    if project.policy.revision_allowance == revision_allowance:
+        return []
+    return [events_pb2.AllowanceSet(revision_allowance=revision_allowance)]
+
+
 def _keep_a_producer(project: Project, leaving: str) -> None:
     producers = [m.party for m in project.members.values() if PRODUCER in m.roles]
     if producers == [leaving]:
@@ -143,4 +172,10 @@ def evolve(project: Project, event: Message, time: datetime) -> Project:
             )
         case events_pb2.MemberRemoved():
             return dataclasses.replace(project, members=project.members.delete(event.party))
+        case events_pb2.PolicySet():
+            policy = policies.policy_of(event.policy, project.policy.revision_allowance)
+            return dataclasses.replace(project, policy=policy)
+        case events_pb2.AllowanceSet():
+            policy = dataclasses.replace(project.policy, revision_allowance=event.revision_allowance)
+            return dataclasses.replace(project, policy=policy)
     raise TypeError(f"{type(event).__name__} is not an event of a project")

@@ -9,6 +9,7 @@ from google.protobuf.message import Message
 from tapelog.session.v1 import events_pb2
 from tapelog.session.v1 import resources_pb2 as pb
 
+from tapelog_session.domain import policies
 from tapelog_session.domain.checks import TEXT_CHARS_MAX, Fields
 from tapelog_session.domain.errors import Condition, NotNow, Unknown
 from tapelog_session.domain.names import KindValue
@@ -33,6 +34,46 @@ _CHANGEABLE: Final = frozenset(
 def request_changes(song: Song, kind: KindValue, number: int, summary: str, notes: Sequence[str]) -> Sequence[Message]:
     """Ask for changes to a version; on an approved one this withdraws the approval while its stage lasts."""
     require_stage(song, "RequestChanges")
+    _require_open(song, kind, number, summary, notes)
+    return [
+        events_pb2.ChangesRequested(kind=kind, number=number, summary=summary, notes=notes),
+        *policies.next_round(song),
+    ]
+
+
+def reject(song: Song, kind: KindValue, number: int, summary: str, notes: Sequence[str]) -> Sequence[Message]:
+    """Reject a version for good; masters of a rejected mix end with it."""
+    require_stage(song, "RejectVersion")
+    _require_open(song, kind, number, summary, notes)
+    orphans = _orphans(song, number) if kind == MIX else ()
+    return [
+        events_pb2.VersionRejected(kind=kind, number=number, summary=summary, notes=notes),
+        *orphans,
+        *policies.next_round(song),
+    ]
+
+
+def withdraw(song: Song, actor: Actor, kind: KindValue, number: int, reason: str) -> Sequence[Message]:
+    """Take one's approval of a version back, while its stage lasts; afterwards it takes a send-back."""
+    require_stage(song, "WithdrawApproval")
+    fields = Fields()
+    fields.text("reason", reason, TEXT_CHARS_MAX)
+    fields.refuse()
+    require_kind_stage(song, kind)
+    version = require_version(song, kind, number)
+    if version.state not in {pb.VERSION_STATE_IN_REVIEW, pb.VERSION_STATE_APPROVED}:
+        raise wrong_state(version, "an approval is withdrawn while the version is in review or approved")
+    given = [a.role for a in version.approvals if a.party == actor.party and not a.superseded]
+    if not given:
+        raise NotNow("NOT_APPROVED", f"{actor.party} has no approval of this version to take back", party=actor.party)
+    return [
+        events_pb2.ApprovalWithdrawn(kind=kind, number=number, party=actor.party, role=role, reason=reason)
+        for role in dict.fromkeys(given)
+    ]
+
+
+def _require_open(song: Song, kind: KindValue, number: int, summary: str, notes: Sequence[str]) -> None:
+    """Refuse a judgement on a version that is over, or in the wrong stage, or without words."""
     fields = Fields()
     fields.text("summary", summary, TEXT_CHARS_MAX)
     fields.that(len(notes) <= NOTES_MAX, "notes", f"{len(notes)} are more than {NOTES_MAX}")
@@ -43,8 +84,7 @@ def request_changes(song: Song, kind: KindValue, number: int, summary: str, note
         if note not in song.notes:
             raise Unknown("NO_SUCH_NOTE", f"the song has no note {note!r}", note=note)
     if version.state not in _CHANGEABLE:
-        raise wrong_state(version, "changes can be asked for from its proposal until it is superseded")
-    return [events_pb2.ChangesRequested(kind=kind, number=number, summary=summary, notes=notes)]
+        raise wrong_state(version, "it can be judged from its proposal until it is superseded")
 
 
 def approve(
@@ -86,24 +126,32 @@ def approve(
             sample_digest=sample_digest,
             recipe_digest=version.recipe_digest,
             brief_revision=song.brief_revision,
+            self_approved=version.proposed_by == actor.party,
         ),
     )
-    if version.missing_approvals(song.brief_revision) != (actor.role,):
+    people = {approval.party for approval in version.applicable(song.brief_revision)} | {actor.party}
+    still = set(version.missing_approvals(song.brief_revision)) - {actor.role}
+    if still or len(people) < song.policy.approval_quorum or version.state == pb.VERSION_STATE_APPROVED:
         return [given]
     return [given, *_approved(song, version)]
 
 
 def _require_approvable(song: Song, actor: Actor, version: Version) -> None:
-    if version.state != pb.VERSION_STATE_IN_REVIEW:
+    people = {approval.party for approval in version.applicable(song.brief_revision)}
+    lacks_people = len(people) < song.policy.approval_quorum
+    # The quorum may have been raised after the version was approved.
+    is_open = version.state == pb.VERSION_STATE_APPROVED and lacks_people
+    if version.state != pb.VERSION_STATE_IN_REVIEW and not is_open:
         raise wrong_state(version, "only a version in review can be approved; submit it first")
-    if version.proposed_by == actor.party:
+    if version.proposed_by == actor.party and not song.policy.solo:
         raise NotNow(
             "SELF_APPROVAL",
-            f"{actor.party} proposed this version and cannot approve it; another person of the role has to",
+            f"{actor.party} proposed this version and cannot approve it; another person of the role has to, "
+            "or the project's policy says SOLO",
             party=actor.party,
         )
     missing = version.missing_approvals(song.brief_revision)
-    if actor.role not in missing:
+    if actor.role not in missing and not (lacks_people and actor.party not in people):
         waiting = ", ".join(role_word(role) for role in missing) or "nobody"
         raise NotNow(
             "ALREADY_GIVEN", f"{role_word(actor.role)} has already approved; waiting for {waiting}", waiting=waiting
@@ -148,4 +196,4 @@ def _orphans(song: Song, mix_number: int) -> Iterator[Message]:
 
 
 def _living(song: Song, kind: KindValue) -> list[Version]:
-    return sorted((v for v in song.versions(kind).values() if not v.is_superseded), key=lambda v: v.number)
+    return sorted((v for v in song.versions(kind).values() if not v.is_over), key=lambda v: v.number)

@@ -184,7 +184,7 @@ def _consequences(song: Song, ending: Sequence[Version], decided: pb.SendBack) -
 
 
 def _living(song: Song, kind: KindValue) -> list[Version]:
-    return sorted((v for v in song.versions(kind).values() if not v.is_superseded), key=lambda v: v.number)
+    return sorted((v for v in song.versions(kind).values() if not v.is_over), key=lambda v: v.number)
 
 
 def _in_order(song: Song) -> list[str]:

@@ -88,6 +88,7 @@ class Approval:
     brief_revision: int
     time: datetime
     superseded: bool = False
+    self_approved: bool = False
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -120,6 +121,8 @@ class Version:
     render_job: str = ""
     render_error: str = ""
     approvals: tuple[Approval, ...] = ()
+    due_time: datetime | None = None
+    is_overdue: bool = False
 
     @property
     def is_rendered(self) -> bool:
@@ -130,6 +133,11 @@ class Version:
     def is_superseded(self) -> bool:
         """Whether another version took its place."""
         return self.state == pb.VERSION_STATE_SUPERSEDED
+
+    @property
+    def is_over(self) -> bool:
+        """Whether nothing can come of it any more: superseded or rejected."""
+        return self.state in {pb.VERSION_STATE_SUPERSEDED, pb.VERSION_STATE_REJECTED}
 
     @property
     def sample_digest(self) -> str:
@@ -203,6 +211,18 @@ class Precheck:
     master_number: int
 
 
+@dataclasses.dataclass(frozen=True, slots=True)
+class Policy:
+    """How versions are approved, as the project says; without a policy nothing more than the required roles."""
+
+    solo: bool = False
+    approval_quorum: int = 0
+    approval_deadline_hours: int = 0
+    revision_allowance: int = 0
+
+
+NO_POLICY: Final = Policy()
+
 Versions: TypeAlias = "immutables.Map[int, Version]"
 
 
@@ -242,6 +262,8 @@ class Song:
     verify_findings: tuple[str, ...] = ()
     disagreements: immutables.Map[str, pb.Disagreement] = NONE
     waivers: tuple[pb.Waiver, ...] = ()
+    policy: Policy = NO_POLICY
+    rounds: int = 0
 
     @property
     def exists(self) -> bool:
@@ -267,8 +289,8 @@ class Song:
         return next((v for v in self.versions(kind).values() if v.state == pb.VERSION_STATE_APPROVED), None)
 
     def candidate(self, kind: KindValue) -> Version | None:
-        """Return the version that a gate is about: the approved one, else the newest that was not superseded."""
-        living = [v for v in self.versions(kind).values() if not v.is_superseded]
+        """Return the version that a gate is about: the approved one, else the newest that is not over."""
+        living = [v for v in self.versions(kind).values() if not v.is_over]
         return self.approved(kind) or max(living, key=lambda v: v.number, default=None)
 
     def selected_takes(self) -> tuple[Take, ...]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any, Final
 
 from tapelog.session.v1 import events_pb2
@@ -13,7 +13,9 @@ from tapelog_session.domain.names import KindValue
 from tapelog_session.domain.song import Approval, Song, Version
 from tapelog_session.domain.versions import MASTER, MIX
 
-_DECIDED: Final = frozenset({pb.VERSION_STATE_CHANGES_REQUESTED, pb.VERSION_STATE_SUPERSEDED})
+_DECIDED: Final = frozenset(
+    {pb.VERSION_STATE_CHANGES_REQUESTED, pb.VERSION_STATE_SUPERSEDED, pb.VERSION_STATE_REJECTED}
+)
 """States in which a render that arrives late changes nothing but the audio."""
 
 
@@ -99,14 +101,37 @@ def on_render_failed(song: Song, event: events_pb2.VersionRenderFailed, _time: d
     )
 
 
-def on_submitted(song: Song, event: events_pb2.VersionSubmittedForReview, _time: datetime) -> Song:
-    """Put it in review."""
-    return _changed(song, event.kind, event.number, state=pb.VERSION_STATE_IN_REVIEW)
+def on_submitted(song: Song, event: events_pb2.VersionSubmittedForReview, time: datetime) -> Song:
+    """Put it in review, with the time by which approvals are expected."""
+    due = time + timedelta(hours=event.deadline_hours) if event.deadline_hours else None
+    return _changed(song, event.kind, event.number, state=pb.VERSION_STATE_IN_REVIEW, due_time=due, is_overdue=False)
+
+
+def on_deadline_missed(song: Song, event: events_pb2.ApprovalDeadlineMissed, _time: datetime) -> Song:
+    """Remember that the alert was raised; nothing is approved by it."""
+    return _changed(song, event.kind, event.number, is_overdue=True)
 
 
 def on_changes_requested(song: Song, event: events_pb2.ChangesRequested, _time: datetime) -> Song:
     """Send it back; approvals given so far stay visible and do not count for another version."""
-    return _changed(song, event.kind, event.number, state=pb.VERSION_STATE_CHANGES_REQUESTED)
+    changed = _changed(song, event.kind, event.number, state=pb.VERSION_STATE_CHANGES_REQUESTED)
+    return dataclasses.replace(changed, rounds=song.rounds + 1)
+
+
+def on_rejected(song: Song, event: events_pb2.VersionRejected, _time: datetime) -> Song:
+    """End it; it stays visible."""
+    changed = _changed(song, event.kind, event.number, state=pb.VERSION_STATE_REJECTED)
+    return dataclasses.replace(changed, rounds=song.rounds + 1)
+
+
+def on_withdrawn(song: Song, event: events_pb2.ApprovalWithdrawn, _time: datetime) -> Song:
+    """End one approval; the version is in review again."""
+    version = song.versions(event.kind)[event.number]
+    approvals = tuple(
+        dataclasses.replace(a, superseded=True) if (a.party, a.role) == (event.party, event.role) else a
+        for a in version.approvals
+    )
+    return _changed(song, event.kind, event.number, approvals=approvals, state=pb.VERSION_STATE_IN_REVIEW)
 
 
 def on_approval_given(song: Song, event: events_pb2.VersionApprovalGiven, time: datetime) -> Song:
@@ -119,6 +144,7 @@ def on_approval_given(song: Song, event: events_pb2.VersionApprovalGiven, time: 
         recipe_digest=given.recipe_digest,
         brief_revision=given.brief_revision,
         time=time,
+        self_approved=given.self_approved,
     )
     known = song.versions(event.kind)[event.number].approvals
     return _changed(song, event.kind, event.number, approvals=(*known, approval))

@@ -168,7 +168,8 @@ def submit(song: Song, kind: KindValue, number: int) -> Sequence[Message]:
     version = require_version(song, kind, number)
     if version.state != pb.VERSION_STATE_RENDERED:
         raise wrong_state(version, "only a rendered version can be submitted")
-    return [events_pb2.VersionSubmittedForReview(kind=kind, number=number)]
+    hours = song.policy.approval_deadline_hours
+    return [events_pb2.VersionSubmittedForReview(kind=kind, number=number, deadline_hours=hours)]
 
 
 def require_version(song: Song, kind: KindValue, number: int) -> Version:

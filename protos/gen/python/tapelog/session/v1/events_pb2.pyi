@@ -136,6 +136,84 @@ class MemberRemoved(_message.Message):
 Global___MemberRemoved: _TypeAlias = MemberRemoved  # noqa: Y015
 
 @_typing.final
+class PolicySet(_message.Message):
+    """Project: how versions are approved was set."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    POLICY_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def policy(self) -> _resources_pb2.Policy:
+        """The policy from now on."""
+
+    def __init__(
+        self,
+        *,
+        policy: _resources_pb2.Policy | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["policy", b"policy"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["policy", b"policy"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___PolicySet: _TypeAlias = PolicySet  # noqa: Y015
+
+@_typing.final
+class AllowanceSet(_message.Message):
+    """Project: the number of rounds that are part of what was agreed was set."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    REVISION_ALLOWANCE_FIELD_NUMBER: _builtins.int
+    revision_allowance: _builtins.int
+    """Rounds of revision per song; 0 says nothing."""
+    def __init__(
+        self,
+        *,
+        revision_allowance: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["revision_allowance", b"revision_allowance"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___AllowanceSet: _TypeAlias = AllowanceSet  # noqa: Y015
+
+@_typing.final
+class PolicyAdopted(_message.Message):
+    """Song: the project's policy and allowance hold for the song from now on."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    POLICY_FIELD_NUMBER: _builtins.int
+    REVISION_ALLOWANCE_FIELD_NUMBER: _builtins.int
+    PROJECT_SEQUENCE_FIELD_NUMBER: _builtins.int
+    revision_allowance: _builtins.int
+    """Rounds of revision that are part of what was agreed."""
+    project_sequence: _builtins.int
+    """Sequence of the project at which they were read."""
+    @_builtins.property
+    def policy(self) -> _resources_pb2.Policy:
+        """The policy."""
+
+    def __init__(
+        self,
+        *,
+        policy: _resources_pb2.Policy | None = ...,
+        revision_allowance: _builtins.int = ...,
+        project_sequence: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["policy", b"policy"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["policy", b"policy", "project_sequence", b"project_sequence", "revision_allowance", b"revision_allowance"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___PolicyAdopted: _TypeAlias = PolicyAdopted  # noqa: Y015
+
+@_typing.final
 class SongCreated(_message.Message):
     """Song: a song was created, in PRE_PRODUCTION."""
 
@@ -1005,23 +1083,159 @@ class VersionSubmittedForReview(_message.Message):
 
     KIND_FIELD_NUMBER: _builtins.int
     NUMBER_FIELD_NUMBER: _builtins.int
+    DEADLINE_HOURS_FIELD_NUMBER: _builtins.int
     kind: _resources_pb2.VersionKind.ValueType
     """Mix or master."""
     number: _builtins.int
     """Number of the version."""
+    deadline_hours: _builtins.int
+    """Hours until an alert is raised if approvals are missing; 0 is never."""
     def __init__(
         self,
         *,
         kind: _resources_pb2.VersionKind.ValueType = ...,
         number: _builtins.int = ...,
+        deadline_hours: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["kind", b"kind", "number", b"number"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["deadline_hours", b"deadline_hours", "kind", b"kind", "number", b"number"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___VersionSubmittedForReview: _TypeAlias = VersionSubmittedForReview  # noqa: Y015
+
+@_typing.final
+class ApprovalDeadlineMissed(_message.Message):
+    """Song: approvals of a version are overdue. Nothing is approved by that."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    KIND_FIELD_NUMBER: _builtins.int
+    NUMBER_FIELD_NUMBER: _builtins.int
+    MISSING_FIELD_NUMBER: _builtins.int
+    kind: _resources_pb2.VersionKind.ValueType
+    """Mix or master."""
+    number: _builtins.int
+    """Number of the version."""
+    @_builtins.property
+    def missing(self) -> _containers.RepeatedScalarFieldContainer[_resources_pb2.Role.ValueType]:
+        """Roles whose approval is missing."""
+
+    def __init__(
+        self,
+        *,
+        kind: _resources_pb2.VersionKind.ValueType = ...,
+        number: _builtins.int = ...,
+        missing: _abc.Iterable[_resources_pb2.Role.ValueType] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["kind", b"kind", "missing", b"missing", "number", b"number"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ApprovalDeadlineMissed: _TypeAlias = ApprovalDeadlineMissed  # noqa: Y015
+
+@_typing.final
+class ApprovalWithdrawn(_message.Message):
+    """Song: somebody took their approval of a version back."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    KIND_FIELD_NUMBER: _builtins.int
+    NUMBER_FIELD_NUMBER: _builtins.int
+    PARTY_FIELD_NUMBER: _builtins.int
+    ROLE_FIELD_NUMBER: _builtins.int
+    REASON_FIELD_NUMBER: _builtins.int
+    kind: _resources_pb2.VersionKind.ValueType
+    """Mix or master."""
+    number: _builtins.int
+    """Number of the version."""
+    party: _builtins.str
+    """Party id."""
+    role: _resources_pb2.Role.ValueType
+    """Role the approval was given in."""
+    reason: _builtins.str
+    """Why."""
+    def __init__(
+        self,
+        *,
+        kind: _resources_pb2.VersionKind.ValueType = ...,
+        number: _builtins.int = ...,
+        party: _builtins.str = ...,
+        role: _resources_pb2.Role.ValueType = ...,
+        reason: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["kind", b"kind", "number", b"number", "party", b"party", "reason", b"reason", "role", b"role"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ApprovalWithdrawn: _TypeAlias = ApprovalWithdrawn  # noqa: Y015
+
+@_typing.final
+class VersionRejected(_message.Message):
+    """Song: the producer will not have a version."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    KIND_FIELD_NUMBER: _builtins.int
+    NUMBER_FIELD_NUMBER: _builtins.int
+    SUMMARY_FIELD_NUMBER: _builtins.int
+    NOTES_FIELD_NUMBER: _builtins.int
+    kind: _resources_pb2.VersionKind.ValueType
+    """Mix or master."""
+    number: _builtins.int
+    """Number of the version."""
+    summary: _builtins.str
+    """Why, in words."""
+    @_builtins.property
+    def notes(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Ids of the notes that belong to it."""
+
+    def __init__(
+        self,
+        *,
+        kind: _resources_pb2.VersionKind.ValueType = ...,
+        number: _builtins.int = ...,
+        summary: _builtins.str = ...,
+        notes: _abc.Iterable[_builtins.str] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["kind", b"kind", "notes", b"notes", "number", b"number", "summary", b"summary"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___VersionRejected: _TypeAlias = VersionRejected  # noqa: Y015
+
+@_typing.final
+class RevisionAllowanceExceeded(_message.Message):
+    """Song: more rounds of revision than were agreed. Nothing is blocked by that."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ROUND_FIELD_NUMBER: _builtins.int
+    ALLOWANCE_FIELD_NUMBER: _builtins.int
+    round: _builtins.int
+    """The round that began."""
+    allowance: _builtins.int
+    """Rounds that are part of what was agreed."""
+    def __init__(
+        self,
+        *,
+        round: _builtins.int = ...,
+        allowance: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["allowance", b"allowance", "round", b"round"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___RevisionAllowanceExceeded: _TypeAlias = RevisionAllowanceExceeded  # noqa: Y015
 
 @_typing.final
 class ChangesRequested(_message.Message):

@@ -329,6 +329,8 @@ class _VersionStateEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_VersionS
     """Approved by every required role."""
     VERSION_STATE_SUPERSEDED: _VersionState.ValueType  # 7
     """Replaced by a newer version."""
+    VERSION_STATE_REJECTED: _VersionState.ValueType  # 8
+    """The producer will not have it."""
 
 class VersionState(_VersionState, metaclass=_VersionStateEnumTypeWrapper):
     """Where a version stands. New states may be added."""
@@ -349,6 +351,8 @@ VERSION_STATE_APPROVED: VersionState.ValueType  # 6
 """Approved by every required role."""
 VERSION_STATE_SUPERSEDED: VersionState.ValueType  # 7
 """Replaced by a newer version."""
+VERSION_STATE_REJECTED: VersionState.ValueType  # 8
+"""The producer will not have it."""
 Global___VersionState: _TypeAlias = VersionState  # noqa: Y015
 
 class _NoteSeverity:
@@ -791,6 +795,8 @@ class Project(_message.Message):
     MEMBERS_FIELD_NUMBER: _builtins.int
     EXTERNAL_REF_FIELD_NUMBER: _builtins.int
     CREATE_TIME_FIELD_NUMBER: _builtins.int
+    POLICY_FIELD_NUMBER: _builtins.int
+    REVISION_ALLOWANCE_FIELD_NUMBER: _builtins.int
     name: _builtins.str
     """Resource name: projects/{project}."""
     etag: _builtins.str
@@ -801,6 +807,8 @@ class Project(_message.Message):
     """Artist name used in file names and credits."""
     external_ref: _builtins.str
     """The caller's own reference; searchable."""
+    revision_allowance: _builtins.int
+    """Rounds of revision per song that are part of what was agreed; 0 says nothing."""
     @_builtins.property
     def members(self) -> _containers.RepeatedCompositeFieldContainer[Global___Member]:
         """Everyone on the project."""
@@ -808,6 +816,10 @@ class Project(_message.Message):
     @_builtins.property
     def create_time(self) -> _timestamp_pb2.Timestamp:
         """When the project was created."""
+
+    @_builtins.property
+    def policy(self) -> Global___Policy:
+        """How versions are approved."""
 
     def __init__(
         self,
@@ -819,14 +831,46 @@ class Project(_message.Message):
         members: _abc.Iterable[Global___Member] | None = ...,
         external_ref: _builtins.str = ...,
         create_time: _timestamp_pb2.Timestamp | None = ...,
+        policy: Global___Policy | None = ...,
+        revision_allowance: _builtins.int = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["create_time", b"create_time"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["create_time", b"create_time", "policy", b"policy"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["artist_name", b"artist_name", "create_time", b"create_time", "etag", b"etag", "external_ref", b"external_ref", "members", b"members", "name", b"name", "title", b"title"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["artist_name", b"artist_name", "create_time", b"create_time", "etag", b"etag", "external_ref", b"external_ref", "members", b"members", "name", b"name", "policy", b"policy", "revision_allowance", b"revision_allowance", "title", b"title"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___Project: _TypeAlias = Project  # noqa: Y015
+
+@_typing.final
+class Policy(_message.Message):
+    """How versions are approved in a project. Artist and producer always have to."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    SOLO_FIELD_NUMBER: _builtins.int
+    APPROVAL_QUORUM_FIELD_NUMBER: _builtins.int
+    APPROVAL_DEADLINE_HOURS_FIELD_NUMBER: _builtins.int
+    solo: _builtins.bool
+    """Whether who proposed a version may approve it; such an approval is marked."""
+    approval_quorum: _builtins.int
+    """How many people have to approve, artist and producer among them; 0 or 1 asks for no more than the roles."""
+    approval_deadline_hours: _builtins.int
+    """Hours after submission when an alert is raised if approvals are missing; 0 is never. It never approves."""
+    def __init__(
+        self,
+        *,
+        solo: _builtins.bool = ...,
+        approval_quorum: _builtins.int = ...,
+        approval_deadline_hours: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["approval_deadline_hours", b"approval_deadline_hours", "approval_quorum", b"approval_quorum", "solo", b"solo"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___Policy: _TypeAlias = Policy  # noqa: Y015
 
 @_typing.final
 class Member(_message.Message):
@@ -891,6 +935,8 @@ class Song(_message.Message):
     USAGE_SCOPE_FIELD_NUMBER: _builtins.int
     DISAGREEMENTS_FIELD_NUMBER: _builtins.int
     WAIVERS_FIELD_NUMBER: _builtins.int
+    REVISION_ROUNDS_FIELD_NUMBER: _builtins.int
+    REVISION_ALLOWANCE_FIELD_NUMBER: _builtins.int
     name: _builtins.str
     """Resource name: projects/{project}/songs/{song}."""
     etag: _builtins.str
@@ -919,6 +965,10 @@ class Song(_message.Message):
     """How far the work of the stage is."""
     usage_scope: Global___UsageScope.ValueType
     """Scope of the work in this cycle."""
+    revision_rounds: _builtins.int
+    """Rounds of revision so far: how often changes were asked for, or a version was rejected."""
+    revision_allowance: _builtins.int
+    """Rounds that are part of what was agreed; 0 says nothing."""
     @_builtins.property
     def works(self) -> _containers.RepeatedCompositeFieldContainer[Global___Work]:
         """Musical works in this recording."""
@@ -1011,10 +1061,12 @@ class Song(_message.Message):
         usage_scope: Global___UsageScope.ValueType = ...,
         disagreements: _abc.Iterable[Global___Disagreement] | None = ...,
         waivers: _abc.Iterable[Global___Waiver] | None = ...,
+        revision_rounds: _builtins.int = ...,
+        revision_allowance: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["brief", b"brief", "create_time", b"create_time", "update_time", b"update_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["alternates", b"alternates", "arrangement_approvals", b"arrangement_approvals", "bit_depth", b"bit_depth", "brief", b"brief", "create_time", b"create_time", "cycle", b"cycle", "delivery", b"delivery", "disagreements", b"disagreements", "etag", b"etag", "external_ref", b"external_ref", "held_stage", b"held_stage", "isrc", b"isrc", "name", b"name", "notes", b"notes", "open_conditions", b"open_conditions", "sample_rate_hz", b"sample_rate_hz", "send_back_advice", b"send_back_advice", "send_backs", b"send_backs", "sequence", b"sequence", "stage", b"stage", "stage_state", b"stage_state", "takes", b"takes", "title", b"title", "tracks", b"tracks", "update_time", b"update_time", "usage_scope", b"usage_scope", "versions", b"versions", "waivers", b"waivers", "works", b"works"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["alternates", b"alternates", "arrangement_approvals", b"arrangement_approvals", "bit_depth", b"bit_depth", "brief", b"brief", "create_time", b"create_time", "cycle", b"cycle", "delivery", b"delivery", "disagreements", b"disagreements", "etag", b"etag", "external_ref", b"external_ref", "held_stage", b"held_stage", "isrc", b"isrc", "name", b"name", "notes", b"notes", "open_conditions", b"open_conditions", "revision_allowance", b"revision_allowance", "revision_rounds", b"revision_rounds", "sample_rate_hz", b"sample_rate_hz", "send_back_advice", b"send_back_advice", "send_backs", b"send_backs", "sequence", b"sequence", "stage", b"stage", "stage_state", b"stage_state", "takes", b"takes", "title", b"title", "tracks", b"tracks", "update_time", b"update_time", "usage_scope", b"usage_scope", "versions", b"versions", "waivers", b"waivers", "works", b"works"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -1202,6 +1254,8 @@ class Version(_message.Message):
     SOURCE_VERSION_FIELD_NUMBER: _builtins.int
     ATTACHMENTS_FIELD_NUMBER: _builtins.int
     CREATE_TIME_FIELD_NUMBER: _builtins.int
+    APPROVAL_DUE_TIME_FIELD_NUMBER: _builtins.int
+    APPROVAL_OVERDUE_FIELD_NUMBER: _builtins.int
     name: _builtins.str
     """Resource name: projects/{project}/songs/{song}/mixVersions/{n} or .../masterVersions/{n}."""
     kind: Global___VersionKind.ValueType
@@ -1222,6 +1276,8 @@ class Version(_message.Message):
     """Why the render failed, or empty."""
     source_version: _builtins.str
     """For a master: resource name of its mix version."""
+    approval_overdue: _builtins.bool
+    """Whether that alert was raised."""
     @_builtins.property
     def mix(self) -> _recipe_pb2.MixRecipe:
         """Recipe of a mix."""
@@ -1254,6 +1310,10 @@ class Version(_message.Message):
     def create_time(self) -> _timestamp_pb2.Timestamp:
         """When it was proposed."""
 
+    @_builtins.property
+    def approval_due_time(self) -> _timestamp_pb2.Timestamp:
+        """When an alert is raised if approvals are missing; absent without a deadline."""
+
     def __init__(
         self,
         *,
@@ -1275,10 +1335,12 @@ class Version(_message.Message):
         source_version: _builtins.str = ...,
         attachments: _abc.Iterable[Global___Attachment] | None = ...,
         create_time: _timestamp_pb2.Timestamp | None = ...,
+        approval_due_time: _timestamp_pb2.Timestamp | None = ...,
+        approval_overdue: _builtins.bool = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["create_time", b"create_time", "master", b"master", "mix", b"mix", "recipe", b"recipe"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["approval_due_time", b"approval_due_time", "create_time", b"create_time", "master", b"master", "mix", b"mix", "recipe", b"recipe"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["approvals", b"approvals", "attachments", b"attachments", "audio", b"audio", "comment", b"comment", "create_time", b"create_time", "kind", b"kind", "master", b"master", "mix", b"mix", "name", b"name", "number", b"number", "proposed_by", b"proposed_by", "recipe", b"recipe", "recipe_digest", b"recipe_digest", "render_error", b"render_error", "render_job", b"render_job", "required_approvals", b"required_approvals", "source_version", b"source_version", "state", b"state", "verdicts", b"verdicts"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["approval_due_time", b"approval_due_time", "approval_overdue", b"approval_overdue", "approvals", b"approvals", "attachments", b"attachments", "audio", b"audio", "comment", b"comment", "create_time", b"create_time", "kind", b"kind", "master", b"master", "mix", b"mix", "name", b"name", "number", b"number", "proposed_by", b"proposed_by", "recipe", b"recipe", "recipe_digest", b"recipe_digest", "render_error", b"render_error", "render_job", b"render_job", "required_approvals", b"required_approvals", "source_version", b"source_version", "state", b"state", "verdicts", b"verdicts"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType_recipe: _TypeAlias = _typing.Literal["mix", "master"]  # noqa: Y015
     _WhichOneofArgType_recipe: _TypeAlias = _typing.Literal["recipe", b"recipe"]  # noqa: Y015
@@ -1333,6 +1395,7 @@ class Approval(_message.Message):
     BRIEF_REVISION_FIELD_NUMBER: _builtins.int
     TIME_FIELD_NUMBER: _builtins.int
     SUPERSEDED_FIELD_NUMBER: _builtins.int
+    SELF_APPROVED_FIELD_NUMBER: _builtins.int
     party: _builtins.str
     """Party id."""
     role: Global___Role.ValueType
@@ -1344,7 +1407,9 @@ class Approval(_message.Message):
     brief_revision: _builtins.int
     """Brief revision that was in force."""
     superseded: _builtins.bool
-    """Whether a send-back ended it; it stays visible and counts no longer."""
+    """Whether a send-back or its own withdrawal ended it; it stays visible and counts no longer."""
+    self_approved: _builtins.bool
+    """Whether the party approved a version that it proposed itself."""
     @_builtins.property
     def time(self) -> _timestamp_pb2.Timestamp:
         """When."""
@@ -1359,10 +1424,11 @@ class Approval(_message.Message):
         brief_revision: _builtins.int = ...,
         time: _timestamp_pb2.Timestamp | None = ...,
         superseded: _builtins.bool = ...,
+        self_approved: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["time", b"time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["brief_revision", b"brief_revision", "party", b"party", "recipe_digest", b"recipe_digest", "role", b"role", "sample_digest", b"sample_digest", "superseded", b"superseded", "time", b"time"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["brief_revision", b"brief_revision", "party", b"party", "recipe_digest", b"recipe_digest", "role", b"role", "sample_digest", b"sample_digest", "self_approved", b"self_approved", "superseded", b"superseded", "time", b"time"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -78,6 +78,16 @@ class SessionServiceStub:
                 request_serializer=tapelog_dot_session_dot_v1_dot_session__service__pb2.RemoveMemberRequest.SerializeToString,
                 response_deserializer=tapelog_dot_session_dot_v1_dot_resources__pb2.Project.FromString,
                 _registered_method=True)
+        self.SetPolicy = channel.unary_unary(
+                '/tapelog.session.v1.SessionService/SetPolicy',
+                request_serializer=tapelog_dot_session_dot_v1_dot_session__service__pb2.SetPolicyRequest.SerializeToString,
+                response_deserializer=tapelog_dot_session_dot_v1_dot_resources__pb2.Project.FromString,
+                _registered_method=True)
+        self.SetAllowance = channel.unary_unary(
+                '/tapelog.session.v1.SessionService/SetAllowance',
+                request_serializer=tapelog_dot_session_dot_v1_dot_session__service__pb2.SetAllowanceRequest.SerializeToString,
+                response_deserializer=tapelog_dot_session_dot_v1_dot_resources__pb2.Project.FromString,
+                _registered_method=True)
         self.CreateSong = channel.unary_unary(
                 '/tapelog.session.v1.SessionService/CreateSong',
                 request_serializer=tapelog_dot_session_dot_v1_dot_session__service__pb2.CreateSongRequest.SerializeToString,
@@ -181,6 +191,16 @@ class SessionServiceStub:
         self.RequestChanges = channel.unary_unary(
                 '/tapelog.session.v1.SessionService/RequestChanges',
                 request_serializer=tapelog_dot_session_dot_v1_dot_session__service__pb2.RequestChangesRequest.SerializeToString,
+                response_deserializer=tapelog_dot_session_dot_v1_dot_resources__pb2.Version.FromString,
+                _registered_method=True)
+        self.RejectVersion = channel.unary_unary(
+                '/tapelog.session.v1.SessionService/RejectVersion',
+                request_serializer=tapelog_dot_session_dot_v1_dot_session__service__pb2.RejectVersionRequest.SerializeToString,
+                response_deserializer=tapelog_dot_session_dot_v1_dot_resources__pb2.Version.FromString,
+                _registered_method=True)
+        self.WithdrawApproval = channel.unary_unary(
+                '/tapelog.session.v1.SessionService/WithdrawApproval',
+                request_serializer=tapelog_dot_session_dot_v1_dot_session__service__pb2.WithdrawApprovalRequest.SerializeToString,
                 response_deserializer=tapelog_dot_session_dot_v1_dot_resources__pb2.Version.FromString,
                 _registered_method=True)
         self.ApproveVersion = channel.unary_unary(
@@ -385,6 +405,20 @@ class SessionServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def SetPolicy(self, request, context):
+        """Sets how versions are approved. Holds for a song from its next submission or decision on. Producer only.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def SetAllowance(self, request, context):
+        """Sets how many rounds of revision are part of what was agreed. Producer only.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def CreateSong(self, request, context):
         """Creates a song in PRE_PRODUCTION.
         """
@@ -530,6 +564,20 @@ class SessionServiceServicer:
 
     def RequestChanges(self, request, context):
         """Asks for changes, with the notes that say which. Producer only.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def RejectVersion(self, request, context):
+        """Rejects a version for good; a new one has to be proposed. Producer only.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def WithdrawApproval(self, request, context):
+        """Takes the caller's approval back. FAILED_PRECONDITION: none was given, or the stage has advanced: send the song back.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -778,6 +826,16 @@ def add_SessionServiceServicer_to_server(servicer, server):
                     request_deserializer=tapelog_dot_session_dot_v1_dot_session__service__pb2.RemoveMemberRequest.FromString,
                     response_serializer=tapelog_dot_session_dot_v1_dot_resources__pb2.Project.SerializeToString,
             ),
+            'SetPolicy': grpc.unary_unary_rpc_method_handler(
+                    servicer.SetPolicy,
+                    request_deserializer=tapelog_dot_session_dot_v1_dot_session__service__pb2.SetPolicyRequest.FromString,
+                    response_serializer=tapelog_dot_session_dot_v1_dot_resources__pb2.Project.SerializeToString,
+            ),
+            'SetAllowance': grpc.unary_unary_rpc_method_handler(
+                    servicer.SetAllowance,
+                    request_deserializer=tapelog_dot_session_dot_v1_dot_session__service__pb2.SetAllowanceRequest.FromString,
+                    response_serializer=tapelog_dot_session_dot_v1_dot_resources__pb2.Project.SerializeToString,
+            ),
             'CreateSong': grpc.unary_unary_rpc_method_handler(
                     servicer.CreateSong,
                     request_deserializer=tapelog_dot_session_dot_v1_dot_session__service__pb2.CreateSongRequest.FromString,
@@ -881,6 +939,16 @@ def add_SessionServiceServicer_to_server(servicer, server):
             'RequestChanges': grpc.unary_unary_rpc_method_handler(
                     servicer.RequestChanges,
                     request_deserializer=tapelog_dot_session_dot_v1_dot_session__service__pb2.RequestChangesRequest.FromString,
+                    response_serializer=tapelog_dot_session_dot_v1_dot_resources__pb2.Version.SerializeToString,
+            ),
+            'RejectVersion': grpc.unary_unary_rpc_method_handler(
+                    servicer.RejectVersion,
+                    request_deserializer=tapelog_dot_session_dot_v1_dot_session__service__pb2.RejectVersionRequest.FromString,
+                    response_serializer=tapelog_dot_session_dot_v1_dot_resources__pb2.Version.SerializeToString,
+            ),
+            'WithdrawApproval': grpc.unary_unary_rpc_method_handler(
+                    servicer.WithdrawApproval,
+                    request_deserializer=tapelog_dot_session_dot_v1_dot_session__service__pb2.WithdrawApprovalRequest.FromString,
                     response_serializer=tapelog_dot_session_dot_v1_dot_resources__pb2.Version.SerializeToString,
             ),
             'ApproveVersion': grpc.unary_unary_rpc_method_handler(
@@ -1220,6 +1288,60 @@ class SessionService:
             target,
             '/tapelog.session.v1.SessionService/RemoveMember',
             tapelog_dot_session_dot_v1_dot_session__service__pb2.RemoveMemberRequest.SerializeToString,
+            tapelog_dot_session_dot_v1_dot_resources__pb2.Project.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def SetPolicy(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/tapelog.session.v1.SessionService/SetPolicy',
+            tapelog_dot_session_dot_v1_dot_session__service__pb2.SetPolicyRequest.SerializeToString,
+            tapelog_dot_session_dot_v1_dot_resources__pb2.Project.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def SetAllowance(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/tapelog.session.v1.SessionService/SetAllowance',
+            tapelog_dot_session_dot_v1_dot_session__service__pb2.SetAllowanceRequest.SerializeToString,
             tapelog_dot_session_dot_v1_dot_resources__pb2.Project.FromString,
             options,
             channel_credentials,
@@ -1787,6 +1909,60 @@ class SessionService:
             target,
             '/tapelog.session.v1.SessionService/RequestChanges',
             tapelog_dot_session_dot_v1_dot_session__service__pb2.RequestChangesRequest.SerializeToString,
+            tapelog_dot_session_dot_v1_dot_resources__pb2.Version.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def RejectVersion(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/tapelog.session.v1.SessionService/RejectVersion',
+            tapelog_dot_session_dot_v1_dot_session__service__pb2.RejectVersionRequest.SerializeToString,
+            tapelog_dot_session_dot_v1_dot_resources__pb2.Version.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def WithdrawApproval(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/tapelog.session.v1.SessionService/WithdrawApproval',
+            tapelog_dot_session_dot_v1_dot_session__service__pb2.WithdrawApprovalRequest.SerializeToString,
             tapelog_dot_session_dot_v1_dot_resources__pb2.Version.FromString,
             options,
             channel_credentials,

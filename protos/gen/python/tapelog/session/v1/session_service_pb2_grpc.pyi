@@ -56,6 +56,10 @@ class SessionServiceStub:
     """Adds a person, or sets their roles. Producer only."""
     RemoveMember: _grpc.UnaryUnaryMultiCallable[_session_service_pb2.RemoveMemberRequest, _resources_pb2.Project]
     """Removes a person; what they did before stands. Producer only. FAILED_PRECONDITION: the last producer."""
+    SetPolicy: _grpc.UnaryUnaryMultiCallable[_session_service_pb2.SetPolicyRequest, _resources_pb2.Project]
+    """Sets how versions are approved. Holds for a song from its next submission or decision on. Producer only."""
+    SetAllowance: _grpc.UnaryUnaryMultiCallable[_session_service_pb2.SetAllowanceRequest, _resources_pb2.Project]
+    """Sets how many rounds of revision are part of what was agreed. Producer only."""
     CreateSong: _grpc.UnaryUnaryMultiCallable[_session_service_pb2.CreateSongRequest, _resources_pb2.Song]
     """Creates a song in PRE_PRODUCTION."""
     GetSong: _grpc.UnaryUnaryMultiCallable[_session_service_pb2.GetSongRequest, _resources_pb2.Song]
@@ -103,6 +107,10 @@ class SessionServiceStub:
     """Puts a rendered version before the artist and the producer. FAILED_PRECONDITION: not rendered."""
     RequestChanges: _grpc.UnaryUnaryMultiCallable[_session_service_pb2.RequestChangesRequest, _resources_pb2.Version]
     """Asks for changes, with the notes that say which. Producer only."""
+    RejectVersion: _grpc.UnaryUnaryMultiCallable[_session_service_pb2.RejectVersionRequest, _resources_pb2.Version]
+    """Rejects a version for good; a new one has to be proposed. Producer only."""
+    WithdrawApproval: _grpc.UnaryUnaryMultiCallable[_session_service_pb2.WithdrawApprovalRequest, _resources_pb2.Version]
+    """Takes the caller's approval back. FAILED_PRECONDITION: none was given, or the stage has advanced: send the song back."""
     ApproveVersion: _grpc.UnaryUnaryMultiCallable[_session_service_pb2.ApproveVersionRequest, _resources_pb2.Version]
     """Approves the exact bytes named. FAILED_PRECONDITION: they are not the current ones, or the brief moved on."""
     RequestAlternates: _grpc.UnaryUnaryMultiCallable[_session_service_pb2.RequestAlternatesRequest, _resources_pb2.Song]
@@ -203,6 +211,10 @@ class SessionServiceAsyncStub(SessionServiceStub):
     """Adds a person, or sets their roles. Producer only."""
     RemoveMember: _aio.UnaryUnaryMultiCallable[_session_service_pb2.RemoveMemberRequest, _resources_pb2.Project]  # type: ignore[assignment]
     """Removes a person; what they did before stands. Producer only. FAILED_PRECONDITION: the last producer."""
+    SetPolicy: _aio.UnaryUnaryMultiCallable[_session_service_pb2.SetPolicyRequest, _resources_pb2.Project]  # type: ignore[assignment]
+    """Sets how versions are approved. Holds for a song from its next submission or decision on. Producer only."""
+    SetAllowance: _aio.UnaryUnaryMultiCallable[_session_service_pb2.SetAllowanceRequest, _resources_pb2.Project]  # type: ignore[assignment]
+    """Sets how many rounds of revision are part of what was agreed. Producer only."""
     CreateSong: _aio.UnaryUnaryMultiCallable[_session_service_pb2.CreateSongRequest, _resources_pb2.Song]  # type: ignore[assignment]
     """Creates a song in PRE_PRODUCTION."""
     GetSong: _aio.UnaryUnaryMultiCallable[_session_service_pb2.GetSongRequest, _resources_pb2.Song]  # type: ignore[assignment]
@@ -250,6 +262,10 @@ class SessionServiceAsyncStub(SessionServiceStub):
     """Puts a rendered version before the artist and the producer. FAILED_PRECONDITION: not rendered."""
     RequestChanges: _aio.UnaryUnaryMultiCallable[_session_service_pb2.RequestChangesRequest, _resources_pb2.Version]  # type: ignore[assignment]
     """Asks for changes, with the notes that say which. Producer only."""
+    RejectVersion: _aio.UnaryUnaryMultiCallable[_session_service_pb2.RejectVersionRequest, _resources_pb2.Version]  # type: ignore[assignment]
+    """Rejects a version for good; a new one has to be proposed. Producer only."""
+    WithdrawApproval: _aio.UnaryUnaryMultiCallable[_session_service_pb2.WithdrawApprovalRequest, _resources_pb2.Version]  # type: ignore[assignment]
+    """Takes the caller's approval back. FAILED_PRECONDITION: none was given, or the stage has advanced: send the song back."""
     ApproveVersion: _aio.UnaryUnaryMultiCallable[_session_service_pb2.ApproveVersionRequest, _resources_pb2.Version]  # type: ignore[assignment]
     """Approves the exact bytes named. FAILED_PRECONDITION: they are not the current ones, or the brief moved on."""
     RequestAlternates: _aio.UnaryUnaryMultiCallable[_session_service_pb2.RequestAlternatesRequest, _resources_pb2.Song]  # type: ignore[assignment]
@@ -389,6 +405,22 @@ class SessionServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_resources_pb2.Project, _abc.Awaitable[_resources_pb2.Project]]:
         """Removes a person; what they did before stands. Producer only. FAILED_PRECONDITION: the last producer."""
+
+    @_abc_1.abstractmethod
+    def SetPolicy(
+        self,
+        request: _session_service_pb2.SetPolicyRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_resources_pb2.Project, _abc.Awaitable[_resources_pb2.Project]]:
+        """Sets how versions are approved. Holds for a song from its next submission or decision on. Producer only."""
+
+    @_abc_1.abstractmethod
+    def SetAllowance(
+        self,
+        request: _session_service_pb2.SetAllowanceRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_resources_pb2.Project, _abc.Awaitable[_resources_pb2.Project]]:
+        """Sets how many rounds of revision are part of what was agreed. Producer only."""
 
     @_abc_1.abstractmethod
     def CreateSong(
@@ -562,6 +594,22 @@ class SessionServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_resources_pb2.Version, _abc.Awaitable[_resources_pb2.Version]]:
         """Asks for changes, with the notes that say which. Producer only."""
+
+    @_abc_1.abstractmethod
+    def RejectVersion(
+        self,
+        request: _session_service_pb2.RejectVersionRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_resources_pb2.Version, _abc.Awaitable[_resources_pb2.Version]]:
+        """Rejects a version for good; a new one has to be proposed. Producer only."""
+
+    @_abc_1.abstractmethod
+    def WithdrawApproval(
+        self,
+        request: _session_service_pb2.WithdrawApprovalRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_resources_pb2.Version, _abc.Awaitable[_resources_pb2.Version]]:
+        """Takes the caller's approval back. FAILED_PRECONDITION: none was given, or the stage has advanced: send the song back."""
 
     @_abc_1.abstractmethod
     def ApproveVersion(
