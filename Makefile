@@ -46,6 +46,7 @@ lint: setup ## ruff, import contracts, proto lint, mypy strict
 	$(BIN)/python tools/gen_protos.py --lint --check
 	$(BIN)/python tools/gen_reference.py --check
 	$(BIN)/python tools/gen_events.py --check
+	$(BIN)/python tools/gen_asyncapi.py --check
 	$(MAKE) --no-print-directory types
 
 types: setup ## mypy --strict

@@ -7,10 +7,13 @@ The comment of every message in an events.proto begins with its aggregate: "// S
 """
 
 import argparse
+import json
 import re
 import sys
 from pathlib import Path
 from typing import NamedTuple
+
+from event_samples import sample
 
 ROOT = Path(__file__).resolve().parent.parent
 PROTOS = ROOT / "protos" / "tapelog"
@@ -83,7 +86,25 @@ def page_text(page: str, events: list[EventType]) -> str:
     for event in events:
         text = event.text[0].upper() + event.text[1:]
         rows.append(f"| `{event.type}` | `{event.schema}` | {text} |")
-    return "\n".join([head + begin, "", *rows, "", end + tail])
+    examples = [
+        "### Examples",
+        "",
+        "The `data` of one event of each type; lists are shown with one item, deep messages cut.",
+        "",
+    ]
+    for event in events:
+        shown = json.dumps(sample(event.schema), ensure_ascii=False)
+        examples += [
+            f"<details><summary><code>{event.type}</code></summary>",
+            "",
+            "```json",
+            shown,
+            "```",
+            "",
+            "</details>",
+            "",
+        ]
+    return "\n".join([head + begin, "", *rows, "", *examples, end + tail])
 
 
 def main() -> int:
