@@ -89,8 +89,12 @@ _PLAIN: Final[dict[str, Callable[..., dsp.ProcessorSpec]]] = {
     "saturation": dsp.Saturation,
     "mono_maker": dsp.MonoMaker,
     "room": dsp.RoomReverb,
+    "clipper": dsp.Clipper,
+    "exciter": dsp.Exciter,
 }
 """Kinds of inserts whose numbers are all there is to them."""
+
+_PHASES: Final = {pb.CURVE_PHASE_MINIMUM: "minimum", pb.CURVE_PHASE_LINEAR: "linear"}
 
 _KEYED: Final[dict[str, Callable[..., dsp.ProcessorSpec]]] = {
     "compressor": dsp.Compressor,
@@ -123,6 +127,15 @@ def _processor(insert: pb.Processor, tempo_bpm: float) -> dsp.ProcessorSpec:
         return _delay(insert.delay, tempo_bpm)
     if kind == "reverb":
         return _reverb(insert.reverb)
+    if kind == "multiband":
+        bands = tuple(dsp.BandDynamics(**_settings(band, "BandDynamics")) for band in insert.multiband.bands)
+        return dsp.Multiband(tuple(insert.multiband.splits_hz), bands)
+    if kind == "linear_phase_eq":
+        eq = insert.linear_phase_eq
+        return dsp.LinearPhaseEq(tuple(_band(band) for band in eq.bands), eq.length_ms)
+    if kind == "curve_eq":
+        points = tuple((point.frequency_hz, point.gain_db) for point in insert.curve_eq.curve)
+        return dsp.CurveEq(points, _PHASES[insert.curve_eq.phase], insert.curve_eq.length_ms)
     settings = getattr(insert, kind)
     owner = settings.DESCRIPTOR.name
     if kind in _KEYED:

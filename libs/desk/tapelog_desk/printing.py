@@ -8,9 +8,11 @@ from typing import Final
 
 import numpy as np
 from tapelog.common.v1 import audio_pb2, recipe_pb2
-from tapelog_dsp import Dither
+from tapelog_dsp import Dither, ParameterError
+from tapelog_recipe import Violation
 
 from tapelog_desk.analysis import Analysis, Analyzer
+from tapelog_desk.errors import RecipeRefusedError
 from tapelog_desk.files.atomic import commit, file_sha256, partial_path
 from tapelog_desk.files.decoders import Samples
 from tapelog_desk.files.pcm import SampleDigest, pack_floats, pack_integers
@@ -20,18 +22,35 @@ from tapelog_desk.rendered import RenderedAudio
 FLOAT_BITS: Final = 32
 """The depth that is float and not dithered."""
 
+SHAPINGS: Final = {
+    recipe_pb2.NOISE_SHAPING_UNSPECIFIED: "none",
+    recipe_pb2.NOISE_SHAPING_NONE: "none",
+    recipe_pb2.NOISE_SHAPING_LIPSHITZ_5: "lipshitz-5",
+    recipe_pb2.NOISE_SHAPING_F_WEIGHTED_9: "f-weighted-9",
+}
+"""A recipe's word -> the core's."""
+
+
+def _print_of(output: recipe_pb2.OutputFormat) -> tuple[int, str]:
+    """Return what files share that hold the same samples: word length and noise shaping."""
+    return output.bit_depth, "none" if output.bit_depth == FLOAT_BITS else SHAPINGS[output.noise_shaping]
+
 
 class _Depth:
-    """All files of one word length: they hold the same samples."""
+    """All files of one word length and noise shaping: they hold the same samples."""
 
-    def __init__(self, bits: int, *, sample_rate_hz: int, channels: int, dither_key: bytes) -> None:
+    def __init__(self, bits: int, shaping: str, *, sample_rate_hz: int, channels: int, dither_key: bytes) -> None:
         self.format = audio_pb2.AudioFormat(
             sample_rate_hz=sample_rate_hz, channels=channels, bit_depth=bits, is_float=bits == FLOAT_BITS
         )
         self.digest = SampleDigest(bits, is_float=bits == FLOAT_BITS)
         self.writers: list[AudioWriter] = []
         self._analyzer = Analyzer(self.format)
-        self._dither = None if bits == FLOAT_BITS else Dither(bits=bits, digest=dither_key, channels=channels)
+        self._dither: Dither | None = None
+        if bits != FLOAT_BITS:
+            self._dither = Dither(
+                bits=bits, digest=dither_key, channels=channels, shaping=shaping, sample_rate=sample_rate_hz
+            )
 
     def add(self, samples: Samples) -> None:
         if self._dither is None:
@@ -81,23 +100,35 @@ class Printer:
         self._outputs = outputs
         self._paths = paths
         self._partials = [partial_path(path) for path in paths]
-        self._depths: dict[int, _Depth] = {}
+        self._depths: dict[tuple[int, str], _Depth] = {}
         self._rate = sample_rate_hz
         self._channels = channels
         self._dither_key = dither_key
 
     def open(self) -> None:
-        """Open every file under an unfinished name."""
-        for output, partial in zip(self._outputs, self._partials, strict=True):
-            bits = output.bit_depth
-            if bits not in self._depths:
-                self._depths[bits] = _Depth(
-                    bits, sample_rate_hz=self._rate, channels=self._channels, dither_key=self._dither_key
-                )
+        """Open every file under an unfinished name.
+
+        Raises
+        ------
+        RecipeRefusedError
+            Noise shaping at a rate that it is not made for.
+        """
+        for index, (output, partial) in enumerate(zip(self._outputs, self._partials, strict=True)):
+            key = _print_of(output)
+            if key not in self._depths:
+                self._depths[key] = self._depth(*key, path=f"outputs[{index}].noise_shaping")
             writer = open_writer(
-                partial, output.container, sample_rate_hz=self._rate, channels=self._channels, bit_depth=bits
+                partial, output.container, sample_rate_hz=self._rate, channels=self._channels, bit_depth=key[0]
             )
-            self._depths[bits].writers.append(writer)
+            self._depths[key].writers.append(writer)
+
+    def _depth(self, bits: int, shaping: str, *, path: str) -> _Depth:
+        try:
+            return _Depth(
+                bits, shaping, sample_rate_hz=self._rate, channels=self._channels, dither_key=self._dither_key
+            )
+        except ParameterError as error:
+            raise RecipeRefusedError([Violation(path, str(error))]) from error
 
     def write(self, samples: Samples) -> None:
         """Print the next block ``[channels, frames]``."""
@@ -124,10 +155,10 @@ class Printer:
             The files in order, and the analysis of the first one's samples.
         """
         self.close()
-        analyses = {bits: depth.result() for bits, depth in self._depths.items()}
+        analyses = {key: depth.result() for key, depth in self._depths.items()}
         made = []
         for output, partial, path in zip(self._outputs, self._partials, self._paths, strict=True):
-            depth, analysis = self._depths[output.bit_depth], analyses[output.bit_depth]
+            depth, analysis = self._depths[_print_of(output)], analyses[_print_of(output)]
             result = audio_pb2.AudioResult(
                 sha256=file_sha256(partial),
                 sample_digest=depth.digest.hexdigest(),
@@ -140,13 +171,13 @@ class Printer:
             result.format.length_frames = analysis.measurements.length_frames
             commit(partial, path)
             made.append(RenderedAudio(path, result))
-        first = analyses[self._outputs[0].bit_depth]
+        first = analyses[_print_of(self._outputs[0])]
         first.audio.CopyFrom(made[0].result)
         return tuple(made), first
 
     def remarks(self) -> Iterator[str]:
         """Yield what a person should know of the files."""
-        for bits, depth in self._depths.items():
+        for (bits, _), depth in self._depths.items():
             if depth.clipped_samples:
                 advice = "lower the mix or print 32-bit float"
                 yield f"{depth.clipped_samples} samples exceed full scale and are clipped at {bits} bits: {advice}"

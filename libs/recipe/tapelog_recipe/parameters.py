@@ -15,6 +15,7 @@ _PAN: Final = Parameter("", -1.0, 1.0)
 _OF_THE_CORE: Final = (
     "Gain", "TimeAlign", "HighPass", "LowPass", "EqBand", "Compressor", "Gate", "DeEsser", "DynamicEq",
     "TransientShaper", "Saturation", "MonoMaker", "RoomReverb", "Width",
+    "BandDynamics", "Clipper", "Exciter", "LinearPhaseEq", "CurveEq",
 )  # fmt: skip
 """Messages whose numbers are those of the core's processor of the same name."""
 
@@ -40,6 +41,8 @@ PARAMETERS: Final[dict[str, dict[str, Parameter]]] = {
         **recipe_parameters("PlateReverb"),
         "damping": Parameter("", 0.0, 1.0, 0.5),
     },
+    "CurvePoint": {"frequency_hz": Parameter("Hz", 1.0, 96_000.0, None), "gain_db": Parameter("dB", -24.0, 24.0)},
+    "MasterFade": {"in_s": Parameter("s", 0.0, 60.0), "out_s": Parameter("s", 0.0, 60.0)},
     "MasterRecipe": {"sample_rate_hz": Parameter("Hz", 8_000, 192_000, zero_is_off=True)},
     "MasterTarget": {
         "integrated_lufs": Parameter("LUFS", -40.0, -5.0, None),
@@ -56,6 +59,9 @@ ENUM_DEFAULTS: Final[dict[str, int]] = {
     "AutomationCurve": pb.AUTOMATION_CURVE_LINEAR,
     "EqShape": pb.EQ_SHAPE_BELL,
     "Container": pb.CONTAINER_WAV,
+    "NoiseShaping": pb.NOISE_SHAPING_NONE,
+    "FadeShape": pb.FADE_SHAPE_SMOOTH,
+    "CurvePhase": pb.CURVE_PHASE_MINIMUM,
     "InsertChannels": pb.INSERT_CHANNELS_STEREO,
 }
 """What an unspecified enum stands for."""

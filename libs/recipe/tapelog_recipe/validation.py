@@ -1,5 +1,6 @@
 """Ranges, sizes and sources of a recipe: every violation at once, with path, value and limit."""
 
+import itertools
 import re
 from collections.abc import Iterator, Sequence
 from typing import Any, Final
@@ -46,6 +47,10 @@ _SIZES: Final[dict[tuple[str, str], tuple[int, int]]] = {
     ("RecipeBus", "chain"): (0, limits.CHAIN_MAX),
     ("RecipeBus", "sends"): (0, limits.SENDS_MAX),
     ("Equalizer", "bands"): (1, limits.BANDS_MAX),
+    ("LinearPhaseEq", "bands"): (1, limits.BANDS_MAX),
+    ("Multiband", "bands"): (2, limits.MULTIBAND_MAX),
+    ("Multiband", "splits_hz"): (1, limits.MULTIBAND_MAX - 1),
+    ("CurveEq", "curve"): (2, limits.CURVE_POINTS_MAX),
     ("MasterRecipe", "chain"): (0, limits.CHAIN_MAX),
     ("MasterRecipe", "outputs"): (0, limits.OUTPUTS_MAX),
 }
@@ -161,6 +166,26 @@ def _delay(delay: pb.Delay, path: str) -> Iterator[Violation]:
         yield Violation(f"{path}.time_ms", "has to be written, or beats instead")
 
 
+def _multiband(multiband: pb.Multiband, path: str) -> Iterator[Violation]:
+    splits = list(multiband.splits_hz)
+    if len(splits) != len(multiband.bands) - 1:
+        yield Violation(f"{path}.splits_hz", f"must be one fewer than bands, got {len(splits)}")
+    for index, split in enumerate(splits):
+        lowest = splits[index - 1] * limits.SPLIT_RATIO_MIN if index else limits.SPLIT_MIN_HZ
+        if not lowest <= split <= limits.SPLIT_MAX_HZ:
+            where = f"{path}.splits_hz[{index}]"
+            yield Violation(where, f"must be from {lowest:g} to {limits.SPLIT_MAX_HZ:g} Hz, got {split:g}")
+
+
+def _curve(curve: pb.CurveEq, path: str) -> Iterator[Violation]:
+    for index, (before, point) in enumerate(itertools.pairwise(curve.curve), 1):
+        if not before.frequency_hz < point.frequency_hz:
+            where = f"{path}.curve[{index}].frequency_hz"
+            yield Violation(
+                where, f"must be above the point before it ({before.frequency_hz:g}), got {point.frequency_hz:g}"
+            )
+
+
 def _output(output: pb.OutputFormat, path: str) -> Iterator[Violation]:
     if output.container == pb.CONTAINER_FLAC and output.HasField("bit_depth") and output.bit_depth == 32:
         yield Violation(f"{path}.bit_depth", "FLAC takes 16 or 24 bits, got 32; 32 is float and for WAV only")
@@ -181,6 +206,10 @@ def _walk(message: Message, rate_hz: int, path: str, *, services: bool) -> Itera
         yield from _band(message, path)
     elif isinstance(message, pb.Delay):
         yield from _delay(message, path)
+    elif isinstance(message, pb.Multiband):
+        yield from _multiband(message, path)
+    elif isinstance(message, pb.CurveEq):
+        yield from _curve(message, path)
     elif isinstance(message, pb.OutputFormat):
         yield from _output(message, path)
     for field, value in message.ListFields():

@@ -26,6 +26,11 @@ def numbers(draw: st.DrawFn, message: str, field: str) -> float:
     return draw(st.integers(round(low * 1000) + 1, round(high * 1000))) / 1000
 
 
+def _free(message: str) -> dict[str, st.SearchStrategy[float]]:
+    """Return what draws the numbers of a message that have a default."""
+    return {name: numbers(message, name) for name, entry in PARAMETERS[message].items() if entry.default is not None}
+
+
 @st.composite
 def inserts(draw: st.DrawFn) -> dict[str, Any]:
     """Draw an insert with some of its fields written."""
@@ -37,9 +42,15 @@ def inserts(draw: st.DrawFn) -> dict[str, Any]:
             optional={"gain_db": numbers("EqBand", "gain_db"), "shape": st.sampled_from(["bell", "notch"])},
         )
         return {"eq": {"bands": draw(st.lists(band, min_size=1, max_size=3))}}
+    if message == "Multiband":
+        bands = draw(st.lists(st.fixed_dictionaries({}, optional=_free("BandDynamics")), min_size=2, max_size=4))
+        return {"multiband": {"splits_hz": [200.0, 900.0, 5_000.0][: len(bands) - 1], "bands": bands}}
+    fixed = {
+        "LinearPhaseEq": {"bands": [{"frequency_hz": 900.0, "gain_db": 1.5}]},
+        "CurveEq": {"curve": [{"frequency_hz": 90.0, "gain_db": 1.5}, {"frequency_hz": 900.0}]},
+    }.get(message, {})
     needed = {name: numbers(message, name) for name, entry in PARAMETERS[message].items() if entry.default is None}
-    free = {name: numbers(message, name) for name, entry in PARAMETERS[message].items() if entry.default is not None}
-    settings = draw(st.fixed_dictionaries(needed, optional=free))
+    settings = {**fixed, **draw(st.fixed_dictionaries(needed, optional=_free(message)))}
     settings.pop("beats", None)  # counts in a tempo that these recipes do not have
     return {kind.name: settings, "bypass": draw(st.booleans())}
 

@@ -13,10 +13,14 @@ from tapelog_recipe import PARAMETERS, PROCESSOR_KINDS, load_mix_recipe, resolve
 RATE_HZ = 48_000
 
 
+_NUMBERS_IN = {"Equalizer": "EqBand", "Multiband": "BandDynamics"}
+"""Inserts whose numbers are in a message inside them."""
+
+
 def _extremes() -> Iterator[tuple[str, str, float]]:
     for kind in PROCESSOR_KINDS:
         message = pb.Processor.DESCRIPTOR.fields_by_name[kind].message_type.name
-        for name, entry in PARAMETERS[message if message != "Equalizer" else "EqBand"].items():
+        for name, entry in PARAMETERS[_NUMBERS_IN.get(message, message)].items():
             values = entry.choices or (entry.low, entry.highest(RATE_HZ), *([0.0] if entry.zero_is_off else []))
             yield from ((kind, name, value) for value in dict.fromkeys(values))
 
@@ -25,10 +29,22 @@ def _insert(kind: str, name: str, value: float) -> pb.Processor:
     insert = pb.Processor()
     settings = getattr(insert, kind)
     settings.SetInParent()
-    holder = settings.bands.add() if kind == "eq" else settings
+    holder = settings.bands.add() if kind in {"eq", "multiband"} else settings
+    if kind == "multiband":
+        settings.bands.add()
+        settings.splits_hz.append(500.0)
+    elif kind == "linear_phase_eq":
+        settings.bands.add(frequency_hz=1_000.0, gain_db=2.0)
+    elif kind == "curve_eq":
+        settings.curve.add(frequency_hz=100.0, gain_db=2.0)
+        settings.curve.add(frequency_hz=1_000.0, gain_db=-2.0)
     for needed in ("frequency_hz", "time_ms"):
         if needed in holder.DESCRIPTOR.fields_by_name:
-            setattr(holder, needed, {"MonoMaker": 120, "DeEsser": 6_000}.get(holder.DESCRIPTOR.name, 1_000))
+            setattr(
+                holder,
+                needed,
+                {"MonoMaker": 120, "DeEsser": 6_000, "Exciter": 3_000}.get(holder.DESCRIPTOR.name, 1_000),
+            )
     if name:
         setattr(holder, name, type(getattr(holder, name))(value))
     if kind == "delay" and name == "time_ms" and not value:

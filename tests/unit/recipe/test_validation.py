@@ -4,6 +4,7 @@ import math
 from collections.abc import Callable
 
 import pytest
+from google.protobuf.json_format import ParseDict
 from tapelog.common.v1 import recipe_pb2 as pb
 from tapelog_recipe import RecipeError, load_master_recipe, load_mix_recipe, validate_master, validate_mix
 from tapelog_recipe.limits import GAIN_POINTS_MAX
@@ -202,3 +203,25 @@ def test_the_error_shows_a_bounded_number_of_lines():
         load_mix_recipe(text)
     assert len(caught.value.violations) == 30
     assert str(caught.value).endswith("... and 10 more")
+
+
+@pytest.mark.parametrize(
+    ("insert", "words"),
+    [
+        ({"multiband": {"splits_hz": [200.0], "bands": [{}, {}, {}]}}, "one fewer"),
+        ({"multiband": {"splits_hz": [200.0, 250.0], "bands": [{}, {}, {}]}}, "300"),
+        ({"multiband": {"splits_hz": [200.0], "bands": [{}, {"ratio": 0.5}]}}, "ratio"),
+        ({"curve_eq": {"curve": [{"frequency_hz": 100.0}, {"frequency_hz": 50.0}]}}, "above the point"),
+        ({"curve_eq": {"curve": [{"frequency_hz": 100.0}]}}, "2 to 512"),
+        ({"linear_phase_eq": {"bands": []}}, "1 to 16"),
+    ],
+    ids=["splits", "close", "ratio", "falling", "one point", "no band"],
+)
+def test_mastering_inserts(insert: dict[str, object], words: str):
+    """What a mastering insert cannot be is refused with its place and its limit."""
+    recipe = ParseDict(
+        {"source": {"file": "a.wav"}, "chain": [insert], "target": {"name": "spotify"}}, pb.MasterRecipe()
+    )
+    (violation, *_) = validate_master(recipe, services=False)
+    assert violation.path.startswith("chain[")
+    assert words in str(violation)

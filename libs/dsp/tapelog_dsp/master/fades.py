@@ -36,6 +36,20 @@ class Fade:
         in_range(self, "out_s", 0.0, FADE_MAX_S, "s")
         one_of(self, "shape", SHAPES)
 
+    def frames(self, sample_rate: int, length_frames: int) -> tuple[int, int]:
+        """Return how many frames the fades last, at the start and at the end.
+
+        Raises
+        ------
+        ParameterError
+            Together they are longer than the song.
+        """
+        rising, falling = round(self.in_s * sample_rate), round(self.out_s * sample_rate)
+        if rising + falling > length_frames:
+            limit = f"at most the song's {length_frames / sample_rate:.3f} s together"
+            raise ParameterError("Fade", f"{self.in_s:g} s in and {self.out_s:g} s out", limit)
+        return rising, falling
+
     def blocks(self, source: Iterable[Audio], *, sample_rate: int, length_frames: int) -> Iterator[Audio]:
         """Fade a stream whose length is known; outside the fades it passes bit for bit.
 
@@ -44,10 +58,7 @@ class Fade:
         ParameterError
             The two fades together are longer than the song.
         """
-        rising, falling = round(self.in_s * sample_rate), round(self.out_s * sample_rate)
-        if rising + falling > length_frames:
-            limit = f"at most the song's {length_frames / sample_rate:.3f} s together"
-            raise ParameterError("Fade", f"{self.in_s:g} s in and {self.out_s:g} s out", limit)
+        rising, falling = self.frames(sample_rate, length_frames)
         clock = 0
         for block in source:
             frames = np.arange(clock, clock + block.shape[1], dtype=np.float64)

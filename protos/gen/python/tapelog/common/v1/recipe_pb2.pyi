@@ -151,6 +151,90 @@ EQ_SHAPE_TILT: EqShape.ValueType  # 5
 """A tilt around the frequency: the top gets gain_db more than the bottom."""
 Global___EqShape: _TypeAlias = EqShape  # noqa: Y015
 
+class _FadeShape:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _FadeShapeEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_FadeShape.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    FADE_SHAPE_UNSPECIFIED: _FadeShape.ValueType  # 0
+    """The default: smooth."""
+    FADE_SHAPE_SMOOTH: _FadeShape.ValueType  # 1
+    """3u^2 - 2u^3."""
+    FADE_SHAPE_LINEAR: _FadeShape.ValueType  # 2
+    """u."""
+    FADE_SHAPE_EQUAL_POWER: _FadeShape.ValueType  # 3
+    """The root of u."""
+    FADE_SHAPE_LATE: _FadeShape.ValueType  # 4
+    """u^3, which stays low for long."""
+
+class FadeShape(_FadeShape, metaclass=_FadeShapeEnumTypeWrapper):
+    """Gain over the share u of a fade."""
+
+FADE_SHAPE_UNSPECIFIED: FadeShape.ValueType  # 0
+"""The default: smooth."""
+FADE_SHAPE_SMOOTH: FadeShape.ValueType  # 1
+"""3u^2 - 2u^3."""
+FADE_SHAPE_LINEAR: FadeShape.ValueType  # 2
+"""u."""
+FADE_SHAPE_EQUAL_POWER: FadeShape.ValueType  # 3
+"""The root of u."""
+FADE_SHAPE_LATE: FadeShape.ValueType  # 4
+"""u^3, which stays low for long."""
+Global___FadeShape: _TypeAlias = FadeShape  # noqa: Y015
+
+class _CurvePhase:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _CurvePhaseEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_CurvePhase.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    CURVE_PHASE_UNSPECIFIED: _CurvePhase.ValueType  # 0
+    """The default: minimum."""
+    CURVE_PHASE_MINIMUM: _CurvePhase.ValueType  # 1
+    """Neither delays nor rings ahead."""
+    CURVE_PHASE_LINEAR: _CurvePhase.ValueType  # 2
+    """Every frequency late by the same time."""
+
+class CurvePhase(_CurvePhase, metaclass=_CurvePhaseEnumTypeWrapper):
+    """Phase of a curve."""
+
+CURVE_PHASE_UNSPECIFIED: CurvePhase.ValueType  # 0
+"""The default: minimum."""
+CURVE_PHASE_MINIMUM: CurvePhase.ValueType  # 1
+"""Neither delays nor rings ahead."""
+CURVE_PHASE_LINEAR: CurvePhase.ValueType  # 2
+"""Every frequency late by the same time."""
+Global___CurvePhase: _TypeAlias = CurvePhase  # noqa: Y015
+
+class _NoiseShaping:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _NoiseShapingEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_NoiseShaping.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    NOISE_SHAPING_UNSPECIFIED: _NoiseShaping.ValueType  # 0
+    """The default: none."""
+    NOISE_SHAPING_NONE: _NoiseShaping.ValueType  # 1
+    """White."""
+    NOISE_SHAPING_LIPSHITZ_5: _NoiseShaping.ValueType  # 2
+    """Five taps after Lipshitz: out of 2 to 6 kHz, 12 dB more power in all."""
+    NOISE_SHAPING_F_WEIGHTED_9: _NoiseShaping.ValueType  # 3
+    """Nine taps after Wannamaker: the same further, 18 dB more power in all."""
+
+class NoiseShaping(_NoiseShaping, metaclass=_NoiseShapingEnumTypeWrapper):
+    """Spectrum of the dither's noise."""
+
+NOISE_SHAPING_UNSPECIFIED: NoiseShaping.ValueType  # 0
+"""The default: none."""
+NOISE_SHAPING_NONE: NoiseShaping.ValueType  # 1
+"""White."""
+NOISE_SHAPING_LIPSHITZ_5: NoiseShaping.ValueType  # 2
+"""Five taps after Lipshitz: out of 2 to 6 kHz, 12 dB more power in all."""
+NOISE_SHAPING_F_WEIGHTED_9: NoiseShaping.ValueType  # 3
+"""Nine taps after Wannamaker: the same further, 18 dB more power in all."""
+Global___NoiseShaping: _TypeAlias = NoiseShaping  # noqa: Y015
+
 class _Container:
     ValueType = _typing.NewType("ValueType", _builtins.int)
     V: _TypeAlias = ValueType  # noqa: Y015
@@ -538,6 +622,11 @@ class Processor(_message.Message):
     SATURATION_FIELD_NUMBER: _builtins.int
     MONO_MAKER_FIELD_NUMBER: _builtins.int
     ROOM_FIELD_NUMBER: _builtins.int
+    MULTIBAND_FIELD_NUMBER: _builtins.int
+    CLIPPER_FIELD_NUMBER: _builtins.int
+    EXCITER_FIELD_NUMBER: _builtins.int
+    LINEAR_PHASE_EQ_FIELD_NUMBER: _builtins.int
+    CURVE_EQ_FIELD_NUMBER: _builtins.int
     CHANNELS_FIELD_NUMBER: _builtins.int
     bypass: _builtins.bool
     """Whether the insert is skipped. A bypassed insert does not count for the brief."""
@@ -607,6 +696,26 @@ class Processor(_message.Message):
     def room(self) -> Global___RoomReverb:
         """Room or hall."""
 
+    @_builtins.property
+    def multiband(self) -> Global___Multiband:
+        """Multiband dynamics."""
+
+    @_builtins.property
+    def clipper(self) -> Global___Clipper:
+        """Clipper."""
+
+    @_builtins.property
+    def exciter(self) -> Global___Exciter:
+        """Exciter."""
+
+    @_builtins.property
+    def linear_phase_eq(self) -> Global___LinearPhaseEq:
+        """Equaliser in linear phase."""
+
+    @_builtins.property
+    def curve_eq(self) -> Global___CurveEq:
+        """Free curve over frequency."""
+
     def __init__(
         self,
         *,
@@ -627,13 +736,18 @@ class Processor(_message.Message):
         saturation: Global___Saturation | None = ...,
         mono_maker: Global___MonoMaker | None = ...,
         room: Global___RoomReverb | None = ...,
+        multiband: Global___Multiband | None = ...,
+        clipper: Global___Clipper | None = ...,
+        exciter: Global___Exciter | None = ...,
+        linear_phase_eq: Global___LinearPhaseEq | None = ...,
+        curve_eq: Global___CurveEq | None = ...,
         channels: Global___InsertChannels.ValueType = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["compressor", b"compressor", "de_esser", b"de_esser", "delay", b"delay", "dynamic_eq", b"dynamic_eq", "eq", b"eq", "gain", b"gain", "gate", b"gate", "high_pass", b"high_pass", "kind", b"kind", "low_pass", b"low_pass", "mono_maker", b"mono_maker", "reverb", b"reverb", "room", b"room", "saturation", b"saturation", "time_align", b"time_align", "transient_shaper", b"transient_shaper", "width", b"width"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["clipper", b"clipper", "compressor", b"compressor", "curve_eq", b"curve_eq", "de_esser", b"de_esser", "delay", b"delay", "dynamic_eq", b"dynamic_eq", "eq", b"eq", "exciter", b"exciter", "gain", b"gain", "gate", b"gate", "high_pass", b"high_pass", "kind", b"kind", "linear_phase_eq", b"linear_phase_eq", "low_pass", b"low_pass", "mono_maker", b"mono_maker", "multiband", b"multiband", "reverb", b"reverb", "room", b"room", "saturation", b"saturation", "time_align", b"time_align", "transient_shaper", b"transient_shaper", "width", b"width"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["bypass", b"bypass", "channels", b"channels", "compressor", b"compressor", "de_esser", b"de_esser", "delay", b"delay", "dynamic_eq", b"dynamic_eq", "eq", b"eq", "gain", b"gain", "gate", b"gate", "high_pass", b"high_pass", "kind", b"kind", "low_pass", b"low_pass", "mono_maker", b"mono_maker", "reverb", b"reverb", "room", b"room", "saturation", b"saturation", "time_align", b"time_align", "transient_shaper", b"transient_shaper", "width", b"width"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["bypass", b"bypass", "channels", b"channels", "clipper", b"clipper", "compressor", b"compressor", "curve_eq", b"curve_eq", "de_esser", b"de_esser", "delay", b"delay", "dynamic_eq", b"dynamic_eq", "eq", b"eq", "exciter", b"exciter", "gain", b"gain", "gate", b"gate", "high_pass", b"high_pass", "kind", b"kind", "linear_phase_eq", b"linear_phase_eq", "low_pass", b"low_pass", "mono_maker", b"mono_maker", "multiband", b"multiband", "reverb", b"reverb", "room", b"room", "saturation", b"saturation", "time_align", b"time_align", "transient_shaper", b"transient_shaper", "width", b"width"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    _WhichOneofReturnType_kind: _TypeAlias = _typing.Literal["high_pass", "low_pass", "eq", "compressor", "delay", "reverb", "width", "gain", "time_align", "gate", "de_esser", "dynamic_eq", "transient_shaper", "saturation", "mono_maker", "room"]  # noqa: Y015
+    _WhichOneofReturnType_kind: _TypeAlias = _typing.Literal["high_pass", "low_pass", "eq", "compressor", "delay", "reverb", "width", "gain", "time_align", "gate", "de_esser", "dynamic_eq", "transient_shaper", "saturation", "mono_maker", "room", "multiband", "clipper", "exciter", "linear_phase_eq", "curve_eq"]  # noqa: Y015
     _WhichOneofArgType_kind: _TypeAlias = _typing.Literal["kind", b"kind"]  # noqa: Y015
     def WhichOneof(self, oneof_group: _WhichOneofArgType_kind) -> _WhichOneofReturnType_kind | None: ...
 
@@ -1577,6 +1691,7 @@ class MasterRecipe(_message.Message):
     CHAIN_FIELD_NUMBER: _builtins.int
     TARGET_FIELD_NUMBER: _builtins.int
     OUTPUTS_FIELD_NUMBER: _builtins.int
+    FADE_FIELD_NUMBER: _builtins.int
     sample_rate_hz: _builtins.int
     """Sample rate of the master, in Hz; 0 keeps the mix's."""
     @_builtins.property
@@ -1595,6 +1710,10 @@ class MasterRecipe(_message.Message):
     def outputs(self) -> _containers.RepeatedCompositeFieldContainer[Global___OutputFormat]:
         """Files to make."""
 
+    @_builtins.property
+    def fade(self) -> Global___MasterFade:
+        """How the song comes and goes, before the limiter."""
+
     def __init__(
         self,
         *,
@@ -1603,14 +1722,324 @@ class MasterRecipe(_message.Message):
         chain: _abc.Iterable[Global___Processor] | None = ...,
         target: Global___MasterTarget | None = ...,
         outputs: _abc.Iterable[Global___OutputFormat] | None = ...,
+        fade: Global___MasterFade | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["source", b"source", "target", b"target"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["fade", b"fade", "source", b"source", "target", b"target"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["chain", b"chain", "outputs", b"outputs", "sample_rate_hz", b"sample_rate_hz", "source", b"source", "target", b"target"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["chain", b"chain", "fade", b"fade", "outputs", b"outputs", "sample_rate_hz", b"sample_rate_hz", "source", b"source", "target", b"target"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___MasterRecipe: _TypeAlias = MasterRecipe  # noqa: Y015
+
+@_typing.final
+class MasterFade(_message.Message):
+    """Fades at the ends of a master."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    IN_S_FIELD_NUMBER: _builtins.int
+    OUT_S_FIELD_NUMBER: _builtins.int
+    SHAPE_FIELD_NUMBER: _builtins.int
+    in_s: _builtins.float
+    """Length at the start, s. 0 to 60."""
+    out_s: _builtins.float
+    """Length at the end, s. 0 to 60."""
+    shape: Global___FadeShape.ValueType
+    """Gain over the share of the fade."""
+    def __init__(
+        self,
+        *,
+        in_s: _builtins.float = ...,
+        out_s: _builtins.float = ...,
+        shape: Global___FadeShape.ValueType = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["in_s", b"in_s", "out_s", b"out_s", "shape", b"shape"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___MasterFade: _TypeAlias = MasterFade  # noqa: Y015
+
+@_typing.final
+class Multiband(_message.Message):
+    """Two to five bands on crossovers that sum flat, a compressor each."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    SPLITS_HZ_FIELD_NUMBER: _builtins.int
+    BANDS_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def splits_hz(self) -> _containers.RepeatedScalarFieldContainer[_builtins.float]:
+        """Rising crossover frequencies in Hz, one fewer than bands, each 1.5 times the one before or more."""
+
+    @_builtins.property
+    def bands(self) -> _containers.RepeatedCompositeFieldContainer[Global___BandDynamics]:
+        """The lowest first."""
+
+    def __init__(
+        self,
+        *,
+        splits_hz: _abc.Iterable[_builtins.float] | None = ...,
+        bands: _abc.Iterable[Global___BandDynamics] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["bands", b"bands", "splits_hz", b"splits_hz"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___Multiband: _TypeAlias = Multiband  # noqa: Y015
+
+@_typing.final
+class BandDynamics(_message.Message):
+    """One band of a multiband compressor."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    THRESHOLD_DB_FIELD_NUMBER: _builtins.int
+    RATIO_FIELD_NUMBER: _builtins.int
+    ATTACK_MS_FIELD_NUMBER: _builtins.int
+    RELEASE_MS_FIELD_NUMBER: _builtins.int
+    KNEE_DB_FIELD_NUMBER: _builtins.int
+    GAIN_DB_FIELD_NUMBER: _builtins.int
+    RANGE_DB_FIELD_NUMBER: _builtins.int
+    MIX_FIELD_NUMBER: _builtins.int
+    RMS_MS_FIELD_NUMBER: _builtins.int
+    threshold_db: _builtins.float
+    """Threshold inside the band, dBFS. -80 to 0."""
+    ratio: _builtins.float
+    """Ratio. 1 to 100. Default 1."""
+    attack_ms: _builtins.float
+    """Attack, ms. 0 to 500. Default 15."""
+    release_ms: _builtins.float
+    """Release, ms. 1 to 5000. Default 120."""
+    knee_db: _builtins.float
+    """Knee width, dB. 0 to 30. Default 6."""
+    gain_db: _builtins.float
+    """Gain of the band after its curve, dB. -24 to 24."""
+    range_db: _builtins.float
+    """Most reduction that the curve asks for, dB. 0 to 60. Default 24."""
+    mix: _builtins.float
+    """Share of the compressed band. 0 to 1. Default 1."""
+    rms_ms: _builtins.float
+    """Averaging time of the detector, ms; 0 detects peaks. 0 to 500."""
+    def __init__(
+        self,
+        *,
+        threshold_db: _builtins.float = ...,
+        ratio: _builtins.float | None = ...,
+        attack_ms: _builtins.float | None = ...,
+        release_ms: _builtins.float | None = ...,
+        knee_db: _builtins.float | None = ...,
+        gain_db: _builtins.float = ...,
+        range_db: _builtins.float | None = ...,
+        mix: _builtins.float | None = ...,
+        rms_ms: _builtins.float = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_attack_ms", b"_attack_ms", "_knee_db", b"_knee_db", "_mix", b"_mix", "_range_db", b"_range_db", "_ratio", b"_ratio", "_release_ms", b"_release_ms", "attack_ms", b"attack_ms", "knee_db", b"knee_db", "mix", b"mix", "range_db", b"range_db", "ratio", b"ratio", "release_ms", b"release_ms"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_attack_ms", b"_attack_ms", "_knee_db", b"_knee_db", "_mix", b"_mix", "_range_db", b"_range_db", "_ratio", b"_ratio", "_release_ms", b"_release_ms", "attack_ms", b"attack_ms", "gain_db", b"gain_db", "knee_db", b"knee_db", "mix", b"mix", "range_db", b"range_db", "ratio", b"ratio", "release_ms", b"release_ms", "rms_ms", b"rms_ms", "threshold_db", b"threshold_db"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType__attack_ms: _TypeAlias = _typing.Literal["attack_ms"]  # noqa: Y015
+    _WhichOneofArgType__attack_ms: _TypeAlias = _typing.Literal["_attack_ms", b"_attack_ms"]  # noqa: Y015
+    _WhichOneofReturnType__knee_db: _TypeAlias = _typing.Literal["knee_db"]  # noqa: Y015
+    _WhichOneofArgType__knee_db: _TypeAlias = _typing.Literal["_knee_db", b"_knee_db"]  # noqa: Y015
+    _WhichOneofReturnType__mix: _TypeAlias = _typing.Literal["mix"]  # noqa: Y015
+    _WhichOneofArgType__mix: _TypeAlias = _typing.Literal["_mix", b"_mix"]  # noqa: Y015
+    _WhichOneofReturnType__range_db: _TypeAlias = _typing.Literal["range_db"]  # noqa: Y015
+    _WhichOneofArgType__range_db: _TypeAlias = _typing.Literal["_range_db", b"_range_db"]  # noqa: Y015
+    _WhichOneofReturnType__ratio: _TypeAlias = _typing.Literal["ratio"]  # noqa: Y015
+    _WhichOneofArgType__ratio: _TypeAlias = _typing.Literal["_ratio", b"_ratio"]  # noqa: Y015
+    _WhichOneofReturnType__release_ms: _TypeAlias = _typing.Literal["release_ms"]  # noqa: Y015
+    _WhichOneofArgType__release_ms: _TypeAlias = _typing.Literal["_release_ms", b"_release_ms"]  # noqa: Y015
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__attack_ms) -> _WhichOneofReturnType__attack_ms | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__knee_db) -> _WhichOneofReturnType__knee_db | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__mix) -> _WhichOneofReturnType__mix | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__range_db) -> _WhichOneofReturnType__range_db | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__ratio) -> _WhichOneofReturnType__ratio | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__release_ms) -> _WhichOneofReturnType__release_ms | None: ...
+
+Global___BandDynamics: _TypeAlias = BandDynamics  # noqa: Y015
+
+@_typing.final
+class Clipper(_message.Message):
+    """Cuts short peaks between the samples; the limiter behind it holds the ceiling."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    CEILING_DB_FIELD_NUMBER: _builtins.int
+    KNEE_DB_FIELD_NUMBER: _builtins.int
+    ceiling_db: _builtins.float
+    """Ceiling, dBFS. -24 to 0. Default -1."""
+    knee_db: _builtins.float
+    """How far below the ceiling the bend begins, dB. 0 to 12. Default 2."""
+    def __init__(
+        self,
+        *,
+        ceiling_db: _builtins.float | None = ...,
+        knee_db: _builtins.float | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_ceiling_db", b"_ceiling_db", "_knee_db", b"_knee_db", "ceiling_db", b"ceiling_db", "knee_db", b"knee_db"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_ceiling_db", b"_ceiling_db", "_knee_db", b"_knee_db", "ceiling_db", b"ceiling_db", "knee_db", b"knee_db"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType__ceiling_db: _TypeAlias = _typing.Literal["ceiling_db"]  # noqa: Y015
+    _WhichOneofArgType__ceiling_db: _TypeAlias = _typing.Literal["_ceiling_db", b"_ceiling_db"]  # noqa: Y015
+    _WhichOneofReturnType__knee_db: _TypeAlias = _typing.Literal["knee_db"]  # noqa: Y015
+    _WhichOneofArgType__knee_db: _TypeAlias = _typing.Literal["_knee_db", b"_knee_db"]  # noqa: Y015
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__ceiling_db) -> _WhichOneofReturnType__ceiling_db | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__knee_db) -> _WhichOneofReturnType__knee_db | None: ...
+
+Global___Clipper: _TypeAlias = Clipper  # noqa: Y015
+
+@_typing.final
+class Exciter(_message.Message):
+    """Harmonics of the upper band, mixed in."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    FREQUENCY_HZ_FIELD_NUMBER: _builtins.int
+    DRIVE_DB_FIELD_NUMBER: _builtins.int
+    AMOUNT_DB_FIELD_NUMBER: _builtins.int
+    EVEN_FIELD_NUMBER: _builtins.int
+    frequency_hz: _builtins.float
+    """Lower edge of the band, Hz. 500 to 16000. Default 3000."""
+    drive_db: _builtins.float
+    """How far the band is driven into its curve, dB. 0 to 48. Default 12."""
+    amount_db: _builtins.float
+    """Level of the harmonics, dB. -144 to 12. Default -6."""
+    even: _builtins.float
+    """Share of even harmonics. 0 to 1. Default 0.5."""
+    def __init__(
+        self,
+        *,
+        frequency_hz: _builtins.float | None = ...,
+        drive_db: _builtins.float | None = ...,
+        amount_db: _builtins.float | None = ...,
+        even: _builtins.float | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_amount_db", b"_amount_db", "_drive_db", b"_drive_db", "_even", b"_even", "_frequency_hz", b"_frequency_hz", "amount_db", b"amount_db", "drive_db", b"drive_db", "even", b"even", "frequency_hz", b"frequency_hz"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_amount_db", b"_amount_db", "_drive_db", b"_drive_db", "_even", b"_even", "_frequency_hz", b"_frequency_hz", "amount_db", b"amount_db", "drive_db", b"drive_db", "even", b"even", "frequency_hz", b"frequency_hz"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType__amount_db: _TypeAlias = _typing.Literal["amount_db"]  # noqa: Y015
+    _WhichOneofArgType__amount_db: _TypeAlias = _typing.Literal["_amount_db", b"_amount_db"]  # noqa: Y015
+    _WhichOneofReturnType__drive_db: _TypeAlias = _typing.Literal["drive_db"]  # noqa: Y015
+    _WhichOneofArgType__drive_db: _TypeAlias = _typing.Literal["_drive_db", b"_drive_db"]  # noqa: Y015
+    _WhichOneofReturnType__even: _TypeAlias = _typing.Literal["even"]  # noqa: Y015
+    _WhichOneofArgType__even: _TypeAlias = _typing.Literal["_even", b"_even"]  # noqa: Y015
+    _WhichOneofReturnType__frequency_hz: _TypeAlias = _typing.Literal["frequency_hz"]  # noqa: Y015
+    _WhichOneofArgType__frequency_hz: _TypeAlias = _typing.Literal["_frequency_hz", b"_frequency_hz"]  # noqa: Y015
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__amount_db) -> _WhichOneofReturnType__amount_db | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__drive_db) -> _WhichOneofReturnType__drive_db | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__even) -> _WhichOneofReturnType__even | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__frequency_hz) -> _WhichOneofReturnType__frequency_hz | None: ...
+
+Global___Exciter: _TypeAlias = Exciter  # noqa: Y015
+
+@_typing.final
+class LinearPhaseEq(_message.Message):
+    """The bands of an equaliser without their phase."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    BANDS_FIELD_NUMBER: _builtins.int
+    LENGTH_MS_FIELD_NUMBER: _builtins.int
+    length_ms: _builtins.float
+    """Length of the filter, ms; half of it can ring before a transient. 5 to 300. Default 170."""
+    @_builtins.property
+    def bands(self) -> _containers.RepeatedCompositeFieldContainer[Global___EqBand]:
+        """One to sixteen bands."""
+
+    def __init__(
+        self,
+        *,
+        bands: _abc.Iterable[Global___EqBand] | None = ...,
+        length_ms: _builtins.float | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_length_ms", b"_length_ms", "length_ms", b"length_ms"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_length_ms", b"_length_ms", "bands", b"bands", "length_ms", b"length_ms"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType__length_ms: _TypeAlias = _typing.Literal["length_ms"]  # noqa: Y015
+    _WhichOneofArgType__length_ms: _TypeAlias = _typing.Literal["_length_ms", b"_length_ms"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__length_ms) -> _WhichOneofReturnType__length_ms | None: ...
+
+Global___LinearPhaseEq: _TypeAlias = LinearPhaseEq  # noqa: Y015
+
+@_typing.final
+class CurveEq(_message.Message):
+    """A free curve over frequency, as reference matching writes it."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    CURVE_FIELD_NUMBER: _builtins.int
+    PHASE_FIELD_NUMBER: _builtins.int
+    LENGTH_MS_FIELD_NUMBER: _builtins.int
+    phase: Global___CurvePhase.ValueType
+    """Phase of the filter."""
+    length_ms: _builtins.float
+    """Length of the filter, ms. 5 to 300. Default 170."""
+    @_builtins.property
+    def curve(self) -> _containers.RepeatedCompositeFieldContainer[Global___CurvePoint]:
+        """Two to 512 points of rising frequency; straight lines over log frequency between them."""
+
+    def __init__(
+        self,
+        *,
+        curve: _abc.Iterable[Global___CurvePoint] | None = ...,
+        phase: Global___CurvePhase.ValueType = ...,
+        length_ms: _builtins.float | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_length_ms", b"_length_ms", "length_ms", b"length_ms"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_length_ms", b"_length_ms", "curve", b"curve", "length_ms", b"length_ms", "phase", b"phase"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType__length_ms: _TypeAlias = _typing.Literal["length_ms"]  # noqa: Y015
+    _WhichOneofArgType__length_ms: _TypeAlias = _typing.Literal["_length_ms", b"_length_ms"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__length_ms) -> _WhichOneofReturnType__length_ms | None: ...
+
+Global___CurveEq: _TypeAlias = CurveEq  # noqa: Y015
+
+@_typing.final
+class CurvePoint(_message.Message):
+    """One point of a curve."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    FREQUENCY_HZ_FIELD_NUMBER: _builtins.int
+    GAIN_DB_FIELD_NUMBER: _builtins.int
+    frequency_hz: _builtins.float
+    """Frequency, Hz. 1 to 96000."""
+    gain_db: _builtins.float
+    """Gain, dB. -24 to 24."""
+    def __init__(
+        self,
+        *,
+        frequency_hz: _builtins.float = ...,
+        gain_db: _builtins.float = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["frequency_hz", b"frequency_hz", "gain_db", b"gain_db"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___CurvePoint: _TypeAlias = CurvePoint  # noqa: Y015
 
 @_typing.final
 class MasterTarget(_message.Message):
@@ -1667,19 +2096,23 @@ class OutputFormat(_message.Message):
 
     CONTAINER_FIELD_NUMBER: _builtins.int
     BIT_DEPTH_FIELD_NUMBER: _builtins.int
+    NOISE_SHAPING_FIELD_NUMBER: _builtins.int
     container: Global___Container.ValueType
     """Container and codec."""
     bit_depth: _builtins.int
     """Bits per sample: 16, 24, or 32 (float; WAV only). Default 24. Below 32 the samples are dithered."""
+    noise_shaping: Global___NoiseShaping.ValueType
+    """Where the dither's noise goes; at 44.1 and 48 kHz only."""
     def __init__(
         self,
         *,
         container: Global___Container.ValueType = ...,
         bit_depth: _builtins.int | None = ...,
+        noise_shaping: Global___NoiseShaping.ValueType = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["_bit_depth", b"_bit_depth", "bit_depth", b"bit_depth"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_bit_depth", b"_bit_depth", "bit_depth", b"bit_depth", "container", b"container"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_bit_depth", b"_bit_depth", "bit_depth", b"bit_depth", "container", b"container", "noise_shaping", b"noise_shaping"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__bit_depth: _TypeAlias = _typing.Literal["bit_depth"]  # noqa: Y015
     _WhichOneofArgType__bit_depth: _TypeAlias = _typing.Literal["_bit_depth", b"_bit_depth"]  # noqa: Y015
