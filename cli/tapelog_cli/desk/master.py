@@ -6,11 +6,12 @@ from typing import Annotated, Final
 from cyclopts import Parameter
 from tapelog.common.v1 import recipe_pb2 as pb
 from tapelog_desk import beside, render_master
+from tapelog_desk.matching import match_recipe
 from tapelog_desk.report import write_report
 from tapelog_desk.report.document import verdict_words
 from tapelog_desk.report.page import FORMATS
 from tapelog_desk.verdict import verdict_json
-from tapelog_dsp import load_targets
+from tapelog_dsp import ASPECTS, load_targets
 from tapelog_recipe import load_master_recipe
 
 from tapelog_cli.desk import show
@@ -40,11 +41,15 @@ def _recipe(
         made.target.integrated_lufs = lufs
     if ceiling is not None:
         made.target.ceiling_dbtp = ceiling
-    if not made.target.name and not made.target.HasField("integrated_lufs"):
-        raise WrongUsage("no target is given", f"--target is one of: {TARGETS}; or write --lufs")
-    if not made.target.name and not made.target.HasField("ceiling_dbtp"):
-        made.target.ceiling_dbtp = -1.0
     return made
+
+
+def _aimed(recipe: pb.MasterRecipe) -> None:
+    """Raise `WrongUsage` without a loudness to reach; without a ceiling write -1 dBTP."""
+    if not recipe.target.name and not recipe.target.HasField("integrated_lufs"):
+        raise WrongUsage("no target is given", f"--target is one of: {TARGETS}; or write --lufs")
+    if not recipe.target.name and not recipe.target.HasField("ceiling_dbtp"):
+        recipe.target.ceiling_dbtp = -1.0
 
 
 @told
@@ -62,6 +67,12 @@ def master(
     recipe: Annotated[
         Path | None, Parameter(help="Master recipe with a chain; its source is replaced by the mix.")
     ] = None,
+    like: Annotated[
+        list[Path] | None, Parameter(help="Master to be like; may be given several times.", negative=())
+    ] = None,
+    match: Annotated[str, Parameter(help="What of it, with commas: tone, dynamics, width, loudness.")] = ",".join(
+        ASPECTS
+    ),
     bit_depth: Annotated[int, Parameter(help="16, 24, or 32 for float.")] = 24,
     report: Annotated[
         Path | None, Parameter(help="Report to write beside: .html for people, .json for programs.")
@@ -84,6 +95,11 @@ def master(
         require_folder(report)
     keep([mix, *filter(None, [recipe])], from_outputs=[*output, *filter(None, [report])])
     wanted = _recipe(recipe, mix, target, lufs, ceiling)
+    aspects = match.split(",")
+    if set(aspects) - set(ASPECTS):
+        raise WrongUsage(f"--match {match!r} is unknown", f"some of {','.join(ASPECTS)}")
+    reasons = match_recipe(wanted, mix, like, aspects) if like else ()
+    _aimed(wanted)
     wanted.outputs.extend(formats)
     with show.progress_bar(f"mastering {mix.name}", quiet=json) as progress:
         rendered = render_master(
@@ -99,8 +115,9 @@ def master(
         write_report(report, rendered, title=f"Master of {mix.stem}")
     if json:
         judged = {} if rendered.verdict is None else verdict_json(rendered.verdict, rendered.analysis)
-        show.print_json({**show.rendered_json(rendered), **judged})
+        show.print_json({**show.rendered_json(rendered), **judged, "matched": list(reasons)})
     else:
+        show.print_notes(reasons)
         show.print_rendered(rendered)
         show.output().print(verdict_words(rendered), markup=False)
     missed = rendered.verdict is not None and not rendered.verdict.reached and not best_effort

@@ -2,7 +2,7 @@
 
 from tapelog_dsp.analysis.platforms import PlatformPreview
 from tapelog_dsp.analysis.profiles import Device, load_curves, load_devices, load_limits
-from tapelog_dsp.analysis.reference import Match, MatchSettings, Profile, Profiler, Reference, match, profile
+from tapelog_dsp.analysis.reference import ASPECTS, Match, MatchSettings, Profile, Profiler, Reference, match, profile
 from tapelog_dsp.analysis.spectrum import Spectrum, SpectrumMeter
 from tapelog_dsp.analysis.translation import TranslationReport, Translator, translate
 from tapelog_dsp.analysis.verdicts import Check, Status
@@ -54,6 +54,7 @@ from tapelog_dsp.targets import Target, get_target, load_targets, parse_targets
 from tapelog_dsp.version import ENGINE_VERSION
 
 __all__ = [
+    "ASPECTS",
     "ENGINE_VERSION",
     "MIX",
     "AlbumAim",
