@@ -1,6 +1,6 @@
 """Tracks and takes."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Final
 
@@ -59,6 +59,55 @@ class Takes(Group):
         """Choose the take of a track."""
         request = rpc.SelectTakeRequest(song=song, track=track, take=take, request_id=request_id, etag=etag)
         return await self._link.unary(self._link.session.SelectTake, request)
+
+    async def reject(self, song: str, take: str, reason: str, *, etag: str = "", request_id: str = "") -> res.Song:
+        """Put a take out of the question; it is kept."""
+        request = rpc.RejectTakeRequest(song=song, take=take, reason=reason, request_id=request_id, etag=etag)
+        return await self._link.unary(self._link.session.RejectTake, request)
+
+    async def clean(
+        self,
+        song: str,
+        parent: str,
+        asset_sha256: str,
+        treatments: Iterable[str],
+        *,
+        etag: str = "",
+        request_id: str = "",
+    ) -> res.Take:
+        """Add a cleaned take that names the one it was made from, and return it; its arrival check begins."""
+        request = rpc.CleanTakeRequest(
+            song=song,
+            parent=parent,
+            asset_sha256=asset_sha256,
+            treatments=treatments,
+            request_id=request_id,
+            etag=etag,
+        )
+        answer = await self._link.unary(self._link.session.CleanTake, request)
+        return next(take for take in reversed(answer.takes) if take.asset_sha256 == asset_sha256)
+
+    async def set_comp(
+        self,
+        song: str,
+        track: str,
+        regions: Iterable[res.CompRegion],
+        *,
+        etag: str = "",
+        request_id: str = "",
+    ) -> res.Song:
+        """Put a track together from passages of its takes."""
+        request = rpc.SetCompRequest(song=song, track=track, regions=regions, request_id=request_id, etag=etag)
+        return await self._link.unary(self._link.session.SetComp, request)
+
+    async def request_another(
+        self, song: str, track: str, reason: str, *, etag: str = "", request_id: str = ""
+    ) -> res.Song:
+        """Ask for another take of a track."""
+        request = rpc.RequestAlternateTakeRequest(
+            song=song, track=track, reason=reason, request_id=request_id, etag=etag
+        )
+        return await self._link.unary(self._link.session.RequestAlternateTake, request)
 
     async def wait_checked(self, song: str, *, timeout_s: float = CHECK_TIMEOUT_S) -> res.Song:
         """Wait until the arrival check of every take of a song has ended, passed or not.

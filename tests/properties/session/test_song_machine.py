@@ -21,6 +21,7 @@ from tapelog_session.domain import (
     send_backs,
     songs,
     stages,
+    takes,
     versions,
     waivers,
 )
@@ -112,6 +113,21 @@ class SongMachine(LoggedSong):
         form = audio_pb2.AudioFormat(sample_rate_hz=48000, channels=1, length_frames=48000)
         self.do(recording.record_check, f"tk-{track}-{number}", measured, form)
         self.do(recording.select_take, track, f"tk-{track}-{number}")
+
+    @rule(track=tracks, number=numbers, step=st.integers(0, 3))
+    def handle_take(self, track: str, number: int, step: int) -> None:
+        """Reject, clean, comp or ask for a take."""
+        engineer, take = Actor("rex", pb.ROLE_RECORDING_ENGINEER), f"tk-{track}-{number}"
+        if step == 0:
+            self.do(takes.reject_take, take, "a cough")
+        elif step == 1:
+            values = {"asset_sha256": _sha(f"clean {take}"), "treatments": ["hum"]}
+            self.do(takes.clean_take, engineer, f"{take}-c", take, **values)
+        elif step == 2:
+            passage = audio_pb2.FrameRange(start_frame=0, end_frame=48_000)
+            self.do(takes.set_comp, engineer, track, [pb.CompRegion(take=take, range=passage)])
+        else:
+            self.do(takes.request_take, engineer, track, "less breath")
 
     @rule(party=st.sampled_from(["mia", "pia"]), with_delay=st.booleans())
     def propose_mix(self, party: str, with_delay: bool) -> None:

@@ -38,6 +38,10 @@ DownloadObject        A A A A A A A A A . . .  -
 DefineTrack           . A . . A . . A . . . .  12
 AddTake               . A . a A . . A . . . .  2
 SelectTake            A A . . A . . . . . . .  2
+RejectTake            A A . . A . . . . . . .  2
+CleanTake             . A . . A A . . . . . .  23
+SetComp               A A . . A . . . . . . .  2
+RequestAlternateTake  A A . . A A . . . . . .  23
 ProposeMixVersion     . A . . . A . . . . . .  3
 ProposeMasterVersion  . A . . . . A . . . . .  4
 GetVersion            A A A A A A A A A . . .  -

@@ -1,4 +1,4 @@
-"""RPCs on songs: their beginning, brief and recording."""
+"""RPCs on songs: their beginning and their brief."""
 # ruff: noqa: N802 - the methods bear the names of the RPCs
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from tapelog_session.application import queries, song_commands
 from tapelog_session.application.access import Call
 from tapelog_session.application.resources import song_resource
 from tapelog_session.application.song_commands import Decision
-from tapelog_session.domain import brief, recording, songs
+from tapelog_session.domain import brief, songs
 from tapelog_session.domain.names import parse_project, parse_song
 from tapelog_session.domain.roles import RoleValue
 from tapelog_session.domain.song import Song
@@ -25,13 +25,11 @@ SongRequest = (
     | wire.ProposeBriefRequest
     | wire.AgreeBriefRequest
     | wire.ApproveArrangementRequest
-    | wire.DefineTrackRequest
-    | wire.SelectTakeRequest
 )
 
 
 class SongPart(Part):
-    """Songs, works, briefs, tracks, takes."""
+    """Songs, works, briefs."""
 
     async def _decided(
         self,
@@ -119,33 +117,4 @@ class SongPart(Part):
         """See the proto."""
         return await self._decided(
             request, call, brief.approve_arrangement, prefer=song_commands.missing_for_arrangement
-        )
-
-    @rpc
-    async def DefineTrack(self, request: wire.DefineTrackRequest, call: Call) -> pb.Song:
-        """See the proto."""
-        return await self._decided(
-            request,
-            call,
-            lambda song, _: recording.define_track(song, request.track, request.title, required=request.required),
-        )
-
-    @rpc
-    async def AddTake(self, request: wire.AddTakeRequest, call: Call) -> pb.Song:
-        """See the proto."""
-        outcome = await song_commands.add_take(
-            self._aggregates,
-            call,
-            request_of(request),
-            parse_song(request.song, "song"),
-            track=request.track,
-            asset_sha256=request.asset_sha256,
-        )
-        return song_resource(outcome.versioned)
-
-    @rpc
-    async def SelectTake(self, request: wire.SelectTakeRequest, call: Call) -> pb.Song:
-        """See the proto."""
-        return await self._decided(
-            request, call, lambda song, _: recording.select_take(song, request.track, request.take)
         )

@@ -53,7 +53,7 @@ async def record_refusal(
 
 def _failures(song: Song, cause: Message, error: str) -> Sequence[Message]:
     match cause:
-        case events_pb2.TakeRecorded():
+        case events_pb2.TakeRecorded() | events_pb2.TakeCleaned():
             return recording.record_check_failure(song, cause.take, error)
         case events_pb2.MixVersionProposed():
             return versions.record_render_failure(song, MIX, cause.number, "", error)

@@ -28,6 +28,7 @@ _CAUSES: Final = frozenset(
     message.DESCRIPTOR.full_name
     for message in (
         events_pb2.TakeRecorded,
+        events_pb2.TakeCleaned,
         events_pb2.MixVersionProposed,
         events_pb2.MasterVersionProposed,
         events_pb2.AlternatesRequested,
@@ -92,7 +93,7 @@ def job_id_of(tenant: str, song: SongName, key: str) -> str:
 def job_of(song: Song, event: Message) -> render_pb.RenderJob:
     """Return the job that one event asks for."""
     match event:
-        case events_pb2.TakeRecorded():
+        case events_pb2.TakeRecorded() | events_pb2.TakeCleaned():
             job = _job(song, f"takes/{event.take}", render_pb.RENDER_KIND_ANALYSIS)
             job.priority_class = render_pb.PRIORITY_CLASS_INTERACTIVE
             job.analysis.asset_sha256 = event.asset_sha256

@@ -246,7 +246,14 @@ def _consent(consent: Consent) -> pb.RoleConsent:
 
 
 def _track(track: Track) -> pb.Track:
-    return pb.Track(id=track.id, title=track.title, required=track.required, selected_take=track.selected_take)
+    return pb.Track(
+        id=track.id,
+        title=track.title,
+        required=track.required,
+        selected_take=track.selected_take,
+        comp=track.comp,
+        take_requests=track.take_requests,
+    )
 
 
 def _take(take: Take) -> pb.Take:
@@ -260,6 +267,9 @@ def _take(take: Take) -> pb.Take:
         measurements=take.measurements,
         format=take.format,
         prior_arrangement=take.prior_arrangement,
+        parent=take.parent,
+        treatments=take.treatments,
+        reject_reason=take.reject_reason,
     )
 
 

@@ -14,8 +14,8 @@ from tapelog_chassis.commands import Outcome
 
 from tapelog_session.application.access import Call, authorize
 from tapelog_session.application.aggregates import Aggregates
-from tapelog_session.domain import policies, recording, songs, stages
-from tapelog_session.domain.asset import asset_id
+from tapelog_session.domain import policies, recording, songs, stages, takes
+from tapelog_session.domain.asset import Registration, asset_id
 from tapelog_session.domain.checks import REFERENCE_CHARS_MAX, SHA256
 from tapelog_session.domain.errors import Unknown
 from tapelog_session.domain.evolve import evolve
@@ -138,26 +138,57 @@ async def add_take(
 ) -> Outcome[Song]:
     """Add a take of an asset that was uploaded to the song's project."""
     ids.validate_request_id(request.request_id)
-    registered = None
-    if SHA256.fullmatch(asset_sha256):
-        aggregate = aggregates.assets.aggregate(call.tenant, asset_id(asset_sha256))
-        registered = (await aggregates.assets.load(aggregate)).state.projects.get(name.project)
+    registered = await _registered(aggregates, call, name, asset_sha256)
     take = ids.derive_id("tk", call.tenant, call.principal.party, call.rpc, request.request_id)
 
     def decide(song: Song, actor: Actor) -> Sequence[Message]:
         events = recording.record_take(song, take, track, asset_sha256, actor.party)
-        if registered is None or registered.sha256 != asset_sha256:
-            raise Unknown(
-                "NO_SUCH_ASSET",
-                f"project {name.project} has no asset {asset_sha256[:12]}…; upload it first",
-                asset_sha256=asset_sha256,
-            )
+        if registered is None:
+            raise _no_such_asset(name, asset_sha256)
         return events
 
     def owns(_song: Song, _role: RoleValue) -> bool:
         return registered is not None and registered.uploaded_by == call.party
 
     return await on_song(aggregates, call, request, name, decide, owns=owns)
+
+
+async def clean_take(
+    aggregates: Aggregates,
+    call: Call,
+    request: Request,
+    name: SongName,
+    *,
+    parent: str,
+    asset_sha256: str,
+    treatments: Sequence[str],
+) -> Outcome[Song]:
+    """Add a cleaned take of an asset that was uploaded to the song's project."""
+    ids.validate_request_id(request.request_id)
+    registered = await _registered(aggregates, call, name, asset_sha256)
+    take = ids.derive_id("tk", call.tenant, call.principal.party, call.rpc, request.request_id)
+
+    def decide(song: Song, actor: Actor) -> Sequence[Message]:
+        events = takes.clean_take(song, actor, take, parent, asset_sha256=asset_sha256, treatments=treatments)
+        if registered is None:
+            raise _no_such_asset(name, asset_sha256)
+        return events
+
+    return await on_song(aggregates, call, request, name, decide)
+
+
+async def _registered(aggregates: Aggregates, call: Call, name: SongName, asset_sha256: str) -> Registration | None:
+    """Return an asset as it was uploaded to the song's project; None if it was not."""
+    if not SHA256.fullmatch(asset_sha256):
+        return None
+    aggregate = aggregates.assets.aggregate(call.tenant, asset_id(asset_sha256))
+    registered = (await aggregates.assets.load(aggregate)).state.projects.get(name.project)
+    return registered if registered is not None and registered.sha256 == asset_sha256 else None
+
+
+def _no_such_asset(name: SongName, asset_sha256: str) -> Unknown:
+    text = f"project {name.project} has no asset {asset_sha256[:12]}…; upload it first"
+    return Unknown("NO_SUCH_ASSET", text, asset_sha256=asset_sha256)
 
 
 async def advance_stage(

@@ -81,8 +81,8 @@ def required_tracks_covered(song: Song) -> Conditions:
     found: list[pb.GateCondition] = []
     for track in sorted(song.tracks.values(), key=lambda track: track.order):
         if track.required:
-            taken = bool(track.selected_take)
-            text = f"take {track.selected_take}" if taken else f"select a take of {track.id}"
+            taken = bool(track.chosen_takes)
+            text = ", ".join(track.chosen_takes) if taken else f"select a take of {track.id}, or set a comp"
             found += _one("TRACK_WITHOUT_TAKE", taken, text, track.id)
     return found
 

@@ -20,6 +20,7 @@ from tapelog_session.domain import (
     send_backs,
     songs,
     stages,
+    takes,
     version_folds,
     waivers,
 )
@@ -46,6 +47,10 @@ ON: Final[Mapping[type[Message], Callable[[Song, Any, datetime], Song]]] = {
     pb.TakeRecorded: recording.on_take_recorded,
     pb.TakeChecked: recording.on_take_checked,
     pb.TakeSelected: recording.on_take_selected,
+    pb.TakeRejected: takes.on_rejected,
+    pb.TakeCleaned: takes.on_cleaned,
+    pb.CompSet: takes.on_comp_set,
+    pb.AlternateTakeRequested: takes.on_take_requested,
     pb.MixVersionProposed: version_folds.on_mix_proposed,
     pb.MasterVersionProposed: version_folds.on_master_proposed,
     pb.BriefCheckCompleted: version_folds.on_checked,

@@ -120,6 +120,12 @@ MATRIX: Final[Mapping[str, Row]] = {
     SESSION + "DefineTrack": Row((RECORDING, TECHNICIAN, PRODUCER), stages=(PRE_STAGE, RECORDING_STAGE)),
     SESSION + "AddTake": Row((RECORDING, TECHNICIAN, PRODUCER), own=(MUSICIAN,), stages=(RECORDING_STAGE,)),
     SESSION + "SelectTake": Row((PRODUCER, ARTIST, RECORDING), stages=(RECORDING_STAGE,)),
+    SESSION + "RejectTake": Row((PRODUCER, ARTIST, RECORDING), stages=(RECORDING_STAGE,)),
+    SESSION + "CleanTake": Row((RECORDING, MIXING, PRODUCER), stages=(RECORDING_STAGE, MIXING_STAGE)),
+    SESSION + "SetComp": Row((RECORDING, PRODUCER, ARTIST), stages=(RECORDING_STAGE,)),
+    SESSION + "RequestAlternateTake": Row(
+        (PRODUCER, ARTIST, RECORDING, MIXING), stages=(RECORDING_STAGE, MIXING_STAGE)
+    ),
     SESSION + "ProposeMixVersion": Row((MIXING, PRODUCER), stages=(MIXING_STAGE,)),
     SESSION + "ProposeMasterVersion": Row((MASTERING, PRODUCER), stages=(MASTERING_STAGE,)),
     SESSION + "GetVersion": _READ,

@@ -70,7 +70,10 @@ def select_take(song: Song, track: str, take: str) -> Sequence[Message]:
             conditions=[Condition("TAKE_FAILED", take, finding) for finding in chosen.findings],
             take=take,
         )
-    if song.tracks[track].selected_take == take:
+    if chosen.reject_reason:
+        text = f"take {take} was rejected: {chosen.reject_reason[:200]}; select another"
+        raise NotNow("TAKE_REJECTED", text, conditions=[Condition("TAKE_REJECTED", take, text)], take=take)
+    if song.tracks[track].selected_take == take and song.tracks[track].comp is None:
         return []
     return [events_pb2.TakeSelected(track=track, take=take)]
 
@@ -138,9 +141,10 @@ def on_track_defined(song: Song, event: events_pb2.TrackDefined, _time: datetime
 
 
 def on_take_recorded(song: Song, event: events_pb2.TakeRecorded, _time: datetime) -> Song:
-    """Add a take, to be checked."""
+    """Add a take, to be checked; it answers the requests for another one."""
     take = Take(event.take, len(song.takes) + 1, event.track, event.asset_sha256, event.recorded_by)
-    return dataclasses.replace(song, takes=song.takes.set(event.take, take))
+    track = dataclasses.replace(song.tracks[event.track], take_requests=())
+    return dataclasses.replace(song, takes=song.takes.set(event.take, take), tracks=song.tracks.set(event.track, track))
 
 
 def on_take_checked(song: Song, event: events_pb2.TakeChecked, _time: datetime) -> Song:
@@ -157,6 +161,6 @@ def on_take_checked(song: Song, event: events_pb2.TakeChecked, _time: datetime) 
 
 
 def on_take_selected(song: Song, event: events_pb2.TakeSelected, _time: datetime) -> Song:
-    """Choose a take."""
-    track = dataclasses.replace(song.tracks[event.track], selected_take=event.take)
+    """Choose a take; a comp of the track is set aside."""
+    track = dataclasses.replace(song.tracks[event.track], selected_take=event.take, comp=None)
     return dataclasses.replace(song, tracks=song.tracks.set(event.track, track))

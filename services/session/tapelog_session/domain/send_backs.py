@@ -214,7 +214,9 @@ def on_sent_back(song: Song, event: events_pb2.StageSentBack, time: datetime) ->
         takes=_marked(song.takes, marked),
         tracks=immutables.Map(
             {
-                track.id: dataclasses.replace(track, selected_take="") if track.selected_take in marked else track
+                track.id: dataclasses.replace(track, selected_take="", comp=None)
+                if marked & set(track.chosen_takes)
+                else track
                 for track in song.tracks.values()
             }
         )

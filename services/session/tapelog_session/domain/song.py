@@ -54,6 +54,15 @@ class Track:
     title: str
     required: bool
     selected_take: str = ""
+    comp: pb.Comp | None = None
+    take_requests: tuple[pb.TakeRequest, ...] = ()
+
+    @property
+    def chosen_takes(self) -> tuple[str, ...]:
+        """Ids of the takes that make up the track: the selected one, or those of its comp."""
+        if self.comp is not None:
+            return tuple(dict.fromkeys(region.take for region in self.comp.regions))
+        return (self.selected_take,) if self.selected_take else ()
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -70,6 +79,9 @@ class Take:
     measurements: audio_pb2.Measurements | None = None
     format: audio_pb2.AudioFormat | None = None
     prior_arrangement: bool = False
+    parent: str = ""
+    treatments: tuple[str, ...] = ()
+    reject_reason: str = ""
 
     @property
     def has_passed(self) -> bool:
@@ -294,6 +306,19 @@ class Song:
         return self.approved(kind) or max(living, key=lambda v: v.number, default=None)
 
     def selected_takes(self) -> tuple[Take, ...]:
-        """Return the selected take of every track that has one, in the tracks' order."""
+        """Return the takes that every track is made of, selected or in its comp, in the tracks' order."""
         tracks = sorted(self.tracks.values(), key=lambda track: track.order)
-        return tuple(self.takes[track.selected_take] for track in tracks if track.selected_take)
+        return tuple(self.takes[take] for track in tracks for take in track.chosen_takes)
+
+    def usable_takes(self) -> tuple[Take, ...]:
+        """Return the takes a mix may be made of: the selected ones, and what was cleaned from them."""
+        chosen = {take.id for take in self.selected_takes()}
+        cleaned = (take for take in self.takes.values() if self._ancestors(take) & chosen and not take.reject_reason)
+        return (*self.selected_takes(), *sorted(cleaned, key=lambda take: take.order))
+
+    def _ancestors(self, take: Take) -> set[str]:
+        found: set[str] = set()
+        while take.parent and take.parent not in found:
+            found.add(take.parent)
+            take = self.takes[take.parent]
+        return found

@@ -105,13 +105,13 @@ def check_mix_recipe(song: Song, recipe: recipe_pb2.MixRecipe) -> None:
         "recipe.sample_rate_hz",
         f"{recipe.sample_rate_hz} Hz is not the session's {song.sample_rate_hz} Hz",
     )
-    usable = {take.asset_sha256 for take in song.selected_takes() if take.has_passed}
+    usable = {take.asset_sha256 for take in song.usable_takes() if take.has_passed}
     lengths = {take.asset_sha256: take.format.length_frames for take in song.takes.values() if take.format is not None}
     for track in recipe.tracks:
         fields.that(
             track.source.asset_sha256 in usable,
             f"recipe.tracks[{track.id}].source.asset_sha256",
-            f"{track.source.asset_sha256[:12]}… is not the asset of a selected take of this song",
+            f"{track.source.asset_sha256[:12]}… is of no take that is selected, in a comp, or cleaned from one",
         )
         end_s = (track.start_frame + lengths.get(track.source.asset_sha256, 0)) / recipe.sample_rate_hz + recipe.tail_s
         fields.that(

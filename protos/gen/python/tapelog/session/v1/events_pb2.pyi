@@ -840,6 +840,132 @@ class TakeSelected(_message.Message):
 Global___TakeSelected: _TypeAlias = TakeSelected  # noqa: Y015
 
 @_typing.final
+class TakeRejected(_message.Message):
+    """Song: a take is out of the question. It is kept."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    TAKE_FIELD_NUMBER: _builtins.int
+    REASON_FIELD_NUMBER: _builtins.int
+    take: _builtins.str
+    """Take id."""
+    reason: _builtins.str
+    """Why."""
+    def __init__(
+        self,
+        *,
+        take: _builtins.str = ...,
+        reason: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["reason", b"reason", "take", b"take"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___TakeRejected: _TypeAlias = TakeRejected  # noqa: Y015
+
+@_typing.final
+class TakeCleaned(_message.Message):
+    """Song: a cleaned take was added; the one it was made from is untouched."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    TAKE_FIELD_NUMBER: _builtins.int
+    PARENT_FIELD_NUMBER: _builtins.int
+    TRACK_FIELD_NUMBER: _builtins.int
+    ASSET_SHA256_FIELD_NUMBER: _builtins.int
+    TREATMENTS_FIELD_NUMBER: _builtins.int
+    CLEANED_BY_FIELD_NUMBER: _builtins.int
+    take: _builtins.str
+    """Id of the new take."""
+    parent: _builtins.str
+    """Id of the take it was cleaned from."""
+    track: _builtins.str
+    """Track id."""
+    asset_sha256: _builtins.str
+    """SHA-256 of the new asset."""
+    cleaned_by: _builtins.str
+    """Party id of who cleaned it."""
+    @_builtins.property
+    def treatments(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """What was done, one line each."""
+
+    def __init__(
+        self,
+        *,
+        take: _builtins.str = ...,
+        parent: _builtins.str = ...,
+        track: _builtins.str = ...,
+        asset_sha256: _builtins.str = ...,
+        treatments: _abc.Iterable[_builtins.str] | None = ...,
+        cleaned_by: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["asset_sha256", b"asset_sha256", "cleaned_by", b"cleaned_by", "parent", b"parent", "take", b"take", "track", b"track", "treatments", b"treatments"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___TakeCleaned: _TypeAlias = TakeCleaned  # noqa: Y015
+
+@_typing.final
+class CompSet(_message.Message):
+    """Song: a track was put together from passages of its takes."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    TRACK_FIELD_NUMBER: _builtins.int
+    COMP_FIELD_NUMBER: _builtins.int
+    track: _builtins.str
+    """Track id."""
+    @_builtins.property
+    def comp(self) -> _resources_pb2.Comp:
+        """The comp."""
+
+    def __init__(
+        self,
+        *,
+        track: _builtins.str = ...,
+        comp: _resources_pb2.Comp | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["comp", b"comp"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["comp", b"comp", "track", b"track"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___CompSet: _TypeAlias = CompSet  # noqa: Y015
+
+@_typing.final
+class AlternateTakeRequested(_message.Message):
+    """Song: somebody wants another take of a track."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    TRACK_FIELD_NUMBER: _builtins.int
+    REQUEST_FIELD_NUMBER: _builtins.int
+    track: _builtins.str
+    """Track id."""
+    @_builtins.property
+    def request(self) -> _resources_pb2.TakeRequest:
+        """The request; its time is the envelope's."""
+
+    def __init__(
+        self,
+        *,
+        track: _builtins.str = ...,
+        request: _resources_pb2.TakeRequest | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["request", b"request"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["request", b"request", "track", b"track"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___AlternateTakeRequested: _TypeAlias = AlternateTakeRequested  # noqa: Y015
+
+@_typing.final
 class MixVersionProposed(_message.Message):
     """Song: a mix version was proposed. Its render begins."""
 

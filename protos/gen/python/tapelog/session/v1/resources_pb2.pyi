@@ -1146,6 +1146,8 @@ class Track(_message.Message):
     TITLE_FIELD_NUMBER: _builtins.int
     REQUIRED_FIELD_NUMBER: _builtins.int
     SELECTED_TAKE_FIELD_NUMBER: _builtins.int
+    COMP_FIELD_NUMBER: _builtins.int
+    TAKE_REQUESTS_FIELD_NUMBER: _builtins.int
     id: _builtins.str
     """Short id, unique in the song; the same id names the track in recipes."""
     title: _builtins.str
@@ -1154,6 +1156,14 @@ class Track(_message.Message):
     """Whether the song cannot leave RECORDING without a selected take of this track."""
     selected_take: _builtins.str
     """Id of the selected take, or empty."""
+    @_builtins.property
+    def comp(self) -> Global___Comp:
+        """The comp that stands in for a selected take, if one is set."""
+
+    @_builtins.property
+    def take_requests(self) -> _containers.RepeatedCompositeFieldContainer[Global___TakeRequest]:
+        """Requests for another take of this track that no new take has answered yet."""
+
     def __init__(
         self,
         *,
@@ -1161,14 +1171,108 @@ class Track(_message.Message):
         title: _builtins.str = ...,
         required: _builtins.bool = ...,
         selected_take: _builtins.str = ...,
+        comp: Global___Comp | None = ...,
+        take_requests: _abc.Iterable[Global___TakeRequest] | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["comp", b"comp"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["id", b"id", "required", b"required", "selected_take", b"selected_take", "title", b"title"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["comp", b"comp", "id", b"id", "required", b"required", "selected_take", b"selected_take", "take_requests", b"take_requests", "title", b"title"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___Track: _TypeAlias = Track  # noqa: Y015
+
+@_typing.final
+class Comp(_message.Message):
+    """A track put together from passages of its takes."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    REGIONS_FIELD_NUMBER: _builtins.int
+    SET_BY_FIELD_NUMBER: _builtins.int
+    set_by: _builtins.str
+    """Party id of who set it."""
+    @_builtins.property
+    def regions(self) -> _containers.RepeatedCompositeFieldContainer[Global___CompRegion]:
+        """Its passages in order, without gaps or overlaps but the crossfades."""
+
+    def __init__(
+        self,
+        *,
+        regions: _abc.Iterable[Global___CompRegion] | None = ...,
+        set_by: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["regions", b"regions", "set_by", b"set_by"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___Comp: _TypeAlias = Comp  # noqa: Y015
+
+@_typing.final
+class CompRegion(_message.Message):
+    """A passage of a comp: the take's own samples at their own place."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    TAKE_FIELD_NUMBER: _builtins.int
+    RANGE_FIELD_NUMBER: _builtins.int
+    CROSSFADE_MS_FIELD_NUMBER: _builtins.int
+    take: _builtins.str
+    """Take id."""
+    crossfade_ms: _builtins.float
+    """Length of the fade into this passage from the one before, ms. 0 to 1000; 0 for the first."""
+    @_builtins.property
+    def range(self) -> _audio_pb2.FrameRange:
+        """Where in the take and in the song, which begin together."""
+
+    def __init__(
+        self,
+        *,
+        take: _builtins.str = ...,
+        range: _audio_pb2.FrameRange | None = ...,
+        crossfade_ms: _builtins.float = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["range", b"range"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["crossfade_ms", b"crossfade_ms", "range", b"range", "take", b"take"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___CompRegion: _TypeAlias = CompRegion  # noqa: Y015
+
+@_typing.final
+class TakeRequest(_message.Message):
+    """Somebody wants another take."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    REASON_FIELD_NUMBER: _builtins.int
+    REQUESTED_BY_FIELD_NUMBER: _builtins.int
+    TIME_FIELD_NUMBER: _builtins.int
+    reason: _builtins.str
+    """Why, and what to play differently."""
+    requested_by: _builtins.str
+    """Party id of who asks."""
+    @_builtins.property
+    def time(self) -> _timestamp_pb2.Timestamp:
+        """When."""
+
+    def __init__(
+        self,
+        *,
+        reason: _builtins.str = ...,
+        requested_by: _builtins.str = ...,
+        time: _timestamp_pb2.Timestamp | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["time", b"time"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["reason", b"reason", "requested_by", b"requested_by", "time", b"time"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___TakeRequest: _TypeAlias = TakeRequest  # noqa: Y015
 
 @_typing.final
 class Take(_message.Message):
@@ -1185,6 +1289,9 @@ class Take(_message.Message):
     MEASUREMENTS_FIELD_NUMBER: _builtins.int
     FORMAT_FIELD_NUMBER: _builtins.int
     PRIOR_ARRANGEMENT_FIELD_NUMBER: _builtins.int
+    PARENT_FIELD_NUMBER: _builtins.int
+    TREATMENTS_FIELD_NUMBER: _builtins.int
+    REJECT_REASON_FIELD_NUMBER: _builtins.int
     id: _builtins.str
     """Id, unique in the song."""
     track: _builtins.str
@@ -1197,6 +1304,10 @@ class Take(_message.Message):
     """Result of the technical check on arrival."""
     prior_arrangement: _builtins.bool
     """Whether it was made for an arrangement that has changed since."""
+    parent: _builtins.str
+    """Id of the take it was cleaned from, or empty."""
+    reject_reason: _builtins.str
+    """Why it is out of the question, or empty."""
     @_builtins.property
     def findings(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
         """What is wrong, if anything: one line a finding, with the value and the limit."""
@@ -1208,6 +1319,10 @@ class Take(_message.Message):
     @_builtins.property
     def format(self) -> _audio_pb2.AudioFormat:
         """What the file is; absent until checked."""
+
+    @_builtins.property
+    def treatments(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """What was done to clean it, one line each."""
 
     def __init__(
         self,
@@ -1221,10 +1336,13 @@ class Take(_message.Message):
         measurements: _audio_pb2.Measurements | None = ...,
         format: _audio_pb2.AudioFormat | None = ...,
         prior_arrangement: _builtins.bool = ...,
+        parent: _builtins.str = ...,
+        treatments: _abc.Iterable[_builtins.str] | None = ...,
+        reject_reason: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["format", b"format", "measurements", b"measurements"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["asset_sha256", b"asset_sha256", "check_state", b"check_state", "findings", b"findings", "format", b"format", "id", b"id", "measurements", b"measurements", "prior_arrangement", b"prior_arrangement", "recorded_by", b"recorded_by", "track", b"track"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["asset_sha256", b"asset_sha256", "check_state", b"check_state", "findings", b"findings", "format", b"format", "id", b"id", "measurements", b"measurements", "parent", b"parent", "prior_arrangement", b"prior_arrangement", "recorded_by", b"recorded_by", "reject_reason", b"reject_reason", "track", b"track", "treatments", b"treatments"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

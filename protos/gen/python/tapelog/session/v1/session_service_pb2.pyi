@@ -1029,6 +1029,166 @@ class SelectTakeRequest(_message.Message):
 Global___SelectTakeRequest: _TypeAlias = SelectTakeRequest  # noqa: Y015
 
 @_typing.final
+class RejectTakeRequest(_message.Message):
+    """Request of RejectTake."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    SONG_FIELD_NUMBER: _builtins.int
+    TAKE_FIELD_NUMBER: _builtins.int
+    REASON_FIELD_NUMBER: _builtins.int
+    REQUEST_ID_FIELD_NUMBER: _builtins.int
+    ETAG_FIELD_NUMBER: _builtins.int
+    song: _builtins.str
+    """projects/{project}/songs/{song}."""
+    take: _builtins.str
+    """Take id."""
+    reason: _builtins.str
+    """Why. 1 to 2000 characters."""
+    request_id: _builtins.str
+    """Makes a retry safe."""
+    etag: _builtins.str
+    """If set, must be current."""
+    def __init__(
+        self,
+        *,
+        song: _builtins.str = ...,
+        take: _builtins.str = ...,
+        reason: _builtins.str = ...,
+        request_id: _builtins.str = ...,
+        etag: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["etag", b"etag", "reason", b"reason", "request_id", b"request_id", "song", b"song", "take", b"take"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___RejectTakeRequest: _TypeAlias = RejectTakeRequest  # noqa: Y015
+
+@_typing.final
+class CleanTakeRequest(_message.Message):
+    """Request of CleanTake."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    SONG_FIELD_NUMBER: _builtins.int
+    PARENT_FIELD_NUMBER: _builtins.int
+    ASSET_SHA256_FIELD_NUMBER: _builtins.int
+    TREATMENTS_FIELD_NUMBER: _builtins.int
+    REQUEST_ID_FIELD_NUMBER: _builtins.int
+    ETAG_FIELD_NUMBER: _builtins.int
+    song: _builtins.str
+    """projects/{project}/songs/{song}."""
+    parent: _builtins.str
+    """Id of the take that was cleaned."""
+    asset_sha256: _builtins.str
+    """SHA-256 of the uploaded, cleaned asset; not the parent's."""
+    request_id: _builtins.str
+    """Makes a retry safe."""
+    etag: _builtins.str
+    """If set, must be current."""
+    @_builtins.property
+    def treatments(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """What was done, such as "hum 50 Hz removed". 1 to 16 lines."""
+
+    def __init__(
+        self,
+        *,
+        song: _builtins.str = ...,
+        parent: _builtins.str = ...,
+        asset_sha256: _builtins.str = ...,
+        treatments: _abc.Iterable[_builtins.str] | None = ...,
+        request_id: _builtins.str = ...,
+        etag: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["asset_sha256", b"asset_sha256", "etag", b"etag", "parent", b"parent", "request_id", b"request_id", "song", b"song", "treatments", b"treatments"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___CleanTakeRequest: _TypeAlias = CleanTakeRequest  # noqa: Y015
+
+@_typing.final
+class SetCompRequest(_message.Message):
+    """Request of SetComp."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    SONG_FIELD_NUMBER: _builtins.int
+    TRACK_FIELD_NUMBER: _builtins.int
+    REGIONS_FIELD_NUMBER: _builtins.int
+    REQUEST_ID_FIELD_NUMBER: _builtins.int
+    ETAG_FIELD_NUMBER: _builtins.int
+    song: _builtins.str
+    """projects/{project}/songs/{song}."""
+    track: _builtins.str
+    """Track id."""
+    request_id: _builtins.str
+    """Makes a retry safe."""
+    etag: _builtins.str
+    """If set, must be current."""
+    @_builtins.property
+    def regions(self) -> _containers.RepeatedCompositeFieldContainer[_resources_pb2.CompRegion]:
+        """The passages, in order: 1 to 512."""
+
+    def __init__(
+        self,
+        *,
+        song: _builtins.str = ...,
+        track: _builtins.str = ...,
+        regions: _abc.Iterable[_resources_pb2.CompRegion] | None = ...,
+        request_id: _builtins.str = ...,
+        etag: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["etag", b"etag", "regions", b"regions", "request_id", b"request_id", "song", b"song", "track", b"track"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___SetCompRequest: _TypeAlias = SetCompRequest  # noqa: Y015
+
+@_typing.final
+class RequestAlternateTakeRequest(_message.Message):
+    """Request of RequestAlternateTake."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    SONG_FIELD_NUMBER: _builtins.int
+    TRACK_FIELD_NUMBER: _builtins.int
+    REASON_FIELD_NUMBER: _builtins.int
+    REQUEST_ID_FIELD_NUMBER: _builtins.int
+    ETAG_FIELD_NUMBER: _builtins.int
+    song: _builtins.str
+    """projects/{project}/songs/{song}."""
+    track: _builtins.str
+    """Track id."""
+    reason: _builtins.str
+    """Why, and what to play differently. 1 to 2000 characters."""
+    request_id: _builtins.str
+    """Makes a retry safe."""
+    etag: _builtins.str
+    """If set, must be current."""
+    def __init__(
+        self,
+        *,
+        song: _builtins.str = ...,
+        track: _builtins.str = ...,
+        reason: _builtins.str = ...,
+        request_id: _builtins.str = ...,
+        etag: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["etag", b"etag", "reason", b"reason", "request_id", b"request_id", "song", b"song", "track", b"track"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___RequestAlternateTakeRequest: _TypeAlias = RequestAlternateTakeRequest  # noqa: Y015
+
+@_typing.final
 class ProposeMixVersionRequest(_message.Message):
     """Request of ProposeMixVersion."""
 

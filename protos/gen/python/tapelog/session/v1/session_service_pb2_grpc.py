@@ -168,6 +168,26 @@ class SessionServiceStub:
                 request_serializer=tapelog_dot_session_dot_v1_dot_session__service__pb2.SelectTakeRequest.SerializeToString,
                 response_deserializer=tapelog_dot_session_dot_v1_dot_resources__pb2.Song.FromString,
                 _registered_method=True)
+        self.RejectTake = channel.unary_unary(
+                '/tapelog.session.v1.SessionService/RejectTake',
+                request_serializer=tapelog_dot_session_dot_v1_dot_session__service__pb2.RejectTakeRequest.SerializeToString,
+                response_deserializer=tapelog_dot_session_dot_v1_dot_resources__pb2.Song.FromString,
+                _registered_method=True)
+        self.CleanTake = channel.unary_unary(
+                '/tapelog.session.v1.SessionService/CleanTake',
+                request_serializer=tapelog_dot_session_dot_v1_dot_session__service__pb2.CleanTakeRequest.SerializeToString,
+                response_deserializer=tapelog_dot_session_dot_v1_dot_resources__pb2.Song.FromString,
+                _registered_method=True)
+        self.SetComp = channel.unary_unary(
+                '/tapelog.session.v1.SessionService/SetComp',
+                request_serializer=tapelog_dot_session_dot_v1_dot_session__service__pb2.SetCompRequest.SerializeToString,
+                response_deserializer=tapelog_dot_session_dot_v1_dot_resources__pb2.Song.FromString,
+                _registered_method=True)
+        self.RequestAlternateTake = channel.unary_unary(
+                '/tapelog.session.v1.SessionService/RequestAlternateTake',
+                request_serializer=tapelog_dot_session_dot_v1_dot_session__service__pb2.RequestAlternateTakeRequest.SerializeToString,
+                response_deserializer=tapelog_dot_session_dot_v1_dot_resources__pb2.Song.FromString,
+                _registered_method=True)
         self.ProposeMixVersion = channel.unary_unary(
                 '/tapelog.session.v1.SessionService/ProposeMixVersion',
                 request_serializer=tapelog_dot_session_dot_v1_dot_session__service__pb2.ProposeMixVersionRequest.SerializeToString,
@@ -528,6 +548,35 @@ class SessionServiceServicer:
 
     def SelectTake(self, request, context):
         """Chooses a take for its track. FAILED_PRECONDITION: the take failed its check.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def RejectTake(self, request, context):
+        """Puts a take out of the question; it is kept, and selected no longer.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def CleanTake(self, request, context):
+        """Adds a cleaned take that names the one it was made from; its arrival check begins. The parent is untouched. In MIXING
+        it may be used wherever its parent is selected.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def SetComp(self, request, context):
+        """Puts a track together from passages of its takes; it stands in for a selected take.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def RequestAlternateTake(self, request, context):
+        """Asks for another take of a track.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -914,6 +963,26 @@ def add_SessionServiceServicer_to_server(servicer, server):
             'SelectTake': grpc.unary_unary_rpc_method_handler(
                     servicer.SelectTake,
                     request_deserializer=tapelog_dot_session_dot_v1_dot_session__service__pb2.SelectTakeRequest.FromString,
+                    response_serializer=tapelog_dot_session_dot_v1_dot_resources__pb2.Song.SerializeToString,
+            ),
+            'RejectTake': grpc.unary_unary_rpc_method_handler(
+                    servicer.RejectTake,
+                    request_deserializer=tapelog_dot_session_dot_v1_dot_session__service__pb2.RejectTakeRequest.FromString,
+                    response_serializer=tapelog_dot_session_dot_v1_dot_resources__pb2.Song.SerializeToString,
+            ),
+            'CleanTake': grpc.unary_unary_rpc_method_handler(
+                    servicer.CleanTake,
+                    request_deserializer=tapelog_dot_session_dot_v1_dot_session__service__pb2.CleanTakeRequest.FromString,
+                    response_serializer=tapelog_dot_session_dot_v1_dot_resources__pb2.Song.SerializeToString,
+            ),
+            'SetComp': grpc.unary_unary_rpc_method_handler(
+                    servicer.SetComp,
+                    request_deserializer=tapelog_dot_session_dot_v1_dot_session__service__pb2.SetCompRequest.FromString,
+                    response_serializer=tapelog_dot_session_dot_v1_dot_resources__pb2.Song.SerializeToString,
+            ),
+            'RequestAlternateTake': grpc.unary_unary_rpc_method_handler(
+                    servicer.RequestAlternateTake,
+                    request_deserializer=tapelog_dot_session_dot_v1_dot_session__service__pb2.RequestAlternateTakeRequest.FromString,
                     response_serializer=tapelog_dot_session_dot_v1_dot_resources__pb2.Song.SerializeToString,
             ),
             'ProposeMixVersion': grpc.unary_unary_rpc_method_handler(
@@ -1774,6 +1843,114 @@ class SessionService:
             target,
             '/tapelog.session.v1.SessionService/SelectTake',
             tapelog_dot_session_dot_v1_dot_session__service__pb2.SelectTakeRequest.SerializeToString,
+            tapelog_dot_session_dot_v1_dot_resources__pb2.Song.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def RejectTake(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/tapelog.session.v1.SessionService/RejectTake',
+            tapelog_dot_session_dot_v1_dot_session__service__pb2.RejectTakeRequest.SerializeToString,
+            tapelog_dot_session_dot_v1_dot_resources__pb2.Song.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def CleanTake(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/tapelog.session.v1.SessionService/CleanTake',
+            tapelog_dot_session_dot_v1_dot_session__service__pb2.CleanTakeRequest.SerializeToString,
+            tapelog_dot_session_dot_v1_dot_resources__pb2.Song.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def SetComp(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/tapelog.session.v1.SessionService/SetComp',
+            tapelog_dot_session_dot_v1_dot_session__service__pb2.SetCompRequest.SerializeToString,
+            tapelog_dot_session_dot_v1_dot_resources__pb2.Song.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def RequestAlternateTake(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/tapelog.session.v1.SessionService/RequestAlternateTake',
+            tapelog_dot_session_dot_v1_dot_session__service__pb2.RequestAlternateTakeRequest.SerializeToString,
             tapelog_dot_session_dot_v1_dot_resources__pb2.Song.FromString,
             options,
             channel_credentials,

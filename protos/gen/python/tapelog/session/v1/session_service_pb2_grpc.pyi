@@ -95,6 +95,16 @@ class SessionServiceStub:
     """Adds a take of an uploaded asset to a track; its arrival check begins."""
     SelectTake: _grpc.UnaryUnaryMultiCallable[_session_service_pb2.SelectTakeRequest, _resources_pb2.Song]
     """Chooses a take for its track. FAILED_PRECONDITION: the take failed its check."""
+    RejectTake: _grpc.UnaryUnaryMultiCallable[_session_service_pb2.RejectTakeRequest, _resources_pb2.Song]
+    """Puts a take out of the question; it is kept, and selected no longer."""
+    CleanTake: _grpc.UnaryUnaryMultiCallable[_session_service_pb2.CleanTakeRequest, _resources_pb2.Song]
+    """Adds a cleaned take that names the one it was made from; its arrival check begins. The parent is untouched. In MIXING
+    it may be used wherever its parent is selected.
+    """
+    SetComp: _grpc.UnaryUnaryMultiCallable[_session_service_pb2.SetCompRequest, _resources_pb2.Song]
+    """Puts a track together from passages of its takes; it stands in for a selected take."""
+    RequestAlternateTake: _grpc.UnaryUnaryMultiCallable[_session_service_pb2.RequestAlternateTakeRequest, _resources_pb2.Song]
+    """Asks for another take of a track."""
     ProposeMixVersion: _grpc.UnaryUnaryMultiCallable[_session_service_pb2.ProposeMixVersionRequest, _resources_pb2.Version]
     """Proposes a mix version: checks the brief over the recipe at once, then renders. A violation flags and never
     refuses. INVALID_ARGUMENT: the recipe is wrong (every field violation at once). FAILED_PRECONDITION: not MIXING.
@@ -250,6 +260,16 @@ class SessionServiceAsyncStub(SessionServiceStub):
     """Adds a take of an uploaded asset to a track; its arrival check begins."""
     SelectTake: _aio.UnaryUnaryMultiCallable[_session_service_pb2.SelectTakeRequest, _resources_pb2.Song]  # type: ignore[assignment]
     """Chooses a take for its track. FAILED_PRECONDITION: the take failed its check."""
+    RejectTake: _aio.UnaryUnaryMultiCallable[_session_service_pb2.RejectTakeRequest, _resources_pb2.Song]  # type: ignore[assignment]
+    """Puts a take out of the question; it is kept, and selected no longer."""
+    CleanTake: _aio.UnaryUnaryMultiCallable[_session_service_pb2.CleanTakeRequest, _resources_pb2.Song]  # type: ignore[assignment]
+    """Adds a cleaned take that names the one it was made from; its arrival check begins. The parent is untouched. In MIXING
+    it may be used wherever its parent is selected.
+    """
+    SetComp: _aio.UnaryUnaryMultiCallable[_session_service_pb2.SetCompRequest, _resources_pb2.Song]  # type: ignore[assignment]
+    """Puts a track together from passages of its takes; it stands in for a selected take."""
+    RequestAlternateTake: _aio.UnaryUnaryMultiCallable[_session_service_pb2.RequestAlternateTakeRequest, _resources_pb2.Song]  # type: ignore[assignment]
+    """Asks for another take of a track."""
     ProposeMixVersion: _aio.UnaryUnaryMultiCallable[_session_service_pb2.ProposeMixVersionRequest, _resources_pb2.Version]  # type: ignore[assignment]
     """Proposes a mix version: checks the brief over the recipe at once, then renders. A violation flags and never
     refuses. INVALID_ARGUMENT: the recipe is wrong (every field violation at once). FAILED_PRECONDITION: not MIXING.
@@ -552,6 +572,40 @@ class SessionServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_resources_pb2.Song, _abc.Awaitable[_resources_pb2.Song]]:
         """Chooses a take for its track. FAILED_PRECONDITION: the take failed its check."""
+
+    @_abc_1.abstractmethod
+    def RejectTake(
+        self,
+        request: _session_service_pb2.RejectTakeRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_resources_pb2.Song, _abc.Awaitable[_resources_pb2.Song]]:
+        """Puts a take out of the question; it is kept, and selected no longer."""
+
+    @_abc_1.abstractmethod
+    def CleanTake(
+        self,
+        request: _session_service_pb2.CleanTakeRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_resources_pb2.Song, _abc.Awaitable[_resources_pb2.Song]]:
+        """Adds a cleaned take that names the one it was made from; its arrival check begins. The parent is untouched. In MIXING
+        it may be used wherever its parent is selected.
+        """
+
+    @_abc_1.abstractmethod
+    def SetComp(
+        self,
+        request: _session_service_pb2.SetCompRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_resources_pb2.Song, _abc.Awaitable[_resources_pb2.Song]]:
+        """Puts a track together from passages of its takes; it stands in for a selected take."""
+
+    @_abc_1.abstractmethod
+    def RequestAlternateTake(
+        self,
+        request: _session_service_pb2.RequestAlternateTakeRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_resources_pb2.Song, _abc.Awaitable[_resources_pb2.Song]]:
+        """Asks for another take of a track."""
 
     @_abc_1.abstractmethod
     def ProposeMixVersion(
