@@ -55,8 +55,10 @@ types: setup ## mypy --strict
 protos: setup ## regenerate protos/gen from protos/tapelog
 	$(BIN)/python tools/gen_protos.py
 
-reference: setup ## regenerate docs/reference from the code
+reference: setup ## regenerate docs/reference, docs/events.md and docs/asyncapi.yaml from the code
 	$(BIN)/python tools/gen_reference.py
+	$(BIN)/python tools/gen_events.py
+	$(BIN)/python tools/gen_asyncapi.py
 
 size: setup ## lines of code per package
 	$(BIN)/python tools/count_lines.py
