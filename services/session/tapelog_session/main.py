@@ -9,7 +9,7 @@ from nats.aio.client import Client
 from tapelog.session.v1.session_service_pb2_grpc import add_SessionServiceServicer_to_server
 from tapelog_chassis.auth import LocalIssuer, TokenVerifier
 from tapelog_chassis.clock import SystemClock
-from tapelog_chassis.event_log import JetStreamEventLog
+from tapelog_chassis.event_log import JetStreamEventLog, JetStreamSnapshotStore
 from tapelog_chassis.grpc_server import build_server
 from tapelog_chassis.lifecycle import Ready
 from tapelog_chassis.nats import connected
@@ -50,7 +50,8 @@ async def run(settings: SessionSettings, *, ready: Ready, stop: asyncio.Event) -
         open_channel(settings.render_address, tls_ca=settings.render_tls_ca) as render_channel,
     ):
         log = JetStreamEventLog(connection)
-        aggregates = Aggregates.on(log, clock=SystemClock())
+        snapshots = JetStreamSnapshotStore(connection)
+        aggregates = Aggregates.on(log, clock=SystemClock(), snapshots=snapshots)
         views = Views(log, CONTEXT, EVENTS)
         desk = Desk(
             aggregates=aggregates,

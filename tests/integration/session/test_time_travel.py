@@ -29,13 +29,9 @@ async def test_a_song_as_of_every_sequence_is_the_fold_of_its_first_events(
         state = evolve(state, EVENTS.decode(event), event.time)
         then = await booked.get_song(as_of_sequence=k)
         assert (then.sequence, then.etag) == (k, f'"{k}"')
-        expected = song_resource(_versioned(state, k))
+        expected = song_resource(Versioned(state, k, time=event.time))
         assert then == expected
     assert then == await booked.get_song()
-
-
-def _versioned(state: Song, sequence: int) -> Versioned[Song]:
-    return Versioned(state, sequence)
 
 
 async def test_a_song_as_of_a_time_shows_what_was_known_then(booked: Any) -> None:

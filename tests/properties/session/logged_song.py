@@ -14,6 +14,7 @@ from tapelog_chassis.clock import FakeClock
 from tapelog_chassis.event_log import MemoryEventLog, Metadata
 from tapelog_session.application.aggregates import EVENTS, Aggregates
 from tapelog_session.application.resources import song_resource
+from tapelog_session.application.song_snapshot import SongCodec
 from tapelog_session.domain import send_backs
 from tapelog_session.domain.errors import DomainError
 from tapelog_session.domain.evolve import evolve
@@ -101,6 +102,8 @@ class LoggedSong(RuleBasedStateMachine):
                 then = await self.aggregates.songs.load(self.aggregate, as_of_sequence=event.sequence)
                 assert then.state == state
         assert (state, state.stage) == (self.song, stage)
+        codec = SongCodec()
+        assert codec.decode(codec.encode(state)) == state
         fresh = Aggregates.on(self.log, clock=self.clock)
         self.aggregates = fresh
         for request_id, decide, answer in self.answers[:: max(1, len(self.answers) // 5)]:

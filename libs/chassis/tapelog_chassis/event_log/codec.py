@@ -10,6 +10,7 @@ Source: CloudEvents 1.0.2, NATS protocol binding, section 3.1; header value enco
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Final
@@ -23,6 +24,9 @@ CONTENT_TYPE: Final = "application/protobuf"
 SCHEMA_SCHEME: Final = "proto:"
 """`ce-dataschema` must be an absolute URI: `proto:` and the message's full name."""
 MSG_ID: Final = "Nats-Msg-Id"
+
+AGGREGATES_MAX: Final = 1024
+"""Names that are remembered: the events of one aggregate come one after another."""
 
 MAX_VALUE_CHARS: Final = 512
 """One metadata value before encoding: ids and references, never text."""
@@ -131,6 +135,11 @@ def encode(event: StoredEvent) -> dict[str, str]:
     return headers
 
 
+@functools.lru_cache(maxsize=AGGREGATES_MAX)
+def _aggregate_of(subject: str) -> AggregateId:
+    return AggregateId.parse(subject)
+
+
 def decode(subject: str, headers: Mapping[str, str], data: bytes, position: int) -> StoredEvent:
     """
     Read an event back from its message.
@@ -141,7 +150,7 @@ def decode(subject: str, headers: Mapping[str, str], data: bytes, position: int)
         If a header is missing or unreadable, or contradicts the subject.
     """
     try:
-        aggregate = AggregateId.parse(subject)
+        aggregate = _aggregate_of(subject)
         values = {
             name: decode_value(headers[header]) for name, header in _METADATA_HEADERS.items() if header in headers
         }

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import functools
 import ssl
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
@@ -28,6 +29,9 @@ PENDING_BYTES: Final = 8 * 1024 * 1024
 CLOSE_FLUSH_S: Final = 2.0
 CLOSE_S: Final = 2.0
 
+HEADER_NAMES_MAX: Final = 1024
+"""Names of headers that are remembered; ours are about thirty."""
+
 _log = structlog.get_logger(__name__)
 
 
@@ -48,6 +52,31 @@ class CancellableClient(Client):
         """Publish and wait for one answer, see the client package."""
         with _keeping_cancellation():
             return await super().request(*arguments, **options)
+
+    @staticmethod
+    def _parse_header_lines(raw: bytes) -> dict[str, str]:
+        """
+        Parse a header block as the client package does, looking at every name's characters once and not once a message.
+
+        An event has 25 headers whose names are always the same; checking them anew took more than half of the time in
+        which a long aggregate is read.
+        """
+        found: dict[str, str] = {}
+        for line in raw.split(b"\r\n"):
+            name, colon, value = line.partition(b":")
+            if colon and (key := _header_name(name)):
+                found[key] = value.strip().decode("utf-8", "replace")
+        return found
+
+
+@functools.lru_cache(maxsize=HEADER_NAMES_MAX)
+def _header_name(name: bytes) -> str:
+    """Return a header's name; empty for one that is none."""
+    try:
+        key = name.strip().decode("ascii")
+    except UnicodeDecodeError:
+        return ""
+    return "" if any(c.isspace() for c in key) else key
 
 
 @contextmanager

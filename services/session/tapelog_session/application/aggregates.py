@@ -9,9 +9,10 @@ from google.protobuf.message import Message
 from tapelog.session.v1 import events_pb2 as pb
 from tapelog_chassis.clock import Clock
 from tapelog_chassis.commands import Repository
-from tapelog_chassis.event_log import EventLog, StoredEvent
+from tapelog_chassis.event_log import EventLog, SnapshotStore, StoredEvent
 from tapelog_chassis.event_registry import EventRegistry
 
+from tapelog_session.application.song_snapshot import SongCodec
 from tapelog_session.domain import asset as assets
 from tapelog_session.domain import delivery as deliveries
 from tapelog_session.domain import evolve as song_fold
@@ -44,11 +45,20 @@ class Aggregates:
     deliveries: Repository[DeliveryPackage]
 
     @classmethod
-    def on(cls, log: EventLog, *, clock: Clock | None = None) -> Self:
-        """Open the repositories on a log."""
+    def on(cls, log: EventLog, *, clock: Clock | None = None, snapshots: SnapshotStore | None = None) -> Self:
+        """Open the repositories on a log; songs, which grow long, are kept in snapshots if there is a store."""
         return cls(
             projects=Repository(log, CONTEXT, initial=Project, evolve=_project_after, events=EVENTS, clock=clock),
-            songs=Repository(log, CONTEXT, initial=Song, evolve=_song_after, events=EVENTS, clock=clock),
+            songs=Repository(
+                log,
+                CONTEXT,
+                initial=Song,
+                evolve=_song_after,
+                events=EVENTS,
+                snapshots=snapshots,
+                codec=SongCodec() if snapshots is not None else None,
+                clock=clock,
+            ),
             assets=Repository(log, CONTEXT, initial=Asset, evolve=_asset_after, events=EVENTS, clock=clock),
             deliveries=Repository(
                 log, CONTEXT, initial=DeliveryPackage, evolve=_delivery_after, events=EVENTS, clock=clock

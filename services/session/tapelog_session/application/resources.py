@@ -71,7 +71,7 @@ def song_resource(versioned: Versioned[Song]) -> pb.Song:
         external_ref=song.external_ref,
         sequence=versioned.sequence,
         create_time=timestamp(song.create_time),
-        update_time=timestamp(song.update_time),
+        update_time=timestamp(versioned.time),
         delivery=song.name.delivery(song.delivery) if song.delivery else "",
         held_stage=song.held_stage,
         stage_state=stage_state(song, failing),

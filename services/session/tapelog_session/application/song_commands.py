@@ -100,7 +100,7 @@ async def on_song(
         if call.rpc in POLICY_MATTERS:
             adopted = policies.adopt(state, access.project.policy, access.membership_sequence)
             for event in adopted:
-                state = evolve(state, event, state.update_time or UNKNOWN_TIME)
+                state = evolve(state, event, UNKNOWN_TIME)
         events = decide(state, access.actor)
         return [*adopted, *events] if events else ()
 

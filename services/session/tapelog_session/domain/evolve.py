@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Callable, Mapping
 from datetime import datetime
 from typing import Any, Final
@@ -93,4 +92,4 @@ ON: Final[Mapping[type[Message], Callable[[Song, Any, datetime], Song]]] = {
 
 def evolve(song: Song, event: Message, time: datetime) -> Song:
     """Return the song after an event that was recorded at `time`."""
-    return dataclasses.replace(ON[type(event)](song, event, time), update_time=time)
+    return ON[type(event)](song, event, time)

@@ -252,7 +252,6 @@ class Song:
     isrc: str = ""
     external_ref: str = ""
     create_time: datetime | None = None
-    update_time: datetime | None = None
     works: tuple[pb.Work, ...] = ()
     brief: Brief | None = None
     arrangement: tuple[Consent, ...] = ()
