@@ -133,7 +133,7 @@ async def test_the_same_intent_under_another_request_is_rendered_but_billed_once
 
 async def test_a_watch_shows_every_state_and_some_progress(studio: Studio, song: str):
     """From the first state seen none is left out, progress never falls within an attempt, and the stream ends."""
-    job = await studio.create(mix_job(mix_recipe(await _assets(studio, 6, seconds=20.0))))
+    job = await studio.create(mix_job(mix_recipe(8 * await _assets(studio, 6, seconds=20.0))))
     seen = [
         update
         async for update in studio.stub.WatchRenderJob(WatchRenderJobRequest(name=job.name), metadata=studio.caller())
@@ -150,7 +150,7 @@ async def test_a_watch_shows_every_state_and_some_progress(studio: Studio, song:
 async def test_a_running_job_is_cancelled_within_a_second(studio: Studio, song: str):
     """The fact, the engine's end and the release of the usage follow a cancellation; the worker goes on."""
     assets = await _assets(studio, 8, seconds=60.0)
-    job = await studio.create(mix_job(mix_recipe(assets), song=song))
+    job = await studio.create(mix_job(mix_recipe(8 * assets), song=song))
     running = await studio.running(job.name)
     engine = studio.engine_of(running)
     cancelled = await studio.stub.CancelRenderJob(

@@ -16,6 +16,8 @@ from tapelog_render.application.ports import EngineFailure, Made, MadeFile, Rend
 
 START_TIMEOUT_S: Final = 60.0
 """Its imports take about a second; a machine under load may need many times that."""
+DEATH_S: Final = 2.0
+"""How long a child whose pipe has closed may take to end by itself."""
 LINE_BYTES_MAX: Final = 1024 * 1024
 """An answer lists a few files."""
 SINGLE_THREAD: Final = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), "1")
@@ -158,6 +160,10 @@ class EngineProcess:
         return answer
 
     async def _died(self, process: asyncio.subprocess.Process) -> EngineFailure:
+        # Killing a child that has just ended would take its exit code away from the one who waits for it.
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(DEATH_S):
+                await process.wait()
         await self._kill()
         code = process.returncode or 0
         how = f"signal {signal.Signals(-code).name}" if code < 0 else f"exit code {code}"
@@ -172,9 +178,10 @@ class EngineProcess:
         process, self._process = self._process, None
         if process is None:
             return
-        with contextlib.suppress(ProcessLookupError):
-            process.kill()
-        await process.wait()
+        if process.returncode is None:
+            with contextlib.suppress(ProcessLookupError):
+                process.kill()
+            await process.wait()
         # The pipe's transport is closed here and not by the collector, which would warn.
         transport = getattr(process, "_transport", None)
         if transport is not None:
