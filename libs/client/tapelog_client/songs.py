@@ -65,6 +65,15 @@ class Songs(Group):
 
         return pages(fetch, lambda page: page.events, lambda page: page.next_page_token)
 
+    def history(self, song: str) -> AsyncIterator[rpc.HistoryLine]:
+        """Yield the story of a song: who did what, in which role, and why."""
+
+        async def fetch(token: str) -> rpc.GetSongHistoryResponse:
+            request = rpc.GetSongHistoryRequest(name=song, page_size=PAGE_SIZE, page_token=token)
+            return await self._link.unary(self._link.session.GetSongHistory, request)
+
+        return pages(fetch, lambda page: page.lines, lambda page: page.next_page_token)
+
     async def register_work(
         self,
         song: str,

@@ -52,6 +52,11 @@ class Versions(Group):
         """Read a version."""
         return await self._link.unary(self._link.session.GetVersion, rpc.GetVersionRequest(name=name))
 
+    async def diff(self, before: str, after: str) -> rpc.DiffVersionsResponse:
+        """Compare two versions of one kind: what changed in the recipe, and in the measured sound."""
+        request = rpc.DiffVersionsRequest(before=before, after=after)
+        return await self._link.unary(self._link.session.DiffVersions, request)
+
     async def submit(self, name: str, *, etag: str = "", request_id: str = "") -> res.Version:
         """Put a rendered version before the artist and the producer."""
         request = rpc.SubmitVersionRequest(name=name, request_id=request_id, etag=etag)

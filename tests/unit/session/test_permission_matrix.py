@@ -44,6 +44,8 @@ SetComp               A A . . A . . . . . . .  2
 RequestAlternateTake  A A . . A A . . . . . .  23
 ProposeMixVersion     . A . . . A . . . . . .  3
 ProposeMasterVersion  . A . . . . A . . . . .  4
+DiffVersions          A A A A A A A A A . . .  -
+GetSongHistory        A A A A A A A A A . . .  -
 GetVersion            A A A A A A A A A . . .  -
 SubmitVersion/mix     . A . . . A . . . . . .  34
 SubmitVersion/master  . A . . . . A . . . . .  34

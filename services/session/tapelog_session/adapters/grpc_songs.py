@@ -10,7 +10,7 @@ from tapelog.session.v1 import resources_pb2 as pb
 from tapelog.session.v1 import session_service_pb2 as wire
 
 from tapelog_session.adapters.grpc_common import Part, request_of, rpc, time_of
-from tapelog_session.application import queries, song_commands
+from tapelog_session.application import histories, queries, song_commands
 from tapelog_session.application.access import Call
 from tapelog_session.application.resources import song_resource
 from tapelog_session.application.song_commands import Decision
@@ -79,6 +79,12 @@ class SongPart(Part):
         """See the proto."""
         name = parse_song(request.parent, "parent")
         return await queries.list_song_events(self._aggregates, self._desk.log, call, name, request)
+
+    @rpc
+    async def GetSongHistory(self, request: wire.GetSongHistoryRequest, call: Call) -> wire.GetSongHistoryResponse:
+        """See the proto."""
+        name = parse_song(request.name, "name")
+        return await histories.song_history(self._aggregates, self._desk.log, call, name, request)
 
     @rpc
     async def RegisterWork(self, request: wire.RegisterWorkRequest, call: Call) -> pb.Song:

@@ -9,7 +9,7 @@ from tapelog.session.v1 import session_service_pb2 as wire
 from tapelog_chassis.commands import Outcome
 
 from tapelog_session.adapters.grpc_common import Part, request_of, rpc
-from tapelog_session.application import queries, song_commands
+from tapelog_session.application import histories, queries, song_commands
 from tapelog_session.application.access import Call
 from tapelog_session.application.resources import song_resource, song_version
 from tapelog_session.domain import reviews, songs, versions
@@ -52,6 +52,12 @@ class VersionPart(Part):
     async def GetVersion(self, request: wire.GetVersionRequest, call: Call) -> pb.Version:
         """See the proto."""
         return await queries.get_version(self._aggregates, call, parse_version(request.name, "name"))
+
+    @rpc
+    async def DiffVersions(self, request: wire.DiffVersionsRequest, call: Call) -> wire.DiffVersionsResponse:
+        """See the proto."""
+        before, after = parse_version(request.before, "before"), parse_version(request.after, "after")
+        return await histories.diff_versions(self._aggregates, call, before, after)
 
     @rpc
     async def SubmitVersion(self, request: wire.SubmitVersionRequest, call: Call) -> pb.Version:

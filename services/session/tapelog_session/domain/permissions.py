@@ -108,6 +108,7 @@ MATRIX: Final[Mapping[str, Row]] = {
     SESSION + "GetSong": _READ,
     SESSION + "ListSongs": _READ,
     SESSION + "ListSongEvents": _READ,
+    SESSION + "GetSongHistory": _READ,
     SESSION + "RegisterWork": Row((SONGWRITER, PRODUCER, ARTIST), stages=(PRE_STAGE,)),
     SESSION + "SetCatalogueIds": Row((PRODUCER, LABEL, MASTERING), stages=OPEN),
     SESSION + "ProposeBrief": Row((ARTIST, PRODUCER), stages=OPEN),
@@ -129,6 +130,7 @@ MATRIX: Final[Mapping[str, Row]] = {
     SESSION + "ProposeMixVersion": Row((MIXING, PRODUCER), stages=(MIXING_STAGE,)),
     SESSION + "ProposeMasterVersion": Row((MASTERING, PRODUCER), stages=(MASTERING_STAGE,)),
     SESSION + "GetVersion": _READ,
+    SESSION + "DiffVersions": _READ,
     SESSION + "SubmitVersion": Row(
         (MIXING, MASTERING, PRODUCER),
         stages=_REVIEW,

@@ -535,6 +535,259 @@ class ListSongEventsResponse(_message.Message):
 Global___ListSongEventsResponse: _TypeAlias = ListSongEventsResponse  # noqa: Y015
 
 @_typing.final
+class GetSongHistoryRequest(_message.Message):
+    """Request of GetSongHistory."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    NAME_FIELD_NUMBER: _builtins.int
+    PAGE_SIZE_FIELD_NUMBER: _builtins.int
+    PAGE_TOKEN_FIELD_NUMBER: _builtins.int
+    name: _builtins.str
+    """projects/{project}/songs/{song}."""
+    page_size: _builtins.int
+    """At most this many lines; 0 is 100, more than 1000 is 1000. Negative is INVALID_ARGUMENT."""
+    page_token: _builtins.str
+    """Token of the page before."""
+    def __init__(
+        self,
+        *,
+        name: _builtins.str = ...,
+        page_size: _builtins.int = ...,
+        page_token: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["name", b"name", "page_size", b"page_size", "page_token", b"page_token"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___GetSongHistoryRequest: _TypeAlias = GetSongHistoryRequest  # noqa: Y015
+
+@_typing.final
+class HistoryLine(_message.Message):
+    """One fact of a song, told."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    SEQUENCE_FIELD_NUMBER: _builtins.int
+    TIME_FIELD_NUMBER: _builtins.int
+    ACTOR_FIELD_NUMBER: _builtins.int
+    ON_BEHALF_OF_FIELD_NUMBER: _builtins.int
+    ROLE_FIELD_NUMBER: _builtins.int
+    WHAT_FIELD_NUMBER: _builtins.int
+    WHY_FIELD_NUMBER: _builtins.int
+    TEXT_FIELD_NUMBER: _builtins.int
+    TYPE_FIELD_NUMBER: _builtins.int
+    sequence: _builtins.int
+    """Place in the song, from 1."""
+    actor: _builtins.str
+    """Party id of who acted; a service's own party for what follows by itself."""
+    on_behalf_of: _builtins.str
+    """Party id of the person an integration acted for, or empty."""
+    role: _resources_pb2.Role.ValueType
+    """Role acted in."""
+    what: _builtins.str
+    """What happened, as a clause that the actor begins: "approved mix 2"."""
+    why: _builtins.str
+    """Why, in the words of who acted, or empty."""
+    text: _builtins.str
+    """The whole line: "2026-05-03 14:02 pia (studio producer) sent mix 1 back: no echo"."""
+    type: _builtins.str
+    """CloudEvents type of the fact."""
+    @_builtins.property
+    def time(self) -> _timestamp_pb2.Timestamp:
+        """When."""
+
+    def __init__(
+        self,
+        *,
+        sequence: _builtins.int = ...,
+        time: _timestamp_pb2.Timestamp | None = ...,
+        actor: _builtins.str = ...,
+        on_behalf_of: _builtins.str = ...,
+        role: _resources_pb2.Role.ValueType = ...,
+        what: _builtins.str = ...,
+        why: _builtins.str = ...,
+        text: _builtins.str = ...,
+        type: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["time", b"time"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["actor", b"actor", "on_behalf_of", b"on_behalf_of", "role", b"role", "sequence", b"sequence", "text", b"text", "time", b"time", "type", b"type", "what", b"what", "why", b"why"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___HistoryLine: _TypeAlias = HistoryLine  # noqa: Y015
+
+@_typing.final
+class GetSongHistoryResponse(_message.Message):
+    """Response of GetSongHistory."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    LINES_FIELD_NUMBER: _builtins.int
+    NEXT_PAGE_TOKEN_FIELD_NUMBER: _builtins.int
+    next_page_token: _builtins.str
+    """Token of the next page, or empty."""
+    @_builtins.property
+    def lines(self) -> _containers.RepeatedCompositeFieldContainer[Global___HistoryLine]:
+        """The page, in order."""
+
+    def __init__(
+        self,
+        *,
+        lines: _abc.Iterable[Global___HistoryLine] | None = ...,
+        next_page_token: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["lines", b"lines", "next_page_token", b"next_page_token"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___GetSongHistoryResponse: _TypeAlias = GetSongHistoryResponse  # noqa: Y015
+
+@_typing.final
+class DiffVersionsRequest(_message.Message):
+    """Request of DiffVersions."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    BEFORE_FIELD_NUMBER: _builtins.int
+    AFTER_FIELD_NUMBER: _builtins.int
+    before: _builtins.str
+    """The version to compare with: .../mixVersions/{n} or .../masterVersions/{n}."""
+    after: _builtins.str
+    """The version to look at, of the same kind and song."""
+    def __init__(
+        self,
+        *,
+        before: _builtins.str = ...,
+        after: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["after", b"after", "before", b"before"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___DiffVersionsRequest: _TypeAlias = DiffVersionsRequest  # noqa: Y015
+
+@_typing.final
+class RecipeChange(_message.Message):
+    """One difference of two recipes."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    PATH_FIELD_NUMBER: _builtins.int
+    BEFORE_FIELD_NUMBER: _builtins.int
+    AFTER_FIELD_NUMBER: _builtins.int
+    path: _builtins.str
+    """Where, such as "tracks[lead-vox].chain[2].delay.mix"."""
+    before: _builtins.str
+    """The value before; empty where there was none."""
+    after: _builtins.str
+    """The value after; empty where there is none."""
+    def __init__(
+        self,
+        *,
+        path: _builtins.str = ...,
+        before: _builtins.str = ...,
+        after: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["after", b"after", "before", b"before", "path", b"path"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___RecipeChange: _TypeAlias = RecipeChange  # noqa: Y015
+
+@_typing.final
+class SoundChange(_message.Message):
+    """One measured value of two versions."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    QUANTITY_FIELD_NUMBER: _builtins.int
+    UNIT_FIELD_NUMBER: _builtins.int
+    BEFORE_FIELD_NUMBER: _builtins.int
+    AFTER_FIELD_NUMBER: _builtins.int
+    quantity: _builtins.str
+    """Name of the value, such as "integrated_lufs"."""
+    unit: _builtins.str
+    """Its unit."""
+    before: _builtins.float
+    """The value before."""
+    after: _builtins.float
+    """The value after."""
+    def __init__(
+        self,
+        *,
+        quantity: _builtins.str = ...,
+        unit: _builtins.str = ...,
+        before: _builtins.float = ...,
+        after: _builtins.float = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["after", b"after", "before", b"before", "quantity", b"quantity", "unit", b"unit"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___SoundChange: _TypeAlias = SoundChange  # noqa: Y015
+
+@_typing.final
+class DiffVersionsResponse(_message.Message):
+    """Response of DiffVersions."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    RECIPE_FIELD_NUMBER: _builtins.int
+    SOUND_FIELD_NUMBER: _builtins.int
+    SAME_SAMPLES_FIELD_NUMBER: _builtins.int
+    BEFORE_MATCH_GAIN_DB_FIELD_NUMBER: _builtins.int
+    AFTER_MATCH_GAIN_DB_FIELD_NUMBER: _builtins.int
+    same_samples: _builtins.bool
+    """Whether the samples are the same."""
+    before_match_gain_db: _builtins.float
+    """Playback gain of the version before that makes both equally loud, dB, never above 0; absent until both are measured."""
+    after_match_gain_db: _builtins.float
+    """Playback gain of the version after, likewise."""
+    @_builtins.property
+    def recipe(self) -> _containers.RepeatedCompositeFieldContainer[Global___RecipeChange]:
+        """What changed in the recipe, in the recipe's order."""
+
+    @_builtins.property
+    def sound(self) -> _containers.RepeatedCompositeFieldContainer[Global___SoundChange]:
+        """What was measured of both, equal or not; empty until both are rendered."""
+
+    def __init__(
+        self,
+        *,
+        recipe: _abc.Iterable[Global___RecipeChange] | None = ...,
+        sound: _abc.Iterable[Global___SoundChange] | None = ...,
+        same_samples: _builtins.bool = ...,
+        before_match_gain_db: _builtins.float | None = ...,
+        after_match_gain_db: _builtins.float | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_after_match_gain_db", b"_after_match_gain_db", "_before_match_gain_db", b"_before_match_gain_db", "after_match_gain_db", b"after_match_gain_db", "before_match_gain_db", b"before_match_gain_db"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_after_match_gain_db", b"_after_match_gain_db", "_before_match_gain_db", b"_before_match_gain_db", "after_match_gain_db", b"after_match_gain_db", "before_match_gain_db", b"before_match_gain_db", "recipe", b"recipe", "same_samples", b"same_samples", "sound", b"sound"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType__after_match_gain_db: _TypeAlias = _typing.Literal["after_match_gain_db"]  # noqa: Y015
+    _WhichOneofArgType__after_match_gain_db: _TypeAlias = _typing.Literal["_after_match_gain_db", b"_after_match_gain_db"]  # noqa: Y015
+    _WhichOneofReturnType__before_match_gain_db: _TypeAlias = _typing.Literal["before_match_gain_db"]  # noqa: Y015
+    _WhichOneofArgType__before_match_gain_db: _TypeAlias = _typing.Literal["_before_match_gain_db", b"_before_match_gain_db"]  # noqa: Y015
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__after_match_gain_db) -> _WhichOneofReturnType__after_match_gain_db | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__before_match_gain_db) -> _WhichOneofReturnType__before_match_gain_db | None: ...
+
+Global___DiffVersionsResponse: _TypeAlias = DiffVersionsResponse  # noqa: Y015
+
+@_typing.final
 class RegisterWorkRequest(_message.Message):
     """Request of RegisterWork."""
 

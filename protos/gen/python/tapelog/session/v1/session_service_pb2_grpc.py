@@ -108,6 +108,11 @@ class SessionServiceStub:
                 request_serializer=tapelog_dot_session_dot_v1_dot_session__service__pb2.ListSongEventsRequest.SerializeToString,
                 response_deserializer=tapelog_dot_session_dot_v1_dot_session__service__pb2.ListSongEventsResponse.FromString,
                 _registered_method=True)
+        self.GetSongHistory = channel.unary_unary(
+                '/tapelog.session.v1.SessionService/GetSongHistory',
+                request_serializer=tapelog_dot_session_dot_v1_dot_session__service__pb2.GetSongHistoryRequest.SerializeToString,
+                response_deserializer=tapelog_dot_session_dot_v1_dot_session__service__pb2.GetSongHistoryResponse.FromString,
+                _registered_method=True)
         self.RegisterWork = channel.unary_unary(
                 '/tapelog.session.v1.SessionService/RegisterWork',
                 request_serializer=tapelog_dot_session_dot_v1_dot_session__service__pb2.RegisterWorkRequest.SerializeToString,
@@ -202,6 +207,11 @@ class SessionServiceStub:
                 '/tapelog.session.v1.SessionService/GetVersion',
                 request_serializer=tapelog_dot_session_dot_v1_dot_session__service__pb2.GetVersionRequest.SerializeToString,
                 response_deserializer=tapelog_dot_session_dot_v1_dot_resources__pb2.Version.FromString,
+                _registered_method=True)
+        self.DiffVersions = channel.unary_unary(
+                '/tapelog.session.v1.SessionService/DiffVersions',
+                request_serializer=tapelog_dot_session_dot_v1_dot_session__service__pb2.DiffVersionsRequest.SerializeToString,
+                response_deserializer=tapelog_dot_session_dot_v1_dot_session__service__pb2.DiffVersionsResponse.FromString,
                 _registered_method=True)
         self.SubmitVersion = channel.unary_unary(
                 '/tapelog.session.v1.SessionService/SubmitVersion',
@@ -467,6 +477,13 @@ class SessionServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def GetSongHistory(self, request, context):
+        """Tells a song as a story: who did what, in which role, and why, in order. The label does not read of internal notes.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def RegisterWork(self, request, context):
         """Links a musical work and its writers.
         """
@@ -599,6 +616,14 @@ class SessionServiceServicer:
 
     def GetVersion(self, request, context):
         """Reads a version.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def DiffVersions(self, request, context):
+        """Compares two versions of one kind: what changed in the recipe, and in the measured sound. INVALID_ARGUMENT: a mix and
+        a master, or versions of two songs.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -905,6 +930,11 @@ def add_SessionServiceServicer_to_server(servicer, server):
                     request_deserializer=tapelog_dot_session_dot_v1_dot_session__service__pb2.ListSongEventsRequest.FromString,
                     response_serializer=tapelog_dot_session_dot_v1_dot_session__service__pb2.ListSongEventsResponse.SerializeToString,
             ),
+            'GetSongHistory': grpc.unary_unary_rpc_method_handler(
+                    servicer.GetSongHistory,
+                    request_deserializer=tapelog_dot_session_dot_v1_dot_session__service__pb2.GetSongHistoryRequest.FromString,
+                    response_serializer=tapelog_dot_session_dot_v1_dot_session__service__pb2.GetSongHistoryResponse.SerializeToString,
+            ),
             'RegisterWork': grpc.unary_unary_rpc_method_handler(
                     servicer.RegisterWork,
                     request_deserializer=tapelog_dot_session_dot_v1_dot_session__service__pb2.RegisterWorkRequest.FromString,
@@ -999,6 +1029,11 @@ def add_SessionServiceServicer_to_server(servicer, server):
                     servicer.GetVersion,
                     request_deserializer=tapelog_dot_session_dot_v1_dot_session__service__pb2.GetVersionRequest.FromString,
                     response_serializer=tapelog_dot_session_dot_v1_dot_resources__pb2.Version.SerializeToString,
+            ),
+            'DiffVersions': grpc.unary_unary_rpc_method_handler(
+                    servicer.DiffVersions,
+                    request_deserializer=tapelog_dot_session_dot_v1_dot_session__service__pb2.DiffVersionsRequest.FromString,
+                    response_serializer=tapelog_dot_session_dot_v1_dot_session__service__pb2.DiffVersionsResponse.SerializeToString,
             ),
             'SubmitVersion': grpc.unary_unary_rpc_method_handler(
                     servicer.SubmitVersion,
@@ -1531,6 +1566,33 @@ class SessionService:
             _registered_method=True)
 
     @staticmethod
+    def GetSongHistory(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/tapelog.session.v1.SessionService/GetSongHistory',
+            tapelog_dot_session_dot_v1_dot_session__service__pb2.GetSongHistoryRequest.SerializeToString,
+            tapelog_dot_session_dot_v1_dot_session__service__pb2.GetSongHistoryResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
     def RegisterWork(request,
             target,
             options=(),
@@ -2033,6 +2095,33 @@ class SessionService:
             '/tapelog.session.v1.SessionService/GetVersion',
             tapelog_dot_session_dot_v1_dot_session__service__pb2.GetVersionRequest.SerializeToString,
             tapelog_dot_session_dot_v1_dot_resources__pb2.Version.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def DiffVersions(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/tapelog.session.v1.SessionService/DiffVersions',
+            tapelog_dot_session_dot_v1_dot_session__service__pb2.DiffVersionsRequest.SerializeToString,
+            tapelog_dot_session_dot_v1_dot_session__service__pb2.DiffVersionsResponse.FromString,
             options,
             channel_credentials,
             insecure,

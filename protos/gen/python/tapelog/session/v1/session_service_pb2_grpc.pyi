@@ -68,6 +68,8 @@ class SessionServiceStub:
     """Lists the songs of a project, oldest first."""
     ListSongEvents: _grpc.UnaryUnaryMultiCallable[_session_service_pb2.ListSongEventsRequest, _session_service_pb2.ListSongEventsResponse]
     """Lists the facts of a song in order."""
+    GetSongHistory: _grpc.UnaryUnaryMultiCallable[_session_service_pb2.GetSongHistoryRequest, _session_service_pb2.GetSongHistoryResponse]
+    """Tells a song as a story: who did what, in which role, and why, in order. The label does not read of internal notes."""
     RegisterWork: _grpc.UnaryUnaryMultiCallable[_session_service_pb2.RegisterWorkRequest, _resources_pb2.Song]
     """Links a musical work and its writers."""
     SetCatalogueIds: _grpc.UnaryUnaryMultiCallable[_session_service_pb2.SetCatalogueIdsRequest, _resources_pb2.Song]
@@ -113,6 +115,10 @@ class SessionServiceStub:
     """Proposes a master of the approved mix and renders it. FAILED_PRECONDITION: not MASTERING, or no approved mix."""
     GetVersion: _grpc.UnaryUnaryMultiCallable[_session_service_pb2.GetVersionRequest, _resources_pb2.Version]
     """Reads a version."""
+    DiffVersions: _grpc.UnaryUnaryMultiCallable[_session_service_pb2.DiffVersionsRequest, _session_service_pb2.DiffVersionsResponse]
+    """Compares two versions of one kind: what changed in the recipe, and in the measured sound. INVALID_ARGUMENT: a mix and
+    a master, or versions of two songs.
+    """
     SubmitVersion: _grpc.UnaryUnaryMultiCallable[_session_service_pb2.SubmitVersionRequest, _resources_pb2.Version]
     """Puts a rendered version before the artist and the producer. FAILED_PRECONDITION: not rendered."""
     RequestChanges: _grpc.UnaryUnaryMultiCallable[_session_service_pb2.RequestChangesRequest, _resources_pb2.Version]
@@ -233,6 +239,8 @@ class SessionServiceAsyncStub(SessionServiceStub):
     """Lists the songs of a project, oldest first."""
     ListSongEvents: _aio.UnaryUnaryMultiCallable[_session_service_pb2.ListSongEventsRequest, _session_service_pb2.ListSongEventsResponse]  # type: ignore[assignment]
     """Lists the facts of a song in order."""
+    GetSongHistory: _aio.UnaryUnaryMultiCallable[_session_service_pb2.GetSongHistoryRequest, _session_service_pb2.GetSongHistoryResponse]  # type: ignore[assignment]
+    """Tells a song as a story: who did what, in which role, and why, in order. The label does not read of internal notes."""
     RegisterWork: _aio.UnaryUnaryMultiCallable[_session_service_pb2.RegisterWorkRequest, _resources_pb2.Song]  # type: ignore[assignment]
     """Links a musical work and its writers."""
     SetCatalogueIds: _aio.UnaryUnaryMultiCallable[_session_service_pb2.SetCatalogueIdsRequest, _resources_pb2.Song]  # type: ignore[assignment]
@@ -278,6 +286,10 @@ class SessionServiceAsyncStub(SessionServiceStub):
     """Proposes a master of the approved mix and renders it. FAILED_PRECONDITION: not MASTERING, or no approved mix."""
     GetVersion: _aio.UnaryUnaryMultiCallable[_session_service_pb2.GetVersionRequest, _resources_pb2.Version]  # type: ignore[assignment]
     """Reads a version."""
+    DiffVersions: _aio.UnaryUnaryMultiCallable[_session_service_pb2.DiffVersionsRequest, _session_service_pb2.DiffVersionsResponse]  # type: ignore[assignment]
+    """Compares two versions of one kind: what changed in the recipe, and in the measured sound. INVALID_ARGUMENT: a mix and
+    a master, or versions of two songs.
+    """
     SubmitVersion: _aio.UnaryUnaryMultiCallable[_session_service_pb2.SubmitVersionRequest, _resources_pb2.Version]  # type: ignore[assignment]
     """Puts a rendered version before the artist and the producer. FAILED_PRECONDITION: not rendered."""
     RequestChanges: _aio.UnaryUnaryMultiCallable[_session_service_pb2.RequestChangesRequest, _resources_pb2.Version]  # type: ignore[assignment]
@@ -475,6 +487,14 @@ class SessionServiceServicer(metaclass=_abc_1.ABCMeta):
         """Lists the facts of a song in order."""
 
     @_abc_1.abstractmethod
+    def GetSongHistory(
+        self,
+        request: _session_service_pb2.GetSongHistoryRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_session_service_pb2.GetSongHistoryResponse, _abc.Awaitable[_session_service_pb2.GetSongHistoryResponse]]:
+        """Tells a song as a story: who did what, in which role, and why, in order. The label does not read of internal notes."""
+
+    @_abc_1.abstractmethod
     def RegisterWork(
         self,
         request: _session_service_pb2.RegisterWorkRequest,
@@ -632,6 +652,16 @@ class SessionServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_resources_pb2.Version, _abc.Awaitable[_resources_pb2.Version]]:
         """Reads a version."""
+
+    @_abc_1.abstractmethod
+    def DiffVersions(
+        self,
+        request: _session_service_pb2.DiffVersionsRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_session_service_pb2.DiffVersionsResponse, _abc.Awaitable[_session_service_pb2.DiffVersionsResponse]]:
+        """Compares two versions of one kind: what changed in the recipe, and in the measured sound. INVALID_ARGUMENT: a mix and
+        a master, or versions of two songs.
+        """
 
     @_abc_1.abstractmethod
     def SubmitVersion(
