@@ -24,6 +24,9 @@ LOOK_AGAIN_S: Final = 0.1
 Ledger = dict[str, tuple[str, int]]
 """Per usage key and job: where the claim stands, and its quantity in milliseconds."""
 
+LAST_FACT: Final = "tapelog.delivery_package.delivery_accepted.v1"
+"""What the story ends with: a comparison without it would leave out its end."""
+
 SETTLING: Final = {
     "tapelog.usage_account.usage_reserved.v1": render.USAGE_STATE_RESERVED,
     "tapelog.usage_account.usage_settled.v1": render.USAGE_STATE_SETTLED,
@@ -78,6 +81,8 @@ async def reconcile(booking: Booking, subscribers: Subscribers, show: Show) -> A
 async def _compare(booking: Booking, subscribers: Subscribers) -> Agreement:
     log = [event async for event in booking.producer.songs.events(booking.song)]
     public = await _read_public(subscribers)
+    if not any(event.type == LAST_FACT for event in public):
+        raise Disagreement(f"the public stream does not have {LAST_FACT} yet")
     _check_order(public)
     _check_song(log, public, booking.song_id)
     facts = [Received(id=event.id, type=event.type, position=event.position) for event in public]
