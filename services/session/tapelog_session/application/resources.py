@@ -80,6 +80,7 @@ def song_resource(versioned: Versioned[Song]) -> pb.Song:
         usage_scope=song.usage_scope,
         disagreements=[disagreement_resource(song, known) for known in _by_opening(song)],
         waivers=song.waivers,
+        studio_sessions=[song.contributions[session] for session in sorted(song.contributions)],
         revision_rounds=song.rounds,
         revision_allowance=song.policy.revision_allowance,
     )
