@@ -1010,6 +1010,7 @@ class Song(_message.Message):
     REVISION_ROUNDS_FIELD_NUMBER: _builtins.int
     REVISION_ALLOWANCE_FIELD_NUMBER: _builtins.int
     STUDIO_SESSIONS_FIELD_NUMBER: _builtins.int
+    WAITING_FOR_FIELD_NUMBER: _builtins.int
     name: _builtins.str
     """Resource name: projects/{project}/songs/{song}."""
     etag: _builtins.str
@@ -1106,6 +1107,10 @@ class Song(_message.Message):
     def studio_sessions(self) -> _containers.RepeatedCompositeFieldContainer[Global___ContributionCount]:
         """Studio sessions of this song with their contributions counted, oldest first."""
 
+    @_builtins.property
+    def waiting_for(self) -> _containers.RepeatedScalarFieldContainer[Global___Role.ValueType]:
+        """Roles whom the song waits for."""
+
     def __init__(
         self,
         *,
@@ -1141,10 +1146,11 @@ class Song(_message.Message):
         revision_rounds: _builtins.int = ...,
         revision_allowance: _builtins.int = ...,
         studio_sessions: _abc.Iterable[Global___ContributionCount] | None = ...,
+        waiting_for: _abc.Iterable[Global___Role.ValueType] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["brief", b"brief", "create_time", b"create_time", "update_time", b"update_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["alternates", b"alternates", "arrangement_approvals", b"arrangement_approvals", "bit_depth", b"bit_depth", "brief", b"brief", "create_time", b"create_time", "cycle", b"cycle", "delivery", b"delivery", "disagreements", b"disagreements", "etag", b"etag", "external_ref", b"external_ref", "held_stage", b"held_stage", "isrc", b"isrc", "name", b"name", "notes", b"notes", "open_conditions", b"open_conditions", "revision_allowance", b"revision_allowance", "revision_rounds", b"revision_rounds", "sample_rate_hz", b"sample_rate_hz", "send_back_advice", b"send_back_advice", "send_backs", b"send_backs", "sequence", b"sequence", "stage", b"stage", "stage_state", b"stage_state", "studio_sessions", b"studio_sessions", "takes", b"takes", "title", b"title", "tracks", b"tracks", "update_time", b"update_time", "usage_scope", b"usage_scope", "versions", b"versions", "waivers", b"waivers", "works", b"works"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["alternates", b"alternates", "arrangement_approvals", b"arrangement_approvals", "bit_depth", b"bit_depth", "brief", b"brief", "create_time", b"create_time", "cycle", b"cycle", "delivery", b"delivery", "disagreements", b"disagreements", "etag", b"etag", "external_ref", b"external_ref", "held_stage", b"held_stage", "isrc", b"isrc", "name", b"name", "notes", b"notes", "open_conditions", b"open_conditions", "revision_allowance", b"revision_allowance", "revision_rounds", b"revision_rounds", "sample_rate_hz", b"sample_rate_hz", "send_back_advice", b"send_back_advice", "send_backs", b"send_backs", "sequence", b"sequence", "stage", b"stage", "stage_state", b"stage_state", "studio_sessions", b"studio_sessions", "takes", b"takes", "title", b"title", "tracks", b"tracks", "update_time", b"update_time", "usage_scope", b"usage_scope", "versions", b"versions", "waiting_for", b"waiting_for", "waivers", b"waivers", "works", b"works"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -422,6 +422,9 @@ class ListSongsRequest(_message.Message):
     PAGE_SIZE_FIELD_NUMBER: _builtins.int
     PAGE_TOKEN_FIELD_NUMBER: _builtins.int
     EXTERNAL_REF_FIELD_NUMBER: _builtins.int
+    STAGE_FIELD_NUMBER: _builtins.int
+    WAITING_FOR_FIELD_NUMBER: _builtins.int
+    OPEN_NOTES_FIELD_NUMBER: _builtins.int
     parent: _builtins.str
     """projects/{project}."""
     page_size: _builtins.int
@@ -430,6 +433,12 @@ class ListSongsRequest(_message.Message):
     """Token of the page before."""
     external_ref: _builtins.str
     """Only songs with this external reference."""
+    stage: _resources_pb2.Stage.ValueType
+    """If set, only songs in this stage."""
+    waiting_for: _resources_pb2.Role.ValueType
+    """If set, only songs that wait for somebody in this role."""
+    open_notes: _builtins.bool
+    """If set, only songs with notes that the caller may read and that are not settled."""
     def __init__(
         self,
         *,
@@ -437,10 +446,13 @@ class ListSongsRequest(_message.Message):
         page_size: _builtins.int = ...,
         page_token: _builtins.str = ...,
         external_ref: _builtins.str = ...,
+        stage: _resources_pb2.Stage.ValueType = ...,
+        waiting_for: _resources_pb2.Role.ValueType = ...,
+        open_notes: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["external_ref", b"external_ref", "page_size", b"page_size", "page_token", b"page_token", "parent", b"parent"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["external_ref", b"external_ref", "open_notes", b"open_notes", "page_size", b"page_size", "page_token", b"page_token", "parent", b"parent", "stage", b"stage", "waiting_for", b"waiting_for"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
