@@ -19,6 +19,7 @@ from tapelog_client.local import TENANT_DEFAULT, StackState
 from tapelog_client.notes import Notes
 from tapelog_client.projects import Parties, Projects
 from tapelog_client.renders import Renders, Usage
+from tapelog_client.sessions import StudioSessions
 from tapelog_client.songs import Briefs, Songs, Stages
 from tapelog_client.subscriptions import Subscriptions
 from tapelog_client.takes import Takes
@@ -42,7 +43,7 @@ class Tapelog:
 
     Attributes
     ----------
-    parties, projects, songs, briefs, stages, assets, takes, versions, notes, disagreements, deliveries
+    parties, projects, songs, briefs, stages, assets, takes, versions, notes, disagreements, deliveries, sessions
         The session service.
     renders, usage
         The render service.
@@ -64,6 +65,7 @@ class Tapelog:
         link = Link(channels, Calls(tokens, on_behalf_of=on_behalf_of))
         self.parties = Parties(link)
         self.projects = Projects(link)
+        self.sessions = StudioSessions(link)
         self.songs = Songs(link)
         self.briefs = Briefs(link)
         self.stages = Stages(link)

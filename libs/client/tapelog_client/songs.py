@@ -45,12 +45,26 @@ class Songs(Group):
         request = rpc.GetSongRequest(name=name, as_of_sequence=as_of_sequence, as_of_time=moment)
         return await self._link.unary(self._link.session.GetSong, request)
 
-    def list(self, project: str, *, external_ref: str = "") -> AsyncIterator[res.Song]:
-        """Yield the songs of a project, oldest first."""
+    def list(
+        self,
+        project: str,
+        *,
+        external_ref: str = "",
+        stage: "res.Stage.ValueType" = res.STAGE_UNSPECIFIED,
+        waiting_for: "res.Role.ValueType" = res.ROLE_UNSPECIFIED,
+        open_notes: bool = False,
+    ) -> AsyncIterator[res.Song]:
+        """Yield the songs of a project, oldest first: all, or those in a stage, waiting for a role, with open notes."""
 
         async def fetch(token: str) -> rpc.ListSongsResponse:
             request = rpc.ListSongsRequest(
-                parent=project, page_size=PAGE_SIZE, page_token=token, external_ref=external_ref
+                parent=project,
+                page_size=PAGE_SIZE,
+                page_token=token,
+                external_ref=external_ref,
+                stage=stage,
+                waiting_for=waiting_for,
+                open_notes=open_notes,
             )
             return await self._link.unary(self._link.session.ListSongs, request)
 

@@ -91,3 +91,24 @@ async def test_permission_is_answered_as_the_matrix_says(booked: Any) -> None:
     assert (await booked.call("svc-render", "CheckPermission", request, kind="service")).allowed
     request.rpc = "/tapelog.render.v1.RenderService/DeleteEverything"
     assert not (await booked.call("svc-render", "CheckPermission", request, kind="service")).allowed
+
+
+async def test_songs_are_found_by_stage_by_whom_they_wait_for_and_by_open_notes(booked: Any) -> None:
+    """Each filter alone, and all three together; the label finds open notes of the client thread alone."""
+    other = wire.CreateSongRequest(parent=booked.project, title="Other", sample_rate_hz=48000, bit_depth=24)
+    await booked.call("pia", "CreateSong", other)
+    await booked.agree()
+    await booked.advance(pb.STAGE_RECORDING)
+    note = wire.AddNoteRequest(song=booked.song, text="hm", severity=pb.NOTE_SEVERITY_SHOULD)
+    await booked.call("pia", "AddNote", note)
+
+    async def found(party: str = "pia", **values: Any) -> list[str]:
+        request = wire.ListSongsRequest(parent=booked.project, **values)
+        return [song.title for song in (await booked.call(party, "ListSongs", request)).songs]
+
+    assert await found() == ["Lights Out", "Other"]
+    assert await found(stage=pb.STAGE_PRE_PRODUCTION) == ["Other"]
+    assert await found(waiting_for=pb.ROLE_ARTIST) == ["Other"]
+    wanted = {"stage": pb.STAGE_RECORDING, "waiting_for": pb.ROLE_RECORDING_ENGINEER, "open_notes": True}
+    assert await found(**wanted) == ["Lights Out"]
+    assert await found("lou", **wanted) == []

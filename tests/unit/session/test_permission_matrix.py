@@ -79,6 +79,16 @@ BuildDelivery         . A . . . . A A . . . .  45
 GetDelivery           A A A A A A A A A . . .  -
 AcceptDelivery        . . . . . . . . A . . .  5
 VerifyDelivery        . A . . . . A A . . . .  5
+OpenStudioSession     . A . . A A A A . . . .  1234
+GetStudioSession      A A A A A A A A A . . .  -
+ListStudioSessions    A A A A A A A A A . . .  -
+LogAttendee           . A . . A A A A . . . .  1234
+LogEquipment          . A . . A A A A . . . .  1234
+LogContribution       a A a a A A A A . . . .  -
+ConfirmContribution   a a a a a a a a a . . .  -
+DisputeContribution   a a a a a a a a a . . .  -
+CloseStudioSession    . A . . A A A A . . . .  -
+ExportCredits         A A . . A A A A A . . .  -
 render/CreateRenderJob        . A . . A A A . . . . .  -
 render/BatchCreateRenderJobs  . A . . A A A . . . . .  -
 render/CancelRenderJob        . A . . A A A . . . . .  -

@@ -6,12 +6,22 @@ from tapelog_session.adapters.grpc_notes import NotePart
 from tapelog_session.adapters.grpc_objects import ObjectPart
 from tapelog_session.adapters.grpc_projects import ProjectPart
 from tapelog_session.adapters.grpc_recording import RecordingPart
+from tapelog_session.adapters.grpc_sessions import SessionPart
 from tapelog_session.adapters.grpc_songs import SongPart
 from tapelog_session.adapters.grpc_stages import StagePart
 from tapelog_session.adapters.grpc_versions import VersionPart
 
 
 class SessionServicer(
-    ProjectPart, SongPart, RecordingPart, StagePart, VersionPart, NotePart, DisagreementPart, DeliveryPart, ObjectPart
+    ProjectPart,
+    SongPart,
+    RecordingPart,
+    StagePart,
+    VersionPart,
+    NotePart,
+    DisagreementPart,
+    DeliveryPart,
+    SessionPart,
+    ObjectPart,
 ):
     """Every RPC of the service: thin, from request to domain values and back."""

@@ -17,10 +17,12 @@ from tapelog_session.domain import asset as assets
 from tapelog_session.domain import delivery as deliveries
 from tapelog_session.domain import evolve as song_fold
 from tapelog_session.domain import project as projects
+from tapelog_session.domain import studio_session as studio_sessions
 from tapelog_session.domain.asset import Asset
 from tapelog_session.domain.delivery import DeliveryPackage
 from tapelog_session.domain.project import Project
 from tapelog_session.domain.song import Song
+from tapelog_session.domain.studio_session import StudioSession
 
 CONTEXT: Final = "session"
 
@@ -29,6 +31,15 @@ EVENTS: Final = EventRegistry(
         "project": [pb.ProjectCreated, pb.MemberAdded, pb.MemberRemoved, pb.PolicySet, pb.AllowanceSet],
         "song": list(song_fold.ON),
         "asset": [pb.AssetRegistered],
+        "studio_session": [
+            pb.StudioSessionOpened,
+            pb.AttendeeLogged,
+            pb.EquipmentLogged,
+            pb.ContributionLogged,
+            pb.ContributionConfirmed,
+            pb.ContributionDisputed,
+            pb.StudioSessionClosed,
+        ],
         "delivery_package": [pb.DeliveryBuilt, pb.DeliveryAccepted, pb.DeliveryReturned],
     }
 )
@@ -43,6 +54,7 @@ class Aggregates:
     songs: Repository[Song]
     assets: Repository[Asset]
     deliveries: Repository[DeliveryPackage]
+    sessions: Repository[StudioSession]
 
     @classmethod
     def on(cls, log: EventLog, *, clock: Clock | None = None, snapshots: SnapshotStore | None = None) -> Self:
@@ -63,6 +75,7 @@ class Aggregates:
             deliveries=Repository(
                 log, CONTEXT, initial=DeliveryPackage, evolve=_delivery_after, events=EVENTS, clock=clock
             ),
+            sessions=Repository(log, CONTEXT, initial=StudioSession, evolve=_session_after, events=EVENTS, clock=clock),
         )
 
 
@@ -76,6 +89,10 @@ def _song_after(state: Song, event: Message, stored: StoredEvent) -> Song:
 
 def _asset_after(state: Asset, event: Message, stored: StoredEvent) -> Asset:
     return assets.evolve(state, event, stored.time)
+
+
+def _session_after(state: StudioSession, event: Message, stored: StoredEvent) -> StudioSession:
+    return studio_sessions.evolve(state, event, stored.time)
 
 
 def _delivery_after(state: DeliveryPackage, event: Message, stored: StoredEvent) -> DeliveryPackage:

@@ -16,11 +16,19 @@ from tapelog_chassis.ids import follow_up_request_id
 
 from tapelog_session.application.aggregates import EVENTS, Aggregates
 from tapelog_session.application.processes import PARTY
-from tapelog_session.domain import delivery, songs
+from tapelog_session.domain import delivery, songs, studio_session
 
 STEP: Final = "follow-up"
 _CAUSES: Final = frozenset(
-    message.DESCRIPTOR.full_name for message in (events_pb2.StageSentBack, events_pb2.DeliveryAccepted)
+    message.DESCRIPTOR.full_name
+    for message in (
+        events_pb2.StageSentBack,
+        events_pb2.DeliveryAccepted,
+        events_pb2.StudioSessionOpened,
+        events_pb2.ContributionLogged,
+        events_pb2.ContributionConfirmed,
+        events_pb2.ContributionDisputed,
+    )
 )
 
 
@@ -52,6 +60,26 @@ async def _follow(aggregates: Aggregates, stored: StoredEvent, message: Message)
                 request_hash=stored.hash,
                 metadata=_because_of(stored),
             )
+        case (
+            events_pb2.StudioSessionOpened()
+            | events_pb2.ContributionLogged()
+            | events_pb2.ContributionConfirmed()
+            | events_pb2.ContributionDisputed()
+        ):
+            await _settle(aggregates, stored)
+
+
+async def _settle(aggregates: Aggregates, stored: StoredEvent) -> None:
+    """Count the contributions of a studio session on its song, as they are right after the fact."""
+    session = await aggregates.sessions.load(stored.aggregate, as_of_sequence=stored.sequence)
+    count = studio_session.count_of(session.state, stored.sequence)
+    await aggregates.songs.execute(
+        aggregates.songs.aggregate(stored.aggregate.tenant, session.state.song),
+        lambda song: studio_session.settle(song, count),
+        request_id=follow_up_request_id(stored.event_id, STEP),
+        request_hash=stored.hash,
+        metadata=_because_of(stored),
+    )
 
 
 def _because_of(stored: StoredEvent) -> Metadata:

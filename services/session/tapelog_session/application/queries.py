@@ -35,6 +35,7 @@ from tapelog_session.domain.permissions import AUDITOR, stage_word
 from tapelog_session.domain.song import Song
 from tapelog_session.domain.stages import evaluate_gate
 from tapelog_session.domain.versions import check_mix_recipe, require_version
+from tapelog_session.domain.waiting import open_notes, waiting_for
 
 EVENTS_PAGE: Final = 100
 EVENTS_PAGE_MAX: Final = 1000
@@ -105,7 +106,10 @@ async def list_songs(
     response = rpc.ListSongsResponse()
     total_bytes = 0
     for row in (row for row in views.songs_of(call.tenant, project, request.external_ref) if row.order > after):
-        song = song_resource(await aggregates.songs.load(aggregates.songs.aggregate(call.tenant, row.id)))
+        versioned = await aggregates.songs.load(aggregates.songs.aggregate(call.tenant, row.id))
+        if not _is_wanted(versioned.state, request, client_alone=reads_client_thread_alone(access)):
+            continue
+        song = song_resource(versioned)
         if reads_client_thread_alone(access):
             song = for_label(song)
         total_bytes += song.ByteSize()
@@ -115,6 +119,15 @@ async def list_songs(
         response.songs.append(song)
         after = row.order
     return response
+
+
+def _is_wanted(song: Song, request: rpc.ListSongsRequest, *, client_alone: bool) -> bool:
+    """Say whether a song is in the stage, waits for the role, and has open notes, as far as these are asked for."""
+    if request.stage and song.stage != request.stage:
+        return False
+    if request.waiting_for and request.waiting_for not in waiting_for(song):
+        return False
+    return not request.open_notes or open_notes(song, client_alone=client_alone)
 
 
 async def list_song_events(

@@ -21,6 +21,7 @@ from tapelog_session.domain.roles import REQUIRED_CONSENTS, Consent, role_name
 from tapelog_session.domain.song import Alternate, Brief, Note, Song, Take, Track, Version
 from tapelog_session.domain.stages import open_conditions, stage_state
 from tapelog_session.domain.versions import MIX
+from tapelog_session.domain.waiting import waiting_for
 
 TYPE_URL = "type.googleapis.com/"
 
@@ -80,6 +81,8 @@ def song_resource(versioned: Versioned[Song]) -> pb.Song:
         usage_scope=song.usage_scope,
         disagreements=[disagreement_resource(song, known) for known in _by_opening(song)],
         waivers=song.waivers,
+        studio_sessions=[song.contributions[session] for session in sorted(song.contributions)],
+        waiting_for=waiting_for(song),
         revision_rounds=song.rounds,
         revision_allowance=song.policy.revision_allowance,
     )

@@ -274,6 +274,22 @@ def isrc_set(song: Song) -> Conditions:
     return _one("ISRC_MISSING", bool(song.isrc), song.isrc or "set the recording's ISRC")
 
 
+def contributions_settled(song: Song) -> Conditions:
+    """Demand that every contribution that was noted is confirmed or disputed by the person."""
+    waiting = [count for count in song.contributions.values() if count.waiting]
+    if not waiting:
+        return _holds("CONTRIBUTION_UNCONFIRMED", "every contribution is confirmed or disputed")
+    return [
+        c
+        for count in sorted(waiting, key=lambda count: count.studio_session)
+        for c in _fails(
+            "CONTRIBUTION_UNCONFIRMED",
+            f"{count.waiting} contribution(s) of {count.studio_session} wait for the person",
+            count.studio_session,
+        )
+    ]
+
+
 def delivery_prechecked(song: Song) -> Conditions:
     """Demand that a draft delivery of the approved master could be built."""
     code, precheck, master = "DELIVERY_NOT_PRECHECKED", song.precheck, song.approved(MASTER)

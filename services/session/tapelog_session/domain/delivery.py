@@ -87,6 +87,10 @@ def _gaps(song: Song) -> Iterator[Condition]:
     mix, master = song.approved(MIX), song.approved(MASTER)
     if not song.isrc:
         yield Condition("ISRC_MISSING", name, "set the recording's ISRC")
+    for count in sorted(song.contributions.values(), key=lambda count: count.studio_session):
+        if count.waiting:
+            text = f"{count.waiting} contribution(s) wait for the person to confirm or dispute"
+            yield Condition("CONTRIBUTION_UNCONFIRMED", count.studio_session, text)
     if mix is None:
         yield Condition("MIX_NOT_APPROVED", name, "have a mix approved")
     if master is None:

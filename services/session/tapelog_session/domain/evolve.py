@@ -19,6 +19,7 @@ from tapelog_session.domain import (
     send_backs,
     songs,
     stages,
+    studio_session,
     takes,
     version_folds,
     waivers,
@@ -86,6 +87,7 @@ ON: Final[Mapping[type[Message], Callable[[Song, Any, datetime], Song]]] = {
     pb.DecisionConsented: disagreement_folds.on_consented,
     pb.DisagreementClosed: disagreement_folds.on_closed,
     pb.CheckWaived: waivers.on_waived,
+    pb.ContributionsSettled: studio_session.on_settled,
 }
 """Every event of a song, once."""
 

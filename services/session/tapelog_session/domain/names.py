@@ -18,6 +18,7 @@ _SONG: Final = re.compile(f"projects/{_ID}/songs/{_ID}")
 _VERSION: Final = re.compile(f"projects/{_ID}/songs/{_ID}/(mix|master)Versions/([1-9][0-9]{{0,5}})")
 _ASSET: Final = re.compile(f"projects/{_ID}/assets/([0-9a-f]{{64}})")
 _DELIVERY: Final = re.compile(f"projects/{_ID}/songs/{_ID}/deliveries/{_ID}")
+_STUDIO_SESSION: Final = re.compile(f"projects/{_ID}/studioSessions/{_ID}")
 _PARTY: Final = re.compile(f"parties/{_ID}")
 
 KIND_WORDS: Final = {pb.VERSION_KIND_MIX: "mix", pb.VERSION_KIND_MASTER: "master"}
@@ -97,6 +98,17 @@ def parse_delivery(name: str, field: str) -> tuple[SongName, str]:
     """Return the song and the id of a delivery's name."""
     match = _match(_DELIVERY, name, field, "projects/{project}/songs/{song}/deliveries/{delivery}")
     return SongName(match[1], match[2]), match[3]
+
+
+def studio_session_name(project: str, session: str) -> str:
+    """Return `projects/{project}/studioSessions/{session}`."""
+    return f"projects/{project}/studioSessions/{session}"
+
+
+def parse_studio_session(name: str, field: str) -> tuple[str, str]:
+    """Return the ids of project and session of a studio session's name."""
+    match = _match(_STUDIO_SESSION, name, field, "projects/{project}/studioSessions/{session}")
+    return match[1], match[2]
 
 
 def parse_party(name: str, field: str) -> str:

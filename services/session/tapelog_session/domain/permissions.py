@@ -91,6 +91,8 @@ _ANYBODY: Final = Row(is_tenant_wide=True, is_open_to_services=True)
 _RENDERERS: Final = (MIXING, MASTERING, RECORDING, PRODUCER)
 _PARTIES: Final = (ARTIST, MIXING, MASTERING, RECORDING, PRODUCER)
 """Who may disagree: those whose vision or craft it is about."""
+_HOSTS: Final = (RECORDING, MIXING, MASTERING, TECHNICIAN, PRODUCER)
+"""Who runs a studio session and notes what happens in it."""
 _REVIEW: Final = (MIXING_STAGE, MASTERING_STAGE)
 _WORK: Final = (RECORDING_STAGE, *_REVIEW)
 
@@ -175,6 +177,18 @@ MATRIX: Final[Mapping[str, Row]] = {
     SESSION + "GetDelivery": _READ,
     SESSION + "AcceptDelivery": Row((LABEL,), stages=(DELIVERED_STAGE,)),
     SESSION + "VerifyDelivery": Row((MASTERING, PRODUCER, TECHNICIAN), stages=(DELIVERED_STAGE,)),
+    SESSION + "OpenStudioSession": Row(_HOSTS, stages=OPEN),
+    SESSION + "GetStudioSession": _READ,
+    SESSION + "ListStudioSessions": _READ,
+    SESSION + "LogAttendee": Row(_HOSTS, stages=OPEN),
+    SESSION + "LogEquipment": Row(_HOSTS, stages=OPEN),
+    SESSION + "LogContribution": Row(_HOSTS, own=(ARTIST, SONGWRITER, MUSICIAN)),
+    SESSION + "ConfirmContribution": Row(own=_PEOPLE),
+    SESSION + "DisputeContribution": Row(own=_PEOPLE),
+    SESSION + "CloseStudioSession": Row(_HOSTS),
+    SESSION + "ExportCredits": Row(
+        (PRODUCER, ARTIST, MIXING, MASTERING, RECORDING, TECHNICIAN, LABEL), tenant_roles=frozenset({AUDITOR})
+    ),
     SESSION + "CheckPermission": _ANYBODY,
     RENDER + "ValidateRecipe": _ANYBODY,
     RENDER + "CreateRenderJob": Row(_RENDERERS, is_open_to_services=True),

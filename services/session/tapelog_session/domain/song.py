@@ -275,6 +275,7 @@ class Song:
     waivers: tuple[pb.Waiver, ...] = ()
     policy: Policy = NO_POLICY
     rounds: int = 0
+    contributions: immutables.Map[str, pb.ContributionCount] = NONE
 
     @property
     def exists(self) -> bool:

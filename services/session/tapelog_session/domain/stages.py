@@ -55,6 +55,7 @@ GATES: Final[dict[int, tuple[Check, ...]]] = {
         conditions.loudness_on_target,
         conditions.true_peak_under_ceiling,
         conditions.isrc_set,
+        conditions.contributions_settled,
         conditions.delivery_prechecked,
         conditions.no_open_blocker,
     ),

@@ -74,6 +74,12 @@ def _note(event: pb.NoteAdded) -> tuple[str, str]:
     return f"made note {note.id} ({severity}) on {on}{at}", note.text
 
 
+def _settled(event: pb.ContributionsSettled) -> tuple[str, str]:
+    count = event.count
+    result = f"{count.waiting} wait, {count.confirmed} confirmed, {count.disputed} disputed"
+    return f"counted the contributions of {count.studio_session}: {result}", ""
+
+
 TELLERS: Final[Mapping[type[Message], Teller]] = {
     pb.SongCreated: lambda e: (f"created the song {e.title} at {e.sample_rate_hz} Hz, {e.bit_depth} bits", ""),
     pb.WorkLinked: lambda e: (f"registered the work {e.work.title} by {', '.join(e.work.writers)}", ""),
@@ -153,6 +159,7 @@ TELLERS: Final[Mapping[type[Message], Teller]] = {
         f"read {e.files} files of delivery {e.delivery}: whole in {e.stores} stores",
         "; ".join(e.findings),
     ),
+    pb.ContributionsSettled: _settled,
     pb.DisagreementOpened: lambda e: (f"opened disagreement {e.disagreement.id}", e.disagreement.question),
     pb.PositionStated: lambda e: (f"stated a position in {e.disagreement}", e.position.concern),
     pb.OptionProposed: lambda e: (f"proposed option {e.option.id} in {e.disagreement}", e.option.description),

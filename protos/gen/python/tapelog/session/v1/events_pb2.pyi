@@ -6,6 +6,7 @@ isort:skip_file
 from collections import abc as _abc
 from google.protobuf import descriptor as _descriptor
 from google.protobuf import message as _message
+from google.protobuf import timestamp_pb2 as _timestamp_pb2
 from google.protobuf.internal import containers as _containers
 from google.protobuf.internal import enum_type_wrapper as _enum_type_wrapper
 from tapelog.common.v1 import audio_pb2 as _audio_pb2
@@ -2014,6 +2015,198 @@ class CheckWaived(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___CheckWaived: _TypeAlias = CheckWaived  # noqa: Y015
+
+@_typing.final
+class ContributionsSettled(_message.Message):
+    """Song: the contributions of one of its studio sessions were counted: the last gate reads it."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    COUNT_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def count(self) -> _resources_pb2.ContributionCount:
+        """The count."""
+
+    def __init__(
+        self,
+        *,
+        count: _resources_pb2.ContributionCount | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["count", b"count"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["count", b"count"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ContributionsSettled: _TypeAlias = ContributionsSettled  # noqa: Y015
+
+@_typing.final
+class StudioSessionOpened(_message.Message):
+    """StudioSession: it began."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    SESSION_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def session(self) -> _resources_pb2.StudioSession:
+        """The session, without etag."""
+
+    def __init__(
+        self,
+        *,
+        session: _resources_pb2.StudioSession | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["session", b"session"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["session", b"session"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___StudioSessionOpened: _TypeAlias = StudioSessionOpened  # noqa: Y015
+
+@_typing.final
+class AttendeeLogged(_message.Message):
+    """StudioSession: somebody was there."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ATTENDEE_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def attendee(self) -> _resources_pb2.Attendee:
+        """Who."""
+
+    def __init__(
+        self,
+        *,
+        attendee: _resources_pb2.Attendee | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["attendee", b"attendee"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["attendee", b"attendee"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___AttendeeLogged: _TypeAlias = AttendeeLogged  # noqa: Y015
+
+@_typing.final
+class EquipmentLogged(_message.Message):
+    """StudioSession: equipment was used."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    EQUIPMENT_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def equipment(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """What, one line a piece."""
+
+    def __init__(
+        self,
+        *,
+        equipment: _abc.Iterable[_builtins.str] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["equipment", b"equipment"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___EquipmentLogged: _TypeAlias = EquipmentLogged  # noqa: Y015
+
+@_typing.final
+class ContributionLogged(_message.Message):
+    """StudioSession: somebody contributed something."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    CONTRIBUTION_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def contribution(self) -> _resources_pb2.Contribution:
+        """Who and what."""
+
+    def __init__(
+        self,
+        *,
+        contribution: _resources_pb2.Contribution | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["contribution", b"contribution"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["contribution", b"contribution"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ContributionLogged: _TypeAlias = ContributionLogged  # noqa: Y015
+
+@_typing.final
+class ContributionConfirmed(_message.Message):
+    """StudioSession: the contributor says that it is right."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    CONTRIBUTION_FIELD_NUMBER: _builtins.int
+    contribution: _builtins.str
+    """Contribution id."""
+    def __init__(
+        self,
+        *,
+        contribution: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["contribution", b"contribution"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ContributionConfirmed: _TypeAlias = ContributionConfirmed  # noqa: Y015
+
+@_typing.final
+class ContributionDisputed(_message.Message):
+    """StudioSession: the contributor says that it is not."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    CONTRIBUTION_FIELD_NUMBER: _builtins.int
+    REASON_FIELD_NUMBER: _builtins.int
+    contribution: _builtins.str
+    """Contribution id."""
+    reason: _builtins.str
+    """Why."""
+    def __init__(
+        self,
+        *,
+        contribution: _builtins.str = ...,
+        reason: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["contribution", b"contribution", "reason", b"reason"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ContributionDisputed: _TypeAlias = ContributionDisputed  # noqa: Y015
+
+@_typing.final
+class StudioSessionClosed(_message.Message):
+    """StudioSession: it ended."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    END_TIME_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def end_time(self) -> _timestamp_pb2.Timestamp:
+        """When it ended."""
+
+    def __init__(
+        self,
+        *,
+        end_time: _timestamp_pb2.Timestamp | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["end_time", b"end_time"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["end_time", b"end_time"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___StudioSessionClosed: _TypeAlias = StudioSessionClosed  # noqa: Y015
 
 @_typing.final
 class AssetRegistered(_message.Message):

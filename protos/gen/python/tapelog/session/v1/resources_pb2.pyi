@@ -615,6 +615,78 @@ DECISION_KIND_DEFER: DecisionKind.ValueType  # 3
 """Decided later."""
 Global___DecisionKind: _TypeAlias = DecisionKind  # noqa: Y015
 
+class _StudioSessionType:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _StudioSessionTypeEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_StudioSessionType.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    STUDIO_SESSION_TYPE_UNSPECIFIED: _StudioSessionType.ValueType  # 0
+    """Not a type."""
+    STUDIO_SESSION_TYPE_PRE_PRODUCTION: _StudioSessionType.ValueType  # 1
+    """Arranging, rehearsing."""
+    STUDIO_SESSION_TYPE_RECORDING: _StudioSessionType.ValueType  # 2
+    """Recording."""
+    STUDIO_SESSION_TYPE_OVERDUB: _StudioSessionType.ValueType  # 3
+    """Adding to what is recorded."""
+    STUDIO_SESSION_TYPE_EDITING: _StudioSessionType.ValueType  # 4
+    """Editing."""
+    STUDIO_SESSION_TYPE_MIXING: _StudioSessionType.ValueType  # 5
+    """Mixing."""
+    STUDIO_SESSION_TYPE_MASTERING: _StudioSessionType.ValueType  # 6
+    """Mastering."""
+    STUDIO_SESSION_TYPE_PRODUCTION: _StudioSessionType.ValueType  # 7
+    """Anything else of the production."""
+
+class StudioSessionType(_StudioSessionType, metaclass=_StudioSessionTypeEnumTypeWrapper):
+    """What a studio session was held for."""
+
+STUDIO_SESSION_TYPE_UNSPECIFIED: StudioSessionType.ValueType  # 0
+"""Not a type."""
+STUDIO_SESSION_TYPE_PRE_PRODUCTION: StudioSessionType.ValueType  # 1
+"""Arranging, rehearsing."""
+STUDIO_SESSION_TYPE_RECORDING: StudioSessionType.ValueType  # 2
+"""Recording."""
+STUDIO_SESSION_TYPE_OVERDUB: StudioSessionType.ValueType  # 3
+"""Adding to what is recorded."""
+STUDIO_SESSION_TYPE_EDITING: StudioSessionType.ValueType  # 4
+"""Editing."""
+STUDIO_SESSION_TYPE_MIXING: StudioSessionType.ValueType  # 5
+"""Mixing."""
+STUDIO_SESSION_TYPE_MASTERING: StudioSessionType.ValueType  # 6
+"""Mastering."""
+STUDIO_SESSION_TYPE_PRODUCTION: StudioSessionType.ValueType  # 7
+"""Anything else of the production."""
+Global___StudioSessionType: _TypeAlias = StudioSessionType  # noqa: Y015
+
+class _ContributionState:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _ContributionStateEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ContributionState.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    CONTRIBUTION_STATE_UNSPECIFIED: _ContributionState.ValueType  # 0
+    """Not a state."""
+    CONTRIBUTION_STATE_LOGGED: _ContributionState.ValueType  # 1
+    """Waits for the person."""
+    CONTRIBUTION_STATE_CONFIRMED: _ContributionState.ValueType  # 2
+    """The person says that it is right."""
+    CONTRIBUTION_STATE_DISPUTED: _ContributionState.ValueType  # 3
+    """The person says that it is not."""
+
+class ContributionState(_ContributionState, metaclass=_ContributionStateEnumTypeWrapper):
+    """Where a contribution stands."""
+
+CONTRIBUTION_STATE_UNSPECIFIED: ContributionState.ValueType  # 0
+"""Not a state."""
+CONTRIBUTION_STATE_LOGGED: ContributionState.ValueType  # 1
+"""Waits for the person."""
+CONTRIBUTION_STATE_CONFIRMED: ContributionState.ValueType  # 2
+"""The person says that it is right."""
+CONTRIBUTION_STATE_DISPUTED: ContributionState.ValueType  # 3
+"""The person says that it is not."""
+Global___ContributionState: _TypeAlias = ContributionState  # noqa: Y015
+
 @_typing.final
 class SendBack(_message.Message):
     """A song sent back to an earlier stage, with everything that follows from it. Nothing is deleted."""
@@ -937,6 +1009,8 @@ class Song(_message.Message):
     WAIVERS_FIELD_NUMBER: _builtins.int
     REVISION_ROUNDS_FIELD_NUMBER: _builtins.int
     REVISION_ALLOWANCE_FIELD_NUMBER: _builtins.int
+    STUDIO_SESSIONS_FIELD_NUMBER: _builtins.int
+    WAITING_FOR_FIELD_NUMBER: _builtins.int
     name: _builtins.str
     """Resource name: projects/{project}/songs/{song}."""
     etag: _builtins.str
@@ -1029,6 +1103,14 @@ class Song(_message.Message):
     def waivers(self) -> _containers.RepeatedCompositeFieldContainer[Global___Waiver]:
         """Rules of the brief that are waived."""
 
+    @_builtins.property
+    def studio_sessions(self) -> _containers.RepeatedCompositeFieldContainer[Global___ContributionCount]:
+        """Studio sessions of this song with their contributions counted, oldest first."""
+
+    @_builtins.property
+    def waiting_for(self) -> _containers.RepeatedScalarFieldContainer[Global___Role.ValueType]:
+        """Roles whom the song waits for."""
+
     def __init__(
         self,
         *,
@@ -1063,10 +1145,12 @@ class Song(_message.Message):
         waivers: _abc.Iterable[Global___Waiver] | None = ...,
         revision_rounds: _builtins.int = ...,
         revision_allowance: _builtins.int = ...,
+        studio_sessions: _abc.Iterable[Global___ContributionCount] | None = ...,
+        waiting_for: _abc.Iterable[Global___Role.ValueType] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["brief", b"brief", "create_time", b"create_time", "update_time", b"update_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["alternates", b"alternates", "arrangement_approvals", b"arrangement_approvals", "bit_depth", b"bit_depth", "brief", b"brief", "create_time", b"create_time", "cycle", b"cycle", "delivery", b"delivery", "disagreements", b"disagreements", "etag", b"etag", "external_ref", b"external_ref", "held_stage", b"held_stage", "isrc", b"isrc", "name", b"name", "notes", b"notes", "open_conditions", b"open_conditions", "revision_allowance", b"revision_allowance", "revision_rounds", b"revision_rounds", "sample_rate_hz", b"sample_rate_hz", "send_back_advice", b"send_back_advice", "send_backs", b"send_backs", "sequence", b"sequence", "stage", b"stage", "stage_state", b"stage_state", "takes", b"takes", "title", b"title", "tracks", b"tracks", "update_time", b"update_time", "usage_scope", b"usage_scope", "versions", b"versions", "waivers", b"waivers", "works", b"works"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["alternates", b"alternates", "arrangement_approvals", b"arrangement_approvals", "bit_depth", b"bit_depth", "brief", b"brief", "create_time", b"create_time", "cycle", b"cycle", "delivery", b"delivery", "disagreements", b"disagreements", "etag", b"etag", "external_ref", b"external_ref", "held_stage", b"held_stage", "isrc", b"isrc", "name", b"name", "notes", b"notes", "open_conditions", b"open_conditions", "revision_allowance", b"revision_allowance", "revision_rounds", b"revision_rounds", "sample_rate_hz", b"sample_rate_hz", "send_back_advice", b"send_back_advice", "send_backs", b"send_backs", "sequence", b"sequence", "stage", b"stage", "stage_state", b"stage_state", "studio_sessions", b"studio_sessions", "takes", b"takes", "title", b"title", "tracks", b"tracks", "update_time", b"update_time", "usage_scope", b"usage_scope", "versions", b"versions", "waiting_for", b"waiting_for", "waivers", b"waivers", "works", b"works"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -2232,3 +2316,195 @@ class Waiver(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___Waiver: _TypeAlias = Waiver  # noqa: Y015
+
+@_typing.final
+class StudioSession(_message.Message):
+    """A dated event at a venue with people and equipment: where credits come from."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    NAME_FIELD_NUMBER: _builtins.int
+    ETAG_FIELD_NUMBER: _builtins.int
+    SONG_FIELD_NUMBER: _builtins.int
+    TYPE_FIELD_NUMBER: _builtins.int
+    VENUE_FIELD_NUMBER: _builtins.int
+    ROOM_FIELD_NUMBER: _builtins.int
+    START_TIME_FIELD_NUMBER: _builtins.int
+    END_TIME_FIELD_NUMBER: _builtins.int
+    ATTENDEES_FIELD_NUMBER: _builtins.int
+    EQUIPMENT_FIELD_NUMBER: _builtins.int
+    CONTRIBUTIONS_FIELD_NUMBER: _builtins.int
+    OPENED_BY_FIELD_NUMBER: _builtins.int
+    name: _builtins.str
+    """Resource name: projects/{project}/studioSessions/{session}."""
+    etag: _builtins.str
+    """Aggregate version."""
+    song: _builtins.str
+    """Resource name of the song it is for."""
+    type: Global___StudioSessionType.ValueType
+    """What it is held for."""
+    venue: _builtins.str
+    """Where, such as the studio's name."""
+    room: _builtins.str
+    """Which room, or empty."""
+    opened_by: _builtins.str
+    """Party id of who opened it."""
+    @_builtins.property
+    def start_time(self) -> _timestamp_pb2.Timestamp:
+        """When it began."""
+
+    @_builtins.property
+    def end_time(self) -> _timestamp_pb2.Timestamp:
+        """When it ended; absent while it lasts."""
+
+    @_builtins.property
+    def attendees(self) -> _containers.RepeatedCompositeFieldContainer[Global___Attendee]:
+        """Who is there."""
+
+    @_builtins.property
+    def equipment(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """What is used, one line a piece."""
+
+    @_builtins.property
+    def contributions(self) -> _containers.RepeatedCompositeFieldContainer[Global___Contribution]:
+        """Who contributed what."""
+
+    def __init__(
+        self,
+        *,
+        name: _builtins.str = ...,
+        etag: _builtins.str = ...,
+        song: _builtins.str = ...,
+        type: Global___StudioSessionType.ValueType = ...,
+        venue: _builtins.str = ...,
+        room: _builtins.str = ...,
+        start_time: _timestamp_pb2.Timestamp | None = ...,
+        end_time: _timestamp_pb2.Timestamp | None = ...,
+        attendees: _abc.Iterable[Global___Attendee] | None = ...,
+        equipment: _abc.Iterable[_builtins.str] | None = ...,
+        contributions: _abc.Iterable[Global___Contribution] | None = ...,
+        opened_by: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["end_time", b"end_time", "start_time", b"start_time"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["attendees", b"attendees", "contributions", b"contributions", "end_time", b"end_time", "equipment", b"equipment", "etag", b"etag", "name", b"name", "opened_by", b"opened_by", "room", b"room", "song", b"song", "start_time", b"start_time", "type", b"type", "venue", b"venue"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___StudioSession: _TypeAlias = StudioSession  # noqa: Y015
+
+@_typing.final
+class Attendee(_message.Message):
+    """Somebody at a studio session."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    PARTY_FIELD_NUMBER: _builtins.int
+    ROLE_FIELD_NUMBER: _builtins.int
+    party: _builtins.str
+    """Party id."""
+    role: Global___Role.ValueType
+    """In which capacity."""
+    def __init__(
+        self,
+        *,
+        party: _builtins.str = ...,
+        role: Global___Role.ValueType = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["party", b"party", "role", b"role"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___Attendee: _TypeAlias = Attendee  # noqa: Y015
+
+@_typing.final
+class Contribution(_message.Message):
+    """Who contributed what to a song, noted while the work happens."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ID_FIELD_NUMBER: _builtins.int
+    PARTY_FIELD_NUMBER: _builtins.int
+    ROLE_FIELD_NUMBER: _builtins.int
+    DETAIL_FIELD_NUMBER: _builtins.int
+    TAKES_FIELD_NUMBER: _builtins.int
+    STATE_FIELD_NUMBER: _builtins.int
+    DISPUTE_REASON_FIELD_NUMBER: _builtins.int
+    LOGGED_BY_FIELD_NUMBER: _builtins.int
+    id: _builtins.str
+    """Id, unique in the session."""
+    party: _builtins.str
+    """Party id of the contributor."""
+    role: Global___Role.ValueType
+    """In which capacity."""
+    detail: _builtins.str
+    """What exactly, such as "lead vocals"; or empty."""
+    state: Global___ContributionState.ValueType
+    """Where it stands."""
+    dispute_reason: _builtins.str
+    """Why it is disputed, or empty."""
+    logged_by: _builtins.str
+    """Party id of who noted it."""
+    @_builtins.property
+    def takes(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Ids of the takes it is in; empty is the song as a whole."""
+
+    def __init__(
+        self,
+        *,
+        id: _builtins.str = ...,
+        party: _builtins.str = ...,
+        role: Global___Role.ValueType = ...,
+        detail: _builtins.str = ...,
+        takes: _abc.Iterable[_builtins.str] | None = ...,
+        state: Global___ContributionState.ValueType = ...,
+        dispute_reason: _builtins.str = ...,
+        logged_by: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["detail", b"detail", "dispute_reason", b"dispute_reason", "id", b"id", "logged_by", b"logged_by", "party", b"party", "role", b"role", "state", b"state", "takes", b"takes"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___Contribution: _TypeAlias = Contribution  # noqa: Y015
+
+@_typing.final
+class ContributionCount(_message.Message):
+    """Contributions of one studio session, counted."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    STUDIO_SESSION_FIELD_NUMBER: _builtins.int
+    WAITING_FIELD_NUMBER: _builtins.int
+    CONFIRMED_FIELD_NUMBER: _builtins.int
+    DISPUTED_FIELD_NUMBER: _builtins.int
+    SESSION_SEQUENCE_FIELD_NUMBER: _builtins.int
+    studio_session: _builtins.str
+    """Id of the studio session."""
+    waiting: _builtins.int
+    """Contributions that wait for the person."""
+    confirmed: _builtins.int
+    """Contributions that were confirmed."""
+    disputed: _builtins.int
+    """Contributions that were disputed."""
+    session_sequence: _builtins.int
+    """Sequence of the studio session at which they were counted."""
+    def __init__(
+        self,
+        *,
+        studio_session: _builtins.str = ...,
+        waiting: _builtins.int = ...,
+        confirmed: _builtins.int = ...,
+        disputed: _builtins.int = ...,
+        session_sequence: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["confirmed", b"confirmed", "disputed", b"disputed", "session_sequence", b"session_sequence", "studio_session", b"studio_session", "waiting", b"waiting"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ContributionCount: _TypeAlias = ContributionCount  # noqa: Y015

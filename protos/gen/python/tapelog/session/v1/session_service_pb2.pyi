@@ -422,6 +422,9 @@ class ListSongsRequest(_message.Message):
     PAGE_SIZE_FIELD_NUMBER: _builtins.int
     PAGE_TOKEN_FIELD_NUMBER: _builtins.int
     EXTERNAL_REF_FIELD_NUMBER: _builtins.int
+    STAGE_FIELD_NUMBER: _builtins.int
+    WAITING_FOR_FIELD_NUMBER: _builtins.int
+    OPEN_NOTES_FIELD_NUMBER: _builtins.int
     parent: _builtins.str
     """projects/{project}."""
     page_size: _builtins.int
@@ -430,6 +433,12 @@ class ListSongsRequest(_message.Message):
     """Token of the page before."""
     external_ref: _builtins.str
     """Only songs with this external reference."""
+    stage: _resources_pb2.Stage.ValueType
+    """If set, only songs in this stage."""
+    waiting_for: _resources_pb2.Role.ValueType
+    """If set, only songs that wait for somebody in this role."""
+    open_notes: _builtins.bool
+    """If set, only songs with notes that the caller may read and that are not settled."""
     def __init__(
         self,
         *,
@@ -437,10 +446,13 @@ class ListSongsRequest(_message.Message):
         page_size: _builtins.int = ...,
         page_token: _builtins.str = ...,
         external_ref: _builtins.str = ...,
+        stage: _resources_pb2.Stage.ValueType = ...,
+        waiting_for: _resources_pb2.Role.ValueType = ...,
+        open_notes: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["external_ref", b"external_ref", "page_size", b"page_size", "page_token", b"page_token", "parent", b"parent"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["external_ref", b"external_ref", "open_notes", b"open_notes", "page_size", b"page_size", "page_token", b"page_token", "parent", b"parent", "stage", b"stage", "waiting_for", b"waiting_for"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -2871,3 +2883,407 @@ class CheckPermissionResponse(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___CheckPermissionResponse: _TypeAlias = CheckPermissionResponse  # noqa: Y015
+
+@_typing.final
+class OpenStudioSessionRequest(_message.Message):
+    """Request of OpenStudioSession."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    SONG_FIELD_NUMBER: _builtins.int
+    TYPE_FIELD_NUMBER: _builtins.int
+    VENUE_FIELD_NUMBER: _builtins.int
+    ROOM_FIELD_NUMBER: _builtins.int
+    START_TIME_FIELD_NUMBER: _builtins.int
+    ATTENDEES_FIELD_NUMBER: _builtins.int
+    REQUEST_ID_FIELD_NUMBER: _builtins.int
+    song: _builtins.str
+    """projects/{project}/songs/{song}."""
+    type: _resources_pb2.StudioSessionType.ValueType
+    """What it is held for."""
+    venue: _builtins.str
+    """Where. 1 to 200 characters."""
+    room: _builtins.str
+    """Which room. At most 200 characters."""
+    request_id: _builtins.str
+    """Makes a retry safe."""
+    @_builtins.property
+    def start_time(self) -> _timestamp_pb2.Timestamp:
+        """When it began; absent is now."""
+
+    @_builtins.property
+    def attendees(self) -> _containers.RepeatedCompositeFieldContainer[_resources_pb2.Attendee]:
+        """Who is there."""
+
+    def __init__(
+        self,
+        *,
+        song: _builtins.str = ...,
+        type: _resources_pb2.StudioSessionType.ValueType = ...,
+        venue: _builtins.str = ...,
+        room: _builtins.str = ...,
+        start_time: _timestamp_pb2.Timestamp | None = ...,
+        attendees: _abc.Iterable[_resources_pb2.Attendee] | None = ...,
+        request_id: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["start_time", b"start_time"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["attendees", b"attendees", "request_id", b"request_id", "room", b"room", "song", b"song", "start_time", b"start_time", "type", b"type", "venue", b"venue"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___OpenStudioSessionRequest: _TypeAlias = OpenStudioSessionRequest  # noqa: Y015
+
+@_typing.final
+class GetStudioSessionRequest(_message.Message):
+    """Request of GetStudioSession."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    NAME_FIELD_NUMBER: _builtins.int
+    AS_OF_SEQUENCE_FIELD_NUMBER: _builtins.int
+    name: _builtins.str
+    """projects/{project}/studioSessions/{session}."""
+    as_of_sequence: _builtins.int
+    """If not 0, the session as it was after this many events."""
+    def __init__(
+        self,
+        *,
+        name: _builtins.str = ...,
+        as_of_sequence: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["as_of_sequence", b"as_of_sequence", "name", b"name"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___GetStudioSessionRequest: _TypeAlias = GetStudioSessionRequest  # noqa: Y015
+
+@_typing.final
+class ListStudioSessionsRequest(_message.Message):
+    """Request of ListStudioSessions."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    SONG_FIELD_NUMBER: _builtins.int
+    PAGE_SIZE_FIELD_NUMBER: _builtins.int
+    PAGE_TOKEN_FIELD_NUMBER: _builtins.int
+    song: _builtins.str
+    """projects/{project}/songs/{song}."""
+    page_size: _builtins.int
+    """At most this many; 0 is 50, more than 500 is 500. Negative is INVALID_ARGUMENT."""
+    page_token: _builtins.str
+    """Token of the page before."""
+    def __init__(
+        self,
+        *,
+        song: _builtins.str = ...,
+        page_size: _builtins.int = ...,
+        page_token: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["page_size", b"page_size", "page_token", b"page_token", "song", b"song"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ListStudioSessionsRequest: _TypeAlias = ListStudioSessionsRequest  # noqa: Y015
+
+@_typing.final
+class ListStudioSessionsResponse(_message.Message):
+    """Response of ListStudioSessions."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    SESSIONS_FIELD_NUMBER: _builtins.int
+    NEXT_PAGE_TOKEN_FIELD_NUMBER: _builtins.int
+    next_page_token: _builtins.str
+    """Token of the next page, or empty."""
+    @_builtins.property
+    def sessions(self) -> _containers.RepeatedCompositeFieldContainer[_resources_pb2.StudioSession]:
+        """The page."""
+
+    def __init__(
+        self,
+        *,
+        sessions: _abc.Iterable[_resources_pb2.StudioSession] | None = ...,
+        next_page_token: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["next_page_token", b"next_page_token", "sessions", b"sessions"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ListStudioSessionsResponse: _TypeAlias = ListStudioSessionsResponse  # noqa: Y015
+
+@_typing.final
+class LogAttendeeRequest(_message.Message):
+    """Request of LogAttendee."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    NAME_FIELD_NUMBER: _builtins.int
+    ATTENDEE_FIELD_NUMBER: _builtins.int
+    REQUEST_ID_FIELD_NUMBER: _builtins.int
+    ETAG_FIELD_NUMBER: _builtins.int
+    name: _builtins.str
+    """projects/{project}/studioSessions/{session}."""
+    request_id: _builtins.str
+    """Makes a retry safe."""
+    etag: _builtins.str
+    """If set, must be current."""
+    @_builtins.property
+    def attendee(self) -> _resources_pb2.Attendee:
+        """Who is there."""
+
+    def __init__(
+        self,
+        *,
+        name: _builtins.str = ...,
+        attendee: _resources_pb2.Attendee | None = ...,
+        request_id: _builtins.str = ...,
+        etag: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["attendee", b"attendee"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["attendee", b"attendee", "etag", b"etag", "name", b"name", "request_id", b"request_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___LogAttendeeRequest: _TypeAlias = LogAttendeeRequest  # noqa: Y015
+
+@_typing.final
+class LogEquipmentRequest(_message.Message):
+    """Request of LogEquipment."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    NAME_FIELD_NUMBER: _builtins.int
+    EQUIPMENT_FIELD_NUMBER: _builtins.int
+    REQUEST_ID_FIELD_NUMBER: _builtins.int
+    ETAG_FIELD_NUMBER: _builtins.int
+    name: _builtins.str
+    """projects/{project}/studioSessions/{session}."""
+    request_id: _builtins.str
+    """Makes a retry safe."""
+    etag: _builtins.str
+    """If set, must be current."""
+    @_builtins.property
+    def equipment(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """What is used, one line a piece: 1 to 64."""
+
+    def __init__(
+        self,
+        *,
+        name: _builtins.str = ...,
+        equipment: _abc.Iterable[_builtins.str] | None = ...,
+        request_id: _builtins.str = ...,
+        etag: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["equipment", b"equipment", "etag", b"etag", "name", b"name", "request_id", b"request_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___LogEquipmentRequest: _TypeAlias = LogEquipmentRequest  # noqa: Y015
+
+@_typing.final
+class LogContributionRequest(_message.Message):
+    """Request of LogContribution."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    NAME_FIELD_NUMBER: _builtins.int
+    CONTRIBUTION_FIELD_NUMBER: _builtins.int
+    REQUEST_ID_FIELD_NUMBER: _builtins.int
+    ETAG_FIELD_NUMBER: _builtins.int
+    name: _builtins.str
+    """projects/{project}/studioSessions/{session}."""
+    request_id: _builtins.str
+    """Makes a retry safe."""
+    etag: _builtins.str
+    """If set, must be current."""
+    @_builtins.property
+    def contribution(self) -> _resources_pb2.Contribution:
+        """Party, role, detail and takes; the rest is set by the service."""
+
+    def __init__(
+        self,
+        *,
+        name: _builtins.str = ...,
+        contribution: _resources_pb2.Contribution | None = ...,
+        request_id: _builtins.str = ...,
+        etag: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["contribution", b"contribution"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["contribution", b"contribution", "etag", b"etag", "name", b"name", "request_id", b"request_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___LogContributionRequest: _TypeAlias = LogContributionRequest  # noqa: Y015
+
+@_typing.final
+class ConfirmContributionRequest(_message.Message):
+    """Request of ConfirmContribution."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    NAME_FIELD_NUMBER: _builtins.int
+    CONTRIBUTION_FIELD_NUMBER: _builtins.int
+    REQUEST_ID_FIELD_NUMBER: _builtins.int
+    ETAG_FIELD_NUMBER: _builtins.int
+    name: _builtins.str
+    """projects/{project}/studioSessions/{session}."""
+    contribution: _builtins.str
+    """Contribution id."""
+    request_id: _builtins.str
+    """Makes a retry safe."""
+    etag: _builtins.str
+    """If set, must be current."""
+    def __init__(
+        self,
+        *,
+        name: _builtins.str = ...,
+        contribution: _builtins.str = ...,
+        request_id: _builtins.str = ...,
+        etag: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["contribution", b"contribution", "etag", b"etag", "name", b"name", "request_id", b"request_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ConfirmContributionRequest: _TypeAlias = ConfirmContributionRequest  # noqa: Y015
+
+@_typing.final
+class DisputeContributionRequest(_message.Message):
+    """Request of DisputeContribution."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    NAME_FIELD_NUMBER: _builtins.int
+    CONTRIBUTION_FIELD_NUMBER: _builtins.int
+    REASON_FIELD_NUMBER: _builtins.int
+    REQUEST_ID_FIELD_NUMBER: _builtins.int
+    ETAG_FIELD_NUMBER: _builtins.int
+    name: _builtins.str
+    """projects/{project}/studioSessions/{session}."""
+    contribution: _builtins.str
+    """Contribution id."""
+    reason: _builtins.str
+    """Why. 1 to 2000 characters."""
+    request_id: _builtins.str
+    """Makes a retry safe."""
+    etag: _builtins.str
+    """If set, must be current."""
+    def __init__(
+        self,
+        *,
+        name: _builtins.str = ...,
+        contribution: _builtins.str = ...,
+        reason: _builtins.str = ...,
+        request_id: _builtins.str = ...,
+        etag: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["contribution", b"contribution", "etag", b"etag", "name", b"name", "reason", b"reason", "request_id", b"request_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___DisputeContributionRequest: _TypeAlias = DisputeContributionRequest  # noqa: Y015
+
+@_typing.final
+class CloseStudioSessionRequest(_message.Message):
+    """Request of CloseStudioSession."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    NAME_FIELD_NUMBER: _builtins.int
+    END_TIME_FIELD_NUMBER: _builtins.int
+    REQUEST_ID_FIELD_NUMBER: _builtins.int
+    ETAG_FIELD_NUMBER: _builtins.int
+    name: _builtins.str
+    """projects/{project}/studioSessions/{session}."""
+    request_id: _builtins.str
+    """Makes a retry safe."""
+    etag: _builtins.str
+    """If set, must be current."""
+    @_builtins.property
+    def end_time(self) -> _timestamp_pb2.Timestamp:
+        """When it ended."""
+
+    def __init__(
+        self,
+        *,
+        name: _builtins.str = ...,
+        end_time: _timestamp_pb2.Timestamp | None = ...,
+        request_id: _builtins.str = ...,
+        etag: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["end_time", b"end_time"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["end_time", b"end_time", "etag", b"etag", "name", b"name", "request_id", b"request_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___CloseStudioSessionRequest: _TypeAlias = CloseStudioSessionRequest  # noqa: Y015
+
+@_typing.final
+class ExportCreditsRequest(_message.Message):
+    """Request of ExportCredits."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    SONG_FIELD_NUMBER: _builtins.int
+    LIVE_FIELD_NUMBER: _builtins.int
+    song: _builtins.str
+    """projects/{project}/songs/{song}."""
+    live: _builtins.bool
+    """Whether it is meant for delivery; otherwise the message says that it is a test."""
+    def __init__(
+        self,
+        *,
+        song: _builtins.str = ...,
+        live: _builtins.bool = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["live", b"live", "song", b"song"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ExportCreditsRequest: _TypeAlias = ExportCreditsRequest  # noqa: Y015
+
+@_typing.final
+class ExportCreditsResponse(_message.Message):
+    """Response of ExportCredits."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    XML_FIELD_NUMBER: _builtins.int
+    MISSING_FIELD_NUMBER: _builtins.int
+    xml: _builtins.bytes
+    """The document, UTF-8; the same song gives the same bytes."""
+    @_builtins.property
+    def missing(self) -> _containers.RepeatedCompositeFieldContainer[_resources_pb2.GateCondition]:
+        """What the credits still lack: one entry a gap."""
+
+    def __init__(
+        self,
+        *,
+        xml: _builtins.bytes = ...,
+        missing: _abc.Iterable[_resources_pb2.GateCondition] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["missing", b"missing", "xml", b"xml"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ExportCreditsResponse: _TypeAlias = ExportCreditsResponse  # noqa: Y015

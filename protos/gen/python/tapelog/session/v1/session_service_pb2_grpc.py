@@ -368,6 +368,56 @@ class SessionServiceStub:
                 request_serializer=tapelog_dot_session_dot_v1_dot_session__service__pb2.VerifyDeliveryRequest.SerializeToString,
                 response_deserializer=tapelog_dot_session_dot_v1_dot_resources__pb2.Song.FromString,
                 _registered_method=True)
+        self.OpenStudioSession = channel.unary_unary(
+                '/tapelog.session.v1.SessionService/OpenStudioSession',
+                request_serializer=tapelog_dot_session_dot_v1_dot_session__service__pb2.OpenStudioSessionRequest.SerializeToString,
+                response_deserializer=tapelog_dot_session_dot_v1_dot_resources__pb2.StudioSession.FromString,
+                _registered_method=True)
+        self.GetStudioSession = channel.unary_unary(
+                '/tapelog.session.v1.SessionService/GetStudioSession',
+                request_serializer=tapelog_dot_session_dot_v1_dot_session__service__pb2.GetStudioSessionRequest.SerializeToString,
+                response_deserializer=tapelog_dot_session_dot_v1_dot_resources__pb2.StudioSession.FromString,
+                _registered_method=True)
+        self.ListStudioSessions = channel.unary_unary(
+                '/tapelog.session.v1.SessionService/ListStudioSessions',
+                request_serializer=tapelog_dot_session_dot_v1_dot_session__service__pb2.ListStudioSessionsRequest.SerializeToString,
+                response_deserializer=tapelog_dot_session_dot_v1_dot_session__service__pb2.ListStudioSessionsResponse.FromString,
+                _registered_method=True)
+        self.LogAttendee = channel.unary_unary(
+                '/tapelog.session.v1.SessionService/LogAttendee',
+                request_serializer=tapelog_dot_session_dot_v1_dot_session__service__pb2.LogAttendeeRequest.SerializeToString,
+                response_deserializer=tapelog_dot_session_dot_v1_dot_resources__pb2.StudioSession.FromString,
+                _registered_method=True)
+        self.LogEquipment = channel.unary_unary(
+                '/tapelog.session.v1.SessionService/LogEquipment',
+                request_serializer=tapelog_dot_session_dot_v1_dot_session__service__pb2.LogEquipmentRequest.SerializeToString,
+                response_deserializer=tapelog_dot_session_dot_v1_dot_resources__pb2.StudioSession.FromString,
+                _registered_method=True)
+        self.LogContribution = channel.unary_unary(
+                '/tapelog.session.v1.SessionService/LogContribution',
+                request_serializer=tapelog_dot_session_dot_v1_dot_session__service__pb2.LogContributionRequest.SerializeToString,
+                response_deserializer=tapelog_dot_session_dot_v1_dot_resources__pb2.StudioSession.FromString,
+                _registered_method=True)
+        self.ConfirmContribution = channel.unary_unary(
+                '/tapelog.session.v1.SessionService/ConfirmContribution',
+                request_serializer=tapelog_dot_session_dot_v1_dot_session__service__pb2.ConfirmContributionRequest.SerializeToString,
+                response_deserializer=tapelog_dot_session_dot_v1_dot_resources__pb2.StudioSession.FromString,
+                _registered_method=True)
+        self.DisputeContribution = channel.unary_unary(
+                '/tapelog.session.v1.SessionService/DisputeContribution',
+                request_serializer=tapelog_dot_session_dot_v1_dot_session__service__pb2.DisputeContributionRequest.SerializeToString,
+                response_deserializer=tapelog_dot_session_dot_v1_dot_resources__pb2.StudioSession.FromString,
+                _registered_method=True)
+        self.CloseStudioSession = channel.unary_unary(
+                '/tapelog.session.v1.SessionService/CloseStudioSession',
+                request_serializer=tapelog_dot_session_dot_v1_dot_session__service__pb2.CloseStudioSessionRequest.SerializeToString,
+                response_deserializer=tapelog_dot_session_dot_v1_dot_resources__pb2.StudioSession.FromString,
+                _registered_method=True)
+        self.ExportCredits = channel.unary_unary(
+                '/tapelog.session.v1.SessionService/ExportCredits',
+                request_serializer=tapelog_dot_session_dot_v1_dot_session__service__pb2.ExportCreditsRequest.SerializeToString,
+                response_deserializer=tapelog_dot_session_dot_v1_dot_session__service__pb2.ExportCreditsResponse.FromString,
+                _registered_method=True)
         self.CheckPermission = channel.unary_unary(
                 '/tapelog.session.v1.SessionService/CheckPermission',
                 request_serializer=tapelog_dot_session_dot_v1_dot_session__service__pb2.CheckPermissionRequest.SerializeToString,
@@ -855,6 +905,76 @@ class SessionServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def OpenStudioSession(self, request, context):
+        """Opens a studio session for a song, with who is there.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def GetStudioSession(self, request, context):
+        """Reads a studio session.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ListStudioSessions(self, request, context):
+        """Lists the studio sessions of a song, oldest first.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def LogAttendee(self, request, context):
+        """Notes that somebody is there.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def LogEquipment(self, request, context):
+        """Notes what equipment is used.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def LogContribution(self, request, context):
+        """Notes who contributed what. Artists, writers and musicians note their own; engineers and producer anybody's.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ConfirmContribution(self, request, context):
+        """Says that one's own contribution is right.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def DisputeContribution(self, request, context):
+        """Says that one's own contribution is not right, and why.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def CloseStudioSession(self, request, context):
+        """Ends a studio session. Contributions can still be noted, confirmed and disputed.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ExportCredits(self, request, context):
+        """Writes the credits of a song as XML in the shape of DDEX RIN 2.1, with a report of what is missing. Stores nothing.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def CheckPermission(self, request, context):
         """Says whether a party may do something in a project now. For services and consoles; grants nothing.
         """
@@ -1189,6 +1309,56 @@ def add_SessionServiceServicer_to_server(servicer, server):
                     servicer.VerifyDelivery,
                     request_deserializer=tapelog_dot_session_dot_v1_dot_session__service__pb2.VerifyDeliveryRequest.FromString,
                     response_serializer=tapelog_dot_session_dot_v1_dot_resources__pb2.Song.SerializeToString,
+            ),
+            'OpenStudioSession': grpc.unary_unary_rpc_method_handler(
+                    servicer.OpenStudioSession,
+                    request_deserializer=tapelog_dot_session_dot_v1_dot_session__service__pb2.OpenStudioSessionRequest.FromString,
+                    response_serializer=tapelog_dot_session_dot_v1_dot_resources__pb2.StudioSession.SerializeToString,
+            ),
+            'GetStudioSession': grpc.unary_unary_rpc_method_handler(
+                    servicer.GetStudioSession,
+                    request_deserializer=tapelog_dot_session_dot_v1_dot_session__service__pb2.GetStudioSessionRequest.FromString,
+                    response_serializer=tapelog_dot_session_dot_v1_dot_resources__pb2.StudioSession.SerializeToString,
+            ),
+            'ListStudioSessions': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListStudioSessions,
+                    request_deserializer=tapelog_dot_session_dot_v1_dot_session__service__pb2.ListStudioSessionsRequest.FromString,
+                    response_serializer=tapelog_dot_session_dot_v1_dot_session__service__pb2.ListStudioSessionsResponse.SerializeToString,
+            ),
+            'LogAttendee': grpc.unary_unary_rpc_method_handler(
+                    servicer.LogAttendee,
+                    request_deserializer=tapelog_dot_session_dot_v1_dot_session__service__pb2.LogAttendeeRequest.FromString,
+                    response_serializer=tapelog_dot_session_dot_v1_dot_resources__pb2.StudioSession.SerializeToString,
+            ),
+            'LogEquipment': grpc.unary_unary_rpc_method_handler(
+                    servicer.LogEquipment,
+                    request_deserializer=tapelog_dot_session_dot_v1_dot_session__service__pb2.LogEquipmentRequest.FromString,
+                    response_serializer=tapelog_dot_session_dot_v1_dot_resources__pb2.StudioSession.SerializeToString,
+            ),
+            'LogContribution': grpc.unary_unary_rpc_method_handler(
+                    servicer.LogContribution,
+                    request_deserializer=tapelog_dot_session_dot_v1_dot_session__service__pb2.LogContributionRequest.FromString,
+                    response_serializer=tapelog_dot_session_dot_v1_dot_resources__pb2.StudioSession.SerializeToString,
+            ),
+            'ConfirmContribution': grpc.unary_unary_rpc_method_handler(
+                    servicer.ConfirmContribution,
+                    request_deserializer=tapelog_dot_session_dot_v1_dot_session__service__pb2.ConfirmContributionRequest.FromString,
+                    response_serializer=tapelog_dot_session_dot_v1_dot_resources__pb2.StudioSession.SerializeToString,
+            ),
+            'DisputeContribution': grpc.unary_unary_rpc_method_handler(
+                    servicer.DisputeContribution,
+                    request_deserializer=tapelog_dot_session_dot_v1_dot_session__service__pb2.DisputeContributionRequest.FromString,
+                    response_serializer=tapelog_dot_session_dot_v1_dot_resources__pb2.StudioSession.SerializeToString,
+            ),
+            'CloseStudioSession': grpc.unary_unary_rpc_method_handler(
+                    servicer.CloseStudioSession,
+                    request_deserializer=tapelog_dot_session_dot_v1_dot_session__service__pb2.CloseStudioSessionRequest.FromString,
+                    response_serializer=tapelog_dot_session_dot_v1_dot_resources__pb2.StudioSession.SerializeToString,
+            ),
+            'ExportCredits': grpc.unary_unary_rpc_method_handler(
+                    servicer.ExportCredits,
+                    request_deserializer=tapelog_dot_session_dot_v1_dot_session__service__pb2.ExportCreditsRequest.FromString,
+                    response_serializer=tapelog_dot_session_dot_v1_dot_session__service__pb2.ExportCreditsResponse.SerializeToString,
             ),
             'CheckPermission': grpc.unary_unary_rpc_method_handler(
                     servicer.CheckPermission,
@@ -2959,6 +3129,276 @@ class SessionService:
             '/tapelog.session.v1.SessionService/VerifyDelivery',
             tapelog_dot_session_dot_v1_dot_session__service__pb2.VerifyDeliveryRequest.SerializeToString,
             tapelog_dot_session_dot_v1_dot_resources__pb2.Song.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def OpenStudioSession(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/tapelog.session.v1.SessionService/OpenStudioSession',
+            tapelog_dot_session_dot_v1_dot_session__service__pb2.OpenStudioSessionRequest.SerializeToString,
+            tapelog_dot_session_dot_v1_dot_resources__pb2.StudioSession.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def GetStudioSession(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/tapelog.session.v1.SessionService/GetStudioSession',
+            tapelog_dot_session_dot_v1_dot_session__service__pb2.GetStudioSessionRequest.SerializeToString,
+            tapelog_dot_session_dot_v1_dot_resources__pb2.StudioSession.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListStudioSessions(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/tapelog.session.v1.SessionService/ListStudioSessions',
+            tapelog_dot_session_dot_v1_dot_session__service__pb2.ListStudioSessionsRequest.SerializeToString,
+            tapelog_dot_session_dot_v1_dot_session__service__pb2.ListStudioSessionsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def LogAttendee(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/tapelog.session.v1.SessionService/LogAttendee',
+            tapelog_dot_session_dot_v1_dot_session__service__pb2.LogAttendeeRequest.SerializeToString,
+            tapelog_dot_session_dot_v1_dot_resources__pb2.StudioSession.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def LogEquipment(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/tapelog.session.v1.SessionService/LogEquipment',
+            tapelog_dot_session_dot_v1_dot_session__service__pb2.LogEquipmentRequest.SerializeToString,
+            tapelog_dot_session_dot_v1_dot_resources__pb2.StudioSession.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def LogContribution(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/tapelog.session.v1.SessionService/LogContribution',
+            tapelog_dot_session_dot_v1_dot_session__service__pb2.LogContributionRequest.SerializeToString,
+            tapelog_dot_session_dot_v1_dot_resources__pb2.StudioSession.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ConfirmContribution(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/tapelog.session.v1.SessionService/ConfirmContribution',
+            tapelog_dot_session_dot_v1_dot_session__service__pb2.ConfirmContributionRequest.SerializeToString,
+            tapelog_dot_session_dot_v1_dot_resources__pb2.StudioSession.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def DisputeContribution(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/tapelog.session.v1.SessionService/DisputeContribution',
+            tapelog_dot_session_dot_v1_dot_session__service__pb2.DisputeContributionRequest.SerializeToString,
+            tapelog_dot_session_dot_v1_dot_resources__pb2.StudioSession.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def CloseStudioSession(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/tapelog.session.v1.SessionService/CloseStudioSession',
+            tapelog_dot_session_dot_v1_dot_session__service__pb2.CloseStudioSessionRequest.SerializeToString,
+            tapelog_dot_session_dot_v1_dot_resources__pb2.StudioSession.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ExportCredits(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/tapelog.session.v1.SessionService/ExportCredits',
+            tapelog_dot_session_dot_v1_dot_session__service__pb2.ExportCreditsRequest.SerializeToString,
+            tapelog_dot_session_dot_v1_dot_session__service__pb2.ExportCreditsResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -197,6 +197,26 @@ class SessionServiceStub:
     """Copies every file of the final package to the archive, reads both copies whole, and records the result on the song:
     the gate to ARCHIVED reads it.
     """
+    OpenStudioSession: _grpc.UnaryUnaryMultiCallable[_session_service_pb2.OpenStudioSessionRequest, _resources_pb2.StudioSession]
+    """Opens a studio session for a song, with who is there."""
+    GetStudioSession: _grpc.UnaryUnaryMultiCallable[_session_service_pb2.GetStudioSessionRequest, _resources_pb2.StudioSession]
+    """Reads a studio session."""
+    ListStudioSessions: _grpc.UnaryUnaryMultiCallable[_session_service_pb2.ListStudioSessionsRequest, _session_service_pb2.ListStudioSessionsResponse]
+    """Lists the studio sessions of a song, oldest first."""
+    LogAttendee: _grpc.UnaryUnaryMultiCallable[_session_service_pb2.LogAttendeeRequest, _resources_pb2.StudioSession]
+    """Notes that somebody is there."""
+    LogEquipment: _grpc.UnaryUnaryMultiCallable[_session_service_pb2.LogEquipmentRequest, _resources_pb2.StudioSession]
+    """Notes what equipment is used."""
+    LogContribution: _grpc.UnaryUnaryMultiCallable[_session_service_pb2.LogContributionRequest, _resources_pb2.StudioSession]
+    """Notes who contributed what. Artists, writers and musicians note their own; engineers and producer anybody's."""
+    ConfirmContribution: _grpc.UnaryUnaryMultiCallable[_session_service_pb2.ConfirmContributionRequest, _resources_pb2.StudioSession]
+    """Says that one's own contribution is right."""
+    DisputeContribution: _grpc.UnaryUnaryMultiCallable[_session_service_pb2.DisputeContributionRequest, _resources_pb2.StudioSession]
+    """Says that one's own contribution is not right, and why."""
+    CloseStudioSession: _grpc.UnaryUnaryMultiCallable[_session_service_pb2.CloseStudioSessionRequest, _resources_pb2.StudioSession]
+    """Ends a studio session. Contributions can still be noted, confirmed and disputed."""
+    ExportCredits: _grpc.UnaryUnaryMultiCallable[_session_service_pb2.ExportCreditsRequest, _session_service_pb2.ExportCreditsResponse]
+    """Writes the credits of a song as XML in the shape of DDEX RIN 2.1, with a report of what is missing. Stores nothing."""
     CheckPermission: _grpc.UnaryUnaryMultiCallable[_session_service_pb2.CheckPermissionRequest, _session_service_pb2.CheckPermissionResponse]
     """Says whether a party may do something in a project now. For services and consoles; grants nothing."""
 
@@ -368,6 +388,26 @@ class SessionServiceAsyncStub(SessionServiceStub):
     """Copies every file of the final package to the archive, reads both copies whole, and records the result on the song:
     the gate to ARCHIVED reads it.
     """
+    OpenStudioSession: _aio.UnaryUnaryMultiCallable[_session_service_pb2.OpenStudioSessionRequest, _resources_pb2.StudioSession]  # type: ignore[assignment]
+    """Opens a studio session for a song, with who is there."""
+    GetStudioSession: _aio.UnaryUnaryMultiCallable[_session_service_pb2.GetStudioSessionRequest, _resources_pb2.StudioSession]  # type: ignore[assignment]
+    """Reads a studio session."""
+    ListStudioSessions: _aio.UnaryUnaryMultiCallable[_session_service_pb2.ListStudioSessionsRequest, _session_service_pb2.ListStudioSessionsResponse]  # type: ignore[assignment]
+    """Lists the studio sessions of a song, oldest first."""
+    LogAttendee: _aio.UnaryUnaryMultiCallable[_session_service_pb2.LogAttendeeRequest, _resources_pb2.StudioSession]  # type: ignore[assignment]
+    """Notes that somebody is there."""
+    LogEquipment: _aio.UnaryUnaryMultiCallable[_session_service_pb2.LogEquipmentRequest, _resources_pb2.StudioSession]  # type: ignore[assignment]
+    """Notes what equipment is used."""
+    LogContribution: _aio.UnaryUnaryMultiCallable[_session_service_pb2.LogContributionRequest, _resources_pb2.StudioSession]  # type: ignore[assignment]
+    """Notes who contributed what. Artists, writers and musicians note their own; engineers and producer anybody's."""
+    ConfirmContribution: _aio.UnaryUnaryMultiCallable[_session_service_pb2.ConfirmContributionRequest, _resources_pb2.StudioSession]  # type: ignore[assignment]
+    """Says that one's own contribution is right."""
+    DisputeContribution: _aio.UnaryUnaryMultiCallable[_session_service_pb2.DisputeContributionRequest, _resources_pb2.StudioSession]  # type: ignore[assignment]
+    """Says that one's own contribution is not right, and why."""
+    CloseStudioSession: _aio.UnaryUnaryMultiCallable[_session_service_pb2.CloseStudioSessionRequest, _resources_pb2.StudioSession]  # type: ignore[assignment]
+    """Ends a studio session. Contributions can still be noted, confirmed and disputed."""
+    ExportCredits: _aio.UnaryUnaryMultiCallable[_session_service_pb2.ExportCreditsRequest, _session_service_pb2.ExportCreditsResponse]  # type: ignore[assignment]
+    """Writes the credits of a song as XML in the shape of DDEX RIN 2.1, with a report of what is missing. Stores nothing."""
     CheckPermission: _aio.UnaryUnaryMultiCallable[_session_service_pb2.CheckPermissionRequest, _session_service_pb2.CheckPermissionResponse]  # type: ignore[assignment]
     """Says whether a party may do something in a project now. For services and consoles; grants nothing."""
 
@@ -926,6 +966,86 @@ class SessionServiceServicer(metaclass=_abc_1.ABCMeta):
         """Copies every file of the final package to the archive, reads both copies whole, and records the result on the song:
         the gate to ARCHIVED reads it.
         """
+
+    @_abc_1.abstractmethod
+    def OpenStudioSession(
+        self,
+        request: _session_service_pb2.OpenStudioSessionRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_resources_pb2.StudioSession, _abc.Awaitable[_resources_pb2.StudioSession]]:
+        """Opens a studio session for a song, with who is there."""
+
+    @_abc_1.abstractmethod
+    def GetStudioSession(
+        self,
+        request: _session_service_pb2.GetStudioSessionRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_resources_pb2.StudioSession, _abc.Awaitable[_resources_pb2.StudioSession]]:
+        """Reads a studio session."""
+
+    @_abc_1.abstractmethod
+    def ListStudioSessions(
+        self,
+        request: _session_service_pb2.ListStudioSessionsRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_session_service_pb2.ListStudioSessionsResponse, _abc.Awaitable[_session_service_pb2.ListStudioSessionsResponse]]:
+        """Lists the studio sessions of a song, oldest first."""
+
+    @_abc_1.abstractmethod
+    def LogAttendee(
+        self,
+        request: _session_service_pb2.LogAttendeeRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_resources_pb2.StudioSession, _abc.Awaitable[_resources_pb2.StudioSession]]:
+        """Notes that somebody is there."""
+
+    @_abc_1.abstractmethod
+    def LogEquipment(
+        self,
+        request: _session_service_pb2.LogEquipmentRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_resources_pb2.StudioSession, _abc.Awaitable[_resources_pb2.StudioSession]]:
+        """Notes what equipment is used."""
+
+    @_abc_1.abstractmethod
+    def LogContribution(
+        self,
+        request: _session_service_pb2.LogContributionRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_resources_pb2.StudioSession, _abc.Awaitable[_resources_pb2.StudioSession]]:
+        """Notes who contributed what. Artists, writers and musicians note their own; engineers and producer anybody's."""
+
+    @_abc_1.abstractmethod
+    def ConfirmContribution(
+        self,
+        request: _session_service_pb2.ConfirmContributionRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_resources_pb2.StudioSession, _abc.Awaitable[_resources_pb2.StudioSession]]:
+        """Says that one's own contribution is right."""
+
+    @_abc_1.abstractmethod
+    def DisputeContribution(
+        self,
+        request: _session_service_pb2.DisputeContributionRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_resources_pb2.StudioSession, _abc.Awaitable[_resources_pb2.StudioSession]]:
+        """Says that one's own contribution is not right, and why."""
+
+    @_abc_1.abstractmethod
+    def CloseStudioSession(
+        self,
+        request: _session_service_pb2.CloseStudioSessionRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_resources_pb2.StudioSession, _abc.Awaitable[_resources_pb2.StudioSession]]:
+        """Ends a studio session. Contributions can still be noted, confirmed and disputed."""
+
+    @_abc_1.abstractmethod
+    def ExportCredits(
+        self,
+        request: _session_service_pb2.ExportCreditsRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_session_service_pb2.ExportCreditsResponse, _abc.Awaitable[_session_service_pb2.ExportCreditsResponse]]:
+        """Writes the credits of a song as XML in the shape of DDEX RIN 2.1, with a report of what is missing. Stores nothing."""
 
     @_abc_1.abstractmethod
     def CheckPermission(

@@ -1,0 +1,58 @@
+"""Whom a song waits for, from its booking to the label's acceptance."""
+
+from typing import Any
+
+from tapelog.session.v1 import resources_pb2 as pb
+from tapelog_session.domain import brief, disagreements, holds, notes, songs, versions
+from tapelog_session.domain.roles import Actor
+from tapelog_session.domain.versions import MIX
+from tapelog_session.domain.waiting import open_notes, waiting_for
+
+ARTIST = Actor("ana", pb.ROLE_ARTIST)
+PRODUCER = Actor("pia", pb.ROLE_STUDIO_PRODUCER)
+MIXER = Actor("mia", pb.ROLE_MIXING_ENGINEER)
+
+
+def _roles(session: Any) -> list[str]:
+    return [pb.Role.Name(role).removeprefix("ROLE_") for role in waiting_for(session.song)]
+
+
+def test_before_the_recording_it_waits_for_consents(session: Any) -> None:
+    """Brief and arrangement wait for artist and producer, each until they consent."""
+    session.create()
+    session.agree()
+    assert _roles(session) == ["ARTIST", "STUDIO_PRODUCER"]
+    session.do(brief.approve_arrangement, ARTIST)
+    assert _roles(session) == ["STUDIO_PRODUCER"]
+
+
+def test_a_mix_waits_for_the_engineer_then_for_approvals_then_for_nobody(session: Any) -> None:
+    """Rendered: submit it. In review: approve it. A note: the engineer; addressed: artist and producer."""
+    session.to_mixing()
+    assert _roles(session) == ["MIXING_ENGINEER"]
+    session.render(MIX, session.mix())
+    assert _roles(session) == ["MIXING_ENGINEER"]
+    session.do(versions.submit, MIX, 1)
+    assert _roles(session) == ["ARTIST", "STUDIO_PRODUCER"]
+    session.approve(MIX, 1, ARTIST)
+    assert _roles(session) == ["STUDIO_PRODUCER"]
+    session.approve(MIX, 1, PRODUCER)
+    assert _roles(session) == []
+    session.note("nt-1")
+    assert (_roles(session), open_notes(session.song, client_alone=False)) == (["MIXING_ENGINEER"], True)
+    assert not open_notes(session.song, client_alone=True)
+    session.do(notes.decline, "nt-1", "no")
+    assert _roles(session) == ["ARTIST", "STUDIO_PRODUCER"]
+    session.do(notes.verify_note, "nt-1")
+    session.do(disagreements.open_disagreement, MIXER, "dis-1", pb.Disagreement(question="?"))
+    assert (_roles(session), open_notes(session.song, client_alone=False)) == (["STUDIO_PRODUCER"], False)
+    session.do(holds.put_on_hold, "on tour")
+    assert _roles(session) == []
+
+
+def test_a_delivered_song_waits_for_the_label(session: Any) -> None:
+    """Until it accepts."""
+    session.to_delivered()
+    assert _roles(session) == ["LABEL"]
+    session.do(songs.record_acceptance, "dlv-1", "lou")
+    assert _roles(session) == []
