@@ -34,7 +34,7 @@ test-faults: setup ## the long fault tests: kill -9 of workers, services and the
 	$(BIN)/python -m pytest -m faults
 
 test-nightly: setup ## the tests that take minutes
-	$(BIN)/python -m pytest -m nightly
+	TAPELOG_HYPOTHESIS=search $(BIN)/python -m pytest -m nightly
 
 bench: setup ## measure: figures with the command that made them
 	$(BIN)/python -m pytest -m bench -s

@@ -11,9 +11,18 @@ from hypothesis import strategies as st
 from tapelog.common.v1 import recipe_pb2 as pb
 from tapelog_recipe import dump_recipe, load_mix_recipe, recipe_digest, render_digest, resolved, validate_mix
 from tapelog_recipe.codec import encode
+from tapelog_recipe.naming import short_names
 from tapelog_recipe.parameters import ENUM_DEFAULTS, PARAMETERS
 
 RATE_HZ = 48_000
+ENUM_WORDS = {
+    (field.name, word): short_names(field.enum_type)
+    for message in pb.DESCRIPTOR.message_types_by_name.values()
+    for field in message.fields
+    if field.enum_type is not None
+    for word in short_names(field.enum_type)
+}
+"""The words that a field may hold, by the field's name and one of them."""
 
 
 @st.composite
@@ -153,8 +162,10 @@ def test_any_change_that_can_be_heard_changes_the_digest(plain: dict[str, Any], 
     elif isinstance(value, int | float):
         field_is_whole = place[-1] in {"sample_rate_hz", "start_frame", "slope_db_oct", "frame"}
         holder[place[-1]] = value + (1 if field_is_whole else 1e-6)
+    elif (place[-1], value) in ENUM_WORDS:
+        holder[place[-1]] = next(word for word in ENUM_WORDS[place[-1], value] if word != value)
     else:
-        assume(place[-1] not in {"shape", "pan_law", "curve", "channels"} and "tags" not in place)
+        assume("tags" not in place)
         holder[place[-1]] = value + "x"
     assert _digest(changed) != _digest(whole)
 
