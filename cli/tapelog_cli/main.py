@@ -69,6 +69,30 @@ COMMANDS: Final = (
         "tapelog check master.wav --report check.html",
     ),
     Command(
+        "import",
+        "tapelog_cli.desk.sessions:import_session",
+        "Read a DAWproject or Reaper session as a recipe, with a report of what did not travel. Needs no services.",
+        "tapelog import song.dawproject -o song",
+    ),
+    Command(
+        "export",
+        "tapelog_cli.desk.sessions:export_session",
+        "Write a recipe with its audio as DAWproject. Needs no services.",
+        "tapelog export examples/lithium/mix-2.yaml -o lithium.dawproject",
+    ),
+    Command(
+        "tags show",
+        "tapelog_cli.desk.tags:show_tags",
+        "Print the broadcast tags (bext, iXML) of a WAV file. Needs no services.",
+        "tapelog tags show take.wav",
+    ),
+    Command(
+        "tags write",
+        "tapelog_cli.desk.tags:write_tags",
+        "Write broadcast tags into a WAV file: time reference, loudness, scene, take. Needs no services.",
+        "tapelog tags write master.wav -o master.wav --originator Tapelog --loudness",
+    ),
+    Command(
         "status",
         "tapelog_cli.commands.status:status",
         "Say what runs on a data folder, and how it is.",
@@ -120,6 +144,7 @@ COMMANDS: Final = (
 )
 
 GROUPS: Final = {
+    "tags": "Broadcast tags of WAV files.",
     "song": "Songs.",
     "events": "The public event stream.",
     "usage": "What is billed.",

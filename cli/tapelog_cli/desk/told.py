@@ -44,6 +44,7 @@ def told(command: Callable[P, int]) -> Callable[P, int]:
     @functools.wraps(command)
     def run(*args: P.args, **kwargs: P.kwargs) -> int:
         from tapelog_desk.errors import DeskError
+        from tapelog_interchange.errors import InterchangeError
         from tapelog_recipe import RecipeError
 
         as_json = bool(kwargs.get("json"))
@@ -59,6 +60,9 @@ def told(command: Callable[P, int]) -> Callable[P, int]:
                 "RECIPE_INVALID",
                 as_json=as_json,
             )
+            return ExitCode.FAILURE
+        except InterchangeError as error:
+            say_error(error.problem, error.remedy, error.reason, as_json=as_json)
             return ExitCode.FAILURE
         except DeskError as error:
             say_error(error.problem, error.remedy, error.reason, as_json=as_json)

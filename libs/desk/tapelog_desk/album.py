@@ -12,6 +12,7 @@ from typing import Any, Final
 import numpy as np
 import tapelog_dsp as dsp
 from tapelog.common.v1 import recipe_pb2 as pb
+from tapelog_interchange.cue import TICKS_PER_S, CueSheet, CueTrack, write_cue
 
 from tapelog_desk.analysis import Progress, measurements_json, write_json
 from tapelog_desk.errors import OutputError, SourceError, TargetError
@@ -30,8 +31,6 @@ SCHEMA: Final = "tapelog.album/1"
 
 CHANNELS: Final = 2
 GAP_MAX_S: Final = 60.0
-CUE_FRAMES_PER_S: Final = 75
-"""A Compact Disc addresses time in 75ths of a second."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,9 +142,9 @@ def _silence(frames: int) -> Iterator[Samples]:
 def gap_frames(gap_s: float, place: int, sample_rate_hz: int) -> int:
     """Return the frames of a gap; the song behind it starts on a 75th of a second where the rate allows."""
     frames = round(gap_s * sample_rate_hz)
-    if sample_rate_hz % CUE_FRAMES_PER_S or not frames:
+    if sample_rate_hz % TICKS_PER_S or not frames:
         return frames
-    return frames + -(place + frames) % (sample_rate_hz // CUE_FRAMES_PER_S)
+    return frames + -(place + frames) % (sample_rate_hz // TICKS_PER_S)
 
 
 def render_album(
@@ -285,18 +284,8 @@ def cue_sheet(album: Album) -> str:
     """Return the cue sheet of the album's one file; starts are rounded down to 75ths of a second."""
     if album.whole is None:
         raise OutputError("OUTPUT_NOT_WRITABLE", "a cue sheet needs the album as one file", "ask for it (--whole)")
-    lines = [f'FILE "{album.whole.path.name}" WAVE']
-    for number, song in enumerate(album.songs, 1):
-        ticks = song.start_frame * CUE_FRAMES_PER_S // album.sample_rate_hz
-        minutes, rest = divmod(ticks, 60 * CUE_FRAMES_PER_S)
-        seconds, frames = divmod(rest, CUE_FRAMES_PER_S)
-        title = song.title.replace('"', "'")
-        lines += [
-            f"  TRACK {number:02d} AUDIO",
-            f'    TITLE "{title}"',
-            f"    INDEX 01 {minutes:02d}:{seconds:02d}:{frames:02d}",
-        ]
-    return "\n".join(lines) + "\n"
+    songs = tuple(CueTrack(song.title, song.start_frame * TICKS_PER_S // album.sample_rate_hz) for song in album.songs)
+    return write_cue(CueSheet(album.whole.path.name, songs))
 
 
 def album_json(album: Album) -> dict[str, Any]:
