@@ -2,65 +2,42 @@
 
 import os
 import sys
-import tempfile
 from collections.abc import Iterable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parent))  # a program, not a test: its neighbour is no package
 
-import numpy as np
 import session
 import tapelog_dsp as dsp
 from tapelog.common.v1 import recipe_pb2
+from tapelog_desk.files.pcm import pack_integers
 from tapelog_desk.files.readers import open_audio
 from tapelog_desk.files.writers import open_writer
+from tapelog_desk.limits import BLOCK_FRAMES
+from tapelog_desk.spill import Spill
 
 THREADS = os.cpu_count() or 1
-BLOCK = 16_384
 
 
 def master(blocks: Iterable[dsp.Audio], out: Path) -> None:
-    """Run the master bus into a spill file, measure it, then limit, dither and write it."""
-    bus, loudness = session.MasterBus(), dsp.LoudnessMeter(session.RATE, 2)
-    with tempfile.TemporaryFile(dir=out.parent) as spill:
-        for block in blocks:
-            shaped = bus.process(block).astype(np.float32)
-            loudness.add(shaped.astype(np.float64))
-            spill.write(shaped.tobytes())
-        sizes = spill.tell()
+    """Run the mastering chain into a spill file and measure it, then limit, dither and write: the product's own parts.
+
+    The peers do not search the loudness that the limiter leaves, so neither does this.
+    """
+    chain, loudness = dsp.MasterChain(session.master()), dsp.LoudnessMeter(session.RATE, 2)
+    with Spill(out.parent, 2) as spill:
+        for block in chain.blocks(blocks):
+            loudness.add(block)
+            spill.write(block)
         drive_db = session.TARGET_LUFS - loudness.result().integrated_lufs
-        spill.seek(0)
-
-        def again() -> Iterator[dsp.Audio]:
-            left = sizes
-            while left:
-                size = min(left, BLOCK * 8)
-                yield np.frombuffer(spill.read(size), dtype=np.float32).reshape(2, -1).astype(np.float64)
-                left -= size
-
         writer = open_writer(out, recipe_pb2.CONTAINER_WAV, sample_rate_hz=session.RATE, channels=2, bit_depth=24)
         dither = dsp.Dither(bits=24, digest=b"\1" * 32, channels=2)
         limiter = dsp.TruePeakLimiter(session.CEILING_DBTP)
-        for block in dsp.limit_blocks(again(), sample_rate=session.RATE, drive_db=drive_db, limiter=limiter):
+        for block in dsp.limit_blocks(spill.blocks(), sample_rate=session.RATE, drive_db=drive_db, limiter=limiter):
             integers, _ = dither.process(block)
-            writer.write(dsp.pack_pcm(integers, 3).tobytes(), integers)
+            writer.write(pack_integers(integers, 3), integers)
         writer.close()
-
-
-def even(blocks: Iterable[dsp.Audio]) -> Iterator[dsp.Audio]:
-    """Cut into blocks of one size but for the last one."""
-    kept: list[dsp.Audio] = []
-    have = 0
-    for block in blocks:
-        kept.append(block)
-        have += block.shape[1]
-        if have >= BLOCK:
-            joined = np.concatenate(kept, axis=1)
-            yield np.ascontiguousarray(joined[:, :BLOCK])
-            kept, have = [joined[:, BLOCK:]], have - BLOCK
-    if have:
-        yield np.ascontiguousarray(np.concatenate(kept, axis=1))
 
 
 def w1(stems: Path, tracks: int, seconds: int, out: Path) -> None:
@@ -68,8 +45,8 @@ def w1(stems: Path, tracks: int, seconds: int, out: Path) -> None:
     with ExitStack() as files:
         readers = {f"t{i}": files.enter_context(open_audio(stems / f"t{i % 32:03d}.wav")) for i in range(tracks)}
         graph = dsp.MixGraph(session.mix(tracks, seconds))
-        mixed = dsp.render(graph, readers, block_frames=BLOCK, threads=THREADS)
-        master(even(block.mix for block in mixed), out)
+        mixed = dsp.render(graph, readers, threads=THREADS)
+        master((block.mix for block in mixed), out)
 
 
 def w2(source: Path, out: Path) -> None:
@@ -79,7 +56,7 @@ def w2(source: Path, out: Path) -> None:
 
 
 def _blocks(reader: object) -> Iterator[dsp.Audio]:
-    while (block := reader.read(BLOCK)).shape[1]:  # type: ignore[attr-defined]
+    while (block := reader.read(BLOCK_FRAMES)).shape[1]:  # type: ignore[attr-defined]
         yield block
 
 

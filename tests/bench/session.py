@@ -6,10 +6,7 @@ compressor, a fader move every second, pan, a send; the master: four bands, four
 
 import math
 
-import numpy as np
 import tapelog_dsp as dsp
-from tapelog_dsp.processors.base import Processor
-from tapelog_dsp.processors.filters import SectionFilter
 
 RATE = 48_000
 TARGET_LUFS = -14.0
@@ -50,49 +47,16 @@ def mix(tracks: int, seconds: int) -> dsp.MixSpec:
     return dsp.MixSpec(RATE, tuple(track(i, seconds) for i in range(tracks)), tuple(buses), tail_s=0.0)
 
 
-def _all_pass(frequency_hz: float) -> tuple[float, ...]:
-    k = math.tan(math.pi * frequency_hz / RATE)
-    d = 1.0 + math.sqrt(2.0) * k + k * k
-    a1, a2 = 2.0 * (k * k - 1.0) / d, (1.0 - math.sqrt(2.0) * k + k * k) / d
-    return (a2, a1, 1.0, a1, a2)
+def master() -> dsp.MasterSpec:
+    """Return the mastering chain before loudness and limiter: an equaliser and four-band dynamics.
 
-
-class MasterBus:
-    """Four bands of equaliser, a Linkwitz-Riley tree with all-pass compensation (14 sections), four compressors."""
-
-    def __init__(self) -> None:
-        self._eq = dsp.ParametricEq(
-            (dsp.HighPass(25.0), dsp.LowShelf(90.0, 1.0), dsp.Bell(300.0, -1.0, 0.8), dsp.HighShelf(10_000.0, 1.5))
-        ).prepare(RATE, 2)
-        low, middle, high = CROSSOVERS_HZ
-        self._halves = [
-            _filter((dsp.LowPass(middle), dsp.LowPass(middle)), high),
-            _filter((dsp.HighPass(middle), dsp.HighPass(middle)), low),
-        ]
-        self._bands = [
-            _filter((dsp.LowPass(low), dsp.LowPass(low))),
-            _filter((dsp.HighPass(low), dsp.HighPass(low))),
-            _filter((dsp.LowPass(high), dsp.LowPass(high))),
-            _filter((dsp.HighPass(high), dsp.HighPass(high))),
-        ]
-        self._compressors = [
-            dsp.Compressor(threshold, ratio, attack, release, knee_db=6.0, makeup_db=1.0).prepare(RATE, 2)
-            for threshold, ratio, attack, release in BANDS
-        ]
-
-    def process(self, samples: dsp.Audio) -> dsp.Audio:
-        """Return the next block."""
-        shaped = self._eq.process(samples, 0)
-        halves = [half.process(shaped, 0) for half in self._halves]
-        total = None
-        for place, (band, compressor) in enumerate(zip(self._bands, self._compressors, strict=True)):
-            part = compressor.process(band.process(halves[place // 2], 0), 0)
-            total = part if total is None else total + part
-        return total
-
-
-def _filter(bands: tuple[dsp.LowPass | dsp.HighPass, ...], all_pass_hz: float | None = None) -> Processor:
-    sections = dsp.ParametricEq(bands).sections(RATE)
-    if all_pass_hz is not None:
-        sections = np.concatenate((sections, [_all_pass(all_pass_hz)]))
-    return SectionFilter(sections, 2)
+    The splits are a Linkwitz-Riley tree with all-passes, 15 sections against the peers' 14.
+    """
+    eq = dsp.ParametricEq(
+        (dsp.HighPass(25.0), dsp.LowShelf(90.0, 1.0), dsp.Bell(300.0, -1.0, 0.8), dsp.HighShelf(10_000.0, 1.5))
+    )
+    bands = tuple(
+        dsp.BandDynamics(threshold, ratio, attack, release, knee_db=6.0, gain_db=1.0)
+        for threshold, ratio, attack, release in BANDS
+    )
+    return dsp.MasterSpec(RATE, (eq, dsp.Multiband(CROSSOVERS_HZ, bands)))

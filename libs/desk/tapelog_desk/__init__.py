@@ -1,5 +1,7 @@
 """The desk: audio files in, audio files out. Reading, measuring, mixing and mastering on top of the core."""
 
+import tapelog_dsp  # noqa: F401  # before NumPy is loaded: it keeps BLAS to one thread
+
 from tapelog_desk.analysis import SCHEMA, Analysis, Curve, Progress, analysis_json, analyze_file, write_json
 from tapelog_desk.errors import DeskError, OutputError, RecipeRefusedError, SourceError, TargetError
 from tapelog_desk.files.readers import AudioReader, open_audio

@@ -1,5 +1,6 @@
 """The mix and master core: arrays in, arrays out, the same bits on every machine and for every block size."""
 
+from tapelog_dsp._process import keep_memory  # before NumPy is loaded
 from tapelog_dsp.analysis.platforms import PlatformPreview
 from tapelog_dsp.analysis.profiles import Device, load_curves, load_devices, load_limits
 from tapelog_dsp.analysis.reference import ASPECTS, Match, MatchSettings, Profile, Profiler, Reference, match, profile
@@ -52,6 +53,8 @@ from tapelog_dsp.processors.transient import TransientShaper
 from tapelog_dsp.resample import Resampler, resample, resampled_frames
 from tapelog_dsp.targets import Target, get_target, load_targets, parse_targets
 from tapelog_dsp.version import ENGINE_VERSION
+
+keep_memory()
 
 __all__ = [
     "ASPECTS",

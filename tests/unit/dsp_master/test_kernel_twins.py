@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from tapelog_dsp.design.interpolators import hann49, itu48, long128
 from tapelog_dsp.kernels import fft, limiter, multiband, pcm, shaper
 from tapelog_dsp.kernels.twins import fft as plain_fft
 from tapelog_dsp.kernels.twins import limiter as plain_limiter
@@ -82,6 +83,48 @@ def test_limiter_curve(random: np.random.Generator):
     assert np.concatenate(halves).tobytes() == plain_limiter.limit(shape, 0.5, factors, peaks).tobytes()
     assert halves[1].min() < 0.9
     assert halves[1][-1] > 0.999
+
+
+def test_limiter_after_silence():
+    """The limiter's shortcut for what needs no gain starts and ends where nothing is left of a peak, in any blocks."""
+    shape = np.array([17, 12, 9, 7], dtype=np.int64)
+    factors = np.array([0.5, 0.2, 0.6])
+    peaks = np.zeros(3_000, dtype=np.float32)
+    peaks[[5, 800, 803, 1_500, 2_990]] = (0.9, 0.7, 2.0, 0.51, 1.0)
+    want = plain_limiter.limit(shape, 0.5, factors, peaks)
+    assert np.count_nonzero(want == 1.0) > 2_000
+    for size in (3_000, 64, 61, 1):
+        state = limiter.limiter_state(shape)
+        parts = [peaks[at : at + size].copy() for at in range(0, 3_000, size)]
+        got = np.concatenate([limiter.limit(shape, 0.5, factors, state, part) for part in parts])
+        assert got.tobytes() == want.tobytes()
+
+
+@pytest.mark.parametrize("standard", [True, False])
+@pytest.mark.parametrize(("channels", "frames"), [(1, 1), (2, 37), (2, 2_100)])
+def test_limiter_peaks(random: np.random.Generator, channels: int, frames: int, standard: bool):
+    """The limiter's detector finds what its twin finds above the bound: noise, tones, between loud and soft."""
+    used = [itu48(), hann49(), long128()] if standard else [long128()]
+    tables = limiter.PeakTables(used)
+    length = tables.before + frames + tables.lag
+    time = np.arange(length)
+    tone = 0.8 * np.sin(2.0 * np.pi * 0.249 * time + 0.3) * np.repeat([0.2, 1.0], -(-length // 2))[:length]
+    for signal in (tone, random.standard_normal(length) * 0.3, 0.9 * np.sin(0.01 * time), np.zeros(length)):
+        samples = np.zeros((channels, length + limiter.STRETCH), dtype=np.float32)
+        samples[:, :length] = signal * np.linspace(0.7, 1.0, channels)[:, np.newaxis]
+        want = plain_limiter.limiter_peaks(used, samples[:, :length], tables.before, frames)
+        for bound in (0.0, 0.5, 0.85):
+            got = limiter.limiter_peaks(tables, samples, bound, frames)
+            assert np.where(got > bound, got, 0).tobytes() == np.where(want > bound, want, 0).tobytes()
+
+
+def test_most_of_a_loud_master_needs_no_interpolation():
+    """Bass and middle just under the ceiling are passed by the bound: the samples' own magnitudes come back."""
+    tables = limiter.PeakTables([itu48(), hann49(), long128()])
+    time = np.arange(tables.before + 4_800 + tables.lag + limiter.STRETCH)
+    samples = (0.6 * np.sin(0.007 * time) + 0.2 * np.sin(0.13 * time)).astype(np.float32)[np.newaxis]
+    passed = limiter.limiter_peaks(tables, samples, 0.9, 4_800)
+    assert passed.tobytes() == np.abs(samples[0, tables.before : tables.before + 4_800]).tobytes()
 
 
 @pytest.mark.parametrize("points", [2, 16, 1_024, 32_768])

@@ -22,15 +22,13 @@ from tapelog_dsp.checks import in_range
 from tapelog_dsp.design.interpolators import (
     LONG_PHASES,
     OVERSAMPLING_FREE_RATE_HZ,
-    Interpolator,
     hann49,
     itu48,
     long128,
 )
 from tapelog_dsp.kernels.call import Float32s
 from tapelog_dsp.kernels.console import apply_curve, log2_array
-from tapelog_dsp.kernels.interpolation import interpolated_peaks
-from tapelog_dsp.kernels.limiter import limit, limiter_state
+from tapelog_dsp.kernels.limiter import STRETCH, PeakTables, limit, limiter_peaks, limiter_state
 from tapelog_dsp.processors.base import Processor
 from tapelog_dsp.processors.compressor import one_pole
 from tapelog_dsp.processors.delayline import DelayLine
@@ -85,26 +83,21 @@ class _Detector:
     """The largest magnitude at and after each sample, over all channels and interpolators, ``lag`` frames late."""
 
     def __init__(self, sample_rate: int, channels: int, bound: float) -> None:
-        self._tables: list[Interpolator] = []
-        if sample_rate < OVERSAMPLING_FREE_RATE_HZ:
-            self._tables += [itu48(), hann49()]
-        self._tables.append(long128(LONG_PHASES))
-        self.lag = max(table.count - 1 - table.centre for table in self._tables)
-        self._before = max(table.centre for table in self._tables)
+        standard = [itu48(), hann49()] if sample_rate < OVERSAMPLING_FREE_RATE_HZ else []
+        self._tables = PeakTables([*standard, long128(LONG_PHASES)])
+        self.lag = self._tables.lag
         self._bound = bound
-        self._kept = np.zeros((channels, self._before + self.lag), dtype=np.float32)
+        self._kept = np.zeros((channels, self._tables.before + self.lag), dtype=np.float32)
 
     def process(self, samples: Audio) -> Float32s:
-        frames = samples.shape[1]
-        joined = np.concatenate((self._kept, samples.astype(np.float32)), axis=1)
-        self._kept = joined[:, frames:].copy()
-        peaks: Float32s = np.abs(joined[:, self._before : self._before + frames]).max(axis=0)
-        for channel in joined:
-            for table in self._tables:
-                first = self._before - table.centre
-                window = channel[first : first + frames + table.count - 1]
-                interpolated_peaks(window, table.taps, table.gain_sum, self._bound, peaks)
-        return peaks
+        channels, frames = samples.shape
+        before = self._kept.shape[1]
+        joined = np.empty((channels, before + frames + STRETCH), dtype=np.float32)
+        joined[:, :before] = self._kept
+        joined[:, before : before + frames] = samples
+        joined[:, before + frames :] = 0.0
+        self._kept = joined[:, frames : frames + before].copy()
+        return limiter_peaks(self._tables, joined, self._bound, frames)
 
     def reset(self) -> None:
         self._kept[:] = 0.0
@@ -141,9 +134,10 @@ class _RunningLimiter(Processor):
         peaks = self._detector.process(samples)
         gains = limit(self._shape, self._ceiling, self._factors, self._state, peaks)
         self._least_gain = min(self._least_gain, float(gains.min(initial=1.0)))
-        limited = gains[gains < 1.0]
-        self._reduction_sum_db -= DB_PER_OCTAVE * float(log2_array(limited).sum())
-        self._limited_frames += limited.size
+        limited = int(np.count_nonzero(gains < 1.0))
+        if limited:
+            self._reduction_sum_db -= DB_PER_OCTAVE * float(log2_array(gains).sum())
+            self._limited_frames += limited
         self._frames += gains.size
         return apply_curve(self._delay.process(samples), gains)
 

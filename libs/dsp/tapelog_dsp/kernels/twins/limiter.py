@@ -1,10 +1,13 @@
-"""Twin of ``limiter.c``, for a whole clip from rest."""
+"""Twins of ``limiter.c`` and ``detect.c``, for a whole clip from rest."""
 
 from collections import deque
+from collections.abc import Sequence
 
 import numpy as np
 
+from tapelog_dsp.design.interpolators import Interpolator
 from tapelog_dsp.kernels.call import Float32s, Float64s, Int64s
+from tapelog_dsp.kernels.twins.interpolation import interpolated_peaks
 
 UNIT = float(1 << 40)
 
@@ -32,3 +35,13 @@ def limit(shape: Int64s, ceiling: float, factors: Float64s, peaks: Float32s) -> 
         second.append(sum(first))
         gains[n] = 1.0 - float(sum(second)) * (1.0 / (float(one * two) * UNIT))
     return gains
+
+
+def limiter_peaks(tables: Sequence[Interpolator], samples: Float32s, before: int, frames: int) -> Float32s:
+    """Return the largest magnitude at and after each frame, every one worked out."""
+    peaks: Float32s = np.abs(samples[:, before : before + frames]).max(axis=0)
+    for channel in samples:
+        for table in tables:
+            first = before - table.centre
+            interpolated_peaks(channel[first : first + frames + table.count - 1], table.taps, peaks)
+    return peaks
