@@ -250,7 +250,7 @@ class RenderHouse:
     async def measure(self, take: pb.Take, **measured: Any) -> str:
         """Publish the analysis of a take."""
         measurements = audio_pb2.Measurements(sample_rate_hz=RATE_HZ, channels=1, length_frames=4800, **measured)
-        form = audio_pb2.AudioFormat(sample_rate_hz=RATE_HZ, channels=1, bit_depth=16, length_frames=4800)
+        form = audio_pb2.AudioFormat(sample_rate_hz=RATE_HZ, channels=1, bit_depth=24, length_frames=4800)
         result = audio_pb2.AudioResult(sha256=take.asset_sha256, measurements=measurements, format=form)
         return await self.succeed(f"takes/{take.id}", result)
 

@@ -40,6 +40,7 @@ AddTake               . A . a A . . A . . . .  2
 SelectTake            A A . . A . . . . . . .  2
 RejectTake            A A . . A . . . . . . .  2
 CleanTake             . A . . A A . . . . . .  23
+WaiveTakeCheck        . A . . . . . . . . . .  2
 SetComp               A A . . A . . . . . . .  2
 RequestAlternateTake  A A . . A A . . . . . .  23
 ProposeMixVersion     . A . . . A . . . . . .  3

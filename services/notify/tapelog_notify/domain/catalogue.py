@@ -52,6 +52,7 @@ EVENT_TYPES: Final[dict[str, str]] = {
     "tapelog.song.track_defined.v1": "tapelog.session.v1.TrackDefined",
     "tapelog.song.take_recorded.v1": "tapelog.session.v1.TakeRecorded",
     "tapelog.song.take_checked.v1": "tapelog.session.v1.TakeChecked",
+    "tapelog.song.take_check_waived.v1": "tapelog.session.v1.TakeCheckWaived",
     "tapelog.song.take_selected.v1": "tapelog.session.v1.TakeSelected",
     "tapelog.song.take_rejected.v1": "tapelog.session.v1.TakeRejected",
     "tapelog.song.take_cleaned.v1": "tapelog.session.v1.TakeCleaned",

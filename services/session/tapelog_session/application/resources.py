@@ -273,6 +273,8 @@ def _take(take: Take) -> pb.Take:
         parent=take.parent,
         treatments=take.treatments,
         reject_reason=take.reject_reason,
+        checks=take.checks,
+        waivers=take.waivers,
     )
 
 

@@ -126,6 +126,7 @@ MATRIX: Final[Mapping[str, Row]] = {
     SESSION + "RejectTake": Row((PRODUCER, ARTIST, RECORDING), stages=(RECORDING_STAGE,)),
     SESSION + "CleanTake": Row((RECORDING, MIXING, PRODUCER), stages=(RECORDING_STAGE, MIXING_STAGE)),
     SESSION + "SetComp": Row((RECORDING, PRODUCER, ARTIST), stages=(RECORDING_STAGE,)),
+    SESSION + "WaiveTakeCheck": Row((PRODUCER,), stages=(RECORDING_STAGE,)),
     SESSION + "RequestAlternateTake": Row(
         (PRODUCER, ARTIST, RECORDING, MIXING), stages=(RECORDING_STAGE, MIXING_STAGE)
     ),

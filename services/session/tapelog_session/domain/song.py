@@ -82,6 +82,8 @@ class Take:
     parent: str = ""
     treatments: tuple[str, ...] = ()
     reject_reason: str = ""
+    checks: tuple[pb.TakeCheck, ...] = ()
+    waivers: tuple[pb.TakeCheckWaiver, ...] = ()
 
     @property
     def has_passed(self) -> bool:

@@ -104,6 +104,10 @@ TELLERS: Final[Mapping[type[Message], Teller]] = {
     pb.TrackDefined: lambda e: (f"defined track {e.track.id} ({e.track.title})", ""),
     pb.TakeRecorded: lambda e: (f"recorded take {e.take} of {e.track}", ""),
     pb.TakeChecked: lambda e: (f"checked take {e.take}: {'fit' if e.passed else 'not fit'}", "; ".join(e.findings)),
+    pb.TakeCheckWaived: lambda e: (
+        f"waived the {_word(res.TakeCheckKind, e.waiver.kind, 'TAKE_CHECK_KIND_')} check of take {e.waiver.take}",
+        e.waiver.reason,
+    ),
     pb.TakeSelected: lambda e: (f"selected take {e.take} of {e.track}", ""),
     pb.TakeRejected: lambda e: (f"rejected take {e.take}", e.reason),
     pb.TakeCleaned: lambda e: (f"cleaned take {e.parent} of {e.track} into {e.take}", "; ".join(e.treatments)),

@@ -781,6 +781,7 @@ class TakeChecked(_message.Message):
     FINDINGS_FIELD_NUMBER: _builtins.int
     MEASUREMENTS_FIELD_NUMBER: _builtins.int
     FORMAT_FIELD_NUMBER: _builtins.int
+    CHECKS_FIELD_NUMBER: _builtins.int
     take: _builtins.str
     """Take id."""
     passed: _builtins.bool
@@ -797,6 +798,10 @@ class TakeChecked(_message.Message):
     def format(self) -> _audio_pb2.AudioFormat:
         """What the file is."""
 
+    @_builtins.property
+    def checks(self) -> _containers.RepeatedCompositeFieldContainer[_resources_pb2.TakeCheck]:
+        """Every check, with what was measured and the limit."""
+
     def __init__(
         self,
         *,
@@ -805,14 +810,39 @@ class TakeChecked(_message.Message):
         findings: _abc.Iterable[_builtins.str] | None = ...,
         measurements: _audio_pb2.Measurements | None = ...,
         format: _audio_pb2.AudioFormat | None = ...,
+        checks: _abc.Iterable[_resources_pb2.TakeCheck] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["format", b"format", "measurements", b"measurements"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["findings", b"findings", "format", b"format", "measurements", b"measurements", "passed", b"passed", "take", b"take"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["checks", b"checks", "findings", b"findings", "format", b"format", "measurements", b"measurements", "passed", b"passed", "take", b"take"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___TakeChecked: _TypeAlias = TakeChecked  # noqa: Y015
+
+@_typing.final
+class TakeCheckWaived(_message.Message):
+    """Song: the producer lets a take pass although one of its checks does not hold."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    WAIVER_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def waiver(self) -> _resources_pb2.TakeCheckWaiver:
+        """The waiver; its time is the envelope's."""
+
+    def __init__(
+        self,
+        *,
+        waiver: _resources_pb2.TakeCheckWaiver | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["waiver", b"waiver"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["waiver", b"waiver"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___TakeCheckWaived: _TypeAlias = TakeCheckWaived  # noqa: Y015
 
 @_typing.final
 class TakeSelected(_message.Message):

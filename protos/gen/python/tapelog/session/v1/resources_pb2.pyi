@@ -255,6 +255,58 @@ USAGE_SCOPE_REMASTER: UsageScope.ValueType  # 4
 """A master of another mix."""
 Global___UsageScope: _TypeAlias = UsageScope  # noqa: Y015
 
+class _TakeCheckKind:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _TakeCheckKindEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_TakeCheckKind.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    TAKE_CHECK_KIND_UNSPECIFIED: _TakeCheckKind.ValueType  # 0
+    """Not a check."""
+    TAKE_CHECK_KIND_SAMPLE_RATE: _TakeCheckKind.ValueType  # 1
+    """The session's sample rate."""
+    TAKE_CHECK_KIND_BIT_DEPTH: _TakeCheckKind.ValueType  # 2
+    """At least the session's bit depth."""
+    TAKE_CHECK_KIND_LENGTH: _TakeCheckKind.ValueType  # 3
+    """Not empty, and not longer than the engine renders."""
+    TAKE_CHECK_KIND_NON_FINITE: _TakeCheckKind.ValueType  # 4
+    """No NaN and no infinity."""
+    TAKE_CHECK_KIND_SILENCE: _TakeCheckKind.ValueType  # 5
+    """No silent channel."""
+    TAKE_CHECK_KIND_CLIPPING: _TakeCheckKind.ValueType  # 6
+    """No clipping in the recording chain."""
+    TAKE_CHECK_KIND_START: _TakeCheckKind.ValueType  # 7
+    """It starts where the song's other takes start, by the time reference in the file. Can be waived."""
+    TAKE_CHECK_KIND_NOISE_FLOOR: _TakeCheckKind.ValueType  # 8
+    """Its pauses are quiet. Can be waived."""
+    TAKE_CHECK_KIND_HUM: _TakeCheckKind.ValueType  # 9
+    """No mains hum. Can be waived."""
+
+class TakeCheckKind(_TakeCheckKind, metaclass=_TakeCheckKindEnumTypeWrapper):
+    """What is checked of a take on arrival."""
+
+TAKE_CHECK_KIND_UNSPECIFIED: TakeCheckKind.ValueType  # 0
+"""Not a check."""
+TAKE_CHECK_KIND_SAMPLE_RATE: TakeCheckKind.ValueType  # 1
+"""The session's sample rate."""
+TAKE_CHECK_KIND_BIT_DEPTH: TakeCheckKind.ValueType  # 2
+"""At least the session's bit depth."""
+TAKE_CHECK_KIND_LENGTH: TakeCheckKind.ValueType  # 3
+"""Not empty, and not longer than the engine renders."""
+TAKE_CHECK_KIND_NON_FINITE: TakeCheckKind.ValueType  # 4
+"""No NaN and no infinity."""
+TAKE_CHECK_KIND_SILENCE: TakeCheckKind.ValueType  # 5
+"""No silent channel."""
+TAKE_CHECK_KIND_CLIPPING: TakeCheckKind.ValueType  # 6
+"""No clipping in the recording chain."""
+TAKE_CHECK_KIND_START: TakeCheckKind.ValueType  # 7
+"""It starts where the song's other takes start, by the time reference in the file. Can be waived."""
+TAKE_CHECK_KIND_NOISE_FLOOR: TakeCheckKind.ValueType  # 8
+"""Its pauses are quiet. Can be waived."""
+TAKE_CHECK_KIND_HUM: TakeCheckKind.ValueType  # 9
+"""No mains hum. Can be waived."""
+Global___TakeCheckKind: _TypeAlias = TakeCheckKind  # noqa: Y015
+
 class _TakeCheckState:
     ValueType = _typing.NewType("ValueType", _builtins.int)
     V: _TypeAlias = ValueType  # noqa: Y015
@@ -1376,6 +1428,8 @@ class Take(_message.Message):
     PARENT_FIELD_NUMBER: _builtins.int
     TREATMENTS_FIELD_NUMBER: _builtins.int
     REJECT_REASON_FIELD_NUMBER: _builtins.int
+    CHECKS_FIELD_NUMBER: _builtins.int
+    WAIVERS_FIELD_NUMBER: _builtins.int
     id: _builtins.str
     """Id, unique in the song."""
     track: _builtins.str
@@ -1408,6 +1462,14 @@ class Take(_message.Message):
     def treatments(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
         """What was done to clean it, one line each."""
 
+    @_builtins.property
+    def checks(self) -> _containers.RepeatedCompositeFieldContainer[Global___TakeCheck]:
+        """Every check on arrival, with what was measured and the limit."""
+
+    @_builtins.property
+    def waivers(self) -> _containers.RepeatedCompositeFieldContainer[Global___TakeCheckWaiver]:
+        """Checks that the producer waived."""
+
     def __init__(
         self,
         *,
@@ -1423,14 +1485,105 @@ class Take(_message.Message):
         parent: _builtins.str = ...,
         treatments: _abc.Iterable[_builtins.str] | None = ...,
         reject_reason: _builtins.str = ...,
+        checks: _abc.Iterable[Global___TakeCheck] | None = ...,
+        waivers: _abc.Iterable[Global___TakeCheckWaiver] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["format", b"format", "measurements", b"measurements"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["asset_sha256", b"asset_sha256", "check_state", b"check_state", "findings", b"findings", "format", b"format", "id", b"id", "measurements", b"measurements", "parent", b"parent", "prior_arrangement", b"prior_arrangement", "recorded_by", b"recorded_by", "reject_reason", b"reject_reason", "track", b"track", "treatments", b"treatments"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["asset_sha256", b"asset_sha256", "check_state", b"check_state", "checks", b"checks", "findings", b"findings", "format", b"format", "id", b"id", "measurements", b"measurements", "parent", b"parent", "prior_arrangement", b"prior_arrangement", "recorded_by", b"recorded_by", "reject_reason", b"reject_reason", "track", b"track", "treatments", b"treatments", "waivers", b"waivers"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___Take: _TypeAlias = Take  # noqa: Y015
+
+@_typing.final
+class TakeCheck(_message.Message):
+    """One check of a take."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    KIND_FIELD_NUMBER: _builtins.int
+    VERDICT_FIELD_NUMBER: _builtins.int
+    MEASURED_FIELD_NUMBER: _builtins.int
+    LIMIT_FIELD_NUMBER: _builtins.int
+    UNIT_FIELD_NUMBER: _builtins.int
+    EVIDENCE_FIELD_NUMBER: _builtins.int
+    kind: Global___TakeCheckKind.ValueType
+    """What was checked."""
+    verdict: _brief_pb2.Verdict.ValueType
+    """What came out; NOT_MEASURED is neither a pass nor a violation."""
+    measured: _builtins.float
+    """What was measured, in `unit`; absent if nothing was."""
+    limit: _builtins.float
+    """The limit it was held against, in `unit`; absent if there is none."""
+    unit: _builtins.str
+    """Unit of both: "Hz", "bit", "s", "samples", "channels", "frames", "dBFS"."""
+    evidence: _builtins.str
+    """In words."""
+    def __init__(
+        self,
+        *,
+        kind: Global___TakeCheckKind.ValueType = ...,
+        verdict: _brief_pb2.Verdict.ValueType = ...,
+        measured: _builtins.float | None = ...,
+        limit: _builtins.float | None = ...,
+        unit: _builtins.str = ...,
+        evidence: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_limit", b"_limit", "_measured", b"_measured", "limit", b"limit", "measured", b"measured"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_limit", b"_limit", "_measured", b"_measured", "evidence", b"evidence", "kind", b"kind", "limit", b"limit", "measured", b"measured", "unit", b"unit", "verdict", b"verdict"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType__limit: _TypeAlias = _typing.Literal["limit"]  # noqa: Y015
+    _WhichOneofArgType__limit: _TypeAlias = _typing.Literal["_limit", b"_limit"]  # noqa: Y015
+    _WhichOneofReturnType__measured: _TypeAlias = _typing.Literal["measured"]  # noqa: Y015
+    _WhichOneofArgType__measured: _TypeAlias = _typing.Literal["_measured", b"_measured"]  # noqa: Y015
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__limit) -> _WhichOneofReturnType__limit | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__measured) -> _WhichOneofReturnType__measured | None: ...
+
+Global___TakeCheck: _TypeAlias = TakeCheck  # noqa: Y015
+
+@_typing.final
+class TakeCheckWaiver(_message.Message):
+    """A check of one take that does not hold, by the producer's word."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    TAKE_FIELD_NUMBER: _builtins.int
+    KIND_FIELD_NUMBER: _builtins.int
+    REASON_FIELD_NUMBER: _builtins.int
+    WAIVED_BY_FIELD_NUMBER: _builtins.int
+    TIME_FIELD_NUMBER: _builtins.int
+    take: _builtins.str
+    """Take id."""
+    kind: Global___TakeCheckKind.ValueType
+    """The check."""
+    reason: _builtins.str
+    """Why."""
+    waived_by: _builtins.str
+    """Party id of the producer."""
+    @_builtins.property
+    def time(self) -> _timestamp_pb2.Timestamp:
+        """When."""
+
+    def __init__(
+        self,
+        *,
+        take: _builtins.str = ...,
+        kind: Global___TakeCheckKind.ValueType = ...,
+        reason: _builtins.str = ...,
+        waived_by: _builtins.str = ...,
+        time: _timestamp_pb2.Timestamp | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["time", b"time"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["kind", b"kind", "reason", b"reason", "take", b"take", "time", b"time", "waived_by", b"waived_by"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___TakeCheckWaiver: _TypeAlias = TakeCheckWaiver  # noqa: Y015
 
 @_typing.final
 class Version(_message.Message):

@@ -1454,6 +1454,48 @@ class RequestAlternateTakeRequest(_message.Message):
 Global___RequestAlternateTakeRequest: _TypeAlias = RequestAlternateTakeRequest  # noqa: Y015
 
 @_typing.final
+class WaiveTakeCheckRequest(_message.Message):
+    """Request of WaiveTakeCheck."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    SONG_FIELD_NUMBER: _builtins.int
+    TAKE_FIELD_NUMBER: _builtins.int
+    KIND_FIELD_NUMBER: _builtins.int
+    REASON_FIELD_NUMBER: _builtins.int
+    REQUEST_ID_FIELD_NUMBER: _builtins.int
+    ETAG_FIELD_NUMBER: _builtins.int
+    song: _builtins.str
+    """projects/{project}/songs/{song}."""
+    take: _builtins.str
+    """Take id."""
+    kind: _resources_pb2.TakeCheckKind.ValueType
+    """NOISE_FLOOR, HUM or START; the take must break its limit."""
+    reason: _builtins.str
+    """Why. 1 to 2000 characters."""
+    request_id: _builtins.str
+    """Makes a retry safe."""
+    etag: _builtins.str
+    """If set, must be current."""
+    def __init__(
+        self,
+        *,
+        song: _builtins.str = ...,
+        take: _builtins.str = ...,
+        kind: _resources_pb2.TakeCheckKind.ValueType = ...,
+        reason: _builtins.str = ...,
+        request_id: _builtins.str = ...,
+        etag: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["etag", b"etag", "kind", b"kind", "reason", b"reason", "request_id", b"request_id", "song", b"song", "take", b"take"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___WaiveTakeCheckRequest: _TypeAlias = WaiveTakeCheckRequest  # noqa: Y015
+
+@_typing.final
 class ProposeMixVersionRequest(_message.Message):
     """Request of ProposeMixVersion."""
 

@@ -188,6 +188,11 @@ class SessionServiceStub:
                 request_serializer=tapelog_dot_session_dot_v1_dot_session__service__pb2.SetCompRequest.SerializeToString,
                 response_deserializer=tapelog_dot_session_dot_v1_dot_resources__pb2.Song.FromString,
                 _registered_method=True)
+        self.WaiveTakeCheck = channel.unary_unary(
+                '/tapelog.session.v1.SessionService/WaiveTakeCheck',
+                request_serializer=tapelog_dot_session_dot_v1_dot_session__service__pb2.WaiveTakeCheckRequest.SerializeToString,
+                response_deserializer=tapelog_dot_session_dot_v1_dot_resources__pb2.Song.FromString,
+                _registered_method=True)
         self.RequestAlternateTake = channel.unary_unary(
                 '/tapelog.session.v1.SessionService/RequestAlternateTake',
                 request_serializer=tapelog_dot_session_dot_v1_dot_session__service__pb2.RequestAlternateTakeRequest.SerializeToString,
@@ -637,6 +642,13 @@ class SessionServiceServicer:
 
     def SetComp(self, request, context):
         """Puts a track together from passages of its takes; it stands in for a selected take.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def WaiveTakeCheck(self, request, context):
+        """Lets a take pass although its noise floor, hum or start breaks the limit. What is technical cannot be waived.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -1128,6 +1140,11 @@ def add_SessionServiceServicer_to_server(servicer, server):
             'SetComp': grpc.unary_unary_rpc_method_handler(
                     servicer.SetComp,
                     request_deserializer=tapelog_dot_session_dot_v1_dot_session__service__pb2.SetCompRequest.FromString,
+                    response_serializer=tapelog_dot_session_dot_v1_dot_resources__pb2.Song.SerializeToString,
+            ),
+            'WaiveTakeCheck': grpc.unary_unary_rpc_method_handler(
+                    servicer.WaiveTakeCheck,
+                    request_deserializer=tapelog_dot_session_dot_v1_dot_session__service__pb2.WaiveTakeCheckRequest.FromString,
                     response_serializer=tapelog_dot_session_dot_v1_dot_resources__pb2.Song.SerializeToString,
             ),
             'RequestAlternateTake': grpc.unary_unary_rpc_method_handler(
@@ -2156,6 +2173,33 @@ class SessionService:
             target,
             '/tapelog.session.v1.SessionService/SetComp',
             tapelog_dot_session_dot_v1_dot_session__service__pb2.SetCompRequest.SerializeToString,
+            tapelog_dot_session_dot_v1_dot_resources__pb2.Song.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def WaiveTakeCheck(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/tapelog.session.v1.SessionService/WaiveTakeCheck',
+            tapelog_dot_session_dot_v1_dot_session__service__pb2.WaiveTakeCheckRequest.SerializeToString,
             tapelog_dot_session_dot_v1_dot_resources__pb2.Song.FromString,
             options,
             channel_credentials,

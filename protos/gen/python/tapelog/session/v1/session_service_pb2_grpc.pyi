@@ -105,6 +105,8 @@ class SessionServiceStub:
     """
     SetComp: _grpc.UnaryUnaryMultiCallable[_session_service_pb2.SetCompRequest, _resources_pb2.Song]
     """Puts a track together from passages of its takes; it stands in for a selected take."""
+    WaiveTakeCheck: _grpc.UnaryUnaryMultiCallable[_session_service_pb2.WaiveTakeCheckRequest, _resources_pb2.Song]
+    """Lets a take pass although its noise floor, hum or start breaks the limit. What is technical cannot be waived."""
     RequestAlternateTake: _grpc.UnaryUnaryMultiCallable[_session_service_pb2.RequestAlternateTakeRequest, _resources_pb2.Song]
     """Asks for another take of a track."""
     ProposeMixVersion: _grpc.UnaryUnaryMultiCallable[_session_service_pb2.ProposeMixVersionRequest, _resources_pb2.Version]
@@ -296,6 +298,8 @@ class SessionServiceAsyncStub(SessionServiceStub):
     """
     SetComp: _aio.UnaryUnaryMultiCallable[_session_service_pb2.SetCompRequest, _resources_pb2.Song]  # type: ignore[assignment]
     """Puts a track together from passages of its takes; it stands in for a selected take."""
+    WaiveTakeCheck: _aio.UnaryUnaryMultiCallable[_session_service_pb2.WaiveTakeCheckRequest, _resources_pb2.Song]  # type: ignore[assignment]
+    """Lets a take pass although its noise floor, hum or start breaks the limit. What is technical cannot be waived."""
     RequestAlternateTake: _aio.UnaryUnaryMultiCallable[_session_service_pb2.RequestAlternateTakeRequest, _resources_pb2.Song]  # type: ignore[assignment]
     """Asks for another take of a track."""
     ProposeMixVersion: _aio.UnaryUnaryMultiCallable[_session_service_pb2.ProposeMixVersionRequest, _resources_pb2.Version]  # type: ignore[assignment]
@@ -658,6 +662,14 @@ class SessionServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_resources_pb2.Song, _abc.Awaitable[_resources_pb2.Song]]:
         """Puts a track together from passages of its takes; it stands in for a selected take."""
+
+    @_abc_1.abstractmethod
+    def WaiveTakeCheck(
+        self,
+        request: _session_service_pb2.WaiveTakeCheckRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_resources_pb2.Song, _abc.Awaitable[_resources_pb2.Song]]:
+        """Lets a take pass although its noise floor, hum or start breaks the limit. What is technical cannot be waived."""
 
     @_abc_1.abstractmethod
     def RequestAlternateTake(
