@@ -188,6 +188,11 @@ class Studio:
                 sample_rate_hz=RATE_HZ, channels=2, bit_depth=24, length_frames=4800, container="wav"
             ),
             measurements=audio_pb2.Measurements(sample_rate_hz=RATE_HZ, channels=2, length_frames=4800, **values),
+            translation=[
+                audio_pb2.TranslationCheck(
+                    profile="phone", status=audio_pb2.TRANSLATION_STATUS_PASS, limit=6, unit="LU"
+                )
+            ],
         )
 
     @staticmethod

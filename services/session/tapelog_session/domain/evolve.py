@@ -30,6 +30,8 @@ from tapelog_session.domain.song import Song
 ON: Final[Mapping[type[Message], Callable[[Song, Any, datetime], Song]]] = {
     pb.SongCreated: songs.on_song_created,
     pb.WorkLinked: songs.on_work_linked,
+    pb.WritersSet: songs.on_writers_set,
+    pb.ReferenceTrackAttached: brief.on_reference_attached,
     pb.CatalogueIdsSet: songs.on_catalogue_ids_set,
     pb.BriefProposed: brief.on_brief_proposed,
     pb.BriefAmended: brief.on_brief_amended,

@@ -278,6 +278,7 @@ class Song:
     policy: Policy = NO_POLICY
     rounds: int = 0
     contributions: immutables.Map[str, pb.ContributionCount] = NONE
+    references: tuple[brief_pb2.ReferenceTrack, ...] = ()
 
     @property
     def exists(self) -> bool:

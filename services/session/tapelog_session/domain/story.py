@@ -87,6 +87,8 @@ TELLERS: Final[Mapping[type[Message], Teller]] = {
     pb.PolicyAdopted: lambda e: (f"let the project's policy hold (project at {e.project_sequence})", ""),
     pb.BriefProposed: lambda e: (f"proposed the brief with {len(e.brief.constraints)} rules", e.brief.intent),
     pb.BriefAmended: lambda e: (f"amended the brief: revision {e.brief.revision}", e.reason),
+    pb.WritersSet: lambda e: (f"set the writers of work {e.work}: {', '.join(e.writers)}", ""),
+    pb.ReferenceTrackAttached: lambda e: (f"attached the reference track {e.reference.title!r}", e.reference.comment),
     pb.BriefAgreed: lambda e: (f"agreed to brief revision {e.revision}", ""),
     pb.ArrangementApproved: lambda _: ("approved the arrangement", ""),
     pb.StageGateEvaluated: _gate,

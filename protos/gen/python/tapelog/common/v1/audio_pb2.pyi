@@ -7,6 +7,7 @@ from collections import abc as _abc
 from google.protobuf import descriptor as _descriptor
 from google.protobuf import message as _message
 from google.protobuf.internal import containers as _containers
+from google.protobuf.internal import enum_type_wrapper as _enum_type_wrapper
 import builtins as _builtins
 import sys
 import typing as _typing
@@ -17,6 +18,34 @@ else:
     from typing_extensions import TypeAlias as _TypeAlias, Never as _Never
 
 DESCRIPTOR: _descriptor.FileDescriptor
+
+class _TranslationStatus:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _TranslationStatusEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_TranslationStatus.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    TRANSLATION_STATUS_UNSPECIFIED: _TranslationStatus.ValueType  # 0
+    """Not a status."""
+    TRANSLATION_STATUS_PASS: _TranslationStatus.ValueType  # 1
+    """Inside the limits."""
+    TRANSLATION_STATUS_WARN: _TranslationStatus.ValueType  # 2
+    """Listen to it."""
+    TRANSLATION_STATUS_FAIL: _TranslationStatus.ValueType  # 3
+    """Outside the limits."""
+
+class TranslationStatus(_TranslationStatus, metaclass=_TranslationStatusEnumTypeWrapper):
+    """How one translation check ended."""
+
+TRANSLATION_STATUS_UNSPECIFIED: TranslationStatus.ValueType  # 0
+"""Not a status."""
+TRANSLATION_STATUS_PASS: TranslationStatus.ValueType  # 1
+"""Inside the limits."""
+TRANSLATION_STATUS_WARN: TranslationStatus.ValueType  # 2
+"""Listen to it."""
+TRANSLATION_STATUS_FAIL: TranslationStatus.ValueType  # 3
+"""Outside the limits."""
+Global___TranslationStatus: _TypeAlias = TranslationStatus  # noqa: Y015
 
 @_typing.final
 class FrameRange(_message.Message):
@@ -241,6 +270,7 @@ class AudioResult(_message.Message):
     MEDIA_TYPE_FIELD_NUMBER: _builtins.int
     FORMAT_FIELD_NUMBER: _builtins.int
     MEASUREMENTS_FIELD_NUMBER: _builtins.int
+    TRANSLATION_FIELD_NUMBER: _builtins.int
     sha256: _builtins.str
     """SHA-256 of the file, lower-case hex: the key in the object store."""
     sample_digest: _builtins.str
@@ -259,6 +289,10 @@ class AudioResult(_message.Message):
     def measurements(self) -> Global___Measurements:
         """How it measures."""
 
+    @_builtins.property
+    def translation(self) -> _containers.RepeatedCompositeFieldContainer[Global___TranslationCheck]:
+        """How a master comes across on other systems; empty for everything else."""
+
     def __init__(
         self,
         *,
@@ -268,11 +302,60 @@ class AudioResult(_message.Message):
         media_type: _builtins.str = ...,
         format: Global___AudioFormat | None = ...,
         measurements: Global___Measurements | None = ...,
+        translation: _abc.Iterable[Global___TranslationCheck] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["format", b"format", "measurements", b"measurements"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["format", b"format", "measurements", b"measurements", "media_type", b"media_type", "sample_digest", b"sample_digest", "sha256", b"sha256", "size_bytes", b"size_bytes"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["format", b"format", "measurements", b"measurements", "media_type", b"media_type", "sample_digest", b"sample_digest", "sha256", b"sha256", "size_bytes", b"size_bytes", "translation", b"translation"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___AudioResult: _TypeAlias = AudioResult  # noqa: Y015
+
+@_typing.final
+class TranslationCheck(_message.Message):
+    """How a master comes across on one playback profile: docs/mastering.md describes profiles and limits."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    PROFILE_FIELD_NUMBER: _builtins.int
+    TITLE_FIELD_NUMBER: _builtins.int
+    STATUS_FIELD_NUMBER: _builtins.int
+    VALUE_FIELD_NUMBER: _builtins.int
+    LIMIT_FIELD_NUMBER: _builtins.int
+    UNIT_FIELD_NUMBER: _builtins.int
+    DETAIL_FIELD_NUMBER: _builtins.int
+    profile: _builtins.str
+    """Stable name, such as "phone", "car", "mono-loudness"."""
+    title: _builtins.str
+    """The same for people."""
+    status: Global___TranslationStatus.ValueType
+    """The verdict."""
+    value: _builtins.float
+    """The number it rests on, in `unit`; absent where there is none."""
+    limit: _builtins.float
+    """Beyond this it fails, in `unit`."""
+    unit: _builtins.str
+    """Unit of value and limit."""
+    detail: _builtins.str
+    """What to look at."""
+    def __init__(
+        self,
+        *,
+        profile: _builtins.str = ...,
+        title: _builtins.str = ...,
+        status: Global___TranslationStatus.ValueType = ...,
+        value: _builtins.float | None = ...,
+        limit: _builtins.float = ...,
+        unit: _builtins.str = ...,
+        detail: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_value", b"_value", "value", b"value"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_value", b"_value", "detail", b"detail", "limit", b"limit", "profile", b"profile", "status", b"status", "title", b"title", "unit", b"unit", "value", b"value"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType__value: _TypeAlias = _typing.Literal["value"]  # noqa: Y015
+    _WhichOneofArgType__value: _TypeAlias = _typing.Literal["_value", b"_value"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__value) -> _WhichOneofReturnType__value | None: ...
+
+Global___TranslationCheck: _TypeAlias = TranslationCheck  # noqa: Y015

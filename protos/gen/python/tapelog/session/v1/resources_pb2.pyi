@@ -921,6 +921,8 @@ class Project(_message.Message):
     CREATE_TIME_FIELD_NUMBER: _builtins.int
     POLICY_FIELD_NUMBER: _builtins.int
     REVISION_ALLOWANCE_FIELD_NUMBER: _builtins.int
+    CLOSED_FIELD_NUMBER: _builtins.int
+    CLOSE_REASON_FIELD_NUMBER: _builtins.int
     name: _builtins.str
     """Resource name: projects/{project}."""
     etag: _builtins.str
@@ -933,6 +935,10 @@ class Project(_message.Message):
     """The caller's own reference; searchable."""
     revision_allowance: _builtins.int
     """Rounds of revision per song that are part of what was agreed; 0 says nothing."""
+    closed: _builtins.bool
+    """Whether work on it ended; nothing of it changes until it is opened again."""
+    close_reason: _builtins.str
+    """Why it was closed, or empty."""
     @_builtins.property
     def members(self) -> _containers.RepeatedCompositeFieldContainer[Global___Member]:
         """Everyone on the project."""
@@ -957,10 +963,12 @@ class Project(_message.Message):
         create_time: _timestamp_pb2.Timestamp | None = ...,
         policy: Global___Policy | None = ...,
         revision_allowance: _builtins.int = ...,
+        closed: _builtins.bool = ...,
+        close_reason: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["create_time", b"create_time", "policy", b"policy"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["artist_name", b"artist_name", "create_time", b"create_time", "etag", b"etag", "external_ref", b"external_ref", "members", b"members", "name", b"name", "policy", b"policy", "revision_allowance", b"revision_allowance", "title", b"title"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["artist_name", b"artist_name", "close_reason", b"close_reason", "closed", b"closed", "create_time", b"create_time", "etag", b"etag", "external_ref", b"external_ref", "members", b"members", "name", b"name", "policy", b"policy", "revision_allowance", b"revision_allowance", "title", b"title"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -1063,6 +1071,7 @@ class Song(_message.Message):
     REVISION_ALLOWANCE_FIELD_NUMBER: _builtins.int
     STUDIO_SESSIONS_FIELD_NUMBER: _builtins.int
     WAITING_FOR_FIELD_NUMBER: _builtins.int
+    REFERENCE_TRACKS_FIELD_NUMBER: _builtins.int
     name: _builtins.str
     """Resource name: projects/{project}/songs/{song}."""
     etag: _builtins.str
@@ -1163,6 +1172,10 @@ class Song(_message.Message):
     def waiting_for(self) -> _containers.RepeatedScalarFieldContainer[Global___Role.ValueType]:
         """Roles whom the song waits for."""
 
+    @_builtins.property
+    def reference_tracks(self) -> _containers.RepeatedCompositeFieldContainer[_brief_pb2.ReferenceTrack]:
+        """Reference tracks that were attached beside those of the brief."""
+
     def __init__(
         self,
         *,
@@ -1199,10 +1212,11 @@ class Song(_message.Message):
         revision_allowance: _builtins.int = ...,
         studio_sessions: _abc.Iterable[Global___ContributionCount] | None = ...,
         waiting_for: _abc.Iterable[Global___Role.ValueType] | None = ...,
+        reference_tracks: _abc.Iterable[_brief_pb2.ReferenceTrack] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["brief", b"brief", "create_time", b"create_time", "update_time", b"update_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["alternates", b"alternates", "arrangement_approvals", b"arrangement_approvals", "bit_depth", b"bit_depth", "brief", b"brief", "create_time", b"create_time", "cycle", b"cycle", "delivery", b"delivery", "disagreements", b"disagreements", "etag", b"etag", "external_ref", b"external_ref", "held_stage", b"held_stage", "isrc", b"isrc", "name", b"name", "notes", b"notes", "open_conditions", b"open_conditions", "revision_allowance", b"revision_allowance", "revision_rounds", b"revision_rounds", "sample_rate_hz", b"sample_rate_hz", "send_back_advice", b"send_back_advice", "send_backs", b"send_backs", "sequence", b"sequence", "stage", b"stage", "stage_state", b"stage_state", "studio_sessions", b"studio_sessions", "takes", b"takes", "title", b"title", "tracks", b"tracks", "update_time", b"update_time", "usage_scope", b"usage_scope", "versions", b"versions", "waiting_for", b"waiting_for", "waivers", b"waivers", "works", b"works"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["alternates", b"alternates", "arrangement_approvals", b"arrangement_approvals", "bit_depth", b"bit_depth", "brief", b"brief", "create_time", b"create_time", "cycle", b"cycle", "delivery", b"delivery", "disagreements", b"disagreements", "etag", b"etag", "external_ref", b"external_ref", "held_stage", b"held_stage", "isrc", b"isrc", "name", b"name", "notes", b"notes", "open_conditions", b"open_conditions", "reference_tracks", b"reference_tracks", "revision_allowance", b"revision_allowance", "revision_rounds", b"revision_rounds", "sample_rate_hz", b"sample_rate_hz", "send_back_advice", b"send_back_advice", "send_backs", b"send_backs", "sequence", b"sequence", "stage", b"stage", "stage_state", b"stage_state", "studio_sessions", b"studio_sessions", "takes", b"takes", "title", b"title", "tracks", b"tracks", "update_time", b"update_time", "usage_scope", b"usage_scope", "versions", b"versions", "waiting_for", b"waiting_for", "waivers", b"waivers", "works", b"works"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -2087,6 +2101,8 @@ class DeliveryPackage(_message.Message):
     CREATE_TIME_FIELD_NUMBER: _builtins.int
     ACCEPTED_BY_FIELD_NUMBER: _builtins.int
     RETURN_COMMENT_FIELD_NUMBER: _builtins.int
+    HANDED_OVER_TO_FIELD_NUMBER: _builtins.int
+    HAND_OVER_TIME_FIELD_NUMBER: _builtins.int
     name: _builtins.str
     """Resource name: projects/{project}/songs/{song}/deliveries/{delivery}."""
     etag: _builtins.str
@@ -2099,6 +2115,8 @@ class DeliveryPackage(_message.Message):
     """Party who accepted it, or empty."""
     return_comment: _builtins.str
     """Why it was returned, in words, or empty."""
+    handed_over_to: _builtins.str
+    """Party it was handed over to, or empty."""
     @_builtins.property
     def files(self) -> _containers.RepeatedCompositeFieldContainer[Global___DeliveryFile]:
         """Files, in order of their name."""
@@ -2106,6 +2124,10 @@ class DeliveryPackage(_message.Message):
     @_builtins.property
     def create_time(self) -> _timestamp_pb2.Timestamp:
         """When it was built."""
+
+    @_builtins.property
+    def hand_over_time(self) -> _timestamp_pb2.Timestamp:
+        """When it was."""
 
     def __init__(
         self,
@@ -2118,10 +2140,12 @@ class DeliveryPackage(_message.Message):
         create_time: _timestamp_pb2.Timestamp | None = ...,
         accepted_by: _builtins.str = ...,
         return_comment: _builtins.str = ...,
+        handed_over_to: _builtins.str = ...,
+        hand_over_time: _timestamp_pb2.Timestamp | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["create_time", b"create_time"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["create_time", b"create_time", "hand_over_time", b"hand_over_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["accepted_by", b"accepted_by", "create_time", b"create_time", "etag", b"etag", "files", b"files", "manifest_sha256", b"manifest_sha256", "name", b"name", "return_comment", b"return_comment", "state", b"state"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["accepted_by", b"accepted_by", "create_time", b"create_time", "etag", b"etag", "files", b"files", "hand_over_time", b"hand_over_time", "handed_over_to", b"handed_over_to", "manifest_sha256", b"manifest_sha256", "name", b"name", "return_comment", b"return_comment", "state", b"state"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
