@@ -31,6 +31,15 @@ class Deliveries(Group):
         """Read a package."""
         return await self._link.unary(self._link.session.GetDelivery, rpc.GetDeliveryRequest(name=name))
 
+    async def hand_over(
+        self, name: str, recipient: str, comment: str = "", *, etag: str = "", request_id: str = ""
+    ) -> res.DeliveryPackage:
+        """Record that the final package was handed over to a member who acts for the label."""
+        request = rpc.HandOverDeliveryRequest(
+            name=name, recipient=recipient, comment=comment, request_id=request_id, etag=etag
+        )
+        return await self._link.unary(self._link.session.HandOverDelivery, request)
+
     async def accept(self, name: str, *, etag: str = "", request_id: str = "") -> res.DeliveryPackage:
         """Accept the final package, as the label."""
         request = rpc.AcceptDeliveryRequest(name=name, request_id=request_id, etag=etag)

@@ -75,6 +75,16 @@ class Projects(Group):
         request = rpc.RemoveMemberRequest(project=project, party=party, request_id=request_id, etag=etag)
         return await self._link.unary(self._link.session.RemoveMember, request)
 
+    async def close(self, project: str, reason: str = "", *, etag: str = "", request_id: str = "") -> res.Project:
+        """End work on a project: until it is opened again it and its songs can only be read."""
+        request = rpc.CloseProjectRequest(project=project, reason=reason, request_id=request_id, etag=etag)
+        return await self._link.unary(self._link.session.CloseProject, request)
+
+    async def reopen(self, project: str, reason: str = "", *, etag: str = "", request_id: str = "") -> res.Project:
+        """Let work on a closed project go on."""
+        request = rpc.ReopenProjectRequest(project=project, reason=reason, request_id=request_id, etag=etag)
+        return await self._link.unary(self._link.session.ReopenProject, request)
+
     async def set_policy(
         self, project: str, policy: res.Policy, *, etag: str = "", request_id: str = ""
     ) -> res.Project:

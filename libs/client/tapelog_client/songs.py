@@ -103,6 +103,20 @@ class Songs(Group):
         request = rpc.RegisterWorkRequest(song=song, work=work, request_id=request_id, etag=etag)
         return await self._link.unary(self._link.session.RegisterWork, request)
 
+    async def set_writers(
+        self, song: str, work: int, writers: Iterable[str], *, etag: str = "", request_id: str = ""
+    ) -> res.Song:
+        """Say anew who wrote a work, counted from 1 (party ids)."""
+        request = rpc.SetWritersRequest(song=song, work=work, writers=writers, request_id=request_id, etag=etag)
+        return await self._link.unary(self._link.session.SetWriters, request)
+
+    async def attach_reference(
+        self, song: str, reference: brief_pb2.ReferenceTrack, *, etag: str = "", request_id: str = ""
+    ) -> res.Song:
+        """Attach a reference track, beside those that the brief agreed on."""
+        request = rpc.AttachReferenceTrackRequest(song=song, reference=reference, request_id=request_id, etag=etag)
+        return await self._link.unary(self._link.session.AttachReferenceTrack, request)
+
     async def set_isrc(self, song: str, isrc: str, *, etag: str = "", request_id: str = "") -> res.Song:
         """Set the International Standard Recording Code."""
         request = rpc.SetCatalogueIdsRequest(song=song, isrc=isrc, request_id=request_id, etag=etag)

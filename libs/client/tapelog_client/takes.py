@@ -109,6 +109,22 @@ class Takes(Group):
         )
         return await self._link.unary(self._link.session.RequestAlternateTake, request)
 
+    async def waive_check(
+        self,
+        song: str,
+        take: str,
+        kind: res.TakeCheckKind.ValueType,
+        reason: str,
+        *,
+        etag: str = "",
+        request_id: str = "",
+    ) -> res.Song:
+        """Let a take pass although its noise floor, hum or start breaks the limit, as the producer."""
+        request = rpc.WaiveTakeCheckRequest(
+            song=song, take=take, kind=kind, reason=reason, request_id=request_id, etag=etag
+        )
+        return await self._link.unary(self._link.session.WaiveTakeCheck, request)
+
     async def wait_checked(self, song: str, *, timeout_s: float = CHECK_TIMEOUT_S) -> res.Song:
         """Wait until the arrival check of every take of a song has ended, passed or not.
 

@@ -11,6 +11,7 @@ import numpy as np
 from tapelog.common.v1 import audio_pb2 as pb
 from tapelog_dsp import ENGINE_VERSION, LoudnessMeter, TruePeakMeter
 
+from tapelog_desk.arrival import ArrivalMeter
 from tapelog_desk.faults import FaultMeter
 from tapelog_desk.files.atomic import atomic_file, file_sha256
 from tapelog_desk.files.decoders import Samples
@@ -174,11 +175,12 @@ def analyze_file(path: Path, *, name: str = "", progress: Progress | None = None
     """
     with open_audio(path, name=name, refuse_non_finite=False) as reader:
         audio = reader.format
-        analyzer = Analyzer(audio)
+        analyzer, arrival = Analyzer(audio), ArrivalMeter(audio)
         digest = SampleDigest(audio.bit_depth, is_float=audio.is_float)
         check = FlacCheck(path, name or path.name) if audio.container == "flac" else None
         while (block := reader.read(BLOCK_FRAMES)).shape[1]:
             analyzer.add(block)
+            arrival.add(block)
             packed = digest.add(block)
             if check is not None:
                 check.add(packed)
@@ -187,6 +189,7 @@ def analyze_file(path: Path, *, name: str = "", progress: Progress | None = None
         if check is not None:
             check.finish()
         analysis = analyzer.result(non_finite_samples=reader.non_finite_samples)
+        arrival.result(analysis.measurements)
         audio.length_frames = reader.frames_read
     analysis.audio.CopyFrom(
         pb.AudioResult(

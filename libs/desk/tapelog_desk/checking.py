@@ -158,6 +158,39 @@ def _codec_check(result: CodecResult) -> dsp.Check:
     return judge("codec_peak", result.true_peak_dbtp, detail=words, title=title)
 
 
+PROFILES: Final = ("mono_", "device_")
+"""Checks of the core that are about playback, and no matter of platforms, codecs or tonal balance."""
+STATUSES: Final = {
+    dsp.Status.PASS: pb.TRANSLATION_STATUS_PASS,
+    dsp.Status.WARN: pb.TRANSLATION_STATUS_WARN,
+    dsp.Status.FAIL: pb.TRANSLATION_STATUS_FAIL,
+}
+
+
+def translation_of(path: Path) -> list[pb.TranslationCheck]:
+    """Return how a master comes across on every playback profile; nothing where it cannot be judged.
+
+    Silence, more than two channels and rates above the meters' have no such judgement.
+    """
+    try:
+        checked = check_file(path)
+    except SourceError:
+        return []
+    return [
+        pb.TranslationCheck(
+            profile=one.name.removeprefix("device_").replace("_", "-"),
+            title=one.title,
+            status=STATUSES[one.status],
+            value=one.value if math.isfinite(one.value) else None,
+            limit=one.fail,
+            unit=one.unit,
+            detail=one.detail,
+        )
+        for one in checked.report.checks
+        if one.name.startswith(PROFILES)
+    ]
+
+
 def _number(value: float, digits: int = 3) -> float | None:
     return round(value, digits) + 0.0 if math.isfinite(value) else None
 

@@ -29,6 +29,7 @@ from typing import Any, Final, TextIO
 from tapelog.common.v1.recipe_pb2 import RecipeSource
 from tapelog.render.v1.resources_pb2 import RenderJob, RenderResult
 from tapelog_desk import DeskError, OutputError, analysis_json, analyze_file, render_master, render_mix, write_json
+from tapelog_desk.checking import translation_of
 from tapelog_dsp import ENGINE_VERSION, KernelsMissingError
 from tapelog_dsp.kernels.loader import open_library
 from tapelog_recipe import RecipeError
@@ -115,6 +116,8 @@ def _make(folder: Path, sources: Mapping[str, str], progress: Callable[[float], 
             rendered = render_mix(mix_recipe_of(job), resolve, outputs_of(job), out, progress=progress)
         case "master":
             rendered = render_master(job.master.recipe, resolve, out, progress=progress)
+            copy = rendered.audio[0]
+            copy.result.translation.extend(translation_of(copy.path))
         case _:
             return _analyse(Path(sources[job.analysis.asset_sha256]), folder, progress)
     if rendered.recipe_digest != job.recipe_digest:

@@ -188,6 +188,11 @@ class Studio:
                 sample_rate_hz=RATE_HZ, channels=2, bit_depth=24, length_frames=4800, container="wav"
             ),
             measurements=audio_pb2.Measurements(sample_rate_hz=RATE_HZ, channels=2, length_frames=4800, **values),
+            translation=[
+                audio_pb2.TranslationCheck(
+                    profile="phone", status=audio_pb2.TRANSLATION_STATUS_PASS, limit=6, unit="LU"
+                )
+            ],
         )
 
     @staticmethod
@@ -250,7 +255,7 @@ class RenderHouse:
     async def measure(self, take: pb.Take, **measured: Any) -> str:
         """Publish the analysis of a take."""
         measurements = audio_pb2.Measurements(sample_rate_hz=RATE_HZ, channels=1, length_frames=4800, **measured)
-        form = audio_pb2.AudioFormat(sample_rate_hz=RATE_HZ, channels=1, bit_depth=16, length_frames=4800)
+        form = audio_pb2.AudioFormat(sample_rate_hz=RATE_HZ, channels=1, bit_depth=24, length_frames=4800)
         result = audio_pb2.AudioResult(sha256=take.asset_sha256, measurements=measurements, format=form)
         return await self.succeed(f"takes/{take.id}", result)
 

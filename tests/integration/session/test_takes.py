@@ -4,6 +4,7 @@ from typing import Any
 
 import pytest
 from tapelog.common.v1 import audio_pb2
+from tapelog.session.v1 import brief_pb2
 from tapelog.session.v1 import resources_pb2 as pb
 from tapelog.session.v1 import session_service_pb2 as wire
 from tapelog_chassis.testing import eventually
@@ -15,7 +16,7 @@ async def test_a_take_is_cleaned_and_both_are_comped(booked: Any, renders: Any) 
     await booked.agree()
     await booked.advance(pb.STAGE_RECORDING)
     take = await booked.add_take(booked.wav(440))
-    await renders.measure(take)
+    await renders.measure(take, hum_searched_s=0.1, hum_dbfs=-48.0, hum_hz=50.0)
     clean = wire.CleanTakeRequest(
         song=booked.song, parent=take.id, asset_sha256="0" * 64, treatments=["hum 50 Hz removed"]
     )
@@ -33,6 +34,16 @@ async def test_a_take_is_cleaned_and_both_are_comped(booked: Any, renders: Any) 
         return all(t.check_state == pb.TAKE_CHECK_STATE_PASSED for t in (await booked.get_song()).takes)
 
     await eventually(checked)
+    (checked_take,) = [t for t in (await booked.get_song()).takes if t.id == take.id]
+    (hum,) = [check for check in checked_take.checks if check.kind == pb.TAKE_CHECK_KIND_HUM]
+    assert (hum.verdict, hum.measured, hum.unit) == (brief_pb2.VERDICT_VIOLATION, -48.0, "dBFS")
+    assert {c.code for c in (await booked.select(take)).open_conditions} == {"TAKE_HUMS"}
+    waive = wire.WaiveTakeCheckRequest(
+        song=booked.song, take=take.id, kind=pb.TAKE_CHECK_KIND_HUM, reason="only its first half is used"
+    )
+    with pytest.raises(PermissionDenied):
+        await booked.call("rex", "WaiveTakeCheck", waive)
+    assert not (await booked.call("pia", "WaiveTakeCheck", waive)).open_conditions
     regions = [
         pb.CompRegion(take=take.id, range=audio_pb2.FrameRange(start_frame=0, end_frame=2400)),
         pb.CompRegion(take=cleaned.id, range=audio_pb2.FrameRange(start_frame=2400, end_frame=4800), crossfade_ms=5),

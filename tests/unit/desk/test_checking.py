@@ -10,7 +10,7 @@ import pytest
 import soundfile
 from tapelog_cli.main import main
 from tapelog_desk import SourceError
-from tapelog_desk.checking import average_spectrum, check_file, check_json
+from tapelog_desk.checking import average_spectrum, check_file, check_json, translation_of
 from tapelog_desk.codecs import available_codecs
 from tapelog_desk.report.check_page import check_html
 from tapelog_dsp import Status
@@ -107,3 +107,14 @@ def test_command(master: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str
     twin = tmp_path / "check.json"
     main(["check", str(master), "--no-codec", "--report", str(twin)])
     assert json.loads(twin.read_text()) == plain
+
+
+def test_translation_names_every_playback_profile(tmp_path: Path) -> None:
+    """A master gets mono and every device, with number and limit; what cannot be judged gets nothing."""
+    rng = np.random.default_rng(2)
+    soundfile.write(tmp_path / "x.wav", 0.1 * rng.standard_normal((96_000, 2)), 48_000, subtype="PCM_24")
+    soundfile.write(tmp_path / "silence.wav", np.zeros((48_000, 2)), 48_000, subtype="PCM_24")
+    found = {check.profile: check for check in translation_of(tmp_path / "x.wav")}
+    assert {"mono-loudness", "mono-voice", "phone", "car", "earbuds", "full-range"} <= set(found)
+    assert all(check.HasField("value") and check.status and check.unit for check in found.values())
+    assert translation_of(tmp_path / "silence.wav") == []

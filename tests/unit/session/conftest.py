@@ -159,8 +159,15 @@ def mix_recipe(*chain: recipe_pb2.Processor) -> recipe_pb2.MixRecipe:
     return recipe_pb2.MixRecipe(sample_rate_hz=48000, tracks=[voice, drums])
 
 
-def audio_result(name: str, media_type: str, **measured: Any) -> audio_pb2.AudioResult:
-    """Return what a render says of a file."""
+def audio_result(name: str, media_type: str, *, failing: Sequence[str] = (), **measured: Any) -> audio_pb2.AudioResult:
+    """Return what a render says of a file; a master fails on the `failing` playback profiles."""
+    fail, fine = audio_pb2.TRANSLATION_STATUS_FAIL, audio_pb2.TRANSLATION_STATUS_PASS
+    translation = [
+        audio_pb2.TranslationCheck(
+            profile=profile, title=profile, status=fail if profile in failing else fine, value=6.5, limit=6, unit="LU"
+        )
+        for profile in ("phone", "car")
+    ]
     values = {"integrated_lufs": -14.1, "loudness_range_lu": 6.0, "true_peak_dbtp": -1.0, **measured}
     return audio_pb2.AudioResult(
         sha256=sha(name + media_type),
@@ -169,6 +176,7 @@ def audio_result(name: str, media_type: str, **measured: Any) -> audio_pb2.Audio
         media_type=media_type,
         format=audio_pb2.AudioFormat(sample_rate_hz=48000, channels=2, bit_depth=24, length_frames=48000),
         measurements=audio_pb2.Measurements(length_frames=48000, **values),
+        translation=translation,
     )
 
 

@@ -20,6 +20,8 @@ TABLE = """
 GetProject            A A A A A A A A A A . .  -
 AddMember             . A . . . . . . . . . .  -
 RemoveMember          . A . . . . . . . . . .  -
+CloseProject          . A . . . . . . . . . .  -
+ReopenProject         . A . . . . . . . . . .  -
 SetPolicy             . A . . . . . . . . . .  -
 SetAllowance          . A . . . . . . . . . .  -
 CreateSong            A A . . . . . . . . . .  -
@@ -27,6 +29,8 @@ GetSong               A A A A A A A A A . . .  -
 ListSongs             A A A A A A A A A . . .  -
 ListSongEvents        A A A A A A A A A . . .  -
 RegisterWork          A A A . . . . . . . . .  1
+SetWriters            A A A . . . . . . . . .  1
+AttachReferenceTrack  A A . . . . . . . . . .  1234
 SetCatalogueIds       . A . . . . A . A . . .  1234
 ProposeBrief          A A . . . . . . . . . .  1234
 AgreeBrief            A A . . . . . . . . . .  1234
@@ -40,6 +44,7 @@ AddTake               . A . a A . . A . . . .  2
 SelectTake            A A . . A . . . . . . .  2
 RejectTake            A A . . A . . . . . . .  2
 CleanTake             . A . . A A . . . . . .  23
+WaiveTakeCheck        . A . . . . . . . . . .  2
 SetComp               A A . . A . . . . . . .  2
 RequestAlternateTake  A A . . A A . . . . . .  23
 ProposeMixVersion     . A . . . A . . . . . .  3
@@ -77,6 +82,7 @@ ResumeSong            . A . . . . . . . . . .  7
 CancelSong            . A . . . . . . . . . .  1234
 BuildDelivery         . A . . . . A A . . . .  45
 GetDelivery           A A A A A A A A A . . .  -
+HandOverDelivery      . A . . . . A A . . . .  5
 AcceptDelivery        . . . . . . . . A . . .  5
 VerifyDelivery        . A . . . . A A . . . .  5
 OpenStudioSession     . A . . A A A A . . . .  1234

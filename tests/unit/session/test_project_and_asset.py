@@ -52,6 +52,32 @@ def test_the_last_producer_cannot_leave_or_lose_the_role() -> None:
     assert project.add_member(state, PIA) == []
 
 
+def test_roles_that_change_are_an_event_of_their_own() -> None:
+    """It says what was and what is; the order of joining stays; equal roles in another order change nothing."""
+    state = _project(PIA, ANA)
+    (event,) = project.add_member(state, pb.Member(party="ana", roles=[pb.ROLE_ARTIST, pb.ROLE_MUSICIAN]))
+    assert isinstance(event, events_pb2.MemberRoleChanged)
+    assert (list(event.before), list(event.roles)) == ([pb.ROLE_ARTIST], [pb.ROLE_ARTIST, pb.ROLE_MUSICIAN])
+    after = project.evolve(state, event, NOW)
+    assert (after.members["ana"].order, after.joined) == (state.members["ana"].order, state.joined)
+    assert project.add_member(after, pb.Member(party="ana", roles=[pb.ROLE_MUSICIAN, pb.ROLE_ARTIST])) == []
+
+
+def test_a_project_closes_and_opens_once() -> None:
+    """Closing what is closed and opening what is open changes nothing; the reason is kept while it is closed."""
+    state = _project(PIA)
+    assert project.reopen_project(state, "") == []
+    (event,) = project.close_project(state, "the label withdrew")
+    state = project.evolve(state, event, NOW)
+    assert (state.closed, state.close_reason) == (True, "the label withdrew")
+    assert project.close_project(state, "") == []
+    assert "the label withdrew" in project.closed_refusal(state).message
+    (event,) = project.reopen_project(state, "it is back")
+    assert not project.evolve(state, event, NOW).closed
+    with pytest.raises(InvalidCommand):
+        project.close_project(state, "x" * 2001)
+
+
 HEADS = {
     "wav": (b"RIFF" + (36).to_bytes(4, "little") + b"WAVEfmt ", "audio/wav"),
     "streamed-wav": (b"RIFF\xff\xff\xff\xffWAVEfmt ", "audio/wav"),

@@ -57,6 +57,7 @@ class WavDecoder:
             is_float=layout.is_float,
             length_frames=layout.length_frames,
             container="wav",
+            start_frame=layout.start_frame,
         )
 
     def decode_into(self, block: Samples) -> int:

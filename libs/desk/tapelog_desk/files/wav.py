@@ -1,6 +1,7 @@
 """WAV, RF64 and RIFX headers: where the samples are, never trusting a declared length.
 
-Sources: Microsoft/IBM multimedia programming interface 1.0 (RIFF); EBU Tech 3306 (RF64); ITU-R BS.2088 (BW64).
+Sources: Microsoft/IBM multimedia programming interface 1.0 (RIFF); EBU Tech 3285 (broadcast extension); EBU Tech 3306
+(RF64); ITU-R BS.2088 (BW64).
 """
 
 import struct
@@ -18,6 +19,9 @@ _GUID_TAIL: Final = bytes.fromhex("000000001000800000aa00389b71")
 
 _SIZE_UNKNOWN: Final = 0xFFFFFFFF
 _FMT_MAX_BYTES: Final = 4_096
+_TIME_REFERENCE: Final = 338
+"""Where a broadcast extension has its time reference: after description, originator, reference, date and time."""
+_START_MAX: Final = 2**62
 _CODECS: Final = {0x0002: "Microsoft ADPCM", 0x0006: "A-law", 0x0007: "µ-law", 0x0011: "IMA ADPCM", 0x0031: "GSM 6.10",
                   0x0055: "MP3"}  # fmt: skip
 
@@ -42,6 +46,8 @@ class WavLayout:
         First byte of the samples.
     length_frames : int
         Whole frames that are really there.
+    start_frame : int, optional
+        Time reference of the broadcast extension, frames from the time line's zero.
     """
 
     sample_rate_hz: int
@@ -52,6 +58,7 @@ class WavLayout:
     big_endian: bool
     data_offset: int
     length_frames: int
+    start_frame: int | None = None
 
 
 def _damaged(name: str, problem: str) -> SourceError:
@@ -117,6 +124,15 @@ def _data_bytes(declared: int, available: int, frame_bytes: int, name: str) -> i
     return declared
 
 
+def _time_reference(body: bytes, order: str) -> int | None:
+    """Return the time reference of a broadcast extension; None where it is cut off or absurd."""
+    if len(body) < _TIME_REFERENCE + 8:
+        return None
+    low, high = struct.unpack(order + "II", body[_TIME_REFERENCE : _TIME_REFERENCE + 8])
+    start = high << 32 | low
+    return start if start < _START_MAX else None
+
+
 def read_layout(file: BinaryIO, offset: int, name: str) -> WavLayout:
     """Find the samples of a WAV file.
 
@@ -140,6 +156,7 @@ def read_layout(file: BinaryIO, offset: int, name: str) -> WavLayout:
     order = ">" if magic == b"RIFX" else "<"
     fmt: _Format | None = None
     long_data: int | None = None
+    start_frame: int | None = None
     for _ in range(RIFF_CHUNKS_MAX):
         header = file.read(8)
         if len(header) < 8:
@@ -155,6 +172,8 @@ def read_layout(file: BinaryIO, offset: int, name: str) -> WavLayout:
             if length > _FMT_MAX_BYTES:
                 raise _damaged(name, f"its format chunk declares {length} bytes")
             fmt = _parse_fmt(file.read(length), order, name)
+        elif kind == b"bext":
+            start_frame = _time_reference(file.read(min(length, _TIME_REFERENCE + 8)), order)
         elif kind == b"data":
             if fmt is None:
                 raise _damaged(name, "its samples come before any format chunk")
@@ -166,7 +185,7 @@ def read_layout(file: BinaryIO, offset: int, name: str) -> WavLayout:
             frame_bytes = sample_bytes * fmt.channels
             frames = _data_bytes(length, size - start, frame_bytes, name) // frame_bytes
             return WavLayout(fmt.sample_rate_hz, fmt.channels, fmt.valid_bits, fmt.tag == _FLOAT, sample_bytes,
-                             order == ">", start, frames)  # fmt: skip
+                             order == ">", start, frames, start_frame)  # fmt: skip
         if file.seek(start + length + length % 2) >= size:
             raise _damaged(name, "it has no samples: the file ends before its data chunk")
     raise _damaged(name, f"it has more than {RIFF_CHUNKS_MAX} chunks before its samples")

@@ -37,6 +37,21 @@ class DeliveryPart(Part):
         return await queries.get_delivery(self._aggregates, call, name, delivery)
 
     @rpc
+    async def HandOverDelivery(self, request: wire.HandOverDeliveryRequest, call: Call) -> pb.DeliveryPackage:
+        """See the proto."""
+        name, delivery = parse_delivery(request.name, "name")
+        outcome = await deliveries.hand_over_delivery(
+            self._aggregates,
+            call,
+            request_of(request),
+            name,
+            delivery,
+            recipient=request.recipient,
+            comment=request.comment,
+        )
+        return delivery_resource(outcome.versioned)
+
+    @rpc
     async def AcceptDelivery(self, request: wire.AcceptDeliveryRequest, call: Call) -> pb.DeliveryPackage:
         """See the proto."""
         name, delivery = parse_delivery(request.name, "name")

@@ -8,7 +8,7 @@ from tapelog.session.v1 import session_service_pb2 as wire
 from tapelog_chassis import ids
 
 from tapelog_session.adapters.grpc_common import Part, request_of, rpc
-from tapelog_session.application import song_commands
+from tapelog_session.application import references, song_commands
 from tapelog_session.application.access import Call
 from tapelog_session.application.resources import disagreement_resource, song_version
 from tapelog_session.application.song_commands import Decision
@@ -90,9 +90,14 @@ class DisagreementPart(Part):
             waives=request.waives,
         )
         brief = request.brief if request.HasField("brief") else None
-        return await self._disagreed(
-            request, call, id_, lambda song, actor: disagreements.record_decision(song, actor, id_, wanted, brief)
+        decide = await references.of_project(
+            self._aggregates,
+            call,
+            parse_song(request.song, "song"),
+            request.brief.references,
+            lambda song, actor: disagreements.record_decision(song, actor, id_, wanted, brief),
         )
+        return await self._disagreed(request, call, id_, decide)
 
     @rpc
     async def ConsentToDecision(self, request: wire.ConsentToDecisionRequest, call: Call) -> pb.Disagreement:

@@ -77,6 +77,30 @@ class ProjectPart(Part):
         return project_resource(outcome.versioned)
 
     @rpc
+    async def CloseProject(self, request: wire.CloseProjectRequest, call: Call) -> pb.Project:
+        """See the proto."""
+        outcome = await project_commands.change_project(
+            self._aggregates,
+            call,
+            request_of(request),
+            parse_project(request.project, "project"),
+            lambda project: domain.close_project(project, request.reason),
+        )
+        return project_resource(outcome.versioned)
+
+    @rpc
+    async def ReopenProject(self, request: wire.ReopenProjectRequest, call: Call) -> pb.Project:
+        """See the proto."""
+        outcome = await project_commands.change_project(
+            self._aggregates,
+            call,
+            request_of(request),
+            parse_project(request.project, "project"),
+            lambda project: domain.reopen_project(project, request.reason),
+        )
+        return project_resource(outcome.versioned)
+
+    @rpc
     async def SetPolicy(self, request: wire.SetPolicyRequest, call: Call) -> pb.Project:
         """See the proto."""
         outcome = await project_commands.change_project(

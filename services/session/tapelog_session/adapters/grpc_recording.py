@@ -11,7 +11,7 @@ from tapelog_session.application import song_commands
 from tapelog_session.application.access import Call
 from tapelog_session.application.resources import song_resource
 from tapelog_session.application.song_commands import Decision
-from tapelog_session.domain import recording, takes
+from tapelog_session.domain import recording, take_checks, takes
 from tapelog_session.domain.names import parse_song
 
 RecordingRequest = (
@@ -20,6 +20,7 @@ RecordingRequest = (
     | wire.RejectTakeRequest
     | wire.SetCompRequest
     | wire.RequestAlternateTakeRequest
+    | wire.WaiveTakeCheckRequest
 )
 
 
@@ -94,4 +95,13 @@ class RecordingPart(Part):
         """See the proto."""
         return await self._recorded(
             request, call, lambda song, actor: takes.request_take(song, actor, request.track, request.reason)
+        )
+
+    @rpc
+    async def WaiveTakeCheck(self, request: wire.WaiveTakeCheckRequest, call: Call) -> pb.Song:
+        """See the proto."""
+        return await self._recorded(
+            request,
+            call,
+            lambda song, actor: take_checks.waive(song, actor, request.take, request.kind, request.reason),
         )

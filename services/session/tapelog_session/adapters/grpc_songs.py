@@ -3,14 +3,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 
-from tapelog.session.v1 import events_pb2
+from tapelog.session.v1 import brief_pb2, events_pb2
 from tapelog.session.v1 import resources_pb2 as pb
 from tapelog.session.v1 import session_service_pb2 as wire
 
 from tapelog_session.adapters.grpc_common import Part, request_of, rpc, time_of
-from tapelog_session.application import histories, queries, song_commands
+from tapelog_session.application import histories, queries, references, song_commands
 from tapelog_session.application.access import Call
 from tapelog_session.application.resources import song_resource
 from tapelog_session.application.song_commands import Decision
@@ -21,8 +21,10 @@ from tapelog_session.domain.song import Song
 
 SongRequest = (
     wire.RegisterWorkRequest
+    | wire.SetWritersRequest
     | wire.SetCatalogueIdsRequest
     | wire.ProposeBriefRequest
+    | wire.AttachReferenceTrackRequest
     | wire.AgreeBriefRequest
     | wire.ApproveArrangementRequest
 )
@@ -42,6 +44,19 @@ class SongPart(Part):
         name = parse_song(request.song, "song")
         outcome = await song_commands.on_song(self._aggregates, call, request_of(request), name, decide, prefer=prefer)
         return song_resource(outcome.versioned)
+
+    async def _with_references(
+        self,
+        request: SongRequest,
+        call: Call,
+        named: Iterable[brief_pb2.ReferenceTrack],
+        decide: Decision,
+    ) -> pb.Song:
+        """Execute a command that names reference tracks."""
+        name = parse_song(request.song, "song")
+        return await self._decided(
+            request, call, await references.of_project(self._aggregates, call, name, named, decide)
+        )
 
     @rpc
     async def CreateSong(self, request: wire.CreateSongRequest, call: Call) -> pb.Song:
@@ -92,6 +107,13 @@ class SongPart(Part):
         return await self._decided(request, call, lambda song, _: songs.register_work(song, request.work))
 
     @rpc
+    async def SetWriters(self, request: wire.SetWritersRequest, call: Call) -> pb.Song:
+        """See the proto."""
+        return await self._decided(
+            request, call, lambda song, _: songs.set_writers(song, request.work, request.writers)
+        )
+
+    @rpc
     async def SetCatalogueIds(self, request: wire.SetCatalogueIdsRequest, call: Call) -> pb.Song:
         """See the proto."""
         return await self._decided(request, call, lambda song, _: songs.set_catalogue_ids(song, request.isrc))
@@ -99,8 +121,21 @@ class SongPart(Part):
     @rpc
     async def ProposeBrief(self, request: wire.ProposeBriefRequest, call: Call) -> pb.Song:
         """See the proto."""
-        return await self._decided(
-            request, call, lambda song, _: brief.propose_brief(song, request.brief, request.reason)
+        return await self._with_references(
+            request,
+            call,
+            request.brief.references,
+            lambda song, _: brief.propose_brief(song, request.brief, request.reason),
+        )
+
+    @rpc
+    async def AttachReferenceTrack(self, request: wire.AttachReferenceTrackRequest, call: Call) -> pb.Song:
+        """See the proto."""
+        return await self._with_references(
+            request,
+            call,
+            [request.reference],
+            lambda song, actor: brief.attach_reference(song, actor, request.reference),
         )
 
     @rpc

@@ -14,7 +14,7 @@ from tapelog_chassis.event_log import Metadata
 from tapelog_session.domain.errors import Denied, Unknown
 from tapelog_session.domain.names import KindValue, project_name
 from tapelog_session.domain.permissions import INTEGRATION, MATRIX, allowing_roles, denial, owns_nothing
-from tapelog_session.domain.project import Project
+from tapelog_session.domain.project import Project, closed_refusal
 from tapelog_session.domain.roles import Actor, RoleValue, role_name
 
 _TENANT_ROLES: Final = {"AUDITOR": pb.ROLE_AUDITOR, "BILLING_READER": pb.ROLE_BILLING_READER}
@@ -105,12 +105,17 @@ async def authorize(
         The tenant has no such project.
     Denied
         No role allows it.
+    NotNow
+        The project is closed.
     """
     versioned = await projects.load(projects.aggregate(call.tenant, project))
     known = versioned.state
     if not known.exists:
         raise Unknown("NO_SUCH_PROJECT", f"there is no {project_name(project)}", project=project)
     roles = _roles(known, call, kind, owns)
+    row = MATRIX.get(call.rpc)
+    if known.closed and row is not None and not (row.works_when_closed or row.is_tenant_wide):
+        raise closed_refusal(known)
     return Access(call, known, roles, versioned.sequence)
 
 

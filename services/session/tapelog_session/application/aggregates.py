@@ -28,7 +28,16 @@ CONTEXT: Final = "session"
 
 EVENTS: Final = EventRegistry(
     {
-        "project": [pb.ProjectCreated, pb.MemberAdded, pb.MemberRemoved, pb.PolicySet, pb.AllowanceSet],
+        "project": [
+            pb.ProjectCreated,
+            pb.MemberAdded,
+            pb.MemberRoleChanged,
+            pb.MemberRemoved,
+            pb.PolicySet,
+            pb.AllowanceSet,
+            pb.ProjectClosed,
+            pb.ProjectReopened,
+        ],
         "song": list(song_fold.ON),
         "asset": [pb.AssetRegistered],
         "studio_session": [
@@ -40,7 +49,7 @@ EVENTS: Final = EventRegistry(
             pb.ContributionDisputed,
             pb.StudioSessionClosed,
         ],
-        "delivery_package": [pb.DeliveryBuilt, pb.DeliveryAccepted, pb.DeliveryReturned],
+        "delivery_package": [pb.DeliveryBuilt, pb.DeliveryHandedOver, pb.DeliveryAccepted, pb.DeliveryReturned],
     }
 )
 """Every event message, by the word of its aggregate."""

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from typing import Final
 
+from google.protobuf.message import Message
 from tapelog.session.v1 import events_pb2
 from tapelog.session.v1 import resources_pb2 as pb
 from tapelog_chassis import ids
@@ -21,6 +22,7 @@ from tapelog_session.domain.delivery import DeliveryPackage
 from tapelog_session.domain.errors import Condition, InvalidCommand, Unknown
 from tapelog_session.domain.names import SongName, parse_version
 from tapelog_session.domain.permissions import MASTERING_STAGE
+from tapelog_session.domain.project import Project
 from tapelog_session.domain.song import Song
 from tapelog_session.domain.versions import MASTER
 
@@ -72,6 +74,47 @@ async def accept_delivery(
     aggregates: Aggregates, call: Call, request: Request, name: SongName, delivery: str
 ) -> Outcome[DeliveryPackage]:
     """Accept the final package on behalf of the label."""
+    return await _on_package(
+        aggregates,
+        call,
+        request,
+        name,
+        delivery=delivery,
+        decide=lambda song, state, _: domain.accept(song, state, call.party),
+    )
+
+
+async def hand_over_delivery(
+    aggregates: Aggregates,
+    call: Call,
+    request: Request,
+    name: SongName,
+    delivery: str,
+    *,
+    recipient: str,
+    comment: str,
+) -> Outcome[DeliveryPackage]:
+    """Record that the final package was handed over to a member who acts for the label."""
+
+    def decide(song: Song, state: DeliveryPackage, project: Project) -> Sequence[Message]:
+        events = domain.hand_over(song, state, recipient, comment)
+        if pb.ROLE_LABEL not in project.roles_of(recipient):
+            raise InvalidCommand("NOT_THE_LABEL", [("recipient", f"{recipient} does not hold ROLE_LABEL")])
+        return events
+
+    return await _on_package(aggregates, call, request, name, delivery=delivery, decide=decide)
+
+
+async def _on_package(
+    aggregates: Aggregates,
+    call: Call,
+    request: Request,
+    name: SongName,
+    *,
+    delivery: str,
+    decide: Callable[[Song, DeliveryPackage, Project], Sequence[Message]],
+) -> Outcome[DeliveryPackage]:
+    """Execute a command on a package of a song."""
     access = await authorize(aggregates.projects, call, name.project)
     song = await load_song(aggregates, call.tenant, name)
     aggregate = aggregates.deliveries.aggregate(call.tenant, delivery)
@@ -81,7 +124,7 @@ async def accept_delivery(
 
     return await aggregates.deliveries.execute(
         aggregate,
-        lambda state: domain.accept(song, state, call.party),
+        lambda state: decide(song, state, access.project),
         request_id=request.request_id,
         request_hash=request.request_hash,
         metadata=access.metadata(song=name.song, external_ref=song.external_ref),

@@ -17,7 +17,7 @@ from tapelog_session.application.aggregates import Aggregates
 from tapelog_session.application.song_commands import Request
 from tapelog_session.domain import project as domain
 from tapelog_session.domain.checks import REFERENCE_CHARS_MAX
-from tapelog_session.domain.errors import Denied
+from tapelog_session.domain.errors import Denied, NotNow
 from tapelog_session.domain.project import Project
 from tapelog_session.domain.roles import RoleValue
 
@@ -120,7 +120,7 @@ async def check_permission(aggregates: Aggregates, call: Call, project: str, rpc
         principal = Principal(tenant=call.tenant, party=party, kind="person")
     try:
         access = await authorize(aggregates.projects, Call(principal, rpc), project)
-    except Denied as denied:
+    except (Denied, NotNow) as denied:
         versioned = await aggregates.projects.load(aggregates.projects.aggregate(call.tenant, project))
         return PermissionAnswer(
             allowed=False, role=pb.ROLE_UNSPECIFIED, membership_sequence=versioned.sequence, reason=denied.message

@@ -44,6 +44,8 @@ def project_resource(versioned: Versioned[Project]) -> pb.Project:
             approval_deadline_hours=project.policy.approval_deadline_hours,
         ),
         revision_allowance=project.policy.revision_allowance,
+        closed=project.closed,
+        close_reason=project.close_reason,
     )
 
 
@@ -85,6 +87,7 @@ def song_resource(versioned: Versioned[Song]) -> pb.Song:
         waiting_for=waiting_for(song),
         revision_rounds=song.rounds,
         revision_allowance=song.policy.revision_allowance,
+        reference_tracks=song.references,
     )
 
 
@@ -205,6 +208,8 @@ def delivery_resource(versioned: Versioned[DeliveryPackage]) -> pb.DeliveryPacka
         create_time=timestamp(package.create_time),
         accepted_by=package.accepted_by,
         return_comment=package.return_comment,
+        handed_over_to=package.handed_over_to,
+        hand_over_time=timestamp(package.hand_over_time),
     )
 
 
@@ -273,6 +278,8 @@ def _take(take: Take) -> pb.Take:
         parent=take.parent,
         treatments=take.treatments,
         reject_reason=take.reject_reason,
+        checks=take.checks,
+        waivers=take.waivers,
     )
 
 

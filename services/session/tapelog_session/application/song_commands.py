@@ -138,7 +138,7 @@ async def add_take(
 ) -> Outcome[Song]:
     """Add a take of an asset that was uploaded to the song's project."""
     ids.validate_request_id(request.request_id)
-    registered = await _registered(aggregates, call, name, asset_sha256)
+    registered = await registered_asset(aggregates, call, name.project, asset_sha256)
     take = ids.derive_id("tk", call.tenant, call.principal.party, call.rpc, request.request_id)
 
     def decide(song: Song, actor: Actor) -> Sequence[Message]:
@@ -165,7 +165,7 @@ async def clean_take(
 ) -> Outcome[Song]:
     """Add a cleaned take of an asset that was uploaded to the song's project."""
     ids.validate_request_id(request.request_id)
-    registered = await _registered(aggregates, call, name, asset_sha256)
+    registered = await registered_asset(aggregates, call, name.project, asset_sha256)
     take = ids.derive_id("tk", call.tenant, call.principal.party, call.rpc, request.request_id)
 
     def decide(song: Song, actor: Actor) -> Sequence[Message]:
@@ -177,12 +177,12 @@ async def clean_take(
     return await on_song(aggregates, call, request, name, decide)
 
 
-async def _registered(aggregates: Aggregates, call: Call, name: SongName, asset_sha256: str) -> Registration | None:
-    """Return an asset as it was uploaded to the song's project; None if it was not."""
+async def registered_asset(aggregates: Aggregates, call: Call, project: str, asset_sha256: str) -> Registration | None:
+    """Return an asset as it was uploaded to a project; None if it was not."""
     if not SHA256.fullmatch(asset_sha256):
         return None
     aggregate = aggregates.assets.aggregate(call.tenant, asset_id(asset_sha256))
-    registered = (await aggregates.assets.load(aggregate)).state.projects.get(name.project)
+    registered = (await aggregates.assets.load(aggregate)).state.projects.get(project)
     return registered if registered is not None and registered.sha256 == asset_sha256 else None
 
 

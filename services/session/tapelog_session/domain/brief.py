@@ -12,7 +12,8 @@ from tapelog.session.v1 import brief_pb2, events_pb2
 from tapelog.session.v1 import resources_pb2 as pb
 
 from tapelog_session.domain.brief_check import recheck
-from tapelog_session.domain.brief_form import check_brief
+from tapelog_session.domain.brief_form import REFERENCES_MAX, check_brief, check_reference
+from tapelog_session.domain.checks import Fields
 from tapelog_session.domain.errors import Condition, NotNow
 from tapelog_session.domain.permissions import require_stage
 from tapelog_session.domain.roles import Actor, Consent, missing_consents, role_word
@@ -38,6 +39,23 @@ def propose_brief(song: Song, proposed: brief_pb2.Brief, reason: str) -> Sequenc
         return [events_pb2.BriefProposed(brief=brief)]
     amended = events_pb2.BriefAmended(brief=brief, reason=reason)
     return [amended, *recheck(song, _brief_of(brief))]
+
+
+def attach_reference(song: Song, actor: Actor, reference: brief_pb2.ReferenceTrack) -> Sequence[Message]:
+    """Attach a reference track beside those of the brief; whether its asset exists is the caller's to know."""
+    require_stage(song, "AttachReferenceTrack")
+    fields = Fields()
+    check_reference(fields, "reference", reference)
+    fields.refuse()
+    if len(song.references) >= REFERENCES_MAX:
+        text = f"the song has {REFERENCES_MAX} reference tracks, which is the limit"
+        raise NotNow("TOO_MANY_REFERENCES", text, limit=REFERENCES_MAX)
+    return [events_pb2.ReferenceTrackAttached(reference=reference, attached_by=actor.party)]
+
+
+def on_reference_attached(song: Song, event: events_pb2.ReferenceTrackAttached, _time: datetime) -> Song:
+    """Add the reference."""
+    return dataclasses.replace(song, references=(*song.references, event.reference))
 
 
 def agree_brief(song: Song, actor: Actor, revision: int) -> Sequence[Message]:

@@ -52,14 +52,18 @@ def _check_references(fields: Fields, references: Sequence[brief_pb2.ReferenceTr
     count = len(references)
     fields.that(count <= REFERENCES_MAX, "brief.references", f"{count} are more than {REFERENCES_MAX}")
     for index, reference in enumerate(references[:REFERENCES_MAX]):
-        path = f"brief.references[{index}]"
-        fields.text(f"{path}.title", reference.title, TITLE_CHARS_MAX)
-        fields.text(f"{path}.comment", reference.comment, TEXT_CHARS_MAX, chars_min=0)
-        if reference.asset_sha256:
-            fields.sha256(f"{path}.asset_sha256", reference.asset_sha256)
-        known = set(brief_pb2.ReferenceAspect.values()) - {brief_pb2.REFERENCE_ASPECT_UNSPECIFIED}
-        says = bool(reference.aspects) and all(aspect in known for aspect in reference.aspects)
-        fields.that(says, f"{path}.aspects", "say what of it is meant: at least one ReferenceAspect")
+        check_reference(fields, f"brief.references[{index}]", reference)
+
+
+def check_reference(fields: Fields, path: str, reference: brief_pb2.ReferenceTrack) -> None:
+    """Note what is wrong with a reference track."""
+    fields.text(f"{path}.title", reference.title, TITLE_CHARS_MAX)
+    fields.text(f"{path}.comment", reference.comment, TEXT_CHARS_MAX, chars_min=0)
+    if reference.asset_sha256:
+        fields.sha256(f"{path}.asset_sha256", reference.asset_sha256)
+    known = set(brief_pb2.ReferenceAspect.values()) - {brief_pb2.REFERENCE_ASPECT_UNSPECIFIED}
+    says = bool(reference.aspects) and all(aspect in known for aspect in reference.aspects)
+    fields.that(says, f"{path}.aspects", "say what of it is meant: at least one ReferenceAspect")
 
 
 def _check_sections(fields: Fields, path: str, rule: brief_pb2.SectionScope) -> None:

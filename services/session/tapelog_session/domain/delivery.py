@@ -14,7 +14,7 @@ from tapelog.session.v1 import events_pb2
 from tapelog.session.v1 import resources_pb2 as pb
 from tapelog_recipe import dump_recipe
 
-from tapelog_session.domain.checks import Fields
+from tapelog_session.domain.checks import TEXT_CHARS_MAX, Fields
 from tapelog_session.domain.conditions import wanted_alternates
 from tapelog_session.domain.errors import Condition, Moved, NotNow
 from tapelog_session.domain.naming import INITIALS, depth_word, file_name, initials, rate_word, title_word
@@ -41,6 +41,8 @@ class DeliveryPackage:
     create_time: datetime | None = None
     accepted_by: str = ""
     return_comment: str = ""
+    handed_over_to: str = ""
+    hand_over_time: datetime | None = None
 
     @property
     def exists(self) -> bool:
@@ -226,17 +228,34 @@ def manifest(song: Song, artist_name: str, files: Sequence[pb.DeliveryFile]) -> 
     )
 
 
+def hand_over(song: Song, package: DeliveryPackage, recipient: str, comment: str) -> Sequence[Message]:
+    """Record that the final package was handed over; nothing if it was, to the same recipient."""
+    require_stage(song, "HandOverDelivery")
+    fields = Fields()
+    fields.id("recipient", recipient)
+    fields.text("comment", comment, TEXT_CHARS_MAX, chars_min=0)
+    fields.refuse()
+    _require_final(song, package, "handed over")
+    if package.handed_over_to == recipient:
+        return []
+    return [events_pb2.DeliveryHandedOver(recipient=recipient, comment=comment)]
+
+
 def accept(song: Song, package: DeliveryPackage, party: str) -> Sequence[Message]:
     """Accept the song's newest package, if it is a final one."""
     require_stage(song, "AcceptDelivery")
+    _require_final(song, package, "accepted")
+    return [events_pb2.DeliveryAccepted(accepted_by=party)]
+
+
+def _require_final(song: Song, package: DeliveryPackage, done: str) -> None:
     if song.delivery != package.id:
-        raise NotNow("NOT_THE_NEWEST", f"delivery {package.id} was replaced by {song.delivery}; accept that one")
+        raise NotNow("NOT_THE_NEWEST", f"delivery {package.id} was replaced by {song.delivery}; take that one")
     if package.state != pb.DELIVERY_STATE_FINAL:
         state = pb.DeliveryState.Name(package.state).removeprefix("DELIVERY_STATE_")
         raise NotNow(
-            "NOT_FINAL", f"delivery {package.id} is {state}; only a final one can be accepted, and once", state=state
+            "NOT_FINAL", f"delivery {package.id} is {state}; only a final one can be {done}, and once", state=state
         )
-    return [events_pb2.DeliveryAccepted(accepted_by=party)]
 
 
 def give_back(package: DeliveryPackage, sent_back: pb.SendBack) -> Sequence[Message]:
@@ -258,6 +277,8 @@ def evolve(package: DeliveryPackage, event: Message, time: datetime) -> Delivery
                 manifest_sha256=event.manifest_sha256,
                 create_time=time,
             )
+        case events_pb2.DeliveryHandedOver():
+            return dataclasses.replace(package, handed_over_to=event.recipient, hand_over_time=time)
         case events_pb2.DeliveryAccepted():
             return dataclasses.replace(package, state=pb.DELIVERY_STATE_ACCEPTED, accepted_by=event.accepted_by)
         case events_pb2.DeliveryReturned():

@@ -74,6 +74,8 @@ class Row:
         Anybody signed in to the tenant may call it; what it shows or does is limited by itself.
     is_open_to_services : bool
         Tapelog's own services may call it.
+    works_when_closed : bool
+        It changes nothing, or is what opens a closed project again.
     """
 
     roles: tuple[RoleValue, ...] = ()
@@ -83,10 +85,11 @@ class Row:
     tenant_roles: frozenset[str] = frozenset()
     is_tenant_wide: bool = False
     is_open_to_services: bool = False
+    works_when_closed: bool = False
 
 
 _PEOPLE: Final = (PRODUCER, ARTIST, MIXING, MASTERING, RECORDING, TECHNICIAN, MUSICIAN, SONGWRITER, LABEL)
-_READ: Final = Row(_PEOPLE, tenant_roles=frozenset({AUDITOR}), is_open_to_services=True)
+_READ: Final = Row(_PEOPLE, tenant_roles=frozenset({AUDITOR}), is_open_to_services=True, works_when_closed=True)
 _ANYBODY: Final = Row(is_tenant_wide=True, is_open_to_services=True)
 _RENDERERS: Final = (MIXING, MASTERING, RECORDING, PRODUCER)
 _PARTIES: Final = (ARTIST, MIXING, MASTERING, RECORDING, PRODUCER)
@@ -104,6 +107,8 @@ MATRIX: Final[Mapping[str, Row]] = {
     SESSION + "ListProjects": _ANYBODY,
     SESSION + "AddMember": Row((PRODUCER,)),
     SESSION + "RemoveMember": Row((PRODUCER,)),
+    SESSION + "CloseProject": Row((PRODUCER,)),
+    SESSION + "ReopenProject": Row((PRODUCER,), works_when_closed=True),
     SESSION + "SetPolicy": Row((PRODUCER,)),
     SESSION + "SetAllowance": Row((PRODUCER,)),
     SESSION + "CreateSong": Row((PRODUCER, ARTIST)),
@@ -112,6 +117,8 @@ MATRIX: Final[Mapping[str, Row]] = {
     SESSION + "ListSongEvents": _READ,
     SESSION + "GetSongHistory": _READ,
     SESSION + "RegisterWork": Row((SONGWRITER, PRODUCER, ARTIST), stages=(PRE_STAGE,)),
+    SESSION + "SetWriters": Row((SONGWRITER, PRODUCER, ARTIST), stages=(PRE_STAGE,)),
+    SESSION + "AttachReferenceTrack": Row((ARTIST, PRODUCER), stages=OPEN),
     SESSION + "SetCatalogueIds": Row((PRODUCER, LABEL, MASTERING), stages=OPEN),
     SESSION + "ProposeBrief": Row((ARTIST, PRODUCER), stages=OPEN),
     SESSION + "AgreeBrief": Row((ARTIST, PRODUCER), stages=OPEN),
@@ -126,6 +133,7 @@ MATRIX: Final[Mapping[str, Row]] = {
     SESSION + "RejectTake": Row((PRODUCER, ARTIST, RECORDING), stages=(RECORDING_STAGE,)),
     SESSION + "CleanTake": Row((RECORDING, MIXING, PRODUCER), stages=(RECORDING_STAGE, MIXING_STAGE)),
     SESSION + "SetComp": Row((RECORDING, PRODUCER, ARTIST), stages=(RECORDING_STAGE,)),
+    SESSION + "WaiveTakeCheck": Row((PRODUCER,), stages=(RECORDING_STAGE,)),
     SESSION + "RequestAlternateTake": Row(
         (PRODUCER, ARTIST, RECORDING, MIXING), stages=(RECORDING_STAGE, MIXING_STAGE)
     ),
@@ -175,6 +183,7 @@ MATRIX: Final[Mapping[str, Row]] = {
     SESSION + "CancelSong": Row((PRODUCER,), stages=OPEN),
     SESSION + "BuildDelivery": Row((MASTERING, PRODUCER, TECHNICIAN), stages=(MASTERING_STAGE, DELIVERED_STAGE)),
     SESSION + "GetDelivery": _READ,
+    SESSION + "HandOverDelivery": Row((MASTERING, PRODUCER, TECHNICIAN), stages=(DELIVERED_STAGE,)),
     SESSION + "AcceptDelivery": Row((LABEL,), stages=(DELIVERED_STAGE,)),
     SESSION + "VerifyDelivery": Row((MASTERING, PRODUCER, TECHNICIAN), stages=(DELIVERED_STAGE,)),
     SESSION + "OpenStudioSession": Row(_HOSTS, stages=OPEN),
@@ -187,7 +196,9 @@ MATRIX: Final[Mapping[str, Row]] = {
     SESSION + "DisputeContribution": Row(own=_PEOPLE),
     SESSION + "CloseStudioSession": Row(_HOSTS),
     SESSION + "ExportCredits": Row(
-        (PRODUCER, ARTIST, MIXING, MASTERING, RECORDING, TECHNICIAN, LABEL), tenant_roles=frozenset({AUDITOR})
+        (PRODUCER, ARTIST, MIXING, MASTERING, RECORDING, TECHNICIAN, LABEL),
+        tenant_roles=frozenset({AUDITOR}),
+        works_when_closed=True,
     ),
     SESSION + "CheckPermission": _ANYBODY,
     RENDER + "ValidateRecipe": _ANYBODY,
@@ -196,15 +207,21 @@ MATRIX: Final[Mapping[str, Row]] = {
     RENDER + "GetRenderJob": _READ,
     RENDER + "ListRenderJobs": _READ,
     RENDER + "WatchRenderJob": _READ,
-    RENDER + "CancelRenderJob": Row(_RENDERERS, is_open_to_services=True),
+    RENDER + "CancelRenderJob": Row(_RENDERERS, is_open_to_services=True, works_when_closed=True),
     RENDER + "GetBatch": _READ,
     RENDER + "ListUsageEntries": Row(
-        (BILLING, PRODUCER), tenant_roles=frozenset({AUDITOR, BILLING_READER}), is_open_to_services=True
+        (BILLING, PRODUCER),
+        tenant_roles=frozenset({AUDITOR, BILLING_READER}),
+        is_open_to_services=True,
+        works_when_closed=True,
     ),
     # No role of a project corrects what is billed; the render service asks for the tenant's ADMIN.
     RENDER + "AdjustUsage": Row(()),
     RENDER + "GetStatement": Row(
-        (BILLING, PRODUCER), tenant_roles=frozenset({AUDITOR, BILLING_READER}), is_open_to_services=True
+        (BILLING, PRODUCER),
+        tenant_roles=frozenset({AUDITOR, BILLING_READER}),
+        is_open_to_services=True,
+        works_when_closed=True,
     ),
 }
 

@@ -13,7 +13,7 @@ from tapelog.session.v1 import events_pb2
 from tapelog.session.v1 import resources_pb2 as pb
 
 from tapelog_session.domain import policies
-from tapelog_session.domain.checks import REFERENCE_CHARS_MAX, TITLE_CHARS_MAX, Fields
+from tapelog_session.domain.checks import REFERENCE_CHARS_MAX, TEXT_CHARS_MAX, TITLE_CHARS_MAX, Fields
 from tapelog_session.domain.errors import Condition, NotNow, Unknown
 from tapelog_session.domain.names import project_name
 from tapelog_session.domain.roles import RoleValue
@@ -46,6 +46,8 @@ class Project:
     members: immutables.Map[str, Member] = NONE
     joined: int = 0
     policy: Policy = NO_POLICY
+    closed: bool = False
+    close_reason: str = ""
 
     @property
     def exists(self) -> bool:
@@ -97,8 +99,12 @@ def add_member(project: Project, member: pb.Member) -> Sequence[Message]:
         raise NotNow("TOO_MANY_MEMBERS", f"the project has {MEMBERS_MAX} members, which is the limit")
     if PRODUCER not in member.roles:
         _keep_a_producer(project, member.party)
-    added = _added(member)
-    return [] if set(project.roles_of(member.party)) == set(added.roles) else [added]
+    added, before = _added(member), project.roles_of(member.party)
+    if not before:
+        return [added]
+    if set(before) == set(added.roles):
+        return []
+    return [events_pb2.MemberRoleChanged(party=member.party, roles=added.roles, before=before)]
 
 
 def remove_member(project: Project, party: str) -> Sequence[Message]:
@@ -107,6 +113,32 @@ def remove_member(project: Project, party: str) -> Sequence[Message]:
         raise Unknown("NO_SUCH_MEMBER", f"{party!r} is not on the project", party=party)
     _keep_a_producer(project, party)
     return [events_pb2.MemberRemoved(party=party)]
+
+
+def close_project(project: Project, reason: str) -> Sequence[Message]:
+    """End work on the project; nothing to do if it has ended."""
+    _check_reason(reason)
+    return [] if project.closed else [events_pb2.ProjectClosed(reason=reason)]
+
+
+def reopen_project(project: Project, reason: str) -> Sequence[Message]:
+    """Let work go on; nothing to do if it goes on."""
+    _check_reason(reason)
+    return [events_pb2.ProjectReopened(reason=reason)] if project.closed else []
+
+
+def _check_reason(reason: str) -> None:
+    fields = Fields()
+    fields.text("reason", reason, TEXT_CHARS_MAX, chars_min=0)
+    fields.refuse()
+
+
+def closed_refusal(project: Project) -> NotNow:
+    """Return the refusal of every change to a closed project."""
+    because = f" ({project.close_reason[:200]})" if project.close_reason else ""
+    text = f"project {project.id} is closed{because}; a studio producer can open it again with ReopenProject"
+    condition = Condition("PROJECT_CLOSED", project_name(project.id), text)
+    return NotNow("PROJECT_CLOSED", text, conditions=[condition], project=project.id)
 
 
 def set_policy(project: Project, policy: pb.Policy) -> Sequence[Message]:
@@ -163,7 +195,7 @@ def evolve(project: Project, event: Message, time: datetime) -> Project:
     match event:
         case events_pb2.ProjectCreated():
             return Project(event.project, event.title, event.artist_name, event.external_ref, time)
-        case events_pb2.MemberAdded():
+        case events_pb2.MemberAdded() | events_pb2.MemberRoleChanged():
             known = project.members.get(event.party)
             order = known.order if known else project.joined + 1
             member = Member(event.party, order, tuple(event.roles))
@@ -175,6 +207,10 @@ def evolve(project: Project, event: Message, time: datetime) -> Project:
         case events_pb2.PolicySet():
             policy = policies.policy_of(event.policy, project.policy.revision_allowance)
             return dataclasses.replace(project, policy=policy)
+        case events_pb2.ProjectClosed():
+            return dataclasses.replace(project, closed=True, close_reason=event.reason)
+        case events_pb2.ProjectReopened():
+            return dataclasses.replace(project, closed=False, close_reason="")
         case events_pb2.AllowanceSet():
             policy = dataclasses.replace(project.policy, revision_allowance=event.revision_allowance)
             return dataclasses.replace(project, policy=policy)

@@ -12,6 +12,7 @@ from tapelog.common.v1 import audio_pb2
 from tapelog.session.v1 import events_pb2
 from tapelog.session.v1 import resources_pb2 as pb
 
+from tapelog_session.domain import take_checks
 from tapelog_session.domain.checks import TITLE_CHARS_MAX, Fields
 from tapelog_session.domain.errors import Condition, InvalidCommand, NotNow, Unknown
 from tapelog_session.domain.permissions import require_stage
@@ -20,10 +21,6 @@ from tapelog_session.domain.song import Song, Take, Track
 TRACKS_MAX: Final = 256
 """A large film session; also the most a mix recipe takes."""
 TAKES_MAX: Final = 4000
-LENGTH_S_MAX: Final = 4 * 3600
-"""Longest take: what the engine renders."""
-CLIPPED_SAMPLES_MAX: Final = 0
-"""Runs of three or more samples at full scale are damage that no later stage can undo."""
 
 
 def define_track(song: Song, track: str, title: str, *, required: bool) -> Sequence[Message]:
@@ -85,37 +82,23 @@ def record_check(
     known = _unchecked(song, take)
     if known is None:
         return []
-    found = findings_of(measured, format_, song.sample_rate_hz)
-    return [events_pb2.TakeChecked(take=take, passed=not found, findings=found, measurements=measured, format=format_)]
+    checks = take_checks.checks_of(song, measured, format_)
+    return [
+        events_pb2.TakeChecked(
+            take=take,
+            passed=take_checks.is_fit(checks),
+            findings=take_checks.findings_of(checks),
+            measurements=measured,
+            format=format_,
+            checks=checks,
+        )
+    ]
 
 
 def record_check_failure(song: Song, take: str, reason: str) -> Sequence[Message]:
     """Record that a take could not even be measured; nothing if it was checked before."""
     known = _unchecked(song, take)
     return [] if known is None else [events_pb2.TakeChecked(take=take, passed=False, findings=[reason])]
-
-
-def findings_of(measured: audio_pb2.Measurements, format_: audio_pb2.AudioFormat, sample_rate_hz: int) -> list[str]:
-    """Return what makes a take unfit, one line each, with value and limit; empty if it is fit for use."""
-    found = []
-    rate_hz, length = format_.sample_rate_hz, format_.length_frames
-    if rate_hz != sample_rate_hz:
-        found.append(f"SAMPLE_RATE: {rate_hz} Hz, the session is at {sample_rate_hz} Hz")
-    if length <= 0:
-        found.append("LENGTH: the file has no samples")
-    elif length > LENGTH_S_MAX * max(rate_hz, 1):
-        found.append(f"LENGTH: {length / rate_hz:.0f} s, the limit is {LENGTH_S_MAX} s")
-    if measured.non_finite_samples:
-        found.append(f"NON_FINITE: {measured.non_finite_samples} samples are NaN or infinite, none may be")
-    if measured.silent_channels:
-        channels = ", ".join(str(channel + 1) for channel in measured.silent_channels)
-        found.append(f"SILENT_CHANNEL: channel {channels} of {format_.channels} never rises above -90 dBFS")
-    if measured.clipped_samples > CLIPPED_SAMPLES_MAX:
-        found.append(
-            f"CLIPPING: {measured.clipped_samples} samples at full scale in runs of three or more, "
-            f"the limit is {CLIPPED_SAMPLES_MAX}"
-        )
-    return found
 
 
 def require_track(song: Song, track: str) -> Track:
@@ -154,6 +137,7 @@ def on_take_checked(song: Song, event: events_pb2.TakeChecked, _time: datetime) 
         song.takes[event.take],
         check_state=state,
         findings=tuple(event.findings),
+        checks=tuple(event.checks),
         measurements=event.measurements if event.HasField("measurements") else None,
         format=event.format if event.HasField("format") else None,
     )

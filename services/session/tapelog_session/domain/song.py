@@ -82,6 +82,8 @@ class Take:
     parent: str = ""
     treatments: tuple[str, ...] = ()
     reject_reason: str = ""
+    checks: tuple[pb.TakeCheck, ...] = ()
+    waivers: tuple[pb.TakeCheckWaiver, ...] = ()
 
     @property
     def has_passed(self) -> bool:
@@ -276,6 +278,7 @@ class Song:
     policy: Policy = NO_POLICY
     rounds: int = 0
     contributions: immutables.Map[str, pb.ContributionCount] = NONE
+    references: tuple[brief_pb2.ReferenceTrack, ...] = ()
 
     @property
     def exists(self) -> bool:

@@ -59,18 +59,32 @@ def register_work(song: Song, work: pb.Work) -> Sequence[Message]:
     require_stage(song, "RegisterWork")
     fields = Fields()
     fields.text("work.title", work.title, TITLE_CHARS_MAX)
-    fields.that(
-        1 <= len(work.writers) <= WRITERS_MAX, "work.writers", f"name 1 to {WRITERS_MAX}, there are {len(work.writers)}"
-    )
-    for writer in work.writers:
-        fields.id("work.writers", writer)
-    fields.unique("work.writers", list(work.writers))
+    _check_writers(fields, "work.writers", work.writers)
     iswc = re.sub(r"[-. ]", "", work.iswc).upper()
     fields.that(not iswc or ISWC.fullmatch(iswc) is not None, "work.iswc", f"{work.iswc[:40]!r} is not an ISWC")
     fields.refuse()
     if len(song.works) >= WORKS_MAX:
         raise NotNow("TOO_MANY_WORKS", f"the song has {WORKS_MAX} works, which is the limit", limit=WORKS_MAX)
     return [events_pb2.WorkLinked(work=pb.Work(title=work.title, writers=work.writers, iswc=iswc))]
+
+
+def set_writers(song: Song, work: int, writers: Sequence[str]) -> Sequence[Message]:
+    """Say anew who wrote a work; `work` counts from 1."""
+    require_stage(song, "SetWriters")
+    fields = Fields()
+    fields.that(1 <= work <= len(song.works), "work", f"{work} is not one of the song's {len(song.works)} works")
+    _check_writers(fields, "writers", writers)
+    fields.refuse()
+    if list(song.works[work - 1].writers) == list(writers):
+        return []
+    return [events_pb2.WritersSet(work=work, writers=writers)]
+
+
+def _check_writers(fields: Fields, path: str, writers: Sequence[str]) -> None:
+    fields.that(1 <= len(writers) <= WRITERS_MAX, path, f"name 1 to {WRITERS_MAX}, there are {len(writers)}")
+    for writer in writers[:WRITERS_MAX]:
+        fields.id(path, writer)
+    fields.unique(path, list(writers[:WRITERS_MAX]))
 
 
 def set_catalogue_ids(song: Song, isrc: str) -> Sequence[Message]:
@@ -166,6 +180,13 @@ def on_song_created(_song: Song, event: events_pb2.SongCreated, time: datetime) 
 def on_work_linked(song: Song, event: events_pb2.WorkLinked, _time: datetime) -> Song:
     """Add a work."""
     return dataclasses.replace(song, works=(*song.works, event.work))
+
+
+def on_writers_set(song: Song, event: events_pb2.WritersSet, _time: datetime) -> Song:
+    """Replace the writers of a work."""
+    known = song.works[event.work - 1]
+    work = pb.Work(title=known.title, iswc=known.iswc, writers=event.writers)
+    return dataclasses.replace(song, works=(*song.works[: event.work - 1], work, *song.works[event.work :]))
 
 
 def on_catalogue_ids_set(song: Song, event: events_pb2.CatalogueIdsSet, _time: datetime) -> Song:

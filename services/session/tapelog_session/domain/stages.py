@@ -11,7 +11,7 @@ from google.protobuf.message import Message
 from tapelog.session.v1 import events_pb2
 from tapelog.session.v1 import resources_pb2 as pb
 
-from tapelog_session.domain import conditions
+from tapelog_session.domain import conditions, take_checks, translation
 from tapelog_session.domain.errors import Condition, NotNow
 from tapelog_session.domain.permissions import STAGES, stage_word
 from tapelog_session.domain.song import Song, StageValue
@@ -34,6 +34,7 @@ GATES: Final[dict[int, tuple[Check, ...]]] = {
         conditions.required_tracks_covered,
         conditions.selected_takes_passed,
         conditions.one_sample_rate,
+        take_checks.flags_settled,
         conditions.no_open_blocker,
     ),
     pb.STAGE_MIXING: (
@@ -54,6 +55,7 @@ GATES: Final[dict[int, tuple[Check, ...]]] = {
         conditions.no_open_disagreement,
         conditions.loudness_on_target,
         conditions.true_peak_under_ceiling,
+        translation.profiles_hold,
         conditions.isrc_set,
         conditions.contributions_settled,
         conditions.delivery_prechecked,

@@ -17,9 +17,9 @@ from tapelog_session.domain.checks import TEXT_CHARS_MAX, Fields
 from tapelog_session.domain.errors import InvalidCommand, NotNow, Unknown
 from tapelog_session.domain.names import KIND_WORDS, KindValue
 from tapelog_session.domain.permissions import require_stage, stage_word
-from tapelog_session.domain.recording import LENGTH_S_MAX
 from tapelog_session.domain.roles import Actor
 from tapelog_session.domain.song import Recipe, Song, Version
+from tapelog_session.domain.take_checks import LENGTH_S_MAX
 from tapelog_session.domain.targets import Targets, resolve_target
 
 MIX: Final = pb.VERSION_KIND_MIX

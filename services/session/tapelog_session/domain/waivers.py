@@ -8,6 +8,7 @@ from datetime import datetime
 from typing import Final
 
 from google.protobuf.message import Message
+from tapelog.common.v1 import audio_pb2
 from tapelog.session.v1 import brief_pb2, events_pb2
 from tapelog.session.v1 import resources_pb2 as pb
 
@@ -22,6 +23,10 @@ from tapelog_session.domain.versions import require_version
 
 WAIVERS_MAX: Final = 1000
 """One a rule and version is far below this."""
+
+
+TRANSLATION: Final = "translation-"
+"""How the rules of the translation check begin; no brief has to write them."""
 
 
 def waive_check(
@@ -52,12 +57,14 @@ def waive_check(
     fields.id("constraint", constraint)
     fields.refuse()
     known = require_version(song, version.kind, version.number)
-    rule = _rule(song, constraint)
-    if rule is None:
+    if _rule(song, constraint) is None and not is_translation(constraint):
         raise Unknown("NO_SUCH_CONSTRAINT", f"the brief in force has no rule {constraint!r}", constraint=constraint)
     if fault := fault_of(song, constraint):
         raise NotNow("NOT_WAIVABLE", fault, conditions=[Condition("NOT_WAIVABLE", constraint, fault)])
     broken = {v.constraint for v in known.verdicts if v.verdict == brief_pb2.VERDICT_VIOLATION}
+    if known.audio:
+        failed = (check for check in known.audio[0].translation if check.status == audio_pb2.TRANSLATION_STATUS_FAIL)
+        broken |= {f"{TRANSLATION}{check.profile}" for check in failed}
     if constraint not in broken:
         raise NotNow("NOTHING_TO_WAIVE", f"{version} does not break {constraint}", constraint=constraint)
     refuse(song, disagreement, constraint)
@@ -82,11 +89,18 @@ def waive_check(
 def fault_of(song: Song, constraint: str) -> str:
     """Return why a rule cannot be waived, or the empty string."""
     rule = _rule(song, constraint)
+    if rule is None and is_translation(constraint):
+        return ""
     if rule is None:
         return f"the brief in force has no rule {constraint[:64]!r}"
     if rule.WhichOneof("rule") in TECHNICAL_RULES:
         return f"{constraint} is technical; nobody can waive it: change the version"
     return ""
+
+
+def is_translation(constraint: str) -> bool:
+    """Say whether a rule is one of the translation check, which holds for every song."""
+    return constraint.startswith(TRANSLATION)
 
 
 def waiver_of(song: Song, version: Version, constraint: str) -> pb.Waiver | None:
@@ -99,7 +113,7 @@ def still_standing(song: Song, constraints: Sequence[brief_pb2.Constraint]) -> t
     """Return the waivers whose rules are in another brief unchanged: who changes a rule asks anew."""
     old = {rule.id: rule for rule in song.brief.constraints} if song.brief else {}
     same = {rule.id for rule in constraints if old.get(rule.id) == rule}
-    return tuple(waiver for waiver in song.waivers if waiver.constraint in same)
+    return tuple(w for w in song.waivers if w.constraint in same or is_translation(w.constraint))
 
 
 def on_waived(song: Song, event: events_pb2.CheckWaived, time: datetime) -> Song:

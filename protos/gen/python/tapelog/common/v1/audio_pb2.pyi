@@ -7,6 +7,7 @@ from collections import abc as _abc
 from google.protobuf import descriptor as _descriptor
 from google.protobuf import message as _message
 from google.protobuf.internal import containers as _containers
+from google.protobuf.internal import enum_type_wrapper as _enum_type_wrapper
 import builtins as _builtins
 import sys
 import typing as _typing
@@ -17,6 +18,34 @@ else:
     from typing_extensions import TypeAlias as _TypeAlias, Never as _Never
 
 DESCRIPTOR: _descriptor.FileDescriptor
+
+class _TranslationStatus:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _TranslationStatusEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_TranslationStatus.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    TRANSLATION_STATUS_UNSPECIFIED: _TranslationStatus.ValueType  # 0
+    """Not a status."""
+    TRANSLATION_STATUS_PASS: _TranslationStatus.ValueType  # 1
+    """Inside the limits."""
+    TRANSLATION_STATUS_WARN: _TranslationStatus.ValueType  # 2
+    """Listen to it."""
+    TRANSLATION_STATUS_FAIL: _TranslationStatus.ValueType  # 3
+    """Outside the limits."""
+
+class TranslationStatus(_TranslationStatus, metaclass=_TranslationStatusEnumTypeWrapper):
+    """How one translation check ended."""
+
+TRANSLATION_STATUS_UNSPECIFIED: TranslationStatus.ValueType  # 0
+"""Not a status."""
+TRANSLATION_STATUS_PASS: TranslationStatus.ValueType  # 1
+"""Inside the limits."""
+TRANSLATION_STATUS_WARN: TranslationStatus.ValueType  # 2
+"""Listen to it."""
+TRANSLATION_STATUS_FAIL: TranslationStatus.ValueType  # 3
+"""Outside the limits."""
+Global___TranslationStatus: _TypeAlias = TranslationStatus  # noqa: Y015
 
 @_typing.final
 class FrameRange(_message.Message):
@@ -56,6 +85,7 @@ class AudioFormat(_message.Message):
     IS_FLOAT_FIELD_NUMBER: _builtins.int
     LENGTH_FRAMES_FIELD_NUMBER: _builtins.int
     CONTAINER_FIELD_NUMBER: _builtins.int
+    START_FRAME_FIELD_NUMBER: _builtins.int
     sample_rate_hz: _builtins.int
     """Frames per second."""
     channels: _builtins.int
@@ -68,6 +98,10 @@ class AudioFormat(_message.Message):
     """Decoded length in frames."""
     container: _builtins.str
     """Container and codec in lower case, such as "wav", "flac", "aiff", "ogg"."""
+    start_frame: _builtins.int
+    """Time reference of a broadcast wave file (EBU Tech 3285): frames from the time line's zero to the first frame;
+    absent where the file has none.
+    """
     def __init__(
         self,
         *,
@@ -77,12 +111,15 @@ class AudioFormat(_message.Message):
         is_float: _builtins.bool = ...,
         length_frames: _builtins.int = ...,
         container: _builtins.str = ...,
+        start_frame: _builtins.int | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_start_frame", b"_start_frame", "start_frame", b"start_frame"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["bit_depth", b"bit_depth", "channels", b"channels", "container", b"container", "is_float", b"is_float", "length_frames", b"length_frames", "sample_rate_hz", b"sample_rate_hz"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_start_frame", b"_start_frame", "bit_depth", b"bit_depth", "channels", b"channels", "container", b"container", "is_float", b"is_float", "length_frames", b"length_frames", "sample_rate_hz", b"sample_rate_hz", "start_frame", b"start_frame"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    def WhichOneof(self, oneof_group: _Never) -> None: ...
+    _WhichOneofReturnType__start_frame: _TypeAlias = _typing.Literal["start_frame"]  # noqa: Y015
+    _WhichOneofArgType__start_frame: _TypeAlias = _typing.Literal["_start_frame", b"_start_frame"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__start_frame) -> _WhichOneofReturnType__start_frame | None: ...
 
 Global___AudioFormat: _TypeAlias = AudioFormat  # noqa: Y015
 
@@ -106,6 +143,11 @@ class Measurements(_message.Message):
     NON_FINITE_SAMPLES_FIELD_NUMBER: _builtins.int
     SILENT_CHANNELS_FIELD_NUMBER: _builtins.int
     CLIPPED_SAMPLES_FIELD_NUMBER: _builtins.int
+    NOISE_FLOOR_DBFS_FIELD_NUMBER: _builtins.int
+    HUM_DBFS_FIELD_NUMBER: _builtins.int
+    HUM_HZ_FIELD_NUMBER: _builtins.int
+    HUM_SEARCHED_S_FIELD_NUMBER: _builtins.int
+    RMS_DBFS_FIELD_NUMBER: _builtins.int
     integrated_lufs: _builtins.float
     """Gated integrated loudness, LUFS."""
     loudness_range_lu: _builtins.float
@@ -128,6 +170,18 @@ class Measurements(_message.Message):
     """Samples that were NaN or infinite."""
     clipped_samples: _builtins.int
     """Samples in runs of three or more at full scale: clipping in the recording chain."""
+    noise_floor_dbfs: _builtins.float
+    """Root mean square of the quietest 400 ms that are not digital silence, dBFS: the noise floor, if the take rests
+    anywhere. Measured of assets alone.
+    """
+    hum_dbfs: _builtins.float
+    """Level of the mains hum that was found, dBFS; absent if none was."""
+    hum_hz: _builtins.float
+    """First harmonic of that hum, Hz."""
+    hum_searched_s: _builtins.float
+    """Seconds that were searched for hum; absent if the audio is too short, or was not searched."""
+    rms_dbfs: _builtins.float
+    """Root mean square of the whole, all channels together, dBFS."""
     @_builtins.property
     def silent_channels(self) -> _containers.RepeatedScalarFieldContainer[_builtins.int]:
         """Channels whose every sample is below -90 dBFS, counted from 0."""
@@ -147,11 +201,22 @@ class Measurements(_message.Message):
         non_finite_samples: _builtins.int = ...,
         silent_channels: _abc.Iterable[_builtins.int] | None = ...,
         clipped_samples: _builtins.int = ...,
+        noise_floor_dbfs: _builtins.float | None = ...,
+        hum_dbfs: _builtins.float | None = ...,
+        hum_hz: _builtins.float | None = ...,
+        hum_searched_s: _builtins.float | None = ...,
+        rms_dbfs: _builtins.float | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["_integrated_lufs", b"_integrated_lufs", "_loudness_range_lu", b"_loudness_range_lu", "_max_momentary_lufs", b"_max_momentary_lufs", "_max_short_term_lufs", b"_max_short_term_lufs", "_sample_peak_dbfs", b"_sample_peak_dbfs", "_true_peak_dbtp", b"_true_peak_dbtp", "integrated_lufs", b"integrated_lufs", "loudness_range_lu", b"loudness_range_lu", "max_momentary_lufs", b"max_momentary_lufs", "max_short_term_lufs", b"max_short_term_lufs", "sample_peak_dbfs", b"sample_peak_dbfs", "true_peak_dbtp", b"true_peak_dbtp"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_hum_dbfs", b"_hum_dbfs", "_hum_hz", b"_hum_hz", "_hum_searched_s", b"_hum_searched_s", "_integrated_lufs", b"_integrated_lufs", "_loudness_range_lu", b"_loudness_range_lu", "_max_momentary_lufs", b"_max_momentary_lufs", "_max_short_term_lufs", b"_max_short_term_lufs", "_noise_floor_dbfs", b"_noise_floor_dbfs", "_rms_dbfs", b"_rms_dbfs", "_sample_peak_dbfs", b"_sample_peak_dbfs", "_true_peak_dbtp", b"_true_peak_dbtp", "hum_dbfs", b"hum_dbfs", "hum_hz", b"hum_hz", "hum_searched_s", b"hum_searched_s", "integrated_lufs", b"integrated_lufs", "loudness_range_lu", b"loudness_range_lu", "max_momentary_lufs", b"max_momentary_lufs", "max_short_term_lufs", b"max_short_term_lufs", "noise_floor_dbfs", b"noise_floor_dbfs", "rms_dbfs", b"rms_dbfs", "sample_peak_dbfs", b"sample_peak_dbfs", "true_peak_dbtp", b"true_peak_dbtp"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_integrated_lufs", b"_integrated_lufs", "_loudness_range_lu", b"_loudness_range_lu", "_max_momentary_lufs", b"_max_momentary_lufs", "_max_short_term_lufs", b"_max_short_term_lufs", "_sample_peak_dbfs", b"_sample_peak_dbfs", "_true_peak_dbtp", b"_true_peak_dbtp", "channels", b"channels", "clipped_samples", b"clipped_samples", "integrated_lufs", b"integrated_lufs", "length_frames", b"length_frames", "loudness_range_lu", b"loudness_range_lu", "max_momentary_lufs", b"max_momentary_lufs", "max_short_term_lufs", b"max_short_term_lufs", "non_finite_samples", b"non_finite_samples", "sample_peak_dbfs", b"sample_peak_dbfs", "sample_rate_hz", b"sample_rate_hz", "silent_channels", b"silent_channels", "true_peak_dbtp", b"true_peak_dbtp"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_hum_dbfs", b"_hum_dbfs", "_hum_hz", b"_hum_hz", "_hum_searched_s", b"_hum_searched_s", "_integrated_lufs", b"_integrated_lufs", "_loudness_range_lu", b"_loudness_range_lu", "_max_momentary_lufs", b"_max_momentary_lufs", "_max_short_term_lufs", b"_max_short_term_lufs", "_noise_floor_dbfs", b"_noise_floor_dbfs", "_rms_dbfs", b"_rms_dbfs", "_sample_peak_dbfs", b"_sample_peak_dbfs", "_true_peak_dbtp", b"_true_peak_dbtp", "channels", b"channels", "clipped_samples", b"clipped_samples", "hum_dbfs", b"hum_dbfs", "hum_hz", b"hum_hz", "hum_searched_s", b"hum_searched_s", "integrated_lufs", b"integrated_lufs", "length_frames", b"length_frames", "loudness_range_lu", b"loudness_range_lu", "max_momentary_lufs", b"max_momentary_lufs", "max_short_term_lufs", b"max_short_term_lufs", "noise_floor_dbfs", b"noise_floor_dbfs", "non_finite_samples", b"non_finite_samples", "rms_dbfs", b"rms_dbfs", "sample_peak_dbfs", b"sample_peak_dbfs", "sample_rate_hz", b"sample_rate_hz", "silent_channels", b"silent_channels", "true_peak_dbtp", b"true_peak_dbtp"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType__hum_dbfs: _TypeAlias = _typing.Literal["hum_dbfs"]  # noqa: Y015
+    _WhichOneofArgType__hum_dbfs: _TypeAlias = _typing.Literal["_hum_dbfs", b"_hum_dbfs"]  # noqa: Y015
+    _WhichOneofReturnType__hum_hz: _TypeAlias = _typing.Literal["hum_hz"]  # noqa: Y015
+    _WhichOneofArgType__hum_hz: _TypeAlias = _typing.Literal["_hum_hz", b"_hum_hz"]  # noqa: Y015
+    _WhichOneofReturnType__hum_searched_s: _TypeAlias = _typing.Literal["hum_searched_s"]  # noqa: Y015
+    _WhichOneofArgType__hum_searched_s: _TypeAlias = _typing.Literal["_hum_searched_s", b"_hum_searched_s"]  # noqa: Y015
     _WhichOneofReturnType__integrated_lufs: _TypeAlias = _typing.Literal["integrated_lufs"]  # noqa: Y015
     _WhichOneofArgType__integrated_lufs: _TypeAlias = _typing.Literal["_integrated_lufs", b"_integrated_lufs"]  # noqa: Y015
     _WhichOneofReturnType__loudness_range_lu: _TypeAlias = _typing.Literal["loudness_range_lu"]  # noqa: Y015
@@ -160,10 +225,20 @@ class Measurements(_message.Message):
     _WhichOneofArgType__max_momentary_lufs: _TypeAlias = _typing.Literal["_max_momentary_lufs", b"_max_momentary_lufs"]  # noqa: Y015
     _WhichOneofReturnType__max_short_term_lufs: _TypeAlias = _typing.Literal["max_short_term_lufs"]  # noqa: Y015
     _WhichOneofArgType__max_short_term_lufs: _TypeAlias = _typing.Literal["_max_short_term_lufs", b"_max_short_term_lufs"]  # noqa: Y015
+    _WhichOneofReturnType__noise_floor_dbfs: _TypeAlias = _typing.Literal["noise_floor_dbfs"]  # noqa: Y015
+    _WhichOneofArgType__noise_floor_dbfs: _TypeAlias = _typing.Literal["_noise_floor_dbfs", b"_noise_floor_dbfs"]  # noqa: Y015
+    _WhichOneofReturnType__rms_dbfs: _TypeAlias = _typing.Literal["rms_dbfs"]  # noqa: Y015
+    _WhichOneofArgType__rms_dbfs: _TypeAlias = _typing.Literal["_rms_dbfs", b"_rms_dbfs"]  # noqa: Y015
     _WhichOneofReturnType__sample_peak_dbfs: _TypeAlias = _typing.Literal["sample_peak_dbfs"]  # noqa: Y015
     _WhichOneofArgType__sample_peak_dbfs: _TypeAlias = _typing.Literal["_sample_peak_dbfs", b"_sample_peak_dbfs"]  # noqa: Y015
     _WhichOneofReturnType__true_peak_dbtp: _TypeAlias = _typing.Literal["true_peak_dbtp"]  # noqa: Y015
     _WhichOneofArgType__true_peak_dbtp: _TypeAlias = _typing.Literal["_true_peak_dbtp", b"_true_peak_dbtp"]  # noqa: Y015
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__hum_dbfs) -> _WhichOneofReturnType__hum_dbfs | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__hum_hz) -> _WhichOneofReturnType__hum_hz | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__hum_searched_s) -> _WhichOneofReturnType__hum_searched_s | None: ...
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__integrated_lufs) -> _WhichOneofReturnType__integrated_lufs | None: ...
     @_typing.overload
@@ -172,6 +247,10 @@ class Measurements(_message.Message):
     def WhichOneof(self, oneof_group: _WhichOneofArgType__max_momentary_lufs) -> _WhichOneofReturnType__max_momentary_lufs | None: ...
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__max_short_term_lufs) -> _WhichOneofReturnType__max_short_term_lufs | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__noise_floor_dbfs) -> _WhichOneofReturnType__noise_floor_dbfs | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__rms_dbfs) -> _WhichOneofReturnType__rms_dbfs | None: ...
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__sample_peak_dbfs) -> _WhichOneofReturnType__sample_peak_dbfs | None: ...
     @_typing.overload
@@ -191,6 +270,7 @@ class AudioResult(_message.Message):
     MEDIA_TYPE_FIELD_NUMBER: _builtins.int
     FORMAT_FIELD_NUMBER: _builtins.int
     MEASUREMENTS_FIELD_NUMBER: _builtins.int
+    TRANSLATION_FIELD_NUMBER: _builtins.int
     sha256: _builtins.str
     """SHA-256 of the file, lower-case hex: the key in the object store."""
     sample_digest: _builtins.str
@@ -209,6 +289,10 @@ class AudioResult(_message.Message):
     def measurements(self) -> Global___Measurements:
         """How it measures."""
 
+    @_builtins.property
+    def translation(self) -> _containers.RepeatedCompositeFieldContainer[Global___TranslationCheck]:
+        """How a master comes across on other systems; empty for everything else."""
+
     def __init__(
         self,
         *,
@@ -218,11 +302,60 @@ class AudioResult(_message.Message):
         media_type: _builtins.str = ...,
         format: Global___AudioFormat | None = ...,
         measurements: Global___Measurements | None = ...,
+        translation: _abc.Iterable[Global___TranslationCheck] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["format", b"format", "measurements", b"measurements"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["format", b"format", "measurements", b"measurements", "media_type", b"media_type", "sample_digest", b"sample_digest", "sha256", b"sha256", "size_bytes", b"size_bytes"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["format", b"format", "measurements", b"measurements", "media_type", b"media_type", "sample_digest", b"sample_digest", "sha256", b"sha256", "size_bytes", b"size_bytes", "translation", b"translation"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___AudioResult: _TypeAlias = AudioResult  # noqa: Y015
+
+@_typing.final
+class TranslationCheck(_message.Message):
+    """How a master comes across on one playback profile: docs/mastering.md describes profiles and limits."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    PROFILE_FIELD_NUMBER: _builtins.int
+    TITLE_FIELD_NUMBER: _builtins.int
+    STATUS_FIELD_NUMBER: _builtins.int
+    VALUE_FIELD_NUMBER: _builtins.int
+    LIMIT_FIELD_NUMBER: _builtins.int
+    UNIT_FIELD_NUMBER: _builtins.int
+    DETAIL_FIELD_NUMBER: _builtins.int
+    profile: _builtins.str
+    """Stable name, such as "phone", "car", "mono-loudness"."""
+    title: _builtins.str
+    """The same for people."""
+    status: Global___TranslationStatus.ValueType
+    """The verdict."""
+    value: _builtins.float
+    """The number it rests on, in `unit`; absent where there is none."""
+    limit: _builtins.float
+    """Beyond this it fails, in `unit`."""
+    unit: _builtins.str
+    """Unit of value and limit."""
+    detail: _builtins.str
+    """What to look at."""
+    def __init__(
+        self,
+        *,
+        profile: _builtins.str = ...,
+        title: _builtins.str = ...,
+        status: Global___TranslationStatus.ValueType = ...,
+        value: _builtins.float | None = ...,
+        limit: _builtins.float = ...,
+        unit: _builtins.str = ...,
+        detail: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_value", b"_value", "value", b"value"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_value", b"_value", "detail", b"detail", "limit", b"limit", "profile", b"profile", "status", b"status", "title", b"title", "unit", b"unit", "value", b"value"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType__value: _TypeAlias = _typing.Literal["value"]  # noqa: Y015
+    _WhichOneofArgType__value: _TypeAlias = _typing.Literal["_value", b"_value"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__value) -> _WhichOneofReturnType__value | None: ...
+
+Global___TranslationCheck: _TypeAlias = TranslationCheck  # noqa: Y015

@@ -88,7 +88,7 @@ Global___ProjectCreated: _TypeAlias = ProjectCreated  # noqa: Y015
 
 @_typing.final
 class MemberAdded(_message.Message):
-    """Project: a person joined, or their roles changed to these."""
+    """Project: a person joined; in older histories also: their roles changed to these."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -113,6 +113,84 @@ class MemberAdded(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___MemberAdded: _TypeAlias = MemberAdded  # noqa: Y015
+
+@_typing.final
+class MemberRoleChanged(_message.Message):
+    """Project: a member's roles changed."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    PARTY_FIELD_NUMBER: _builtins.int
+    ROLES_FIELD_NUMBER: _builtins.int
+    BEFORE_FIELD_NUMBER: _builtins.int
+    party: _builtins.str
+    """Party id."""
+    @_builtins.property
+    def roles(self) -> _containers.RepeatedScalarFieldContainer[_resources_pb2.Role.ValueType]:
+        """The roles held from now on."""
+
+    @_builtins.property
+    def before(self) -> _containers.RepeatedScalarFieldContainer[_resources_pb2.Role.ValueType]:
+        """The roles held until now."""
+
+    def __init__(
+        self,
+        *,
+        party: _builtins.str = ...,
+        roles: _abc.Iterable[_resources_pb2.Role.ValueType] | None = ...,
+        before: _abc.Iterable[_resources_pb2.Role.ValueType] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["before", b"before", "party", b"party", "roles", b"roles"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___MemberRoleChanged: _TypeAlias = MemberRoleChanged  # noqa: Y015
+
+@_typing.final
+class ProjectClosed(_message.Message):
+    """Project: work on it ended; nothing of it changes until it is opened again."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    REASON_FIELD_NUMBER: _builtins.int
+    reason: _builtins.str
+    """Why, or empty."""
+    def __init__(
+        self,
+        *,
+        reason: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["reason", b"reason"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ProjectClosed: _TypeAlias = ProjectClosed  # noqa: Y015
+
+@_typing.final
+class ProjectReopened(_message.Message):
+    """Project: work on it goes on."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    REASON_FIELD_NUMBER: _builtins.int
+    reason: _builtins.str
+    """Why, or empty."""
+    def __init__(
+        self,
+        *,
+        reason: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["reason", b"reason"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ProjectReopened: _TypeAlias = ProjectReopened  # noqa: Y015
 
 @_typing.final
 class MemberRemoved(_message.Message):
@@ -279,6 +357,62 @@ class WorkLinked(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___WorkLinked: _TypeAlias = WorkLinked  # noqa: Y015
+
+@_typing.final
+class WritersSet(_message.Message):
+    """Song: who wrote one of its works was set anew."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    WORK_FIELD_NUMBER: _builtins.int
+    WRITERS_FIELD_NUMBER: _builtins.int
+    work: _builtins.int
+    """The work, counted from 1 in the order of linking."""
+    @_builtins.property
+    def writers(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Party ids of its writers from now on."""
+
+    def __init__(
+        self,
+        *,
+        work: _builtins.int = ...,
+        writers: _abc.Iterable[_builtins.str] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["work", b"work", "writers", b"writers"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___WritersSet: _TypeAlias = WritersSet  # noqa: Y015
+
+@_typing.final
+class ReferenceTrackAttached(_message.Message):
+    """Song: a reference track was attached, beside those that the brief agreed on."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    REFERENCE_FIELD_NUMBER: _builtins.int
+    ATTACHED_BY_FIELD_NUMBER: _builtins.int
+    attached_by: _builtins.str
+    """Party id of who attached it."""
+    @_builtins.property
+    def reference(self) -> _brief_pb2.ReferenceTrack:
+        """The reference."""
+
+    def __init__(
+        self,
+        *,
+        reference: _brief_pb2.ReferenceTrack | None = ...,
+        attached_by: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["reference", b"reference"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["attached_by", b"attached_by", "reference", b"reference"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ReferenceTrackAttached: _TypeAlias = ReferenceTrackAttached  # noqa: Y015
 
 @_typing.final
 class CatalogueIdsSet(_message.Message):
@@ -781,6 +915,7 @@ class TakeChecked(_message.Message):
     FINDINGS_FIELD_NUMBER: _builtins.int
     MEASUREMENTS_FIELD_NUMBER: _builtins.int
     FORMAT_FIELD_NUMBER: _builtins.int
+    CHECKS_FIELD_NUMBER: _builtins.int
     take: _builtins.str
     """Take id."""
     passed: _builtins.bool
@@ -797,6 +932,10 @@ class TakeChecked(_message.Message):
     def format(self) -> _audio_pb2.AudioFormat:
         """What the file is."""
 
+    @_builtins.property
+    def checks(self) -> _containers.RepeatedCompositeFieldContainer[_resources_pb2.TakeCheck]:
+        """Every check, with what was measured and the limit."""
+
     def __init__(
         self,
         *,
@@ -805,14 +944,39 @@ class TakeChecked(_message.Message):
         findings: _abc.Iterable[_builtins.str] | None = ...,
         measurements: _audio_pb2.Measurements | None = ...,
         format: _audio_pb2.AudioFormat | None = ...,
+        checks: _abc.Iterable[_resources_pb2.TakeCheck] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["format", b"format", "measurements", b"measurements"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["findings", b"findings", "format", b"format", "measurements", b"measurements", "passed", b"passed", "take", b"take"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["checks", b"checks", "findings", b"findings", "format", b"format", "measurements", b"measurements", "passed", b"passed", "take", b"take"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___TakeChecked: _TypeAlias = TakeChecked  # noqa: Y015
+
+@_typing.final
+class TakeCheckWaived(_message.Message):
+    """Song: the producer lets a take pass although one of its checks does not hold."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    WAIVER_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def waiver(self) -> _resources_pb2.TakeCheckWaiver:
+        """The waiver; its time is the envelope's."""
+
+    def __init__(
+        self,
+        *,
+        waiver: _resources_pb2.TakeCheckWaiver | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["waiver", b"waiver"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["waiver", b"waiver"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___TakeCheckWaived: _TypeAlias = TakeCheckWaived  # noqa: Y015
 
 @_typing.final
 class TakeSelected(_message.Message):
@@ -2271,6 +2435,32 @@ class DeliveryBuilt(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___DeliveryBuilt: _TypeAlias = DeliveryBuilt  # noqa: Y015
+
+@_typing.final
+class DeliveryHandedOver(_message.Message):
+    """DeliveryPackage: it was handed over to the label."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    RECIPIENT_FIELD_NUMBER: _builtins.int
+    COMMENT_FIELD_NUMBER: _builtins.int
+    recipient: _builtins.str
+    """Party id of the recipient."""
+    comment: _builtins.str
+    """How, and what to know, or empty."""
+    def __init__(
+        self,
+        *,
+        recipient: _builtins.str = ...,
+        comment: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["comment", b"comment", "recipient", b"recipient"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___DeliveryHandedOver: _TypeAlias = DeliveryHandedOver  # noqa: Y015
 
 @_typing.final
 class DeliveryAccepted(_message.Message):

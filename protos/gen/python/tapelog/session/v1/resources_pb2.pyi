@@ -255,6 +255,58 @@ USAGE_SCOPE_REMASTER: UsageScope.ValueType  # 4
 """A master of another mix."""
 Global___UsageScope: _TypeAlias = UsageScope  # noqa: Y015
 
+class _TakeCheckKind:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _TakeCheckKindEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_TakeCheckKind.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    TAKE_CHECK_KIND_UNSPECIFIED: _TakeCheckKind.ValueType  # 0
+    """Not a check."""
+    TAKE_CHECK_KIND_SAMPLE_RATE: _TakeCheckKind.ValueType  # 1
+    """The session's sample rate."""
+    TAKE_CHECK_KIND_BIT_DEPTH: _TakeCheckKind.ValueType  # 2
+    """At least the session's bit depth."""
+    TAKE_CHECK_KIND_LENGTH: _TakeCheckKind.ValueType  # 3
+    """Not empty, and not longer than the engine renders."""
+    TAKE_CHECK_KIND_NON_FINITE: _TakeCheckKind.ValueType  # 4
+    """No NaN and no infinity."""
+    TAKE_CHECK_KIND_SILENCE: _TakeCheckKind.ValueType  # 5
+    """No silent channel."""
+    TAKE_CHECK_KIND_CLIPPING: _TakeCheckKind.ValueType  # 6
+    """No clipping in the recording chain."""
+    TAKE_CHECK_KIND_START: _TakeCheckKind.ValueType  # 7
+    """It starts where the song's other takes start, by the time reference in the file. Can be waived."""
+    TAKE_CHECK_KIND_NOISE_FLOOR: _TakeCheckKind.ValueType  # 8
+    """Its pauses are quiet. Can be waived."""
+    TAKE_CHECK_KIND_HUM: _TakeCheckKind.ValueType  # 9
+    """No mains hum. Can be waived."""
+
+class TakeCheckKind(_TakeCheckKind, metaclass=_TakeCheckKindEnumTypeWrapper):
+    """What is checked of a take on arrival."""
+
+TAKE_CHECK_KIND_UNSPECIFIED: TakeCheckKind.ValueType  # 0
+"""Not a check."""
+TAKE_CHECK_KIND_SAMPLE_RATE: TakeCheckKind.ValueType  # 1
+"""The session's sample rate."""
+TAKE_CHECK_KIND_BIT_DEPTH: TakeCheckKind.ValueType  # 2
+"""At least the session's bit depth."""
+TAKE_CHECK_KIND_LENGTH: TakeCheckKind.ValueType  # 3
+"""Not empty, and not longer than the engine renders."""
+TAKE_CHECK_KIND_NON_FINITE: TakeCheckKind.ValueType  # 4
+"""No NaN and no infinity."""
+TAKE_CHECK_KIND_SILENCE: TakeCheckKind.ValueType  # 5
+"""No silent channel."""
+TAKE_CHECK_KIND_CLIPPING: TakeCheckKind.ValueType  # 6
+"""No clipping in the recording chain."""
+TAKE_CHECK_KIND_START: TakeCheckKind.ValueType  # 7
+"""It starts where the song's other takes start, by the time reference in the file. Can be waived."""
+TAKE_CHECK_KIND_NOISE_FLOOR: TakeCheckKind.ValueType  # 8
+"""Its pauses are quiet. Can be waived."""
+TAKE_CHECK_KIND_HUM: TakeCheckKind.ValueType  # 9
+"""No mains hum. Can be waived."""
+Global___TakeCheckKind: _TypeAlias = TakeCheckKind  # noqa: Y015
+
 class _TakeCheckState:
     ValueType = _typing.NewType("ValueType", _builtins.int)
     V: _TypeAlias = ValueType  # noqa: Y015
@@ -869,6 +921,8 @@ class Project(_message.Message):
     CREATE_TIME_FIELD_NUMBER: _builtins.int
     POLICY_FIELD_NUMBER: _builtins.int
     REVISION_ALLOWANCE_FIELD_NUMBER: _builtins.int
+    CLOSED_FIELD_NUMBER: _builtins.int
+    CLOSE_REASON_FIELD_NUMBER: _builtins.int
     name: _builtins.str
     """Resource name: projects/{project}."""
     etag: _builtins.str
@@ -881,6 +935,10 @@ class Project(_message.Message):
     """The caller's own reference; searchable."""
     revision_allowance: _builtins.int
     """Rounds of revision per song that are part of what was agreed; 0 says nothing."""
+    closed: _builtins.bool
+    """Whether work on it ended; nothing of it changes until it is opened again."""
+    close_reason: _builtins.str
+    """Why it was closed, or empty."""
     @_builtins.property
     def members(self) -> _containers.RepeatedCompositeFieldContainer[Global___Member]:
         """Everyone on the project."""
@@ -905,10 +963,12 @@ class Project(_message.Message):
         create_time: _timestamp_pb2.Timestamp | None = ...,
         policy: Global___Policy | None = ...,
         revision_allowance: _builtins.int = ...,
+        closed: _builtins.bool = ...,
+        close_reason: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["create_time", b"create_time", "policy", b"policy"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["artist_name", b"artist_name", "create_time", b"create_time", "etag", b"etag", "external_ref", b"external_ref", "members", b"members", "name", b"name", "policy", b"policy", "revision_allowance", b"revision_allowance", "title", b"title"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["artist_name", b"artist_name", "close_reason", b"close_reason", "closed", b"closed", "create_time", b"create_time", "etag", b"etag", "external_ref", b"external_ref", "members", b"members", "name", b"name", "policy", b"policy", "revision_allowance", b"revision_allowance", "title", b"title"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -1011,6 +1071,7 @@ class Song(_message.Message):
     REVISION_ALLOWANCE_FIELD_NUMBER: _builtins.int
     STUDIO_SESSIONS_FIELD_NUMBER: _builtins.int
     WAITING_FOR_FIELD_NUMBER: _builtins.int
+    REFERENCE_TRACKS_FIELD_NUMBER: _builtins.int
     name: _builtins.str
     """Resource name: projects/{project}/songs/{song}."""
     etag: _builtins.str
@@ -1111,6 +1172,10 @@ class Song(_message.Message):
     def waiting_for(self) -> _containers.RepeatedScalarFieldContainer[Global___Role.ValueType]:
         """Roles whom the song waits for."""
 
+    @_builtins.property
+    def reference_tracks(self) -> _containers.RepeatedCompositeFieldContainer[_brief_pb2.ReferenceTrack]:
+        """Reference tracks that were attached beside those of the brief."""
+
     def __init__(
         self,
         *,
@@ -1147,10 +1212,11 @@ class Song(_message.Message):
         revision_allowance: _builtins.int = ...,
         studio_sessions: _abc.Iterable[Global___ContributionCount] | None = ...,
         waiting_for: _abc.Iterable[Global___Role.ValueType] | None = ...,
+        reference_tracks: _abc.Iterable[_brief_pb2.ReferenceTrack] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["brief", b"brief", "create_time", b"create_time", "update_time", b"update_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["alternates", b"alternates", "arrangement_approvals", b"arrangement_approvals", "bit_depth", b"bit_depth", "brief", b"brief", "create_time", b"create_time", "cycle", b"cycle", "delivery", b"delivery", "disagreements", b"disagreements", "etag", b"etag", "external_ref", b"external_ref", "held_stage", b"held_stage", "isrc", b"isrc", "name", b"name", "notes", b"notes", "open_conditions", b"open_conditions", "revision_allowance", b"revision_allowance", "revision_rounds", b"revision_rounds", "sample_rate_hz", b"sample_rate_hz", "send_back_advice", b"send_back_advice", "send_backs", b"send_backs", "sequence", b"sequence", "stage", b"stage", "stage_state", b"stage_state", "studio_sessions", b"studio_sessions", "takes", b"takes", "title", b"title", "tracks", b"tracks", "update_time", b"update_time", "usage_scope", b"usage_scope", "versions", b"versions", "waiting_for", b"waiting_for", "waivers", b"waivers", "works", b"works"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["alternates", b"alternates", "arrangement_approvals", b"arrangement_approvals", "bit_depth", b"bit_depth", "brief", b"brief", "create_time", b"create_time", "cycle", b"cycle", "delivery", b"delivery", "disagreements", b"disagreements", "etag", b"etag", "external_ref", b"external_ref", "held_stage", b"held_stage", "isrc", b"isrc", "name", b"name", "notes", b"notes", "open_conditions", b"open_conditions", "reference_tracks", b"reference_tracks", "revision_allowance", b"revision_allowance", "revision_rounds", b"revision_rounds", "sample_rate_hz", b"sample_rate_hz", "send_back_advice", b"send_back_advice", "send_backs", b"send_backs", "sequence", b"sequence", "stage", b"stage", "stage_state", b"stage_state", "studio_sessions", b"studio_sessions", "takes", b"takes", "title", b"title", "tracks", b"tracks", "update_time", b"update_time", "usage_scope", b"usage_scope", "versions", b"versions", "waiting_for", b"waiting_for", "waivers", b"waivers", "works", b"works"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -1376,6 +1442,8 @@ class Take(_message.Message):
     PARENT_FIELD_NUMBER: _builtins.int
     TREATMENTS_FIELD_NUMBER: _builtins.int
     REJECT_REASON_FIELD_NUMBER: _builtins.int
+    CHECKS_FIELD_NUMBER: _builtins.int
+    WAIVERS_FIELD_NUMBER: _builtins.int
     id: _builtins.str
     """Id, unique in the song."""
     track: _builtins.str
@@ -1408,6 +1476,14 @@ class Take(_message.Message):
     def treatments(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
         """What was done to clean it, one line each."""
 
+    @_builtins.property
+    def checks(self) -> _containers.RepeatedCompositeFieldContainer[Global___TakeCheck]:
+        """Every check on arrival, with what was measured and the limit."""
+
+    @_builtins.property
+    def waivers(self) -> _containers.RepeatedCompositeFieldContainer[Global___TakeCheckWaiver]:
+        """Checks that the producer waived."""
+
     def __init__(
         self,
         *,
@@ -1423,14 +1499,105 @@ class Take(_message.Message):
         parent: _builtins.str = ...,
         treatments: _abc.Iterable[_builtins.str] | None = ...,
         reject_reason: _builtins.str = ...,
+        checks: _abc.Iterable[Global___TakeCheck] | None = ...,
+        waivers: _abc.Iterable[Global___TakeCheckWaiver] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["format", b"format", "measurements", b"measurements"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["asset_sha256", b"asset_sha256", "check_state", b"check_state", "findings", b"findings", "format", b"format", "id", b"id", "measurements", b"measurements", "parent", b"parent", "prior_arrangement", b"prior_arrangement", "recorded_by", b"recorded_by", "reject_reason", b"reject_reason", "track", b"track", "treatments", b"treatments"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["asset_sha256", b"asset_sha256", "check_state", b"check_state", "checks", b"checks", "findings", b"findings", "format", b"format", "id", b"id", "measurements", b"measurements", "parent", b"parent", "prior_arrangement", b"prior_arrangement", "recorded_by", b"recorded_by", "reject_reason", b"reject_reason", "track", b"track", "treatments", b"treatments", "waivers", b"waivers"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___Take: _TypeAlias = Take  # noqa: Y015
+
+@_typing.final
+class TakeCheck(_message.Message):
+    """One check of a take."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    KIND_FIELD_NUMBER: _builtins.int
+    VERDICT_FIELD_NUMBER: _builtins.int
+    MEASURED_FIELD_NUMBER: _builtins.int
+    LIMIT_FIELD_NUMBER: _builtins.int
+    UNIT_FIELD_NUMBER: _builtins.int
+    EVIDENCE_FIELD_NUMBER: _builtins.int
+    kind: Global___TakeCheckKind.ValueType
+    """What was checked."""
+    verdict: _brief_pb2.Verdict.ValueType
+    """What came out; NOT_MEASURED is neither a pass nor a violation."""
+    measured: _builtins.float
+    """What was measured, in `unit`; absent if nothing was."""
+    limit: _builtins.float
+    """The limit it was held against, in `unit`; absent if there is none."""
+    unit: _builtins.str
+    """Unit of both: "Hz", "bit", "s", "samples", "channels", "frames", "dBFS"."""
+    evidence: _builtins.str
+    """In words."""
+    def __init__(
+        self,
+        *,
+        kind: Global___TakeCheckKind.ValueType = ...,
+        verdict: _brief_pb2.Verdict.ValueType = ...,
+        measured: _builtins.float | None = ...,
+        limit: _builtins.float | None = ...,
+        unit: _builtins.str = ...,
+        evidence: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_limit", b"_limit", "_measured", b"_measured", "limit", b"limit", "measured", b"measured"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_limit", b"_limit", "_measured", b"_measured", "evidence", b"evidence", "kind", b"kind", "limit", b"limit", "measured", b"measured", "unit", b"unit", "verdict", b"verdict"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType__limit: _TypeAlias = _typing.Literal["limit"]  # noqa: Y015
+    _WhichOneofArgType__limit: _TypeAlias = _typing.Literal["_limit", b"_limit"]  # noqa: Y015
+    _WhichOneofReturnType__measured: _TypeAlias = _typing.Literal["measured"]  # noqa: Y015
+    _WhichOneofArgType__measured: _TypeAlias = _typing.Literal["_measured", b"_measured"]  # noqa: Y015
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__limit) -> _WhichOneofReturnType__limit | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__measured) -> _WhichOneofReturnType__measured | None: ...
+
+Global___TakeCheck: _TypeAlias = TakeCheck  # noqa: Y015
+
+@_typing.final
+class TakeCheckWaiver(_message.Message):
+    """A check of one take that does not hold, by the producer's word."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    TAKE_FIELD_NUMBER: _builtins.int
+    KIND_FIELD_NUMBER: _builtins.int
+    REASON_FIELD_NUMBER: _builtins.int
+    WAIVED_BY_FIELD_NUMBER: _builtins.int
+    TIME_FIELD_NUMBER: _builtins.int
+    take: _builtins.str
+    """Take id."""
+    kind: Global___TakeCheckKind.ValueType
+    """The check."""
+    reason: _builtins.str
+    """Why."""
+    waived_by: _builtins.str
+    """Party id of the producer."""
+    @_builtins.property
+    def time(self) -> _timestamp_pb2.Timestamp:
+        """When."""
+
+    def __init__(
+        self,
+        *,
+        take: _builtins.str = ...,
+        kind: Global___TakeCheckKind.ValueType = ...,
+        reason: _builtins.str = ...,
+        waived_by: _builtins.str = ...,
+        time: _timestamp_pb2.Timestamp | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["time", b"time"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["kind", b"kind", "reason", b"reason", "take", b"take", "time", b"time", "waived_by", b"waived_by"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___TakeCheckWaiver: _TypeAlias = TakeCheckWaiver  # noqa: Y015
 
 @_typing.final
 class Version(_message.Message):
@@ -1934,6 +2101,8 @@ class DeliveryPackage(_message.Message):
     CREATE_TIME_FIELD_NUMBER: _builtins.int
     ACCEPTED_BY_FIELD_NUMBER: _builtins.int
     RETURN_COMMENT_FIELD_NUMBER: _builtins.int
+    HANDED_OVER_TO_FIELD_NUMBER: _builtins.int
+    HAND_OVER_TIME_FIELD_NUMBER: _builtins.int
     name: _builtins.str
     """Resource name: projects/{project}/songs/{song}/deliveries/{delivery}."""
     etag: _builtins.str
@@ -1946,6 +2115,8 @@ class DeliveryPackage(_message.Message):
     """Party who accepted it, or empty."""
     return_comment: _builtins.str
     """Why it was returned, in words, or empty."""
+    handed_over_to: _builtins.str
+    """Party it was handed over to, or empty."""
     @_builtins.property
     def files(self) -> _containers.RepeatedCompositeFieldContainer[Global___DeliveryFile]:
         """Files, in order of their name."""
@@ -1953,6 +2124,10 @@ class DeliveryPackage(_message.Message):
     @_builtins.property
     def create_time(self) -> _timestamp_pb2.Timestamp:
         """When it was built."""
+
+    @_builtins.property
+    def hand_over_time(self) -> _timestamp_pb2.Timestamp:
+        """When it was."""
 
     def __init__(
         self,
@@ -1965,10 +2140,12 @@ class DeliveryPackage(_message.Message):
         create_time: _timestamp_pb2.Timestamp | None = ...,
         accepted_by: _builtins.str = ...,
         return_comment: _builtins.str = ...,
+        handed_over_to: _builtins.str = ...,
+        hand_over_time: _timestamp_pb2.Timestamp | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["create_time", b"create_time"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["create_time", b"create_time", "hand_over_time", b"hand_over_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["accepted_by", b"accepted_by", "create_time", b"create_time", "etag", b"etag", "files", b"files", "manifest_sha256", b"manifest_sha256", "name", b"name", "return_comment", b"return_comment", "state", b"state"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["accepted_by", b"accepted_by", "create_time", b"create_time", "etag", b"etag", "files", b"files", "hand_over_time", b"hand_over_time", "handed_over_to", b"handed_over_to", "manifest_sha256", b"manifest_sha256", "name", b"name", "return_comment", b"return_comment", "state", b"state"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

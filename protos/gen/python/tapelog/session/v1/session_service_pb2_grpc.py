@@ -78,6 +78,16 @@ class SessionServiceStub:
                 request_serializer=tapelog_dot_session_dot_v1_dot_session__service__pb2.RemoveMemberRequest.SerializeToString,
                 response_deserializer=tapelog_dot_session_dot_v1_dot_resources__pb2.Project.FromString,
                 _registered_method=True)
+        self.CloseProject = channel.unary_unary(
+                '/tapelog.session.v1.SessionService/CloseProject',
+                request_serializer=tapelog_dot_session_dot_v1_dot_session__service__pb2.CloseProjectRequest.SerializeToString,
+                response_deserializer=tapelog_dot_session_dot_v1_dot_resources__pb2.Project.FromString,
+                _registered_method=True)
+        self.ReopenProject = channel.unary_unary(
+                '/tapelog.session.v1.SessionService/ReopenProject',
+                request_serializer=tapelog_dot_session_dot_v1_dot_session__service__pb2.ReopenProjectRequest.SerializeToString,
+                response_deserializer=tapelog_dot_session_dot_v1_dot_resources__pb2.Project.FromString,
+                _registered_method=True)
         self.SetPolicy = channel.unary_unary(
                 '/tapelog.session.v1.SessionService/SetPolicy',
                 request_serializer=tapelog_dot_session_dot_v1_dot_session__service__pb2.SetPolicyRequest.SerializeToString,
@@ -118,6 +128,11 @@ class SessionServiceStub:
                 request_serializer=tapelog_dot_session_dot_v1_dot_session__service__pb2.RegisterWorkRequest.SerializeToString,
                 response_deserializer=tapelog_dot_session_dot_v1_dot_resources__pb2.Song.FromString,
                 _registered_method=True)
+        self.SetWriters = channel.unary_unary(
+                '/tapelog.session.v1.SessionService/SetWriters',
+                request_serializer=tapelog_dot_session_dot_v1_dot_session__service__pb2.SetWritersRequest.SerializeToString,
+                response_deserializer=tapelog_dot_session_dot_v1_dot_resources__pb2.Song.FromString,
+                _registered_method=True)
         self.SetCatalogueIds = channel.unary_unary(
                 '/tapelog.session.v1.SessionService/SetCatalogueIds',
                 request_serializer=tapelog_dot_session_dot_v1_dot_session__service__pb2.SetCatalogueIdsRequest.SerializeToString,
@@ -137,6 +152,11 @@ class SessionServiceStub:
                 '/tapelog.session.v1.SessionService/CheckRecipe',
                 request_serializer=tapelog_dot_session_dot_v1_dot_session__service__pb2.CheckRecipeRequest.SerializeToString,
                 response_deserializer=tapelog_dot_session_dot_v1_dot_session__service__pb2.CheckRecipeResponse.FromString,
+                _registered_method=True)
+        self.AttachReferenceTrack = channel.unary_unary(
+                '/tapelog.session.v1.SessionService/AttachReferenceTrack',
+                request_serializer=tapelog_dot_session_dot_v1_dot_session__service__pb2.AttachReferenceTrackRequest.SerializeToString,
+                response_deserializer=tapelog_dot_session_dot_v1_dot_resources__pb2.Song.FromString,
                 _registered_method=True)
         self.ApproveArrangement = channel.unary_unary(
                 '/tapelog.session.v1.SessionService/ApproveArrangement',
@@ -186,6 +206,11 @@ class SessionServiceStub:
         self.SetComp = channel.unary_unary(
                 '/tapelog.session.v1.SessionService/SetComp',
                 request_serializer=tapelog_dot_session_dot_v1_dot_session__service__pb2.SetCompRequest.SerializeToString,
+                response_deserializer=tapelog_dot_session_dot_v1_dot_resources__pb2.Song.FromString,
+                _registered_method=True)
+        self.WaiveTakeCheck = channel.unary_unary(
+                '/tapelog.session.v1.SessionService/WaiveTakeCheck',
+                request_serializer=tapelog_dot_session_dot_v1_dot_session__service__pb2.WaiveTakeCheckRequest.SerializeToString,
                 response_deserializer=tapelog_dot_session_dot_v1_dot_resources__pb2.Song.FromString,
                 _registered_method=True)
         self.RequestAlternateTake = channel.unary_unary(
@@ -358,6 +383,11 @@ class SessionServiceStub:
                 request_serializer=tapelog_dot_session_dot_v1_dot_session__service__pb2.GetDeliveryRequest.SerializeToString,
                 response_deserializer=tapelog_dot_session_dot_v1_dot_resources__pb2.DeliveryPackage.FromString,
                 _registered_method=True)
+        self.HandOverDelivery = channel.unary_unary(
+                '/tapelog.session.v1.SessionService/HandOverDelivery',
+                request_serializer=tapelog_dot_session_dot_v1_dot_session__service__pb2.HandOverDeliveryRequest.SerializeToString,
+                response_deserializer=tapelog_dot_session_dot_v1_dot_resources__pb2.DeliveryPackage.FromString,
+                _registered_method=True)
         self.AcceptDelivery = channel.unary_unary(
                 '/tapelog.session.v1.SessionService/AcceptDelivery',
                 request_serializer=tapelog_dot_session_dot_v1_dot_session__service__pb2.AcceptDeliveryRequest.SerializeToString,
@@ -485,6 +515,20 @@ class SessionServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def CloseProject(self, request, context):
+        """Ends work on a project: until it is opened again it and its songs are read alone. Renders under way still arrive.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ReopenProject(self, request, context):
+        """Lets work on a closed project go on.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def SetPolicy(self, request, context):
         """Sets how versions are approved. Holds for a song from its next submission or decision on. Producer only.
         """
@@ -541,6 +585,13 @@ class SessionServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def SetWriters(self, request, context):
+        """Says anew who wrote a work that is linked.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def SetCatalogueIds(self, request, context):
         """Sets the ISRC. INVALID_ARGUMENT: not an ISRC.
         """
@@ -564,6 +615,13 @@ class SessionServiceServicer:
 
     def CheckRecipe(self, request, context):
         """Checks a recipe against the brief in force; stores nothing, renders nothing, costs nothing.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def AttachReferenceTrack(self, request, context):
+        """Attaches a reference track to the song, beside those that the brief agreed on.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -637,6 +695,13 @@ class SessionServiceServicer:
 
     def SetComp(self, request, context):
         """Puts a track together from passages of its takes; it stands in for a selected take.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def WaiveTakeCheck(self, request, context):
+        """Lets a take pass although its noise floor, hum or start breaks the limit. What is technical cannot be waived.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -890,6 +955,13 @@ class SessionServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def HandOverDelivery(self, request, context):
+        """Records that the final package was handed over to the label.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def AcceptDelivery(self, request, context):
         """Accepts the final package. Label only.
         """
@@ -1020,6 +1092,16 @@ def add_SessionServiceServicer_to_server(servicer, server):
                     request_deserializer=tapelog_dot_session_dot_v1_dot_session__service__pb2.RemoveMemberRequest.FromString,
                     response_serializer=tapelog_dot_session_dot_v1_dot_resources__pb2.Project.SerializeToString,
             ),
+            'CloseProject': grpc.unary_unary_rpc_method_handler(
+                    servicer.CloseProject,
+                    request_deserializer=tapelog_dot_session_dot_v1_dot_session__service__pb2.CloseProjectRequest.FromString,
+                    response_serializer=tapelog_dot_session_dot_v1_dot_resources__pb2.Project.SerializeToString,
+            ),
+            'ReopenProject': grpc.unary_unary_rpc_method_handler(
+                    servicer.ReopenProject,
+                    request_deserializer=tapelog_dot_session_dot_v1_dot_session__service__pb2.ReopenProjectRequest.FromString,
+                    response_serializer=tapelog_dot_session_dot_v1_dot_resources__pb2.Project.SerializeToString,
+            ),
             'SetPolicy': grpc.unary_unary_rpc_method_handler(
                     servicer.SetPolicy,
                     request_deserializer=tapelog_dot_session_dot_v1_dot_session__service__pb2.SetPolicyRequest.FromString,
@@ -1060,6 +1142,11 @@ def add_SessionServiceServicer_to_server(servicer, server):
                     request_deserializer=tapelog_dot_session_dot_v1_dot_session__service__pb2.RegisterWorkRequest.FromString,
                     response_serializer=tapelog_dot_session_dot_v1_dot_resources__pb2.Song.SerializeToString,
             ),
+            'SetWriters': grpc.unary_unary_rpc_method_handler(
+                    servicer.SetWriters,
+                    request_deserializer=tapelog_dot_session_dot_v1_dot_session__service__pb2.SetWritersRequest.FromString,
+                    response_serializer=tapelog_dot_session_dot_v1_dot_resources__pb2.Song.SerializeToString,
+            ),
             'SetCatalogueIds': grpc.unary_unary_rpc_method_handler(
                     servicer.SetCatalogueIds,
                     request_deserializer=tapelog_dot_session_dot_v1_dot_session__service__pb2.SetCatalogueIdsRequest.FromString,
@@ -1079,6 +1166,11 @@ def add_SessionServiceServicer_to_server(servicer, server):
                     servicer.CheckRecipe,
                     request_deserializer=tapelog_dot_session_dot_v1_dot_session__service__pb2.CheckRecipeRequest.FromString,
                     response_serializer=tapelog_dot_session_dot_v1_dot_session__service__pb2.CheckRecipeResponse.SerializeToString,
+            ),
+            'AttachReferenceTrack': grpc.unary_unary_rpc_method_handler(
+                    servicer.AttachReferenceTrack,
+                    request_deserializer=tapelog_dot_session_dot_v1_dot_session__service__pb2.AttachReferenceTrackRequest.FromString,
+                    response_serializer=tapelog_dot_session_dot_v1_dot_resources__pb2.Song.SerializeToString,
             ),
             'ApproveArrangement': grpc.unary_unary_rpc_method_handler(
                     servicer.ApproveArrangement,
@@ -1128,6 +1220,11 @@ def add_SessionServiceServicer_to_server(servicer, server):
             'SetComp': grpc.unary_unary_rpc_method_handler(
                     servicer.SetComp,
                     request_deserializer=tapelog_dot_session_dot_v1_dot_session__service__pb2.SetCompRequest.FromString,
+                    response_serializer=tapelog_dot_session_dot_v1_dot_resources__pb2.Song.SerializeToString,
+            ),
+            'WaiveTakeCheck': grpc.unary_unary_rpc_method_handler(
+                    servicer.WaiveTakeCheck,
+                    request_deserializer=tapelog_dot_session_dot_v1_dot_session__service__pb2.WaiveTakeCheckRequest.FromString,
                     response_serializer=tapelog_dot_session_dot_v1_dot_resources__pb2.Song.SerializeToString,
             ),
             'RequestAlternateTake': grpc.unary_unary_rpc_method_handler(
@@ -1298,6 +1395,11 @@ def add_SessionServiceServicer_to_server(servicer, server):
             'GetDelivery': grpc.unary_unary_rpc_method_handler(
                     servicer.GetDelivery,
                     request_deserializer=tapelog_dot_session_dot_v1_dot_session__service__pb2.GetDeliveryRequest.FromString,
+                    response_serializer=tapelog_dot_session_dot_v1_dot_resources__pb2.DeliveryPackage.SerializeToString,
+            ),
+            'HandOverDelivery': grpc.unary_unary_rpc_method_handler(
+                    servicer.HandOverDelivery,
+                    request_deserializer=tapelog_dot_session_dot_v1_dot_session__service__pb2.HandOverDeliveryRequest.FromString,
                     response_serializer=tapelog_dot_session_dot_v1_dot_resources__pb2.DeliveryPackage.SerializeToString,
             ),
             'AcceptDelivery': grpc.unary_unary_rpc_method_handler(
@@ -1574,6 +1676,60 @@ class SessionService:
             _registered_method=True)
 
     @staticmethod
+    def CloseProject(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/tapelog.session.v1.SessionService/CloseProject',
+            tapelog_dot_session_dot_v1_dot_session__service__pb2.CloseProjectRequest.SerializeToString,
+            tapelog_dot_session_dot_v1_dot_resources__pb2.Project.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ReopenProject(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/tapelog.session.v1.SessionService/ReopenProject',
+            tapelog_dot_session_dot_v1_dot_session__service__pb2.ReopenProjectRequest.SerializeToString,
+            tapelog_dot_session_dot_v1_dot_resources__pb2.Project.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
     def SetPolicy(request,
             target,
             options=(),
@@ -1790,6 +1946,33 @@ class SessionService:
             _registered_method=True)
 
     @staticmethod
+    def SetWriters(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/tapelog.session.v1.SessionService/SetWriters',
+            tapelog_dot_session_dot_v1_dot_session__service__pb2.SetWritersRequest.SerializeToString,
+            tapelog_dot_session_dot_v1_dot_resources__pb2.Song.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
     def SetCatalogueIds(request,
             target,
             options=(),
@@ -1887,6 +2070,33 @@ class SessionService:
             '/tapelog.session.v1.SessionService/CheckRecipe',
             tapelog_dot_session_dot_v1_dot_session__service__pb2.CheckRecipeRequest.SerializeToString,
             tapelog_dot_session_dot_v1_dot_session__service__pb2.CheckRecipeResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def AttachReferenceTrack(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/tapelog.session.v1.SessionService/AttachReferenceTrack',
+            tapelog_dot_session_dot_v1_dot_session__service__pb2.AttachReferenceTrackRequest.SerializeToString,
+            tapelog_dot_session_dot_v1_dot_resources__pb2.Song.FromString,
             options,
             channel_credentials,
             insecure,
@@ -2156,6 +2366,33 @@ class SessionService:
             target,
             '/tapelog.session.v1.SessionService/SetComp',
             tapelog_dot_session_dot_v1_dot_session__service__pb2.SetCompRequest.SerializeToString,
+            tapelog_dot_session_dot_v1_dot_resources__pb2.Song.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def WaiveTakeCheck(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/tapelog.session.v1.SessionService/WaiveTakeCheck',
+            tapelog_dot_session_dot_v1_dot_session__service__pb2.WaiveTakeCheckRequest.SerializeToString,
             tapelog_dot_session_dot_v1_dot_resources__pb2.Song.FromString,
             options,
             channel_credentials,
@@ -3074,6 +3311,33 @@ class SessionService:
             target,
             '/tapelog.session.v1.SessionService/GetDelivery',
             tapelog_dot_session_dot_v1_dot_session__service__pb2.GetDeliveryRequest.SerializeToString,
+            tapelog_dot_session_dot_v1_dot_resources__pb2.DeliveryPackage.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def HandOverDelivery(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/tapelog.session.v1.SessionService/HandOverDelivery',
+            tapelog_dot_session_dot_v1_dot_session__service__pb2.HandOverDeliveryRequest.SerializeToString,
             tapelog_dot_session_dot_v1_dot_resources__pb2.DeliveryPackage.FromString,
             options,
             channel_credentials,

@@ -56,6 +56,10 @@ class SessionServiceStub:
     """Adds a person, or sets their roles. Producer only."""
     RemoveMember: _grpc.UnaryUnaryMultiCallable[_session_service_pb2.RemoveMemberRequest, _resources_pb2.Project]
     """Removes a person; what they did before stands. Producer only. FAILED_PRECONDITION: the last producer."""
+    CloseProject: _grpc.UnaryUnaryMultiCallable[_session_service_pb2.CloseProjectRequest, _resources_pb2.Project]
+    """Ends work on a project: until it is opened again it and its songs are read alone. Renders under way still arrive."""
+    ReopenProject: _grpc.UnaryUnaryMultiCallable[_session_service_pb2.ReopenProjectRequest, _resources_pb2.Project]
+    """Lets work on a closed project go on."""
     SetPolicy: _grpc.UnaryUnaryMultiCallable[_session_service_pb2.SetPolicyRequest, _resources_pb2.Project]
     """Sets how versions are approved. Holds for a song from its next submission or decision on. Producer only."""
     SetAllowance: _grpc.UnaryUnaryMultiCallable[_session_service_pb2.SetAllowanceRequest, _resources_pb2.Project]
@@ -72,6 +76,8 @@ class SessionServiceStub:
     """Tells a song as a story: who did what, in which role, and why, in order. The label does not read of internal notes."""
     RegisterWork: _grpc.UnaryUnaryMultiCallable[_session_service_pb2.RegisterWorkRequest, _resources_pb2.Song]
     """Links a musical work and its writers."""
+    SetWriters: _grpc.UnaryUnaryMultiCallable[_session_service_pb2.SetWritersRequest, _resources_pb2.Song]
+    """Says anew who wrote a work that is linked."""
     SetCatalogueIds: _grpc.UnaryUnaryMultiCallable[_session_service_pb2.SetCatalogueIdsRequest, _resources_pb2.Song]
     """Sets the ISRC. INVALID_ARGUMENT: not an ISRC."""
     ProposeBrief: _grpc.UnaryUnaryMultiCallable[_session_service_pb2.ProposeBriefRequest, _resources_pb2.Song]
@@ -80,6 +86,8 @@ class SessionServiceStub:
     """Agrees to the brief in the caller's role. FAILED_PRECONDITION: another revision is in force."""
     CheckRecipe: _grpc.UnaryUnaryMultiCallable[_session_service_pb2.CheckRecipeRequest, _session_service_pb2.CheckRecipeResponse]
     """Checks a recipe against the brief in force; stores nothing, renders nothing, costs nothing."""
+    AttachReferenceTrack: _grpc.UnaryUnaryMultiCallable[_session_service_pb2.AttachReferenceTrackRequest, _resources_pb2.Song]
+    """Attaches a reference track to the song, beside those that the brief agreed on."""
     ApproveArrangement: _grpc.UnaryUnaryMultiCallable[_session_service_pb2.ApproveArrangementRequest, _resources_pb2.Song]
     """Approves the arrangement in the caller's role."""
     UploadAsset: _grpc.StreamUnaryMultiCallable[_session_service_pb2.UploadAssetRequest, _resources_pb2.Asset]
@@ -105,6 +113,8 @@ class SessionServiceStub:
     """
     SetComp: _grpc.UnaryUnaryMultiCallable[_session_service_pb2.SetCompRequest, _resources_pb2.Song]
     """Puts a track together from passages of its takes; it stands in for a selected take."""
+    WaiveTakeCheck: _grpc.UnaryUnaryMultiCallable[_session_service_pb2.WaiveTakeCheckRequest, _resources_pb2.Song]
+    """Lets a take pass although its noise floor, hum or start breaks the limit. What is technical cannot be waived."""
     RequestAlternateTake: _grpc.UnaryUnaryMultiCallable[_session_service_pb2.RequestAlternateTakeRequest, _resources_pb2.Song]
     """Asks for another take of a track."""
     ProposeMixVersion: _grpc.UnaryUnaryMultiCallable[_session_service_pb2.ProposeMixVersionRequest, _resources_pb2.Version]
@@ -191,6 +201,8 @@ class SessionServiceStub:
     """
     GetDelivery: _grpc.UnaryUnaryMultiCallable[_session_service_pb2.GetDeliveryRequest, _resources_pb2.DeliveryPackage]
     """Reads a delivery package."""
+    HandOverDelivery: _grpc.UnaryUnaryMultiCallable[_session_service_pb2.HandOverDeliveryRequest, _resources_pb2.DeliveryPackage]
+    """Records that the final package was handed over to the label."""
     AcceptDelivery: _grpc.UnaryUnaryMultiCallable[_session_service_pb2.AcceptDeliveryRequest, _resources_pb2.DeliveryPackage]
     """Accepts the final package. Label only."""
     VerifyDelivery: _grpc.UnaryUnaryMultiCallable[_session_service_pb2.VerifyDeliveryRequest, _resources_pb2.Song]
@@ -247,6 +259,10 @@ class SessionServiceAsyncStub(SessionServiceStub):
     """Adds a person, or sets their roles. Producer only."""
     RemoveMember: _aio.UnaryUnaryMultiCallable[_session_service_pb2.RemoveMemberRequest, _resources_pb2.Project]  # type: ignore[assignment]
     """Removes a person; what they did before stands. Producer only. FAILED_PRECONDITION: the last producer."""
+    CloseProject: _aio.UnaryUnaryMultiCallable[_session_service_pb2.CloseProjectRequest, _resources_pb2.Project]  # type: ignore[assignment]
+    """Ends work on a project: until it is opened again it and its songs are read alone. Renders under way still arrive."""
+    ReopenProject: _aio.UnaryUnaryMultiCallable[_session_service_pb2.ReopenProjectRequest, _resources_pb2.Project]  # type: ignore[assignment]
+    """Lets work on a closed project go on."""
     SetPolicy: _aio.UnaryUnaryMultiCallable[_session_service_pb2.SetPolicyRequest, _resources_pb2.Project]  # type: ignore[assignment]
     """Sets how versions are approved. Holds for a song from its next submission or decision on. Producer only."""
     SetAllowance: _aio.UnaryUnaryMultiCallable[_session_service_pb2.SetAllowanceRequest, _resources_pb2.Project]  # type: ignore[assignment]
@@ -263,6 +279,8 @@ class SessionServiceAsyncStub(SessionServiceStub):
     """Tells a song as a story: who did what, in which role, and why, in order. The label does not read of internal notes."""
     RegisterWork: _aio.UnaryUnaryMultiCallable[_session_service_pb2.RegisterWorkRequest, _resources_pb2.Song]  # type: ignore[assignment]
     """Links a musical work and its writers."""
+    SetWriters: _aio.UnaryUnaryMultiCallable[_session_service_pb2.SetWritersRequest, _resources_pb2.Song]  # type: ignore[assignment]
+    """Says anew who wrote a work that is linked."""
     SetCatalogueIds: _aio.UnaryUnaryMultiCallable[_session_service_pb2.SetCatalogueIdsRequest, _resources_pb2.Song]  # type: ignore[assignment]
     """Sets the ISRC. INVALID_ARGUMENT: not an ISRC."""
     ProposeBrief: _aio.UnaryUnaryMultiCallable[_session_service_pb2.ProposeBriefRequest, _resources_pb2.Song]  # type: ignore[assignment]
@@ -271,6 +289,8 @@ class SessionServiceAsyncStub(SessionServiceStub):
     """Agrees to the brief in the caller's role. FAILED_PRECONDITION: another revision is in force."""
     CheckRecipe: _aio.UnaryUnaryMultiCallable[_session_service_pb2.CheckRecipeRequest, _session_service_pb2.CheckRecipeResponse]  # type: ignore[assignment]
     """Checks a recipe against the brief in force; stores nothing, renders nothing, costs nothing."""
+    AttachReferenceTrack: _aio.UnaryUnaryMultiCallable[_session_service_pb2.AttachReferenceTrackRequest, _resources_pb2.Song]  # type: ignore[assignment]
+    """Attaches a reference track to the song, beside those that the brief agreed on."""
     ApproveArrangement: _aio.UnaryUnaryMultiCallable[_session_service_pb2.ApproveArrangementRequest, _resources_pb2.Song]  # type: ignore[assignment]
     """Approves the arrangement in the caller's role."""
     UploadAsset: _aio.StreamUnaryMultiCallable[_session_service_pb2.UploadAssetRequest, _resources_pb2.Asset]  # type: ignore[assignment]
@@ -296,6 +316,8 @@ class SessionServiceAsyncStub(SessionServiceStub):
     """
     SetComp: _aio.UnaryUnaryMultiCallable[_session_service_pb2.SetCompRequest, _resources_pb2.Song]  # type: ignore[assignment]
     """Puts a track together from passages of its takes; it stands in for a selected take."""
+    WaiveTakeCheck: _aio.UnaryUnaryMultiCallable[_session_service_pb2.WaiveTakeCheckRequest, _resources_pb2.Song]  # type: ignore[assignment]
+    """Lets a take pass although its noise floor, hum or start breaks the limit. What is technical cannot be waived."""
     RequestAlternateTake: _aio.UnaryUnaryMultiCallable[_session_service_pb2.RequestAlternateTakeRequest, _resources_pb2.Song]  # type: ignore[assignment]
     """Asks for another take of a track."""
     ProposeMixVersion: _aio.UnaryUnaryMultiCallable[_session_service_pb2.ProposeMixVersionRequest, _resources_pb2.Version]  # type: ignore[assignment]
@@ -382,6 +404,8 @@ class SessionServiceAsyncStub(SessionServiceStub):
     """
     GetDelivery: _aio.UnaryUnaryMultiCallable[_session_service_pb2.GetDeliveryRequest, _resources_pb2.DeliveryPackage]  # type: ignore[assignment]
     """Reads a delivery package."""
+    HandOverDelivery: _aio.UnaryUnaryMultiCallable[_session_service_pb2.HandOverDeliveryRequest, _resources_pb2.DeliveryPackage]  # type: ignore[assignment]
+    """Records that the final package was handed over to the label."""
     AcceptDelivery: _aio.UnaryUnaryMultiCallable[_session_service_pb2.AcceptDeliveryRequest, _resources_pb2.DeliveryPackage]  # type: ignore[assignment]
     """Accepts the final package. Label only."""
     VerifyDelivery: _aio.UnaryUnaryMultiCallable[_session_service_pb2.VerifyDeliveryRequest, _resources_pb2.Song]  # type: ignore[assignment]
@@ -479,6 +503,22 @@ class SessionServiceServicer(metaclass=_abc_1.ABCMeta):
         """Removes a person; what they did before stands. Producer only. FAILED_PRECONDITION: the last producer."""
 
     @_abc_1.abstractmethod
+    def CloseProject(
+        self,
+        request: _session_service_pb2.CloseProjectRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_resources_pb2.Project, _abc.Awaitable[_resources_pb2.Project]]:
+        """Ends work on a project: until it is opened again it and its songs are read alone. Renders under way still arrive."""
+
+    @_abc_1.abstractmethod
+    def ReopenProject(
+        self,
+        request: _session_service_pb2.ReopenProjectRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_resources_pb2.Project, _abc.Awaitable[_resources_pb2.Project]]:
+        """Lets work on a closed project go on."""
+
+    @_abc_1.abstractmethod
     def SetPolicy(
         self,
         request: _session_service_pb2.SetPolicyRequest,
@@ -543,6 +583,14 @@ class SessionServiceServicer(metaclass=_abc_1.ABCMeta):
         """Links a musical work and its writers."""
 
     @_abc_1.abstractmethod
+    def SetWriters(
+        self,
+        request: _session_service_pb2.SetWritersRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_resources_pb2.Song, _abc.Awaitable[_resources_pb2.Song]]:
+        """Says anew who wrote a work that is linked."""
+
+    @_abc_1.abstractmethod
     def SetCatalogueIds(
         self,
         request: _session_service_pb2.SetCatalogueIdsRequest,
@@ -573,6 +621,14 @@ class SessionServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_session_service_pb2.CheckRecipeResponse, _abc.Awaitable[_session_service_pb2.CheckRecipeResponse]]:
         """Checks a recipe against the brief in force; stores nothing, renders nothing, costs nothing."""
+
+    @_abc_1.abstractmethod
+    def AttachReferenceTrack(
+        self,
+        request: _session_service_pb2.AttachReferenceTrackRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_resources_pb2.Song, _abc.Awaitable[_resources_pb2.Song]]:
+        """Attaches a reference track to the song, beside those that the brief agreed on."""
 
     @_abc_1.abstractmethod
     def ApproveArrangement(
@@ -658,6 +714,14 @@ class SessionServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_resources_pb2.Song, _abc.Awaitable[_resources_pb2.Song]]:
         """Puts a track together from passages of its takes; it stands in for a selected take."""
+
+    @_abc_1.abstractmethod
+    def WaiveTakeCheck(
+        self,
+        request: _session_service_pb2.WaiveTakeCheckRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_resources_pb2.Song, _abc.Awaitable[_resources_pb2.Song]]:
+        """Lets a take pass although its noise floor, hum or start breaks the limit. What is technical cannot be waived."""
 
     @_abc_1.abstractmethod
     def RequestAlternateTake(
@@ -948,6 +1012,14 @@ class SessionServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_resources_pb2.DeliveryPackage, _abc.Awaitable[_resources_pb2.DeliveryPackage]]:
         """Reads a delivery package."""
+
+    @_abc_1.abstractmethod
+    def HandOverDelivery(
+        self,
+        request: _session_service_pb2.HandOverDeliveryRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_resources_pb2.DeliveryPackage, _abc.Awaitable[_resources_pb2.DeliveryPackage]]:
+        """Records that the final package was handed over to the label."""
 
     @_abc_1.abstractmethod
     def AcceptDelivery(

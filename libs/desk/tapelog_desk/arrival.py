@@ -1,0 +1,75 @@
+"""What is measured of a file when it arrives, and of no render: its noise floor, and mains hum."""
+
+import math
+from typing import Final
+
+import numpy as np
+from tapelog.common.v1 import audio_pb2 as pb
+from tapelog_dsp.repair import hum
+
+from tapelog_desk.files.decoders import Samples
+
+STEPS_PER_S: Final = 10
+FLOOR_STEPS: Final = 4
+"""The noise floor is read over 400 ms, as `tapelog_dsp` level meters read it."""
+
+HUM_SEARCH_S: Final = 20
+"""Hum is there all the time: the first stretch that the detector follows decides, and bounds time and memory."""
+
+HUM_CHANNELS: Final = 2
+HUM_RATE_MAX_HZ: Final = 192_000
+
+
+class ArrivalMeter:
+    """Measures a stream of ``[channels, frames]``; any block size gives the same result."""
+
+    def __init__(self, audio: pb.AudioFormat) -> None:
+        self._rate_hz = audio.sample_rate_hz
+        self._step_frames = max(1, audio.sample_rate_hz // STEPS_PER_S)
+        self._open: list[Samples] = []
+        self._open_frames = 0
+        self._powers: list[float] = []
+        self._start: list[Samples] = []
+        self._missing = HUM_SEARCH_S * audio.sample_rate_hz if audio.sample_rate_hz <= HUM_RATE_MAX_HZ else 0
+
+    def __repr__(self) -> str:
+        return f"ArrivalMeter({len(self._powers)} steps)"
+
+    def add(self, samples: Samples) -> None:
+        """Measure the next block."""
+        if self._missing:
+            kept = samples[:HUM_CHANNELS, : self._missing].copy()
+            self._start.append(kept)
+            self._missing -= kept.shape[1]
+        begin = 0
+        while begin < samples.shape[1]:
+            end = min(begin + self._step_frames - self._open_frames, samples.shape[1])
+            self._open.append(samples[:, begin:end].copy())
+            self._open_frames += end - begin
+            begin = end
+            if self._open_frames == self._step_frames:
+                self._powers.append(float(np.square(np.concatenate(self._open, axis=1)).mean()))
+                self._open, self._open_frames = [], 0
+
+    def result(self, numbers: pb.Measurements) -> None:
+        """Set the fields of `numbers` that this meter measures; what does not exist stays absent."""
+        powers = np.array(self._powers)
+        if powers.size and powers.any():
+            numbers.rms_dbfs = 10.0 * math.log10(float(powers.mean()))
+        sounding = (
+            np.convolve(powers == 0.0, np.ones(FLOOR_STEPS), "valid") == 0.0 if powers.size >= FLOOR_STEPS else []
+        )
+        if np.any(sounding):
+            floors = np.convolve(powers, np.ones(FLOOR_STEPS), "valid")[sounding] / FLOOR_STEPS
+            numbers.noise_floor_dbfs = 10.0 * math.log10(float(floors.min()))
+        self._search_hum(numbers)
+
+    def _search_hum(self, numbers: pb.Measurements) -> None:
+        frames = sum(block.shape[1] for block in self._start)
+        if frames < hum.MINIMUM_S * self._rate_hz:
+            return
+        finding = hum.detect(np.concatenate(self._start, axis=1), self._rate_hz)
+        numbers.hum_searched_s = frames / self._rate_hz
+        if finding.present:
+            numbers.hum_dbfs = finding.evidence["level_dbfs"]
+            numbers.hum_hz = finding.evidence["frequency_hz"]
