@@ -1,5 +1,6 @@
 """A small studio for tests: people, a song, and synthetic stems, all through the client."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -11,12 +12,14 @@ from tapelog.session.v1 import resources_pb2 as res
 from tapelog_client import Tapelog
 
 RATE_HZ = 48_000
-PEOPLE = {
+People = Mapping[str, list["res.Role.ValueType"]]
+PEOPLE: People = {
     "pty-artist": [res.ROLE_ARTIST, res.ROLE_SONGWRITER],
     "pty-producer": [res.ROLE_STUDIO_PRODUCER],
     "pty-recording": [res.ROLE_RECORDING_ENGINEER],
     "pty-mixing": [res.ROLE_MIXING_ENGINEER],
     "pty-mastering": [res.ROLE_MASTERING_ENGINEER],
+    "pty-label": [res.ROLE_LABEL],
 }
 
 
@@ -35,6 +38,7 @@ class Studio:
     recording: Tapelog
     mixing: Tapelog
     mastering: Tapelog
+    label: Tapelog
     project: str
     song: str
     sources: dict[str, str]
@@ -45,16 +49,23 @@ class Studio:
         return self.project.split("/")[1]
 
 
-async def open_studio(api: Tapelog, title: str) -> Studio:
-    """Create people, project and song, and pass the gate to RECORDING."""
-    producer = api.as_party("pty-producer")
+async def open_studio(api: Tapelog, title: str, *constraints: brief_pb2.Constraint, people: People = PEOPLE) -> Studio:
+    """Create people, project and song with a brief of these rules, and pass the gate to RECORDING.
+
+    Parameters
+    ----------
+    people : mapping of str to list of Role
+        Whoever holds a role, by it: fewer people may hold all of them.
+    """
+    who = {role: api.as_party(party) for party, roles in people.items() for role in roles}
+    producer, artist = who[res.ROLE_STUDIO_PRODUCER], who[res.ROLE_ARTIST]
     project = await producer.projects.create(
-        title, "The Testers", [res.Member(party=party, roles=roles) for party, roles in PEOPLE.items()]
+        title, "The Testers", [res.Member(party=party, roles=roles) for party, roles in people.items()]
     )
     song = (await producer.songs.create(project.name, title, sample_rate_hz=RATE_HZ, bit_depth=24)).name
-    artist = api.as_party("pty-artist")
-    await artist.songs.register_work(song, title, ["pty-artist"])
-    await artist.briefs.propose(song, brief_pb2.Brief(intent="Plain."))
+    writer = next(party for party, roles in people.items() if res.ROLE_ARTIST in roles)
+    await artist.songs.register_work(song, title, [writer])
+    await artist.briefs.propose(song, brief_pb2.Brief(intent="Plain.", constraints=constraints))
     for person in (artist, producer):
         await person.briefs.agree(song, 1)
         await person.songs.approve_arrangement(song)
@@ -62,9 +73,10 @@ async def open_studio(api: Tapelog, title: str) -> Studio:
     return Studio(
         artist=artist,
         producer=producer,
-        recording=api.as_party("pty-recording"),
-        mixing=api.as_party("pty-mixing"),
-        mastering=api.as_party("pty-mastering"),
+        recording=who[res.ROLE_RECORDING_ENGINEER],
+        mixing=who[res.ROLE_MIXING_ENGINEER],
+        mastering=who[res.ROLE_MASTERING_ENGINEER],
+        label=who[res.ROLE_LABEL],
         project=project.name,
         song=song,
         sources={},

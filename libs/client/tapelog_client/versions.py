@@ -87,9 +87,13 @@ class Versions(Group):
         request = rpc.WithdrawApprovalRequest(name=name, reason=reason, request_id=request_id, etag=etag)
         return await self._link.unary(self._link.session.WithdrawApproval, request)
 
-    async def approve(self, name: str, sample_digest: str, *, etag: str = "", request_id: str = "") -> res.Version:
-        """Approve exactly the samples that were heard."""
-        request = rpc.ApproveVersionRequest(name=name, sample_digest=sample_digest, request_id=request_id, etag=etag)
+    async def approve(
+        self, name: str, sample_digest: str, *, brief_revision: int = 0, etag: str = "", request_id: str = ""
+    ) -> res.Version:
+        """Approve exactly the samples that were heard, under the brief that was read; 0 leaves the brief open."""
+        request = rpc.ApproveVersionRequest(
+            name=name, sample_digest=sample_digest, brief_revision=brief_revision, request_id=request_id, etag=etag
+        )
         return await self._link.unary(self._link.session.ApproveVersion, request)
 
     async def waive_check(

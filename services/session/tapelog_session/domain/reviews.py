@@ -178,14 +178,14 @@ def _require_same(song: Song, version: Version, sample_digest: str, brief_revisi
 
 
 def _approved(song: Song, version: Version) -> Iterator[Message]:
-    """Yield the approval of a version and everything it replaces."""
+    """Yield the end of everything that a version replaces, then its approval: at no sequence are two approved."""
     approved = events_pb2.MixVersionApproved if version.kind == MIX else events_pb2.MasterVersionApproved
-    yield approved(number=version.number, sample_digest=version.sample_digest, recipe_digest=version.recipe_digest)
     for other in _living(song, version.kind):
         if other.number != version.number:
             yield events_pb2.VersionSuperseded(kind=version.kind, number=other.number, by_number=version.number)
             if version.kind == MIX:
                 yield from _orphans(song, other.number)
+    yield approved(number=version.number, sample_digest=version.sample_digest, recipe_digest=version.recipe_digest)
 
 
 def _orphans(song: Song, mix_number: int) -> Iterator[Message]:

@@ -38,6 +38,8 @@ def role_name(role: RoleValue) -> str:
 
 def role_word(role: RoleValue) -> str:
     """Return `artist`, `studio producer`: for sentences."""
+    if role not in pb.Role.values():  # written by a later version: it allows nothing here, and is told as it is
+        return f"role {role}"
     return pb.Role.Name(role).removeprefix("ROLE_").replace("_", " ").lower()
 
 
