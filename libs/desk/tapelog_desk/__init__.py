@@ -3,13 +3,17 @@
 import tapelog_dsp  # noqa: F401  # before NumPy is loaded: it keeps BLAS to one thread
 
 from tapelog_desk.analysis import SCHEMA, Analysis, Curve, Progress, analysis_json, analyze_file, write_json
+from tapelog_desk.comping import Passage, render_comp
 from tapelog_desk.errors import DeskError, OutputError, RecipeRefusedError, SourceError, TargetError
+from tapelog_desk.excerpt import Excerpt, Previewed, render_preview
 from tapelog_desk.files.readers import AudioReader, open_audio
 from tapelog_desk.mastering import render_master
 from tapelog_desk.mixdown import mix_blocks, render_mix
 from tapelog_desk.probe import probe_file
 from tapelog_desk.rendered import Rendered, RenderedAudio, RenderedFileOut, Verdict
+from tapelog_desk.repairing import Repaired, render_repair
 from tapelog_desk.sources import Resolve, beside, pinned
+from tapelog_desk.stems import StemGroup, Stems, render_stems
 
 __all__ = [
     "SCHEMA",
@@ -17,14 +21,20 @@ __all__ = [
     "AudioReader",
     "Curve",
     "DeskError",
+    "Excerpt",
     "OutputError",
+    "Passage",
+    "Previewed",
     "Progress",
     "RecipeRefusedError",
     "Rendered",
     "RenderedAudio",
     "RenderedFileOut",
+    "Repaired",
     "Resolve",
     "SourceError",
+    "StemGroup",
+    "Stems",
     "TargetError",
     "Verdict",
     "analysis_json",
@@ -34,7 +44,11 @@ __all__ = [
     "open_audio",
     "pinned",
     "probe_file",
+    "render_comp",
     "render_master",
     "render_mix",
+    "render_preview",
+    "render_repair",
+    "render_stems",
     "write_json",
 ]

@@ -47,12 +47,15 @@ class SongIn:
         On top of the album's drive.
     fade : Fade
         At its start and end.
+    title : str
+        By default its file's name without extension.
     """
 
     path: Path
     gap_s: float = 2.0
     trim_db: float = 0.0
     fade: dsp.Fade = dsp.Fade()  # noqa: RUF009  # frozen
+    title: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +65,7 @@ class SongOut:
     Attributes
     ----------
     title : str
-        Its file's name without extension.
+        As given, or its file's name without extension.
     start_frame, length_frames : int
         Its place on the album's time line.
     audio : RenderedAudio
@@ -256,7 +259,7 @@ class _Press:
                     for block in _silence(gap):
                         joined.write(block)
                 place += gap
-                path = self._out_dir / f"{index + 1:02d}-{song.path.stem}.{self._suffix}"
+                path = self._out_dir / f"{index + 1:02d}{'' if song.title else f'-{song.path.stem}'}.{self._suffix}"
                 with printing(self._printer(path, index + 1)) as printer:
                     drive = solution.drive_db + song.trim_db
                     source = _blocks(song, spill, self._rate)
@@ -268,7 +271,7 @@ class _Press:
                 before = solution.before[index].loudness.integrated_lufs
                 moved = solution.after[index].loudness.integrated_lufs - before
                 lost = drive - moved if math.isfinite(moved) else 0.0
-                done.append(SongOut(song.path.stem, place, spill.frames, audio[0], before, lost))
+                done.append(SongOut(song.title or song.path.stem, place, spill.frames, audio[0], before, lost))
                 place += spill.frames
             if joined is None:
                 return tuple(done), None, place

@@ -59,7 +59,7 @@ def at_rate(reader: AudioReader, sample_rate_hz: int) -> BlockReader:
     return Resampled(reader, channels=audio.channels, input_rate_hz=audio.sample_rate_hz, output_rate_hz=sample_rate_hz)
 
 
-class _Tape:
+class Tape:
     """The sources of a mix, open and ready to roll."""
 
     def __init__(self, recipe: pb.MixRecipe, resolve: Resolve, stack: ExitStack) -> None:
@@ -102,7 +102,7 @@ def mix_blocks(
         A source cannot be used; a setting is beyond the core.
     """
     with ExitStack() as files:
-        tape = _Tape(recipe, resolve, files)
+        tape = Tape(recipe, resolve, files)
         try:
             graph = dsp.MixGraph(mix_spec(recipe, tape.channels))
         except dsp.DspError as error:

@@ -20,6 +20,7 @@ EVENT_TYPES: Final[dict[str, str]] = {
     "tapelog.render_job.render_succeeded.v1": "tapelog.render.v1.RenderSucceeded",
     "tapelog.render_job.render_failed.v1": "tapelog.render.v1.RenderFailed",
     "tapelog.render_job.render_cancelled.v1": "tapelog.render.v1.RenderCancelled",
+    "tapelog.render_job.render_mismatch_found.v1": "tapelog.render.v1.RenderMismatchFound",
     "tapelog.batch.batch_requested.v1": "tapelog.render.v1.BatchRequested",
     "tapelog.usage_account.usage_reserved.v1": "tapelog.render.v1.UsageReserved",
     "tapelog.usage_account.usage_settled.v1": "tapelog.render.v1.UsageSettled",

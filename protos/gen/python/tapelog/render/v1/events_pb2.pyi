@@ -221,6 +221,44 @@ class RenderCancelled(_message.Message):
 Global___RenderCancelled: _TypeAlias = RenderCancelled  # noqa: Y015
 
 @_typing.final
+class RenderMismatchFound(_message.Message):
+    """RenderJob: a render was repeated and gave other samples: an engine, a machine or an object is not what it should be."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    VERIFICATION_FIELD_NUMBER: _builtins.int
+    ENGINE_VERSION_FIELD_NUMBER: _builtins.int
+    WORKER_FIELD_NUMBER: _builtins.int
+    REFERENCE_FIELD_NUMBER: _builtins.int
+    engine_version: _builtins.str
+    """Engine that rendered both."""
+    worker: _builtins.str
+    """Worker that repeated it."""
+    @_builtins.property
+    def verification(self) -> _resources_pb2.Verification:
+        """How they compare."""
+
+    @_builtins.property
+    def reference(self) -> _resources_pb2.RenderReference:
+        """What the first render was for."""
+
+    def __init__(
+        self,
+        *,
+        verification: _resources_pb2.Verification | None = ...,
+        engine_version: _builtins.str = ...,
+        worker: _builtins.str = ...,
+        reference: _resources_pb2.RenderReference | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["reference", b"reference", "verification", b"verification"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["engine_version", b"engine_version", "reference", b"reference", "verification", b"verification", "worker", b"worker"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___RenderMismatchFound: _TypeAlias = RenderMismatchFound  # noqa: Y015
+
+@_typing.final
 class BatchRequested(_message.Message):
     """Batch: several jobs were asked for as one."""
 

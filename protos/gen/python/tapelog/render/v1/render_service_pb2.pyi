@@ -87,8 +87,11 @@ class CreateRenderJobRequest(_message.Message):
 
     JOB_FIELD_NUMBER: _builtins.int
     REQUEST_ID_FIELD_NUMBER: _builtins.int
+    VALIDATE_ONLY_FIELD_NUMBER: _builtins.int
     request_id: _builtins.str
     """Makes a retry safe."""
+    validate_only: _builtins.bool
+    """Checks, digests and estimates only: the answer has no name, nothing is recorded and nothing reserved."""
     @_builtins.property
     def job(self) -> _resources_pb2.RenderJob:
         """The job: kind, spec, class, reference, account. Output-only fields are ignored."""
@@ -98,14 +101,41 @@ class CreateRenderJobRequest(_message.Message):
         *,
         job: _resources_pb2.RenderJob | None = ...,
         request_id: _builtins.str = ...,
+        validate_only: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["job", b"job"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["job", b"job", "request_id", b"request_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["job", b"job", "request_id", b"request_id", "validate_only", b"validate_only"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___CreateRenderJobRequest: _TypeAlias = CreateRenderJobRequest  # noqa: Y015
+
+@_typing.final
+class VerifyRenderRequest(_message.Message):
+    """Request of VerifyRender."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    NAME_FIELD_NUMBER: _builtins.int
+    REQUEST_ID_FIELD_NUMBER: _builtins.int
+    name: _builtins.str
+    """renderJobs/{job}."""
+    request_id: _builtins.str
+    """Makes a retry safe."""
+    def __init__(
+        self,
+        *,
+        name: _builtins.str = ...,
+        request_id: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["name", b"name", "request_id", b"request_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___VerifyRenderRequest: _TypeAlias = VerifyRenderRequest  # noqa: Y015
 
 @_typing.final
 class BatchCreateRenderJobsRequest(_message.Message):
@@ -116,8 +146,11 @@ class BatchCreateRenderJobsRequest(_message.Message):
     JOBS_FIELD_NUMBER: _builtins.int
     REFERENCE_FIELD_NUMBER: _builtins.int
     REQUEST_ID_FIELD_NUMBER: _builtins.int
+    VALIDATE_ONLY_FIELD_NUMBER: _builtins.int
     request_id: _builtins.str
     """Makes a retry safe."""
+    validate_only: _builtins.bool
+    """Checks, digests and estimates only: the answer has no name, nothing is recorded and nothing reserved."""
     @_builtins.property
     def jobs(self) -> _containers.RepeatedCompositeFieldContainer[_resources_pb2.RenderJob]:
         """The jobs, in order. At most 100."""
@@ -132,10 +165,11 @@ class BatchCreateRenderJobsRequest(_message.Message):
         jobs: _abc.Iterable[_resources_pb2.RenderJob] | None = ...,
         reference: _resources_pb2.RenderReference | None = ...,
         request_id: _builtins.str = ...,
+        validate_only: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["reference", b"reference"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["jobs", b"jobs", "reference", b"reference", "request_id", b"request_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["jobs", b"jobs", "reference", b"reference", "request_id", b"request_id", "validate_only", b"validate_only"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

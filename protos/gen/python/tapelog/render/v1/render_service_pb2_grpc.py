@@ -74,6 +74,11 @@ class RenderServiceStub:
                 request_serializer=tapelog_dot_render_dot_v1_dot_render__service__pb2.CancelRenderJobRequest.SerializeToString,
                 response_deserializer=tapelog_dot_render_dot_v1_dot_resources__pb2.RenderJob.FromString,
                 _registered_method=True)
+        self.VerifyRender = channel.unary_unary(
+                '/tapelog.render.v1.RenderService/VerifyRender',
+                request_serializer=tapelog_dot_render_dot_v1_dot_render__service__pb2.VerifyRenderRequest.SerializeToString,
+                response_deserializer=tapelog_dot_render_dot_v1_dot_resources__pb2.RenderJob.FromString,
+                _registered_method=True)
         self.GetBatch = channel.unary_unary(
                 '/tapelog.render.v1.RenderService/GetBatch',
                 request_serializer=tapelog_dot_render_dot_v1_dot_render__service__pb2.GetBatchRequest.SerializeToString,
@@ -153,6 +158,15 @@ class RenderServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def VerifyRender(self, request, context):
+        """Renders a job that has SUCCEEDED again and compares the samples; the result says whether they are the same, and
+        RenderMismatchFound is recorded if not. FAILED_PRECONDITION: the job has no result, or this server's engine is of
+        another version than the one that rendered it.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def GetBatch(self, request, context):
         """Reads a batch.
         """
@@ -219,6 +233,11 @@ def add_RenderServiceServicer_to_server(servicer, server):
             'CancelRenderJob': grpc.unary_unary_rpc_method_handler(
                     servicer.CancelRenderJob,
                     request_deserializer=tapelog_dot_render_dot_v1_dot_render__service__pb2.CancelRenderJobRequest.FromString,
+                    response_serializer=tapelog_dot_render_dot_v1_dot_resources__pb2.RenderJob.SerializeToString,
+            ),
+            'VerifyRender': grpc.unary_unary_rpc_method_handler(
+                    servicer.VerifyRender,
+                    request_deserializer=tapelog_dot_render_dot_v1_dot_render__service__pb2.VerifyRenderRequest.FromString,
                     response_serializer=tapelog_dot_render_dot_v1_dot_resources__pb2.RenderJob.SerializeToString,
             ),
             'GetBatch': grpc.unary_unary_rpc_method_handler(
@@ -434,6 +453,33 @@ class RenderService:
             target,
             '/tapelog.render.v1.RenderService/CancelRenderJob',
             tapelog_dot_render_dot_v1_dot_render__service__pb2.CancelRenderJobRequest.SerializeToString,
+            tapelog_dot_render_dot_v1_dot_resources__pb2.RenderJob.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def VerifyRender(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/tapelog.render.v1.RenderService/VerifyRender',
+            tapelog_dot_render_dot_v1_dot_render__service__pb2.VerifyRenderRequest.SerializeToString,
             tapelog_dot_render_dot_v1_dot_resources__pb2.RenderJob.FromString,
             options,
             channel_credentials,

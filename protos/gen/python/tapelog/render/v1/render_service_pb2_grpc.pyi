@@ -54,6 +54,11 @@ class RenderServiceStub:
     """
     CancelRenderJob: _grpc.UnaryUnaryMultiCallable[_render_service_pb2.CancelRenderJobRequest, _resources_pb2.RenderJob]
     """Cancels a job. FAILED_PRECONDITION: it has ended. A running attempt is stopped within a second."""
+    VerifyRender: _grpc.UnaryUnaryMultiCallable[_render_service_pb2.VerifyRenderRequest, _resources_pb2.RenderJob]
+    """Renders a job that has SUCCEEDED again and compares the samples; the result says whether they are the same, and
+    RenderMismatchFound is recorded if not. FAILED_PRECONDITION: the job has no result, or this server's engine is of
+    another version than the one that rendered it.
+    """
     GetBatch: _grpc.UnaryUnaryMultiCallable[_render_service_pb2.GetBatchRequest, _resources_pb2.Batch]
     """Reads a batch."""
     ListUsageEntries: _grpc.UnaryUnaryMultiCallable[_render_service_pb2.ListUsageEntriesRequest, _render_service_pb2.ListUsageEntriesResponse]
@@ -92,6 +97,11 @@ class RenderServiceAsyncStub(RenderServiceStub):
     """
     CancelRenderJob: _aio.UnaryUnaryMultiCallable[_render_service_pb2.CancelRenderJobRequest, _resources_pb2.RenderJob]  # type: ignore[assignment]
     """Cancels a job. FAILED_PRECONDITION: it has ended. A running attempt is stopped within a second."""
+    VerifyRender: _aio.UnaryUnaryMultiCallable[_render_service_pb2.VerifyRenderRequest, _resources_pb2.RenderJob]  # type: ignore[assignment]
+    """Renders a job that has SUCCEEDED again and compares the samples; the result says whether they are the same, and
+    RenderMismatchFound is recorded if not. FAILED_PRECONDITION: the job has no result, or this server's engine is of
+    another version than the one that rendered it.
+    """
     GetBatch: _aio.UnaryUnaryMultiCallable[_render_service_pb2.GetBatchRequest, _resources_pb2.Batch]  # type: ignore[assignment]
     """Reads a batch."""
     ListUsageEntries: _aio.UnaryUnaryMultiCallable[_render_service_pb2.ListUsageEntriesRequest, _render_service_pb2.ListUsageEntriesResponse]  # type: ignore[assignment]
@@ -169,6 +179,17 @@ class RenderServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_resources_pb2.RenderJob, _abc.Awaitable[_resources_pb2.RenderJob]]:
         """Cancels a job. FAILED_PRECONDITION: it has ended. A running attempt is stopped within a second."""
+
+    @_abc_1.abstractmethod
+    def VerifyRender(
+        self,
+        request: _render_service_pb2.VerifyRenderRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_resources_pb2.RenderJob, _abc.Awaitable[_resources_pb2.RenderJob]]:
+        """Renders a job that has SUCCEEDED again and compares the samples; the result says whether they are the same, and
+        RenderMismatchFound is recorded if not. FAILED_PRECONDITION: the job has no result, or this server's engine is of
+        another version than the one that rendered it.
+        """
 
     @_abc_1.abstractmethod
     def GetBatch(

@@ -28,49 +28,75 @@ from tapelog.common.v1 import audio_pb2 as tapelog_dot_common_dot_v1_dot_audio__
 from tapelog.common.v1 import recipe_pb2 as tapelog_dot_common_dot_v1_dot_recipe__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n!tapelog/render/v1/resources.proto\x12\x11tapelog.render.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x17google/rpc/status.proto\x1a\x1dtapelog/common/v1/audio.proto\x1a\x1etapelog/common/v1/recipe.proto\"\x8a\x06\n\tRenderJob\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0c\n\x04\x65tag\x18\x02 \x01(\t\x12+\n\x04kind\x18\x03 \x01(\x0e\x32\x1d.tapelog.render.v1.RenderKind\x12\x33\n\x08\x61nalysis\x18\x04 \x01(\x0b\x32\x1f.tapelog.render.v1.AnalysisSpecH\x00\x12)\n\x03mix\x18\x05 \x01(\x0b\x32\x1a.tapelog.render.v1.MixSpecH\x00\x12/\n\x06master\x18\x06 \x01(\x0b\x32\x1d.tapelog.render.v1.MasterSpecH\x00\x12\x38\n\x0epriority_class\x18\x07 \x01(\x0e\x32 .tapelog.render.v1.PriorityClass\x12\x35\n\treference\x18\x08 \x01(\x0b\x32\".tapelog.render.v1.RenderReference\x12\x15\n\rrecipe_digest\x18\t \x01(\t\x12\x15\n\rrender_digest\x18\n \x01(\t\x12\x15\n\rusage_account\x18\x0b \x01(\t\x12*\n\x05state\x18\x0c \x01(\x0e\x32\x1b.tapelog.render.v1.JobState\x12\x10\n\x08\x61ttempts\x18\r \x01(\x05\x12\x18\n\x10progress_percent\x18\x0e \x01(\x01\x12\x0e\n\x06worker\x18\x0f \x01(\t\x12/\n\x06result\x18\x10 \x01(\x0b\x32\x1f.tapelog.render.v1.RenderResult\x12!\n\x05\x65rror\x18\x11 \x01(\x0b\x32\x12.google.rpc.Status\x12/\n\x0b\x63reate_time\x18\x12 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12,\n\x08\x65nd_time\x18\x13 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x14\n\x0c\x65xternal_ref\x18\x14 \x01(\t\x12\x1e\n\x16\x65xpected_length_frames\x18\x15 \x01(\x03\x12\x14\n\x0cseconds_left\x18\x16 \x01(\x01\x42\x06\n\x04spec\"L\n\x0fRenderReference\x12\x0f\n\x07project\x18\x01 \x01(\t\x12\x0c\n\x04song\x18\x02 \x01(\t\x12\x0b\n\x03key\x18\x03 \x01(\t\x12\r\n\x05\x63ycle\x18\x04 \x01(\x05\"$\n\x0c\x41nalysisSpec\x12\x14\n\x0c\x61sset_sha256\x18\x01 \x01(\t\"\x9a\x01\n\x07MixSpec\x12,\n\x06recipe\x18\x01 \x01(\x0b\x32\x1c.tapelog.common.v1.MixRecipe\x12/\n\talternate\x18\x02 \x01(\x0b\x32\x1c.tapelog.common.v1.Alternate\x12\x30\n\x07outputs\x18\x03 \x03(\x0b\x32\x1f.tapelog.common.v1.OutputFormat\"=\n\nMasterSpec\x12/\n\x06recipe\x18\x01 \x01(\x0b\x32\x1f.tapelog.common.v1.MasterRecipe\"\xf8\x01\n\x0cRenderResult\x12-\n\x05\x61udio\x18\x01 \x03(\x0b\x32\x1e.tapelog.common.v1.AudioResult\x12.\n\x05\x66iles\x18\x02 \x03(\x0b\x32\x1f.tapelog.render.v1.RenderedFile\x12\x16\n\x0e\x65ngine_version\x18\x03 \x01(\t\x12@\n\ttimings_s\x18\x04 \x03(\x0b\x32-.tapelog.render.v1.RenderResult.TimingsSEntry\x1a/\n\rTimingsSEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\x01:\x02\x38\x01\"T\n\x0cRenderedFile\x12\x0c\n\x04role\x18\x01 \x01(\t\x12\x0e\n\x06sha256\x18\x02 \x01(\t\x12\x12\n\nmedia_type\x18\x03 \x01(\t\x12\x12\n\nsize_bytes\x18\x04 \x01(\x03\"_\n\x05\x42\x61tch\x12\x0c\n\x04name\x18\x01 \x01(\t\x12*\n\x04jobs\x18\x02 \x03(\x0b\x32\x1c.tapelog.render.v1.RenderJob\x12\x0c\n\x04\x64one\x18\x03 \x01(\x05\x12\x0e\n\x06\x66\x61iled\x18\x04 \x01(\x05\"\xc6\x02\n\nUsageEntry\x12\x11\n\tusage_key\x18\x01 \x01(\t\x12\x0f\n\x07\x61\x63\x63ount\x18\x02 \x01(\t\x12\x0c\n\x04song\x18\x03 \x01(\t\x12+\n\x04kind\x18\x04 \x01(\x0e\x32\x1d.tapelog.render.v1.RenderKind\x12\x13\n\x0bquantity_ms\x18\x05 \x01(\x03\x12\x15\n\rrecipe_digest\x18\x06 \x01(\t\x12\x0b\n\x03job\x18\x07 \x01(\t\x12,\n\x05state\x18\x08 \x01(\x0e\x32\x1d.tapelog.render.v1.UsageState\x12\x14\n\x0c\x65xternal_ref\x18\t \x01(\t\x12\x13\n\x0breserved_ms\x18\n \x01(\x03\x12\r\n\x05\x63ycle\x18\x0b \x01(\x05\x12\x38\n\x0epriority_class\x18\x0c \x01(\x0e\x32 .tapelog.render.v1.PriorityClass\"\x97\x03\n\rStatementLine\x12\x32\n\x04kind\x18\x01 \x01(\x0e\x32$.tapelog.render.v1.StatementLineKind\x12\x0c\n\x04song\x18\x02 \x01(\t\x12\x32\n\x0brender_kind\x18\x03 \x01(\x0e\x32\x1d.tapelog.render.v1.RenderKind\x12\x38\n\x0epriority_class\x18\x04 \x01(\x0e\x32 .tapelog.render.v1.PriorityClass\x12\r\n\x05\x63ycle\x18\x05 \x01(\x05\x12\x13\n\x0bquantity_ms\x18\x06 \x01(\x03\x12\x11\n\tusage_key\x18\x07 \x01(\t\x12\x0b\n\x03job\x18\x08 \x01(\t\x12\x14\n\x0c\x65xternal_ref\x18\t \x01(\t\x12(\n\x04time\x18\n \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12/\n\x0bsettle_time\x18\x0b \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x0e\n\x06reason\x18\x0c \x01(\t\x12\x11\n\tevent_ids\x18\r \x03(\t\"m\n\x0fStatementTotals\x12\x12\n\nsettled_ms\x18\x01 \x01(\x03\x12\x13\n\x0b\x61\x64justed_ms\x18\x02 \x01(\x03\x12\x11\n\tbilled_ms\x18\x03 \x01(\x03\x12\r\n\x05lines\x18\x04 \x01(\x05\x12\x0f\n\x07open_ms\x18\x05 \x01(\x03\"\xa4\x02\n\tStatement\x12\x0f\n\x07\x61\x63\x63ount\x18\x01 \x01(\t\x12.\n\nstart_time\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12,\n\x08\x65nd_time\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12/\n\x05lines\x18\x04 \x03(\x0b\x32 .tapelog.render.v1.StatementLine\x12\x32\n\x06totals\x18\x05 \x01(\x0b\x32\".tapelog.render.v1.StatementTotals\x12\x18\n\x10\x61\x63\x63ount_sequence\x18\x06 \x01(\x03\x12\x10\n\x08is_final\x18\x07 \x01(\x08\x12\x17\n\x0fnext_page_token\x18\x08 \x01(\t*\x8b\x01\n\nRenderKind\x12\x1b\n\x17RENDER_KIND_UNSPECIFIED\x10\x00\x12\x18\n\x14RENDER_KIND_ANALYSIS\x10\x01\x12\x13\n\x0fRENDER_KIND_MIX\x10\x02\x12\x16\n\x12RENDER_KIND_MASTER\x10\x03\x12\x19\n\x15RENDER_KIND_ALTERNATE\x10\x04*\x85\x01\n\rPriorityClass\x12\x1e\n\x1aPRIORITY_CLASS_UNSPECIFIED\x10\x00\x12\x1e\n\x1aPRIORITY_CLASS_INTERACTIVE\x10\x01\x12\x1b\n\x17PRIORITY_CLASS_STANDARD\x10\x02\x12\x17\n\x13PRIORITY_CLASS_BULK\x10\x03*\x9a\x01\n\x08JobState\x12\x19\n\x15JOB_STATE_UNSPECIFIED\x10\x00\x12\x14\n\x10JOB_STATE_QUEUED\x10\x01\x12\x15\n\x11JOB_STATE_RUNNING\x10\x02\x12\x17\n\x13JOB_STATE_SUCCEEDED\x10\x03\x12\x14\n\x10JOB_STATE_FAILED\x10\x04\x12\x17\n\x13JOB_STATE_CANCELLED\x10\x05*v\n\nUsageState\x12\x1b\n\x17USAGE_STATE_UNSPECIFIED\x10\x00\x12\x18\n\x14USAGE_STATE_RESERVED\x10\x01\x12\x17\n\x13USAGE_STATE_SETTLED\x10\x02\x12\x18\n\x14USAGE_STATE_RELEASED\x10\x03*|\n\x11StatementLineKind\x12#\n\x1fSTATEMENT_LINE_KIND_UNSPECIFIED\x10\x00\x12\x1e\n\x1aSTATEMENT_LINE_KIND_RENDER\x10\x01\x12\"\n\x1eSTATEMENT_LINE_KIND_ADJUSTMENT\x10\x02\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n!tapelog/render/v1/resources.proto\x12\x11tapelog.render.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x17google/rpc/status.proto\x1a\x1dtapelog/common/v1/audio.proto\x1a\x1etapelog/common/v1/recipe.proto\"\x9d\n\n\tRenderJob\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0c\n\x04\x65tag\x18\x02 \x01(\t\x12+\n\x04kind\x18\x03 \x01(\x0e\x32\x1d.tapelog.render.v1.RenderKind\x12\x33\n\x08\x61nalysis\x18\x04 \x01(\x0b\x32\x1f.tapelog.render.v1.AnalysisSpecH\x00\x12)\n\x03mix\x18\x05 \x01(\x0b\x32\x1a.tapelog.render.v1.MixSpecH\x00\x12/\n\x06master\x18\x06 \x01(\x0b\x32\x1d.tapelog.render.v1.MasterSpecH\x00\x12\x31\n\x07preview\x18\x17 \x01(\x0b\x32\x1e.tapelog.render.v1.PreviewSpecH\x00\x12/\n\x06repair\x18\x18 \x01(\x0b\x32\x1d.tapelog.render.v1.RepairSpecH\x00\x12-\n\x05stems\x18\x19 \x01(\x0b\x32\x1c.tapelog.render.v1.StemsSpecH\x00\x12+\n\x04\x63omp\x18\x1a \x01(\x0b\x32\x1b.tapelog.render.v1.CompSpecH\x00\x12-\n\x05\x61lbum\x18\x1b \x01(\x0b\x32\x1c.tapelog.render.v1.AlbumSpecH\x00\x12/\n\x06verify\x18\x1c \x01(\x0b\x32\x1d.tapelog.render.v1.VerifySpecH\x00\x12\x38\n\x0epriority_class\x18\x07 \x01(\x0e\x32 .tapelog.render.v1.PriorityClass\x12\x35\n\treference\x18\x08 \x01(\x0b\x32\".tapelog.render.v1.RenderReference\x12\x15\n\rrecipe_digest\x18\t \x01(\t\x12\x15\n\rrender_digest\x18\n \x01(\t\x12\x15\n\rusage_account\x18\x0b \x01(\t\x12*\n\x05state\x18\x0c \x01(\x0e\x32\x1b.tapelog.render.v1.JobState\x12\x10\n\x08\x61ttempts\x18\r \x01(\x05\x12\x18\n\x10progress_percent\x18\x0e \x01(\x01\x12\x0e\n\x06worker\x18\x0f \x01(\t\x12/\n\x06result\x18\x10 \x01(\x0b\x32\x1f.tapelog.render.v1.RenderResult\x12!\n\x05\x65rror\x18\x11 \x01(\x0b\x32\x12.google.rpc.Status\x12/\n\x0b\x63reate_time\x18\x12 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12,\n\x08\x65nd_time\x18\x13 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x14\n\x0c\x65xternal_ref\x18\x14 \x01(\t\x12\x1e\n\x16\x65xpected_length_frames\x18\x15 \x01(\x03\x12\x14\n\x0cseconds_left\x18\x16 \x01(\x01\x12\x31\n\rdeadline_time\x18\x1d \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x33\n\x08\x65stimate\x18\x1e \x01(\x0b\x32!.tapelog.render.v1.RenderEstimate\x12\r\n\x05stage\x18\x1f \x01(\t\x12\x45\n\rstage_seconds\x18  \x03(\x0b\x32..tapelog.render.v1.RenderJob.StageSecondsEntry\x1a\x33\n\x11StageSecondsEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\x01:\x02\x38\x01\x42\x06\n\x04spec\"\xaf\x01\n\x0eRenderEstimate\x12\x13\n\x0bquantity_ms\x18\x01 \x01(\x03\x12\x38\n\x0epriority_class\x18\x02 \x01(\x0e\x32 .tapelog.render.v1.PriorityClass\x12\x16\n\x0erender_seconds\x18\x03 \x01(\x01\x12\x1a\n\x12memory_limit_bytes\x18\x04 \x01(\x03\x12\x1a\n\x12time_limit_seconds\x18\x05 \x01(\x01\"L\n\x0fRenderReference\x12\x0f\n\x07project\x18\x01 \x01(\t\x12\x0c\n\x04song\x18\x02 \x01(\t\x12\x0b\n\x03key\x18\x03 \x01(\t\x12\r\n\x05\x63ycle\x18\x04 \x01(\x05\"$\n\x0c\x41nalysisSpec\x12\x14\n\x0c\x61sset_sha256\x18\x01 \x01(\t\"\x9a\x01\n\x07MixSpec\x12,\n\x06recipe\x18\x01 \x01(\x0b\x32\x1c.tapelog.common.v1.MixRecipe\x12/\n\talternate\x18\x02 \x01(\x0b\x32\x1c.tapelog.common.v1.Alternate\x12\x30\n\x07outputs\x18\x03 \x03(\x0b\x32\x1f.tapelog.common.v1.OutputFormat\"=\n\nMasterSpec\x12/\n\x06recipe\x18\x01 \x01(\x0b\x32\x1f.tapelog.common.v1.MasterRecipe\"\xcf\x01\n\x0bPreviewSpec\x12+\n\x03mix\x18\x01 \x01(\x0b\x32\x1c.tapelog.common.v1.MixRecipeH\x00\x12\x16\n\x0c\x61sset_sha256\x18\x02 \x01(\tH\x00\x12,\n\x05range\x18\x03 \x01(\x0b\x32\x1d.tapelog.common.v1.FrameRange\x12\x13\n\x0btarget_lufs\x18\x04 \x01(\x01\x12\x30\n\x07outputs\x18\x05 \x03(\x0b\x32\x1f.tapelog.common.v1.OutputFormatB\x06\n\x04\x66rom\"1\n\nRepairSpec\x12\x14\n\x0c\x61sset_sha256\x18\x01 \x01(\t\x12\r\n\x05tools\x18\x02 \x03(\t\"\x98\x01\n\tStemsSpec\x12,\n\x06recipe\x18\x01 \x01(\x0b\x32\x1c.tapelog.common.v1.MixRecipe\x12,\n\x06groups\x18\x02 \x03(\x0b\x32\x1c.tapelog.render.v1.StemGroup\x12/\n\x06output\x18\x03 \x01(\x0b\x32\x1f.tapelog.common.v1.OutputFormat\"(\n\tStemGroup\x12\n\n\x02id\x18\x01 \x01(\t\x12\x0f\n\x07members\x18\x02 \x03(\t\"<\n\x08\x43ompSpec\x12\x30\n\x08passages\x18\x01 \x03(\x0b\x32\x1e.tapelog.render.v1.CompPassage\"k\n\x0b\x43ompPassage\x12\x14\n\x0c\x61sset_sha256\x18\x01 \x01(\t\x12,\n\x05range\x18\x02 \x01(\x0b\x32\x1d.tapelog.common.v1.FrameRange\x12\x18\n\x10\x63rossfade_frames\x18\x03 \x01(\x03\"\xe2\x01\n\tAlbumSpec\x12+\n\x05songs\x18\x01 \x03(\x0b\x32\x1c.tapelog.render.v1.AlbumSong\x12/\n\x06target\x18\x02 \x01(\x0b\x32\x1f.tapelog.common.v1.MasterTarget\x12\x1f\n\x17loudest_song_has_target\x18\x03 \x01(\x08\x12\x16\n\x0esample_rate_hz\x18\x04 \x01(\x05\x12/\n\x06output\x18\x05 \x01(\x0b\x32\x1f.tapelog.common.v1.OutputFormat\x12\r\n\x05whole\x18\x06 \x01(\x08\"\x8c\x01\n\tAlbumSong\x12\x14\n\x0c\x61sset_sha256\x18\x01 \x01(\t\x12\r\n\x05title\x18\x02 \x01(\t\x12\x12\n\x05gap_s\x18\x03 \x01(\x01H\x00\x88\x01\x01\x12\x0f\n\x07trim_db\x18\x04 \x01(\x01\x12+\n\x04\x66\x61\x64\x65\x18\x05 \x01(\x0b\x32\x1d.tapelog.common.v1.MasterFadeB\x08\n\x06_gap_s\"O\n\nVerifySpec\x12)\n\x03job\x18\x01 \x01(\x0b\x32\x1c.tapelog.render.v1.RenderJob\x12\x16\n\x0esample_digests\x18\x02 \x03(\t\"c\n\x0cVerification\x12\x0b\n\x03job\x18\x01 \x01(\t\x12\r\n\x05\x65qual\x18\x02 \x01(\x08\x12\x1f\n\x17\x65xpected_sample_digests\x18\x03 \x03(\t\x12\x16\n\x0esample_digests\x18\x04 \x03(\t\"\xe2\x02\n\x0cRenderResult\x12-\n\x05\x61udio\x18\x01 \x03(\x0b\x32\x1e.tapelog.common.v1.AudioResult\x12.\n\x05\x66iles\x18\x02 \x03(\x0b\x32\x1f.tapelog.render.v1.RenderedFile\x12\x16\n\x0e\x65ngine_version\x18\x03 \x01(\t\x12@\n\ttimings_s\x18\x04 \x03(\x0b\x32-.tapelog.render.v1.RenderResult.TimingsSEntry\x12\x0e\n\x06labels\x18\x05 \x03(\t\x12\x0f\n\x07gain_db\x18\x06 \x01(\x01\x12\x10\n\x08repaired\x18\x07 \x01(\x08\x12\x35\n\x0cverification\x18\x08 \x01(\x0b\x32\x1f.tapelog.render.v1.Verification\x1a/\n\rTimingsSEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\x01:\x02\x38\x01\"T\n\x0cRenderedFile\x12\x0c\n\x04role\x18\x01 \x01(\t\x12\x0e\n\x06sha256\x18\x02 \x01(\t\x12\x12\n\nmedia_type\x18\x03 \x01(\t\x12\x12\n\nsize_bytes\x18\x04 \x01(\x03\"_\n\x05\x42\x61tch\x12\x0c\n\x04name\x18\x01 \x01(\t\x12*\n\x04jobs\x18\x02 \x03(\x0b\x32\x1c.tapelog.render.v1.RenderJob\x12\x0c\n\x04\x64one\x18\x03 \x01(\x05\x12\x0e\n\x06\x66\x61iled\x18\x04 \x01(\x05\"\xc6\x02\n\nUsageEntry\x12\x11\n\tusage_key\x18\x01 \x01(\t\x12\x0f\n\x07\x61\x63\x63ount\x18\x02 \x01(\t\x12\x0c\n\x04song\x18\x03 \x01(\t\x12+\n\x04kind\x18\x04 \x01(\x0e\x32\x1d.tapelog.render.v1.RenderKind\x12\x13\n\x0bquantity_ms\x18\x05 \x01(\x03\x12\x15\n\rrecipe_digest\x18\x06 \x01(\t\x12\x0b\n\x03job\x18\x07 \x01(\t\x12,\n\x05state\x18\x08 \x01(\x0e\x32\x1d.tapelog.render.v1.UsageState\x12\x14\n\x0c\x65xternal_ref\x18\t \x01(\t\x12\x13\n\x0breserved_ms\x18\n \x01(\x03\x12\r\n\x05\x63ycle\x18\x0b \x01(\x05\x12\x38\n\x0epriority_class\x18\x0c \x01(\x0e\x32 .tapelog.render.v1.PriorityClass\"\x97\x03\n\rStatementLine\x12\x32\n\x04kind\x18\x01 \x01(\x0e\x32$.tapelog.render.v1.StatementLineKind\x12\x0c\n\x04song\x18\x02 \x01(\t\x12\x32\n\x0brender_kind\x18\x03 \x01(\x0e\x32\x1d.tapelog.render.v1.RenderKind\x12\x38\n\x0epriority_class\x18\x04 \x01(\x0e\x32 .tapelog.render.v1.PriorityClass\x12\r\n\x05\x63ycle\x18\x05 \x01(\x05\x12\x13\n\x0bquantity_ms\x18\x06 \x01(\x03\x12\x11\n\tusage_key\x18\x07 \x01(\t\x12\x0b\n\x03job\x18\x08 \x01(\t\x12\x14\n\x0c\x65xternal_ref\x18\t \x01(\t\x12(\n\x04time\x18\n \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12/\n\x0bsettle_time\x18\x0b \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x0e\n\x06reason\x18\x0c \x01(\t\x12\x11\n\tevent_ids\x18\r \x03(\t\"m\n\x0fStatementTotals\x12\x12\n\nsettled_ms\x18\x01 \x01(\x03\x12\x13\n\x0b\x61\x64justed_ms\x18\x02 \x01(\x03\x12\x11\n\tbilled_ms\x18\x03 \x01(\x03\x12\r\n\x05lines\x18\x04 \x01(\x05\x12\x0f\n\x07open_ms\x18\x05 \x01(\x03\"\xa4\x02\n\tStatement\x12\x0f\n\x07\x61\x63\x63ount\x18\x01 \x01(\t\x12.\n\nstart_time\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12,\n\x08\x65nd_time\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12/\n\x05lines\x18\x04 \x03(\x0b\x32 .tapelog.render.v1.StatementLine\x12\x32\n\x06totals\x18\x05 \x01(\x0b\x32\".tapelog.render.v1.StatementTotals\x12\x18\n\x10\x61\x63\x63ount_sequence\x18\x06 \x01(\x03\x12\x10\n\x08is_final\x18\x07 \x01(\x08\x12\x17\n\x0fnext_page_token\x18\x08 \x01(\t*\x98\x02\n\nRenderKind\x12\x1b\n\x17RENDER_KIND_UNSPECIFIED\x10\x00\x12\x18\n\x14RENDER_KIND_ANALYSIS\x10\x01\x12\x13\n\x0fRENDER_KIND_MIX\x10\x02\x12\x16\n\x12RENDER_KIND_MASTER\x10\x03\x12\x19\n\x15RENDER_KIND_ALTERNATE\x10\x04\x12\x17\n\x13RENDER_KIND_PREVIEW\x10\x05\x12\x16\n\x12RENDER_KIND_REPAIR\x10\x06\x12\x15\n\x11RENDER_KIND_STEMS\x10\x07\x12\x14\n\x10RENDER_KIND_COMP\x10\x08\x12\x15\n\x11RENDER_KIND_ALBUM\x10\t\x12\x16\n\x12RENDER_KIND_VERIFY\x10\n*\x85\x01\n\rPriorityClass\x12\x1e\n\x1aPRIORITY_CLASS_UNSPECIFIED\x10\x00\x12\x1e\n\x1aPRIORITY_CLASS_INTERACTIVE\x10\x01\x12\x1b\n\x17PRIORITY_CLASS_STANDARD\x10\x02\x12\x17\n\x13PRIORITY_CLASS_BULK\x10\x03*\x9a\x01\n\x08JobState\x12\x19\n\x15JOB_STATE_UNSPECIFIED\x10\x00\x12\x14\n\x10JOB_STATE_QUEUED\x10\x01\x12\x15\n\x11JOB_STATE_RUNNING\x10\x02\x12\x17\n\x13JOB_STATE_SUCCEEDED\x10\x03\x12\x14\n\x10JOB_STATE_FAILED\x10\x04\x12\x17\n\x13JOB_STATE_CANCELLED\x10\x05*v\n\nUsageState\x12\x1b\n\x17USAGE_STATE_UNSPECIFIED\x10\x00\x12\x18\n\x14USAGE_STATE_RESERVED\x10\x01\x12\x17\n\x13USAGE_STATE_SETTLED\x10\x02\x12\x18\n\x14USAGE_STATE_RELEASED\x10\x03*|\n\x11StatementLineKind\x12#\n\x1fSTATEMENT_LINE_KIND_UNSPECIFIED\x10\x00\x12\x1e\n\x1aSTATEMENT_LINE_KIND_RENDER\x10\x01\x12\"\n\x1eSTATEMENT_LINE_KIND_ADJUSTMENT\x10\x02\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'tapelog.render.v1.resources_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
+  _globals['_RENDERJOB_STAGESECONDSENTRY']._loaded_options = None
+  _globals['_RENDERJOB_STAGESECONDSENTRY']._serialized_options = b'8\001'
   _globals['_RENDERRESULT_TIMINGSSENTRY']._loaded_options = None
   _globals['_RENDERRESULT_TIMINGSSENTRY']._serialized_options = b'8\001'
-  _globals['_RENDERKIND']._serialized_start=2874
-  _globals['_RENDERKIND']._serialized_end=3013
-  _globals['_PRIORITYCLASS']._serialized_start=3016
-  _globals['_PRIORITYCLASS']._serialized_end=3149
-  _globals['_JOBSTATE']._serialized_start=3152
-  _globals['_JOBSTATE']._serialized_end=3306
-  _globals['_USAGESTATE']._serialized_start=3308
-  _globals['_USAGESTATE']._serialized_end=3426
-  _globals['_STATEMENTLINEKIND']._serialized_start=3428
-  _globals['_STATEMENTLINEKIND']._serialized_end=3552
+  _globals['_RENDERKIND']._serialized_start=4872
+  _globals['_RENDERKIND']._serialized_end=5152
+  _globals['_PRIORITYCLASS']._serialized_start=5155
+  _globals['_PRIORITYCLASS']._serialized_end=5288
+  _globals['_JOBSTATE']._serialized_start=5291
+  _globals['_JOBSTATE']._serialized_end=5445
+  _globals['_USAGESTATE']._serialized_start=5447
+  _globals['_USAGESTATE']._serialized_end=5565
+  _globals['_STATEMENTLINEKIND']._serialized_start=5567
+  _globals['_STATEMENTLINEKIND']._serialized_end=5691
   _globals['_RENDERJOB']._serialized_start=178
-  _globals['_RENDERJOB']._serialized_end=956
-  _globals['_RENDERREFERENCE']._serialized_start=958
-  _globals['_RENDERREFERENCE']._serialized_end=1034
-  _globals['_ANALYSISSPEC']._serialized_start=1036
-  _globals['_ANALYSISSPEC']._serialized_end=1072
-  _globals['_MIXSPEC']._serialized_start=1075
-  _globals['_MIXSPEC']._serialized_end=1229
-  _globals['_MASTERSPEC']._serialized_start=1231
-  _globals['_MASTERSPEC']._serialized_end=1292
-  _globals['_RENDERRESULT']._serialized_start=1295
-  _globals['_RENDERRESULT']._serialized_end=1543
-  _globals['_RENDERRESULT_TIMINGSSENTRY']._serialized_start=1496
-  _globals['_RENDERRESULT_TIMINGSSENTRY']._serialized_end=1543
-  _globals['_RENDEREDFILE']._serialized_start=1545
-  _globals['_RENDEREDFILE']._serialized_end=1629
-  _globals['_BATCH']._serialized_start=1631
-  _globals['_BATCH']._serialized_end=1726
-  _globals['_USAGEENTRY']._serialized_start=1729
-  _globals['_USAGEENTRY']._serialized_end=2055
-  _globals['_STATEMENTLINE']._serialized_start=2058
-  _globals['_STATEMENTLINE']._serialized_end=2465
-  _globals['_STATEMENTTOTALS']._serialized_start=2467
-  _globals['_STATEMENTTOTALS']._serialized_end=2576
-  _globals['_STATEMENT']._serialized_start=2579
-  _globals['_STATEMENT']._serialized_end=2871
+  _globals['_RENDERJOB']._serialized_end=1487
+  _globals['_RENDERJOB_STAGESECONDSENTRY']._serialized_start=1428
+  _globals['_RENDERJOB_STAGESECONDSENTRY']._serialized_end=1479
+  _globals['_RENDERESTIMATE']._serialized_start=1490
+  _globals['_RENDERESTIMATE']._serialized_end=1665
+  _globals['_RENDERREFERENCE']._serialized_start=1667
+  _globals['_RENDERREFERENCE']._serialized_end=1743
+  _globals['_ANALYSISSPEC']._serialized_start=1745
+  _globals['_ANALYSISSPEC']._serialized_end=1781
+  _globals['_MIXSPEC']._serialized_start=1784
+  _globals['_MIXSPEC']._serialized_end=1938
+  _globals['_MASTERSPEC']._serialized_start=1940
+  _globals['_MASTERSPEC']._serialized_end=2001
+  _globals['_PREVIEWSPEC']._serialized_start=2004
+  _globals['_PREVIEWSPEC']._serialized_end=2211
+  _globals['_REPAIRSPEC']._serialized_start=2213
+  _globals['_REPAIRSPEC']._serialized_end=2262
+  _globals['_STEMSSPEC']._serialized_start=2265
+  _globals['_STEMSSPEC']._serialized_end=2417
+  _globals['_STEMGROUP']._serialized_start=2419
+  _globals['_STEMGROUP']._serialized_end=2459
+  _globals['_COMPSPEC']._serialized_start=2461
+  _globals['_COMPSPEC']._serialized_end=2521
+  _globals['_COMPPASSAGE']._serialized_start=2523
+  _globals['_COMPPASSAGE']._serialized_end=2630
+  _globals['_ALBUMSPEC']._serialized_start=2633
+  _globals['_ALBUMSPEC']._serialized_end=2859
+  _globals['_ALBUMSONG']._serialized_start=2862
+  _globals['_ALBUMSONG']._serialized_end=3002
+  _globals['_VERIFYSPEC']._serialized_start=3004
+  _globals['_VERIFYSPEC']._serialized_end=3083
+  _globals['_VERIFICATION']._serialized_start=3085
+  _globals['_VERIFICATION']._serialized_end=3184
+  _globals['_RENDERRESULT']._serialized_start=3187
+  _globals['_RENDERRESULT']._serialized_end=3541
+  _globals['_RENDERRESULT_TIMINGSSENTRY']._serialized_start=3494
+  _globals['_RENDERRESULT_TIMINGSSENTRY']._serialized_end=3541
+  _globals['_RENDEREDFILE']._serialized_start=3543
+  _globals['_RENDEREDFILE']._serialized_end=3627
+  _globals['_BATCH']._serialized_start=3629
+  _globals['_BATCH']._serialized_end=3724
+  _globals['_USAGEENTRY']._serialized_start=3727
+  _globals['_USAGEENTRY']._serialized_end=4053
+  _globals['_STATEMENTLINE']._serialized_start=4056
+  _globals['_STATEMENTLINE']._serialized_end=4463
+  _globals['_STATEMENTTOTALS']._serialized_start=4465
+  _globals['_STATEMENTTOTALS']._serialized_end=4574
+  _globals['_STATEMENT']._serialized_start=4577
+  _globals['_STATEMENT']._serialized_end=4869
 # @@protoc_insertion_point(module_scope)

@@ -39,6 +39,18 @@ class _RenderKindEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_RenderKind
     """Masters a mix."""
     RENDER_KIND_ALTERNATE: _RenderKind.ValueType  # 4
     """Mixes an alternate of a recipe."""
+    RENDER_KIND_PREVIEW: _RenderKind.ValueType  # 5
+    """Cuts a range out of a mix or an asset at a stated loudness, so that two of them can be compared fairly."""
+    RENDER_KIND_REPAIR: _RenderKind.ValueType  # 6
+    """Finds and repairs the damage of a take; an undamaged one comes out as it is."""
+    RENDER_KIND_STEMS: _RenderKind.ValueType  # 7
+    """Mixes a recipe into stems that sum to the mix."""
+    RENDER_KIND_COMP: _RenderKind.ValueType  # 8
+    """Puts passages of takes together into one recording."""
+    RENDER_KIND_ALBUM: _RenderKind.ValueType  # 9
+    """Masters songs as one album."""
+    RENDER_KIND_VERIFY: _RenderKind.ValueType  # 10
+    """Renders a job again and compares the samples; made by VerifyRender only."""
 
 class RenderKind(_RenderKind, metaclass=_RenderKindEnumTypeWrapper):
     """What a job makes. New kinds may be added."""
@@ -53,6 +65,18 @@ RENDER_KIND_MASTER: RenderKind.ValueType  # 3
 """Masters a mix."""
 RENDER_KIND_ALTERNATE: RenderKind.ValueType  # 4
 """Mixes an alternate of a recipe."""
+RENDER_KIND_PREVIEW: RenderKind.ValueType  # 5
+"""Cuts a range out of a mix or an asset at a stated loudness, so that two of them can be compared fairly."""
+RENDER_KIND_REPAIR: RenderKind.ValueType  # 6
+"""Finds and repairs the damage of a take; an undamaged one comes out as it is."""
+RENDER_KIND_STEMS: RenderKind.ValueType  # 7
+"""Mixes a recipe into stems that sum to the mix."""
+RENDER_KIND_COMP: RenderKind.ValueType  # 8
+"""Puts passages of takes together into one recording."""
+RENDER_KIND_ALBUM: RenderKind.ValueType  # 9
+"""Masters songs as one album."""
+RENDER_KIND_VERIFY: RenderKind.ValueType  # 10
+"""Renders a job again and compares the samples; made by VerifyRender only."""
 Global___RenderKind: _TypeAlias = RenderKind  # noqa: Y015
 
 class _PriorityClass:
@@ -177,12 +201,38 @@ class RenderJob(_message.Message):
 
     DESCRIPTOR: _descriptor.Descriptor
 
+    @_typing.final
+    class StageSecondsEntry(_message.Message):
+        DESCRIPTOR: _descriptor.Descriptor
+
+        KEY_FIELD_NUMBER: _builtins.int
+        VALUE_FIELD_NUMBER: _builtins.int
+        key: _builtins.str
+        value: _builtins.float
+        def __init__(
+            self,
+            *,
+            key: _builtins.str = ...,
+            value: _builtins.float = ...,
+        ) -> None: ...
+        _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+        def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+        _ClearFieldArgType: _TypeAlias = _typing.Literal["key", b"key", "value", b"value"]  # noqa: Y015
+        def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+        def WhichOneof(self, oneof_group: _Never) -> None: ...
+
     NAME_FIELD_NUMBER: _builtins.int
     ETAG_FIELD_NUMBER: _builtins.int
     KIND_FIELD_NUMBER: _builtins.int
     ANALYSIS_FIELD_NUMBER: _builtins.int
     MIX_FIELD_NUMBER: _builtins.int
     MASTER_FIELD_NUMBER: _builtins.int
+    PREVIEW_FIELD_NUMBER: _builtins.int
+    REPAIR_FIELD_NUMBER: _builtins.int
+    STEMS_FIELD_NUMBER: _builtins.int
+    COMP_FIELD_NUMBER: _builtins.int
+    ALBUM_FIELD_NUMBER: _builtins.int
+    VERIFY_FIELD_NUMBER: _builtins.int
     PRIORITY_CLASS_FIELD_NUMBER: _builtins.int
     REFERENCE_FIELD_NUMBER: _builtins.int
     RECIPE_DIGEST_FIELD_NUMBER: _builtins.int
@@ -199,6 +249,10 @@ class RenderJob(_message.Message):
     EXTERNAL_REF_FIELD_NUMBER: _builtins.int
     EXPECTED_LENGTH_FRAMES_FIELD_NUMBER: _builtins.int
     SECONDS_LEFT_FIELD_NUMBER: _builtins.int
+    DEADLINE_TIME_FIELD_NUMBER: _builtins.int
+    ESTIMATE_FIELD_NUMBER: _builtins.int
+    STAGE_FIELD_NUMBER: _builtins.int
+    STAGE_SECONDS_FIELD_NUMBER: _builtins.int
     name: _builtins.str
     """Resource name: renderJobs/{job}."""
     etag: _builtins.str
@@ -227,6 +281,8 @@ class RenderJob(_message.Message):
     """Expected length of the output in frames, for the usage reservation; 0 is unknown."""
     seconds_left: _builtins.float
     """Output only: seconds left in the running attempt, by its speed so far; 0 is unknown. Not stored."""
+    stage: _builtins.str
+    """Output only: what the running attempt does: "fetch", "render" or "store". Not stored."""
     @_builtins.property
     def analysis(self) -> Global___AnalysisSpec:
         """Kind ANALYSIS."""
@@ -238,6 +294,30 @@ class RenderJob(_message.Message):
     @_builtins.property
     def master(self) -> Global___MasterSpec:
         """Kind MASTER."""
+
+    @_builtins.property
+    def preview(self) -> Global___PreviewSpec:
+        """Kind PREVIEW."""
+
+    @_builtins.property
+    def repair(self) -> Global___RepairSpec:
+        """Kind REPAIR."""
+
+    @_builtins.property
+    def stems(self) -> Global___StemsSpec:
+        """Kind STEMS."""
+
+    @_builtins.property
+    def comp(self) -> Global___CompSpec:
+        """Kind COMP."""
+
+    @_builtins.property
+    def album(self) -> Global___AlbumSpec:
+        """Kind ALBUM."""
+
+    @_builtins.property
+    def verify(self) -> Global___VerifySpec:
+        """Kind VERIFY."""
 
     @_builtins.property
     def reference(self) -> Global___RenderReference:
@@ -259,6 +339,20 @@ class RenderJob(_message.Message):
     def end_time(self) -> _timestamp_pb2.Timestamp:
         """Output only: when it ended."""
 
+    @_builtins.property
+    def deadline_time(self) -> _timestamp_pb2.Timestamp:
+        """If set, a job that still waits for a worker at this time ends as FAILED (DEADLINE_EXCEEDED) and costs nothing. An
+        attempt that runs by then is finished.
+        """
+
+    @_builtins.property
+    def estimate(self) -> Global___RenderEstimate:
+        """Output only: what it is expected to cost and to need."""
+
+    @_builtins.property
+    def stage_seconds(self) -> _containers.ScalarMap[_builtins.str, _builtins.float]:
+        """Output only: seconds that the stages of the running attempt have taken. Not stored; those of a result are in it."""
+
     def __init__(
         self,
         *,
@@ -268,6 +362,12 @@ class RenderJob(_message.Message):
         analysis: Global___AnalysisSpec | None = ...,
         mix: Global___MixSpec | None = ...,
         master: Global___MasterSpec | None = ...,
+        preview: Global___PreviewSpec | None = ...,
+        repair: Global___RepairSpec | None = ...,
+        stems: Global___StemsSpec | None = ...,
+        comp: Global___CompSpec | None = ...,
+        album: Global___AlbumSpec | None = ...,
+        verify: Global___VerifySpec | None = ...,
         priority_class: Global___PriorityClass.ValueType = ...,
         reference: Global___RenderReference | None = ...,
         recipe_digest: _builtins.str = ...,
@@ -284,16 +384,58 @@ class RenderJob(_message.Message):
         external_ref: _builtins.str = ...,
         expected_length_frames: _builtins.int = ...,
         seconds_left: _builtins.float = ...,
+        deadline_time: _timestamp_pb2.Timestamp | None = ...,
+        estimate: Global___RenderEstimate | None = ...,
+        stage: _builtins.str = ...,
+        stage_seconds: _abc.Mapping[_builtins.str, _builtins.float] | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["analysis", b"analysis", "create_time", b"create_time", "end_time", b"end_time", "error", b"error", "master", b"master", "mix", b"mix", "reference", b"reference", "result", b"result", "spec", b"spec"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["album", b"album", "analysis", b"analysis", "comp", b"comp", "create_time", b"create_time", "deadline_time", b"deadline_time", "end_time", b"end_time", "error", b"error", "estimate", b"estimate", "master", b"master", "mix", b"mix", "preview", b"preview", "reference", b"reference", "repair", b"repair", "result", b"result", "spec", b"spec", "stems", b"stems", "verify", b"verify"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["analysis", b"analysis", "attempts", b"attempts", "create_time", b"create_time", "end_time", b"end_time", "error", b"error", "etag", b"etag", "expected_length_frames", b"expected_length_frames", "external_ref", b"external_ref", "kind", b"kind", "master", b"master", "mix", b"mix", "name", b"name", "priority_class", b"priority_class", "progress_percent", b"progress_percent", "recipe_digest", b"recipe_digest", "reference", b"reference", "render_digest", b"render_digest", "result", b"result", "seconds_left", b"seconds_left", "spec", b"spec", "state", b"state", "usage_account", b"usage_account", "worker", b"worker"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["album", b"album", "analysis", b"analysis", "attempts", b"attempts", "comp", b"comp", "create_time", b"create_time", "deadline_time", b"deadline_time", "end_time", b"end_time", "error", b"error", "estimate", b"estimate", "etag", b"etag", "expected_length_frames", b"expected_length_frames", "external_ref", b"external_ref", "kind", b"kind", "master", b"master", "mix", b"mix", "name", b"name", "preview", b"preview", "priority_class", b"priority_class", "progress_percent", b"progress_percent", "recipe_digest", b"recipe_digest", "reference", b"reference", "render_digest", b"render_digest", "repair", b"repair", "result", b"result", "seconds_left", b"seconds_left", "spec", b"spec", "stage", b"stage", "stage_seconds", b"stage_seconds", "state", b"state", "stems", b"stems", "usage_account", b"usage_account", "verify", b"verify", "worker", b"worker"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    _WhichOneofReturnType_spec: _TypeAlias = _typing.Literal["analysis", "mix", "master"]  # noqa: Y015
+    _WhichOneofReturnType_spec: _TypeAlias = _typing.Literal["analysis", "mix", "master", "preview", "repair", "stems", "comp", "album", "verify"]  # noqa: Y015
     _WhichOneofArgType_spec: _TypeAlias = _typing.Literal["spec", b"spec"]  # noqa: Y015
     def WhichOneof(self, oneof_group: _WhichOneofArgType_spec) -> _WhichOneofReturnType_spec | None: ...
 
 Global___RenderJob: _TypeAlias = RenderJob  # noqa: Y015
+
+@_typing.final
+class RenderEstimate(_message.Message):
+    """What a job is expected to cost and to need. The seconds are a model (docs/rendering.md), never a promise."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    QUANTITY_MS_FIELD_NUMBER: _builtins.int
+    PRIORITY_CLASS_FIELD_NUMBER: _builtins.int
+    RENDER_SECONDS_FIELD_NUMBER: _builtins.int
+    MEMORY_LIMIT_BYTES_FIELD_NUMBER: _builtins.int
+    TIME_LIMIT_SECONDS_FIELD_NUMBER: _builtins.int
+    quantity_ms: _builtins.int
+    """Milliseconds that are reserved on the account; 0 for a kind that is not billed, or a length that is not known."""
+    priority_class: Global___PriorityClass.ValueType
+    """The class that they are counted in."""
+    render_seconds: _builtins.float
+    """Seconds of one worker; 0 where the length is not known."""
+    memory_limit_bytes: _builtins.int
+    """Memory that its engine may take, in bytes."""
+    time_limit_seconds: _builtins.float
+    """Seconds that an attempt may take."""
+    def __init__(
+        self,
+        *,
+        quantity_ms: _builtins.int = ...,
+        priority_class: Global___PriorityClass.ValueType = ...,
+        render_seconds: _builtins.float = ...,
+        memory_limit_bytes: _builtins.int = ...,
+        time_limit_seconds: _builtins.float = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["memory_limit_bytes", b"memory_limit_bytes", "priority_class", b"priority_class", "quantity_ms", b"quantity_ms", "render_seconds", b"render_seconds", "time_limit_seconds", b"time_limit_seconds"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___RenderEstimate: _TypeAlias = RenderEstimate  # noqa: Y015
 
 @_typing.final
 class RenderReference(_message.Message):
@@ -414,6 +556,362 @@ class MasterSpec(_message.Message):
 Global___MasterSpec: _TypeAlias = MasterSpec  # noqa: Y015
 
 @_typing.final
+class PreviewSpec(_message.Message):
+    """A range at a stated loudness."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    MIX_FIELD_NUMBER: _builtins.int
+    ASSET_SHA256_FIELD_NUMBER: _builtins.int
+    RANGE_FIELD_NUMBER: _builtins.int
+    TARGET_LUFS_FIELD_NUMBER: _builtins.int
+    OUTPUTS_FIELD_NUMBER: _builtins.int
+    asset_sha256: _builtins.str
+    """SHA-256 of an asset, or of a rendered file."""
+    target_lufs: _builtins.float
+    """Integrated loudness of the range, LUFS. -60 to -5; 0 is -23. Previews of equal loudness differ by 0.1 LU at most."""
+    @_builtins.property
+    def mix(self) -> _recipe_pb2.MixRecipe:
+        """A mix recipe; every source is an asset."""
+
+    @_builtins.property
+    def range(self) -> _audio_pb2.FrameRange:
+        """The range, in frames of the recipe's or the asset's sample rate: at least 400 ms, at most 10 minutes."""
+
+    @_builtins.property
+    def outputs(self) -> _containers.RepeatedCompositeFieldContainer[_recipe_pb2.OutputFormat]:
+        """Files to make; empty is one 24-bit WAV."""
+
+    def __init__(
+        self,
+        *,
+        mix: _recipe_pb2.MixRecipe | None = ...,
+        asset_sha256: _builtins.str = ...,
+        range: _audio_pb2.FrameRange | None = ...,
+        target_lufs: _builtins.float = ...,
+        outputs: _abc.Iterable[_recipe_pb2.OutputFormat] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["asset_sha256", b"asset_sha256", "from", b"from", "mix", b"mix", "range", b"range"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["asset_sha256", b"asset_sha256", "from", b"from", "mix", b"mix", "outputs", b"outputs", "range", b"range", "target_lufs", b"target_lufs"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType_from: _TypeAlias = _typing.Literal["mix", "asset_sha256"]  # noqa: Y015
+    _WhichOneofArgType_from: _TypeAlias = _typing.Literal["from", b"from"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType_from) -> _WhichOneofReturnType_from | None: ...
+
+Global___PreviewSpec: _TypeAlias = PreviewSpec  # noqa: Y015
+
+@_typing.final
+class RepairSpec(_message.Message):
+    """Repair a take."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ASSET_SHA256_FIELD_NUMBER: _builtins.int
+    TOOLS_FIELD_NUMBER: _builtins.int
+    asset_sha256: _builtins.str
+    """SHA-256 of the asset."""
+    @_builtins.property
+    def tools(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Tools that may be used: "dc", "clip", "dropout", "click", "hum", "plosive", "noise"; empty is all. Each proves its
+        defect first.
+        """
+
+    def __init__(
+        self,
+        *,
+        asset_sha256: _builtins.str = ...,
+        tools: _abc.Iterable[_builtins.str] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["asset_sha256", b"asset_sha256", "tools", b"tools"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___RepairSpec: _TypeAlias = RepairSpec  # noqa: Y015
+
+@_typing.final
+class StemsSpec(_message.Message):
+    """Mix a recipe into stems."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    RECIPE_FIELD_NUMBER: _builtins.int
+    GROUPS_FIELD_NUMBER: _builtins.int
+    OUTPUT_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def recipe(self) -> _recipe_pb2.MixRecipe:
+        """The recipe; every source is an asset."""
+
+    @_builtins.property
+    def groups(self) -> _containers.RepeatedCompositeFieldContainer[Global___StemGroup]:
+        """The stems; empty is one for each bus and track that goes straight into the mix."""
+
+    @_builtins.property
+    def output(self) -> _recipe_pb2.OutputFormat:
+        """Format of every stem; absent is 32-bit float WAV."""
+
+    def __init__(
+        self,
+        *,
+        recipe: _recipe_pb2.MixRecipe | None = ...,
+        groups: _abc.Iterable[Global___StemGroup] | None = ...,
+        output: _recipe_pb2.OutputFormat | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["output", b"output", "recipe", b"recipe"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["groups", b"groups", "output", b"output", "recipe", b"recipe"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___StemsSpec: _TypeAlias = StemsSpec  # noqa: Y015
+
+@_typing.final
+class StemGroup(_message.Message):
+    """What goes into one stem."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ID_FIELD_NUMBER: _builtins.int
+    MEMBERS_FIELD_NUMBER: _builtins.int
+    id: _builtins.str
+    """Names the stem. Not "shared"."""
+    @_builtins.property
+    def members(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Ids of tracks and buses, and tags of tracks. A bus that is not named goes where all its tracks go; what several
+        stems feed, such as a reverb, becomes the stem "shared", and so does what no stem names.
+        """
+
+    def __init__(
+        self,
+        *,
+        id: _builtins.str = ...,
+        members: _abc.Iterable[_builtins.str] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["id", b"id", "members", b"members"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___StemGroup: _TypeAlias = StemGroup  # noqa: Y015
+
+@_typing.final
+class CompSpec(_message.Message):
+    """Put passages together."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    PASSAGES_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def passages(self) -> _containers.RepeatedCompositeFieldContainer[Global___CompPassage]:
+        """The passages in order, each beginning where the one before ends. At most 512."""
+
+    def __init__(
+        self,
+        *,
+        passages: _abc.Iterable[Global___CompPassage] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["passages", b"passages"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___CompSpec: _TypeAlias = CompSpec  # noqa: Y015
+
+@_typing.final
+class CompPassage(_message.Message):
+    """A passage of a recording, at its own place."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ASSET_SHA256_FIELD_NUMBER: _builtins.int
+    RANGE_FIELD_NUMBER: _builtins.int
+    CROSSFADE_FRAMES_FIELD_NUMBER: _builtins.int
+    asset_sha256: _builtins.str
+    """SHA-256 of the asset."""
+    crossfade_frames: _builtins.int
+    """Frames of the crossfade with which it begins, over its own first frames; the recording before sounds on under it."""
+    @_builtins.property
+    def range(self) -> _audio_pb2.FrameRange:
+        """Where in the asset and in the comp, which begin together."""
+
+    def __init__(
+        self,
+        *,
+        asset_sha256: _builtins.str = ...,
+        range: _audio_pb2.FrameRange | None = ...,
+        crossfade_frames: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["range", b"range"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["asset_sha256", b"asset_sha256", "crossfade_frames", b"crossfade_frames", "range", b"range"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___CompPassage: _TypeAlias = CompPassage  # noqa: Y015
+
+@_typing.final
+class AlbumSpec(_message.Message):
+    """Master songs as one album."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    SONGS_FIELD_NUMBER: _builtins.int
+    TARGET_FIELD_NUMBER: _builtins.int
+    LOUDEST_SONG_HAS_TARGET_FIELD_NUMBER: _builtins.int
+    SAMPLE_RATE_HZ_FIELD_NUMBER: _builtins.int
+    OUTPUT_FIELD_NUMBER: _builtins.int
+    WHOLE_FIELD_NUMBER: _builtins.int
+    loudest_song_has_target: _builtins.bool
+    """Whether the target is that of the loudest song; by default it is that of the whole album."""
+    sample_rate_hz: _builtins.int
+    """Sample rate in Hz; 0 is the first song's."""
+    whole: _builtins.bool
+    """Whether the album is also made as one file with a cue sheet."""
+    @_builtins.property
+    def songs(self) -> _containers.RepeatedCompositeFieldContainer[Global___AlbumSong]:
+        """The songs in order. At most 99."""
+
+    @_builtins.property
+    def target(self) -> _recipe_pb2.MasterTarget:
+        """What to reach."""
+
+    @_builtins.property
+    def output(self) -> _recipe_pb2.OutputFormat:
+        """Format of every file; absent is 24-bit WAV."""
+
+    def __init__(
+        self,
+        *,
+        songs: _abc.Iterable[Global___AlbumSong] | None = ...,
+        target: _recipe_pb2.MasterTarget | None = ...,
+        loudest_song_has_target: _builtins.bool = ...,
+        sample_rate_hz: _builtins.int = ...,
+        output: _recipe_pb2.OutputFormat | None = ...,
+        whole: _builtins.bool = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["output", b"output", "target", b"target"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["loudest_song_has_target", b"loudest_song_has_target", "output", b"output", "sample_rate_hz", b"sample_rate_hz", "songs", b"songs", "target", b"target", "whole", b"whole"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___AlbumSpec: _TypeAlias = AlbumSpec  # noqa: Y015
+
+@_typing.final
+class AlbumSong(_message.Message):
+    """A song of an album."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ASSET_SHA256_FIELD_NUMBER: _builtins.int
+    TITLE_FIELD_NUMBER: _builtins.int
+    GAP_S_FIELD_NUMBER: _builtins.int
+    TRIM_DB_FIELD_NUMBER: _builtins.int
+    FADE_FIELD_NUMBER: _builtins.int
+    asset_sha256: _builtins.str
+    """Its master before limiting: an asset or a rendered file."""
+    title: _builtins.str
+    """Title, at most 200 characters; for the report and the cue sheet."""
+    gap_s: _builtins.float
+    """Silence before it, in seconds, 0 to 60; default 2. That of the first song is left out."""
+    trim_db: _builtins.float
+    """On top of the album's drive, in dB, -12 to 12."""
+    @_builtins.property
+    def fade(self) -> _recipe_pb2.MasterFade:
+        """How it comes and goes."""
+
+    def __init__(
+        self,
+        *,
+        asset_sha256: _builtins.str = ...,
+        title: _builtins.str = ...,
+        gap_s: _builtins.float | None = ...,
+        trim_db: _builtins.float = ...,
+        fade: _recipe_pb2.MasterFade | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_gap_s", b"_gap_s", "fade", b"fade", "gap_s", b"gap_s"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_gap_s", b"_gap_s", "asset_sha256", b"asset_sha256", "fade", b"fade", "gap_s", b"gap_s", "title", b"title", "trim_db", b"trim_db"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType__gap_s: _TypeAlias = _typing.Literal["gap_s"]  # noqa: Y015
+    _WhichOneofArgType__gap_s: _TypeAlias = _typing.Literal["_gap_s", b"_gap_s"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__gap_s) -> _WhichOneofReturnType__gap_s | None: ...
+
+Global___AlbumSong: _TypeAlias = AlbumSong  # noqa: Y015
+
+@_typing.final
+class VerifySpec(_message.Message):
+    """Render again and compare."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    JOB_FIELD_NUMBER: _builtins.int
+    SAMPLE_DIGESTS_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def job(self) -> Global___RenderJob:
+        """The job as it was asked for."""
+
+    @_builtins.property
+    def sample_digests(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Sample digests of its result, in order."""
+
+    def __init__(
+        self,
+        *,
+        job: Global___RenderJob | None = ...,
+        sample_digests: _abc.Iterable[_builtins.str] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["job", b"job"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["job", b"job", "sample_digests", b"sample_digests"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___VerifySpec: _TypeAlias = VerifySpec  # noqa: Y015
+
+@_typing.final
+class Verification(_message.Message):
+    """How a repeated render compares."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    JOB_FIELD_NUMBER: _builtins.int
+    EQUAL_FIELD_NUMBER: _builtins.int
+    EXPECTED_SAMPLE_DIGESTS_FIELD_NUMBER: _builtins.int
+    SAMPLE_DIGESTS_FIELD_NUMBER: _builtins.int
+    job: _builtins.str
+    """renderJobs/{job} that was rendered again."""
+    equal: _builtins.bool
+    """Whether every sample digest is the same."""
+    @_builtins.property
+    def expected_sample_digests(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Sample digests of the result, in order."""
+
+    @_builtins.property
+    def sample_digests(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Sample digests of the repetition, in order."""
+
+    def __init__(
+        self,
+        *,
+        job: _builtins.str = ...,
+        equal: _builtins.bool = ...,
+        expected_sample_digests: _abc.Iterable[_builtins.str] | None = ...,
+        sample_digests: _abc.Iterable[_builtins.str] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["equal", b"equal", "expected_sample_digests", b"expected_sample_digests", "job", b"job", "sample_digests", b"sample_digests"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___Verification: _TypeAlias = Verification  # noqa: Y015
+
+@_typing.final
 class RenderResult(_message.Message):
     """What a render made."""
 
@@ -443,8 +941,16 @@ class RenderResult(_message.Message):
     FILES_FIELD_NUMBER: _builtins.int
     ENGINE_VERSION_FIELD_NUMBER: _builtins.int
     TIMINGS_S_FIELD_NUMBER: _builtins.int
+    LABELS_FIELD_NUMBER: _builtins.int
+    GAIN_DB_FIELD_NUMBER: _builtins.int
+    REPAIRED_FIELD_NUMBER: _builtins.int
+    VERIFICATION_FIELD_NUMBER: _builtins.int
     engine_version: _builtins.str
     """Engine that rendered it."""
+    gain_db: _builtins.float
+    """Of a PREVIEW: the gain that gave it its loudness, dB."""
+    repaired: _builtins.bool
+    """Of a REPAIR: whether any sample was changed; if not, the audio is the asset itself."""
     @_builtins.property
     def audio(self) -> _containers.RepeatedCompositeFieldContainer[_audio_pb2.AudioResult]:
         """Audio files; the first is the master copy. For an ANALYSIS the analysed asset itself."""
@@ -457,6 +963,14 @@ class RenderResult(_message.Message):
     def timings_s(self) -> _containers.ScalarMap[_builtins.str, _builtins.float]:
         """Seconds per stage of the work, for people; never part of any digest."""
 
+    @_builtins.property
+    def labels(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """What each audio file is, in order, where there are several of a kind: the stems' ids, the songs' titles, "album"."""
+
+    @_builtins.property
+    def verification(self) -> Global___Verification:
+        """Of a VERIFY."""
+
     def __init__(
         self,
         *,
@@ -464,10 +978,14 @@ class RenderResult(_message.Message):
         files: _abc.Iterable[Global___RenderedFile] | None = ...,
         engine_version: _builtins.str = ...,
         timings_s: _abc.Mapping[_builtins.str, _builtins.float] | None = ...,
+        labels: _abc.Iterable[_builtins.str] | None = ...,
+        gain_db: _builtins.float = ...,
+        repaired: _builtins.bool = ...,
+        verification: Global___Verification | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["verification", b"verification"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["audio", b"audio", "engine_version", b"engine_version", "files", b"files", "timings_s", b"timings_s"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["audio", b"audio", "engine_version", b"engine_version", "files", b"files", "gain_db", b"gain_db", "labels", b"labels", "repaired", b"repaired", "timings_s", b"timings_s", "verification", b"verification"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
