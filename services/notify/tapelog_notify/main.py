@@ -28,8 +28,9 @@ from .adapters.secrets import JetStreamSecrets, SecretKey
 from .adapters.webhook_client import WebhookClient
 from .application.alert_engine import AlertBook, AlertEngine
 from .application.alert_handlers import AlertDesk
+from .application.desk import Desk
 from .application.dispatcher import IN_FLIGHT_MAX, Delivering
-from .application.handlers import Desk, stop_delivering
+from .application.handlers import stop_delivering
 from .application.projector import Projector
 from .application.registry import Registered, Registry
 from .application.supervisor import Supervisor

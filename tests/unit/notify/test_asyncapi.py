@@ -15,6 +15,7 @@ from tapelog_chassis.topology import CANCEL_SUBJECTS, PROGRESS_SUBJECTS, PUB, ST
 from tapelog_notify.adapters.public_codec import encode_public
 from tapelog_notify.application.ports import Outgoing
 from tapelog_notify.domain.catalogue import EVENT_TYPES
+from tapelog_notify.domain.threads import NOTE_TYPES
 
 ROOT = Path(__file__).parents[3]
 
@@ -35,8 +36,10 @@ def test_it_is_what_topology_and_protos_give() -> None:
 def test_every_event_has_the_subject_that_it_is_published_on(document: dict[str, Any]) -> None:
     """The addresses, filled in, are those the projector writes to; no type lacks one, none is too many."""
     public = {name: c for name, c in document["channels"].items() if not name.startswith("internal_")}
-    found = {c["title"]: c["address"].format(tenant="acme", project="prj-1", song="-") for c in public.values()}
-    assert found == {type_: pub_subject("acme", "prj-1", "", type_) for type_ in EVENT_TYPES}
+    found = [(c["title"], c["address"].format(tenant="acme", project="prj-1", song="-")) for c in public.values()]
+    expected = [(type_, pub_subject("acme", "prj-1", "", type_)) for type_ in EVENT_TYPES]
+    expected += [(type_, pub_subject("acme", "prj-1", "", type_, audience="client")) for type_ in NOTE_TYPES]
+    assert sorted(found) == sorted(expected)
 
 
 def test_every_subject_of_the_topology_is_in_it(document: dict[str, Any]) -> None:

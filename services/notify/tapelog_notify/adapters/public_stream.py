@@ -193,7 +193,7 @@ class PublicReader:
         while True:
             event = decode_public(await anext(self._reader))
             self._settled = event.position
-            if self._filter.matches(type_=event.type, project=event.project, song=event.song):
+            if event.passes(self._filter):
                 return event
 
     async def settled_position(self) -> int:

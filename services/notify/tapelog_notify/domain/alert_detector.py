@@ -59,8 +59,8 @@ class Detector:
         rule = self.rule
         if rule.create_time is not None and event.time < rule.create_time:
             return []
-        is_closing = rule.is_absence and _fits(rule.until, event)
-        is_match = _fits(rule.filter, event)
+        is_closing = rule.is_absence and event.passes(rule.until)
+        is_match = event.passes(rule.filter)
         if not is_closing and not is_match:
             return []
         values = tree_of(event)
@@ -122,7 +122,3 @@ def tree_of(event: PublicEvent) -> dict[str, Any]:
     """Return an event as a tree of values, its message under `data`."""
     names = ("id", "type", "source", "project", "song", "aggregate", "actor", "on_behalf_of", "role_used")
     return {name: getattr(event, name) for name in names} | {"data": data_as_json(event) or {}}
-
-
-def _fits(event_filter: Any, event: PublicEvent) -> bool:
-    return bool(event_filter.matches(type_=event.type, project=event.project, song=event.song))
