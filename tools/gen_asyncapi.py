@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any, Final
 
 import yaml
-from event_samples import TIME, json_schema, message_class, referred, sample
+from event_samples import TIME, json_schema, message_class, referred, sample, schema_key
 from gen_events import EventType, catalogue
 from tapelog_chassis.topology import CANCEL_SUBJECTS, PROGRESS_SUBJECTS, PUB, STREAMS, event_token
 from tapelog_notify.domain.threads import NOTE_TYPES, Thread
@@ -127,7 +127,7 @@ def _message(token: str, event: EventType) -> dict[str, Any]:
         "summary": _text(event),
         "contentType": "application/protobuf",
         "headers": {"$ref": "#/components/schemas/CloudEventHeaders"},
-        "payload": {"$ref": f"#/components/schemas/{event.schema}"},
+        "payload": {"$ref": f"#/components/schemas/{schema_key(event.schema)}"},
         "examples": [{"name": token, "headers": _sample_headers(event), "payload": sample(event.schema)}],
     }
 
@@ -160,7 +160,7 @@ def _schemas(events: list[EventType]) -> dict[str, Any]:
         descriptor = message_class(name).DESCRIPTOR
         found[name] = json_schema(descriptor)
         waiting |= referred(descriptor) - found.keys()
-    return dict(sorted(found.items()))
+    return {schema_key(name): schema for name, schema in sorted(found.items())}
 
 
 def _text(event: EventType) -> str:
