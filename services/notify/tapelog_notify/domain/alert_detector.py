@@ -1,6 +1,7 @@
 """What one rule makes of the events as they pass: pure, driven by the times of events and the time it is told."""
 
 from collections import OrderedDict, deque
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
@@ -42,6 +43,29 @@ class Finding:
         return self.event.id
 
 
+@dataclass(frozen=True, slots=True)
+class Memory:
+    """
+    What a rule remembers, as positions of events.
+
+    Attributes
+    ----------
+    waiting
+        By group: the event that its closing one is waited for.
+    windows
+        By group: the events counted so far.
+    """
+
+    waiting: Mapping[str, int]
+    windows: Mapping[str, tuple[int, ...]]
+
+    def positions(self) -> Iterator[int]:
+        """Yield every position in it."""
+        yield from self.waiting.values()
+        for window in self.windows.values():
+            yield from window
+
+
 class Detector:
     """One rule's memory: counts within windows, and what waits for its closing event."""
 
@@ -53,6 +77,22 @@ class Detector:
 
     def __repr__(self) -> str:
         return f"Detector({self.id}, {len(self._windows) + len(self._waiting)} groups)"
+
+    def memory(self) -> Memory:
+        """Return what to begin with again after a restart."""
+        return Memory(
+            waiting={key: event.position for key, event in self._waiting.items()},
+            windows={key: tuple(event.position for event in window) for key, window in self._windows.items() if window},
+        )
+
+    def restore(self, memory: Memory, events: Mapping[int, PublicEvent]) -> None:
+        """Begin with what was remembered; events that are not there any more are forgotten."""
+        for key, position in memory.waiting.items():
+            if position in events:
+                self._waiting[key] = events[position]
+        for key, positions in memory.windows.items():
+            known = [events[position] for position in positions if position in events]
+            self._windows[key] = deque(known, maxlen=self.rule.count)
 
     def on_event(self, event: PublicEvent) -> list[Finding]:
         """Take an event in; return what follows from it."""
