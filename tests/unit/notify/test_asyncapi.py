@@ -114,7 +114,7 @@ def test_the_headers_are_those_of_a_published_event(document: dict[str, Any]) ->
         time=datetime(2026, 1, 1, tzinfo=UTC), data=b"", hash="", previous_hash="",
         metadata=Metadata(actor="pty-ana", project="prj-1", song="sng-1", correlation_id="cor-1", role_used="ARTIST"),
     )  # fmt: skip
-    _, headers = encode_public(Outgoing(stored, {"session": 1}))
+    headers = encode_public(Outgoing(stored, {"session": 1})).headers
     schema = document["components"]["schemas"]["CloudEventHeaders"]
     assert set(schema["required"]) <= set(headers)
     assert set(headers) <= set(schema["properties"])
