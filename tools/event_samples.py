@@ -92,6 +92,11 @@ def is_map(field: Any) -> bool:
     return field.message_type is not None and field.message_type.GetOptions().map_entry
 
 
+def schema_key(full_name: str) -> str:
+    """Return the key of a message's schema: tools differ in whether one may have dots."""
+    return full_name.replace(".", "_")
+
+
 def json_schema(descriptor: Any) -> dict[str, Any]:
     """Return the JSON schema of a message's JSON form; other messages are referred to by name."""
     properties = {field.name: _field_schema(field) for field in descriptor.fields}
@@ -122,7 +127,9 @@ def _one(field: Any) -> dict[str, Any]:
             return {"type": "string", "format": "date-time"}
         if name == "google.protobuf.Duration":
             return {"type": "string", "pattern": "^-?[0-9]+(\\.[0-9]+)?s$"}
-        return {"type": "object"} if name.startswith("google.") else {"$ref": f"#/components/schemas/{name}"}
+        return (
+            {"type": "object"} if name.startswith("google.") else {"$ref": f"#/components/schemas/{schema_key(name)}"}
+        )
     if field.enum_type is not None:
         # New values may be added, so that the list is what is known now.
         return {"type": "string", "examples": [value.name for value in field.enum_type.values[1:4]]}

@@ -11,9 +11,10 @@ from pathlib import Path
 from typing import Any, Final
 
 import yaml
-from event_samples import TIME, json_schema, message_class, referred, sample
+from event_samples import TIME, json_schema, message_class, referred, sample, schema_key
 from gen_events import EventType, catalogue
 from tapelog_chassis.topology import CANCEL_SUBJECTS, PROGRESS_SUBJECTS, PUB, STREAMS, event_token
+from tapelog_notify.domain.threads import NOTE_TYPES, Thread
 
 ROOT: Final = Path(__file__).resolve().parent.parent
 PAGE: Final = ROOT / "docs" / "asyncapi.yaml"
@@ -38,6 +39,7 @@ HEADERS: Final = {
     "tl-source-position": "How far each log is published.",
     "Nats-Msg-Id": "ce-id.",
 }
+CLIENT: Final = Thread.CLIENT.value
 PARAMETERS: Final = {"tenant": "Tenant.", "project": "Project id, or -.", "song": "Song id, or -."}
 
 
@@ -45,6 +47,11 @@ def document() -> dict[str, Any]:
     """Make the whole document."""
     events = catalogue()
     tokens = {event_token(event.type): event for event in events}
+    channels = {}
+    for token, event in tokens.items():
+        channels[token] = _channel(token, event)
+        if event.type in NOTE_TYPES:
+            channels[f"{token}-{CLIENT}"] = _channel(token, event, audience=CLIENT)
     return {
         "asyncapi": "3.0.0",
         "info": {
@@ -62,10 +69,14 @@ def document() -> dict[str, Any]:
                 "description": f"NATS with JetStream; public events are in the stream {PUB}.",
             }
         },
-        "channels": {**{token: _channel(token, event) for token, event in tokens.items()}, **_internal()},
+        "channels": {**channels, **_internal()},
         "operations": {
-            f"receive_{token}": {"action": "send", "channel": {"$ref": f"#/channels/{token}"}, "summary": _text(event)}
-            for token, event in tokens.items()
+            f"receive_{token}": {
+                "action": "send",
+                "channel": {"$ref": f"#/channels/{token}"},
+                "summary": channel["description"],
+            }
+            for token, channel in channels.items()
         },
         "components": {
             "messages": {token: _message(token, event) for token, event in tokens.items()},
@@ -74,10 +85,13 @@ def document() -> dict[str, Any]:
     }
 
 
-def _channel(token: str, event: EventType) -> dict[str, Any]:
+def _channel(token: str, event: EventType, *, audience: str = "") -> dict[str, Any]:
+    """Return the channel of a type; events of the client thread are on one of their own."""
+    end = f"{token}-{audience}" if audience else token
     return {
-        "address": f"pub.{{tenant}}.{{project}}.{{song}}.{token}",
+        "address": f"pub.{{tenant}}.{{project}}.{{song}}.{end}",
         "title": event.type,
+        "description": _text(event) + (" In the client thread, which the label reads too." if audience else ""),
         "parameters": {name: {"description": text} for name, text in PARAMETERS.items()},
         "messages": {token: {"$ref": f"#/components/messages/{token}"}},
     }
@@ -113,7 +127,7 @@ def _message(token: str, event: EventType) -> dict[str, Any]:
         "summary": _text(event),
         "contentType": "application/protobuf",
         "headers": {"$ref": "#/components/schemas/CloudEventHeaders"},
-        "payload": {"$ref": f"#/components/schemas/{event.schema}"},
+        "payload": {"$ref": f"#/components/schemas/{schema_key(event.schema)}"},
         "examples": [{"name": token, "headers": _sample_headers(event), "payload": sample(event.schema)}],
     }
 
@@ -146,7 +160,7 @@ def _schemas(events: list[EventType]) -> dict[str, Any]:
         descriptor = message_class(name).DESCRIPTOR
         found[name] = json_schema(descriptor)
         waiting |= referred(descriptor) - found.keys()
-    return dict(sorted(found.items()))
+    return {schema_key(name): schema for name, schema in sorted(found.items())}
 
 
 def _text(event: EventType) -> str:

@@ -219,20 +219,29 @@ def event_token(type_: str) -> str:
     raise ValueError(f"event type {type_!r} is not tapelog.<aggregate>.<event_snake>.v<N>")
 
 
-def pub_subject(tenant: str, project: str, song: str, type_: str) -> str:
-    """Where a public event is; an empty project or song becomes `-`."""
+def _event_tokens(type_: str, audience: str) -> str:
+    return f"{event_token(type_)}-{_token('audience', audience)}" if audience else event_token(type_)
+
+
+def pub_subject(tenant: str, project: str, song: str, type_: str, *, audience: str = "") -> str:
+    """
+    Where a public event is; an empty project or song becomes `-`.
+
+    `audience` sets some events of a type apart, so that a consumer can be given them alone: their subject ends in
+    `-<audience>`.
+    """
     project = _token("project", project) if project else NONE_TOKEN
     song = _token("song", song) if song else NONE_TOKEN
-    return f"pub.{_token('tenant', tenant)}.{project}.{song}.{event_token(type_)}"
+    return f"pub.{_token('tenant', tenant)}.{project}.{song}.{_event_tokens(type_, audience)}"
 
 
-def pub_filter(tenant: str, *, project: str = "", song: str = "", type_: str = "") -> str:
-    """Filter on public events; an empty part means any."""
+def pub_filter(tenant: str, *, project: str = "", song: str = "", type_: str = "", audience: str = "") -> str:
+    """Filter on public events; an empty part means any, but a type without an audience means those set apart not."""
     parts = (
         _token("tenant", tenant),
         _token("project", project) if project else "*",
         _token("song", song) if song else "*",
-        event_token(type_) if type_ else "*",
+        _event_tokens(type_, audience) if type_ else "*",
     )
     return "pub." + ".".join(parts)
 

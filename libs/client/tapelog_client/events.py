@@ -11,7 +11,7 @@ from tapelog.notify.v1 import resources_pb2 as res
 
 from tapelog_client.errors import DeadlineExceeded, ResourceExhausted, Unavailable
 from tapelog_client.group import Group
-from tapelog_client.subscriptions import event_filter
+from tapelog_client.subscriptions import ThreadName, event_filter
 
 PAUSE_S: Final = 0.1
 PAUSE_S_MAX: Final = 5.0
@@ -29,12 +29,17 @@ BROKEN: Final = (Unavailable, DeadlineExceeded, ResourceExhausted, TimeoutError)
 class Events(Group):
     """Public events, live: `api.events`."""
 
+    async def get(self, name: str) -> event_pb2.Event:
+        """Read one event: `events/{position}`, or the `dataref` of a webhook's body."""
+        return await self._link.unary(self._link.notify.GetEvent, rpc.GetEventRequest(name=name))
+
     async def subscribe(
         self,
         *,
         projects: Iterable[str] = (),
         songs: Iterable[str] = (),
         types: Iterable[str] = (),
+        thread: ThreadName = "",
         after_position: int | None = None,
         on_position: Callable[[int], None] | None = None,
     ) -> AsyncGenerator[event_pb2.Event, None]:
@@ -46,6 +51,8 @@ class Events(Group):
             Ids; none is all that the caller may read.
         types : iterable of str
             Full types, or prefixes that end in `*`, such as `tapelog.song.stage_*`; none is all.
+        thread : "", "internal" or "client"
+            Of the events about notes, only those of this thread.
         after_position : int, optional
             Where to begin: 0 is from the first event, absent is with the next one.
         on_position : callable, optional
@@ -58,7 +65,7 @@ class Events(Group):
         OutOfRange
             The position is no longer, or not yet, in the stream.
         """
-        chosen = event_filter(projects=projects, songs=songs, types=types)
+        chosen = event_filter(projects=projects, songs=songs, types=types, thread=thread)
         cursor = after_position
         pause_s = PAUSE_S
         failures = 0

@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import AsyncGenerator, AsyncIterator, Iterable
 from contextlib import aclosing
 from datetime import timedelta
-from typing import Final
+from typing import Final, Literal
 
 from tapelog.notify.v1 import notify_service_pb2 as rpc
 from tapelog.notify.v1 import resources_pb2 as res
@@ -17,11 +17,22 @@ REPLAY_PAUSE_S: Final = 1.0
 """A replay that is interrupted this often in a row, without an event between, is given up."""
 
 
+THREADS: Final = {
+    "": res.EVENT_THREAD_UNSPECIFIED,
+    "internal": res.EVENT_THREAD_INTERNAL,
+    "client": res.EVENT_THREAD_CLIENT,
+}
+ThreadName = Literal["", "internal", "client"]
+
+
 def event_filter(
-    *, projects: Iterable[str] = (), songs: Iterable[str] = (), types: Iterable[str] = ()
+    *, projects: Iterable[str] = (), songs: Iterable[str] = (), types: Iterable[str] = (), thread: ThreadName = ""
 ) -> res.EventFilter:
-    """Return a filter by project ids, song ids and type patterns; every given condition must hold."""
-    return res.EventFilter(projects=projects, songs=songs, types=types)
+    """Return a filter by project ids, song ids and type patterns; every given condition must hold.
+
+    `thread` keeps the notes of one thread apart: with `client`, no event of an internal note passes.
+    """
+    return res.EventFilter(projects=projects, songs=songs, types=types, thread=THREADS[thread])
 
 
 class Subscriptions(Group):

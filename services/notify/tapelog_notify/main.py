@@ -9,7 +9,7 @@ from tapelog.notify.v1 import events_pb2, notify_service_pb2_grpc
 from tapelog_chassis.auth import TokenVerifier
 from tapelog_chassis.clock import SystemClock
 from tapelog_chassis.commands import Repository
-from tapelog_chassis.event_log import JetStreamEventLog, StoredEvent
+from tapelog_chassis.event_log import JetStreamEventLog, JetStreamSnapshotStore, StoredEvent
 from tapelog_chassis.event_registry import EventRegistry
 from tapelog_chassis.grpc_server import build_server
 from tapelog_chassis.lifecycle import Ready
@@ -28,8 +28,10 @@ from .adapters.secrets import JetStreamSecrets, SecretKey
 from .adapters.webhook_client import WebhookClient
 from .application.alert_engine import AlertBook, AlertEngine
 from .application.alert_handlers import AlertDesk
+from .application.alert_marks import AlertMarks
+from .application.desk import Desk
 from .application.dispatcher import IN_FLIGHT_MAX, Delivering
-from .application.handlers import Desk, stop_delivering
+from .application.handlers import stop_delivering
 from .application.projector import Projector
 from .application.registry import Registered, Registry
 from .application.supervisor import Supervisor
@@ -78,7 +80,13 @@ async def run(settings: NotifySettings, *, ready: Ready, stop: asyncio.Event) ->
     ):
         desk, supervisor = _wire(settings, connection, webhooks, JetStreamSecrets(connection, key), access)
         alerts = _wire_alerts(connection)
-        engine = AlertEngine(alerts.book, desk.public, alerts.alerts, alerts.clock)
+        engine = AlertEngine(
+            alerts.book,
+            desk.public,
+            alerts.alerts,
+            alerts.clock,
+            AlertMarks(JetStreamSnapshotStore(connection), CONTEXT),
+        )
         projector = Projector(JetStreamEventLog(connection), JetStreamPublicStream(connection), CONTEXTS)
         server = build_server(
             settings.server_config(),
@@ -162,18 +170,20 @@ def _wire_alerts(connection: Client) -> AlertDesk:
     clock = SystemClock()
     log = JetStreamEventLog(connection)
     return AlertDesk(
-        rules=Repository(log, CONTEXT, initial=Rule, evolve=_evolve_rule, events=EVENTS, clock=clock),
-        alerts=Repository(log, CONTEXT, initial=Alert, evolve=_evolve_alert, events=EVENTS, clock=clock),
+        rules=Repository(log, CONTEXT, initial=Rule, evolve=evolve_rule, events=EVENTS, clock=clock),
+        alerts=Repository(log, CONTEXT, initial=Alert, evolve=evolve_alert, events=EVENTS, clock=clock),
         book=AlertBook(log, CONTEXT, EVENTS),
         clock=clock,
     )
 
 
-def _evolve_rule(state: Rule, message: object, stored: StoredEvent) -> Rule:
+def evolve_rule(state: Rule, message: object, stored: StoredEvent) -> Rule:
+    """Fold an event of a rule."""
     return alert_rule.evolve(state, message, stored.time)  # type: ignore[arg-type]  # made by the registry
 
 
-def _evolve_alert(state: Alert, message: object, stored: StoredEvent) -> Alert:
+def evolve_alert(state: Alert, message: object, stored: StoredEvent) -> Alert:
+    """Fold an event of an alert."""
     return alert.evolve(state, message, stored.time)  # type: ignore[arg-type]  # made by the registry
 
 

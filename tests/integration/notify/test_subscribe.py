@@ -24,7 +24,7 @@ from tapelog_notify.adapters.policies import POLICIES, SERVICE
 from tapelog_notify.adapters.public_stream import JetStreamPublicEvents
 from tapelog_notify.adapters.secrets import JetStreamSecrets, SecretKey
 from tapelog_notify.adapters.webhook_client import WebhookClient
-from tapelog_notify.application.handlers import Desk
+from tapelog_notify.application.desk import Desk
 from tapelog_notify.testing import NotifyClient, Recorder, read_events
 
 

@@ -90,6 +90,8 @@ async def test_the_body_is_a_cloud_event_with_its_data(notify: NotifyClient, rec
         "song": "sng-9",
         "actor": "pty-ana",
         "roleused": "MIXING_ENGINEER",
+        "resource": "tapelog:projects/prj-1/songs/sng-9",
+        "dataref": "tapelog:events/2",
     }
     assert item.headers["content-type"].startswith("application/cloudevents+json")
 

@@ -1,9 +1,12 @@
 """Alert rules against events and a clock of the test's own."""
 
 import dataclasses
+import math
+import wave
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+import numpy as np
 import pytest
 from google.protobuf.message import Message
 from tapelog.common.v1 import audio_pb2
@@ -12,17 +15,20 @@ from tapelog.notify.v1 import events_pb2
 from tapelog.render.v1 import events_pb2 as render
 from tapelog.render.v1 import resources_pb2 as res
 from tapelog.session.v1 import events_pb2 as session
+from tapelog.session.v1 import resources_pb2 as session_res
 from tapelog_chassis.clock import FakeClock
 from tapelog_client.alerts import load_rules
+from tapelog_desk import analyze_file
 from tapelog_notify.domain import alert as alerts
 from tapelog_notify.domain import alert_rule as rules
 from tapelog_notify.domain.alert import Alert
 from tapelog_notify.domain.alert_detector import Detector
-from tapelog_notify.domain.alert_rule import Rule
+from tapelog_notify.domain.alert_rule import Rule, text_of
 from tapelog_notify.domain.errors import InvalidValue, UnknownResource, WrongState
 from tapelog_notify.domain.public_event import PublicEvent
 from tapelog_notify.domain.wording import message_of
 
+RULES = Path(__file__).parents[3] / "examples" / "alerts" / "rules.yaml"
 START = datetime(2026, 5, 1, 12, tzinfo=UTC)
 FAILED = "tapelog.render_job.render_failed.v1"
 
@@ -128,6 +134,40 @@ def test_a_true_peak_over_the_ceiling_in_a_master(peak: float, kind: int, *, is_
     assert [item.raised.text for item in found if item.raised] == (["peaks -3, -0.4 dBTP"] if is_told else [])
 
 
+@pytest.mark.parametrize(("amplitude", "is_told"), [(0.99, True), (0.85, False)])
+def test_a_true_peak_over_the_ceiling_in_a_delivered_master(tmp_path: Path, amplitude: float, *, is_told: bool) -> None:
+    """A tone whose samples stay 3 dB under its peak is measured in its file; only the one over -1 dBTP is told."""
+    frames = np.arange(48_000)
+    tone = amplitude * np.sin(2 * np.pi * frames / 4 + np.pi / 4)
+    fade = np.minimum(1.0, np.minimum(frames, frames[::-1]) / 4800)
+    path = tmp_path / "master.wav"
+    with wave.open(str(path), "wb") as file:
+        file.setnchannels(1)
+        file.setsampwidth(2)
+        file.setframerate(48_000)
+        file.writeframes((tone * fade * 32767).round().astype("<i2").tobytes())
+    measured = analyze_file(path).measurements
+    assert measured.sample_peak_dbfs < -3.0
+    truth_db = 20 * math.log10(amplitude)
+    assert measured.true_peak_dbtp == pytest.approx(truth_db, abs=0.1)
+    delivered = session_res.DeliveryFile(
+        role="master",
+        true_peak_dbtp=measured.true_peak_dbtp,
+        ceiling_dbtp=-1.0,
+        over_ceiling_db=max(0.0, measured.true_peak_dbtp + 1.0),
+    )
+    (rule,) = [rule for rule in load_rules(RULES) if "delivered master" in rule.title]
+    built = session.DeliveryBuilt(files=[session_res.DeliveryFile(role="recipe"), delivered])
+    found = detector(rule).on_event(event("tapelog.delivery_package.delivery_built.v1", built, 1, aggregate="dlv-1"))
+    texts = [item.raised.text for item in found if item.raised]
+    over = measured.true_peak_dbtp + 1.0
+    expected = (
+        f"delivery dlv-1 of sng-1: masters peak at {text_of(measured.true_peak_dbtp)} dBTP, "
+        f"over the ceiling by {text_of(over)} dB"
+    )
+    assert texts == ([expected] if is_told else [])
+
+
 def test_so_many_within_a_window() -> None:
     """Three within ten minutes are an alert; three spread wider are none, and each counts once."""
     rule = pb.AlertRule(filter={"types": [FAILED]}, threshold={"count": 3})
@@ -215,8 +255,8 @@ def test_a_rule_that_cannot_work_is_refused_with_its_field(rule: pb.AlertRule, f
 
 def test_the_example_rules_are_rules() -> None:
     """Every rule that people begin with passes the check and says what it is about."""
-    found = load_rules(Path(__file__).parents[3] / "examples" / "alerts" / "rules.yaml")
-    assert len(found) == 4
+    found = load_rules(RULES)
+    assert len(found) == 5
     for rule in found:
         rules.check(rule)
         assert "{song}" in rule.template

@@ -92,6 +92,23 @@ def test_the_same_song_gives_the_same_manifest(session: Any) -> None:
     assert recipes[1]["target"]["integrated_lufs"] == -14
 
 
+def test_a_delivered_master_says_how_its_measured_peak_stands_to_its_ceiling(session: Any) -> None:
+    """The numbers are the render's own and the recipe's; at the ceiling is not over it; mixes say nothing."""
+    session.to_delivered()
+    master = session.song.approved(MASTER)
+    ceiling = master.recipe.target.ceiling_dbtp
+    for measured, over in ((ceiling, 0.0), (ceiling + 0.6, 0.6)):
+        for audio in master.audio:
+            audio.measurements.true_peak_dbtp = measured
+        files = delivery.contents(session.song, "The North Pier", "mm").files
+        masters = [file for file in files if file.role == "master"]
+        assert len(masters) == len(master.audio) > 0
+        for file in masters:
+            assert (file.true_peak_dbtp, file.ceiling_dbtp) == (measured, ceiling)
+            assert file.over_ceiling_db == pytest.approx(over)
+        assert not any(file.HasField("over_ceiling_db") for file in files if file.role != "master")
+
+
 def test_a_package_of_another_master_than_the_approved_is_refused(session: Any) -> None:
     """When the master changed while the package was built, the song does not take it."""
     session.to_mastering()

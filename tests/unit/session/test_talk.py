@@ -103,6 +103,32 @@ def test_open_notes_go_on_to_the_next_version_that_is_rendered(session: Any) -> 
     }
 
 
+def test_every_event_of_a_note_says_its_thread_and_no_event_is_of_two(session: Any) -> None:
+    """Invariant 18 for whoever follows events: also answers, and notes that are carried over, can be kept apart."""
+    _mixed(session)
+    version = str(session.song.name.version(MIX, 1))
+    _add(session, "nt-1", version=version)
+    _add(session, "nt-2", actor=LABEL, version=version)
+    for note, thread in (("nt-1", pb.NOTE_THREAD_INTERNAL), ("nt-2", pb.NOTE_THREAD_CLIENT)):
+        told = session.do(notes.reply, PRODUCER, note, "why?")
+        told += session.do(notes.decline, note, "it is meant to be so")
+        told += session.do(notes.reopen, PRODUCER, note, "no")
+        told += session.do(notes.decline, note, "it is meant to be so")
+        told += session.do(notes.verify_note, note)
+        told += session.do(notes.reopen, PRODUCER, note, "no")
+        assert {event.thread for event in told} == {thread}
+    session.mix()
+    session.render(MIX, 2)
+    over = [event for event, _ in session.events if isinstance(event, events_pb2.NotesCarriedOver)]
+    assert [(event.thread, [note.note for note in event.notes]) for event in over] == [
+        (pb.NOTE_THREAD_INTERNAL, ["nt-1"]),
+        (pb.NOTE_THREAD_CLIENT, ["nt-2"]),
+    ]
+    _add(session, "nt-3", actor=LABEL, version=str(session.song.name.version(MIX, 2)))
+    (done,) = session.do(notes.address_note, "nt-3", "done", notes.parse_version(version, "version"))
+    assert done.thread == pb.NOTE_THREAD_CLIENT
+
+
 def test_a_late_render_carries_nothing_back(session: Any) -> None:
     """A note that went on to mix 3 does not come back to mix 2 when that is rendered after it."""
     _mixed(session)

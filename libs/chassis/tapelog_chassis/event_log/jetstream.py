@@ -8,19 +8,25 @@ last message, which is the expectation the broker checks.
 from __future__ import annotations
 
 import asyncio
-import json
 import random
 import time
-import uuid
 from collections import OrderedDict
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass, replace
-from typing import Any, Final
+from typing import Final
 
-import nats.errors
 from nats.aio.client import Client
 
-from tapelog_chassis.nats.errors import Unreachable
+from tapelog_chassis.nats.errors import JetStreamApiError, Unreachable
+from tapelog_chassis.nats.publish import (
+    BATCH_DUPLICATE,
+    FULL,
+    PUBLISH_TIMEOUT_S,
+    WRONG_LAST_SEQUENCE,
+    Draft,
+    is_transient,
+    publish_fenced,
+)
 from tapelog_chassis.topology import es_stream
 
 from . import chain
@@ -29,21 +35,12 @@ from .errors import AppendRefused, AppendUnknown, DuplicateEventId, LogFull, Log
 from .jetstream_reader import JetStreamReader
 from .port import AggregateId, Metadata, NewEvent, StoredEvent
 
-PUBLISH_TIMEOUT_S: Final = 2.0
-"""The client package does not fail a pending request when the link breaks: it waits for all of this."""
 APPEND_BUDGET_S: Final = 10.0
 """No new try of an append is begun after this; then `AppendUnknown`."""
 RETRY_DELAY_S: Final = (0.01, 0.5)
 """First and longest delay between tries; doubled each time, with jitter."""
 MAX_HEADS: Final = 4096
 """Aggregates whose last event is remembered, so that the usual append reads nothing first."""
-
-WRONG_LAST_SEQUENCE: Final = 10071
-IN_PROCESS: Final = 10164
-BATCH_DUPLICATE: Final = 10201
-_FULL: Final = frozenset({10023, 10047, 10077})
-_TRANSIENT: Final = frozenset({IN_PROCESS, 10008, 10039, 10176, 10189, 10210})
-"""Busy, starting, or an atomic batch the server dropped before its end; the same append may be tried again."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -172,49 +169,33 @@ class JetStreamEventLog:
         self, aggregate: AggregateId, head: Head, events: Sequence[NewEvent], metadata: Metadata
     ) -> list[StoredEvent]:
         sealed = chain.seal(aggregate, head.sequence, head.hash, events, metadata)
-        all_headers = [check_size(event) for event in sealed]
-        all_headers[0]["Nats-Expected-Last-Subject-Sequence"] = str(head.position)
-        all_headers[0]["Nats-Expected-Stream"] = es_stream(aggregate.context)
-        if len(sealed) > 1:
-            batch = uuid.uuid4().hex
-            for number, headers in enumerate(all_headers, start=1):
-                headers["Nats-Batch-Id"] = batch
-                headers["Nats-Batch-Sequence"] = str(number)
-            all_headers[-1]["Nats-Batch-Commit"] = "1"
-        answer = await self._send(aggregate.subject, sealed, all_headers)
-        if refusal := answer.get("error"):
-            raise _meaning_of(aggregate, refusal)
-        if answer.get("duplicate"):
+        drafts = [Draft(aggregate.subject, event.data, check_size(event)) for event in sealed]
+        try:
+            published = await publish_fenced(
+                self._connection,
+                es_stream(aggregate.context),
+                drafts,
+                timeout_s=self._publish_timeout_s,
+                last_on_subject=head.position,
+            )
+        except JetStreamApiError as refusal:
+            raise _meaning_of(aggregate, refusal) from refusal
+        if published.is_duplicate:
             raise _LookAgainError("the broker has these event ids already", duplicate=True)
-        first = int(answer["seq"]) - len(sealed) + 1
+        first = published.position - len(sealed) + 1
         stored = [replace(event, position=position) for position, event in enumerate(sealed, start=first)]
         self._remember(stored[-1])
         return stored
 
-    async def _send(
-        self, subject: str, sealed: Sequence[StoredEvent], all_headers: Sequence[dict[str, str]]
-    ) -> dict[str, Any]:
-        try:
-            for event, headers in zip(sealed[:-1], all_headers[:-1], strict=True):
-                await self._connection.publish(subject, event.data, headers=headers)
-            message = await self._connection.request(
-                subject, sealed[-1].data, timeout=self._publish_timeout_s, headers=all_headers[-1]
-            )
-            answer: dict[str, Any] = json.loads(message.data)
-        except nats.errors.Error as error:
-            raise _TryAgainError(f"{type(error).__name__} {error}".strip()) from error
-        return answer
 
-
-def _meaning_of(aggregate: AggregateId, refusal: dict[str, Any]) -> Exception:
-    code, err_code = int(refusal.get("code", 0)), int(refusal.get("err_code", 0))
-    cause = f"{refusal.get('description', '')} (error {err_code})"
-    if err_code == WRONG_LAST_SEQUENCE:
+def _meaning_of(aggregate: AggregateId, refusal: JetStreamApiError) -> Exception:
+    cause = f"{refusal.description} (error {refusal.err_code})"
+    if refusal.err_code == WRONG_LAST_SEQUENCE:
         return _LookAgainError(cause, duplicate=False)
-    if err_code == BATCH_DUPLICATE:
+    if refusal.err_code == BATCH_DUPLICATE:
         return _LookAgainError(cause, duplicate=True)
-    if err_code in _FULL:
+    if refusal.err_code in FULL:
         return LogFull(aggregate, cause)
-    if err_code in _TRANSIENT or code == 503:
+    if is_transient(refusal):
         return _TryAgainError(cause)
     return AppendRefused(aggregate, cause)

@@ -13,7 +13,7 @@ from tapelog_chassis.pages import coerce_page_size, decode_page_token, encode_pa
 from tapelog_chassis.request_context import current_principal
 
 from tapelog_notify.application import care, handlers
-from tapelog_notify.application.handlers import Desk
+from tapelog_notify.application.desk import Desk
 
 from . import translate
 

@@ -4,21 +4,23 @@ from typing import Any
 
 import grpc
 from google.protobuf import empty_pb2
+from tapelog.common.v1 import event_pb2
 from tapelog.notify.v1 import notify_service_pb2 as pb
 from tapelog.notify.v1 import notify_service_pb2_grpc, resources_pb2
 from tapelog_chassis.errors import InvalidArgument
 from tapelog_chassis.pages import coerce_page_size, decode_page_token, encode_page_token
 from tapelog_chassis.request_context import current_principal
 
-from tapelog_notify.application import handlers
+from tapelog_notify.application import creation, handlers
 from tapelog_notify.application.alert_handlers import AlertDesk
-from tapelog_notify.application.handlers import Desk
+from tapelog_notify.application.desk import Desk
+from tapelog_notify.domain.public_event import to_message
 
 from . import translate
 from .follow import Follow, follow
 from .grpc_alerts import AlertMethods
 from .grpc_care import CareMethods
-from .policies import check_follow
+from .policies import check_event, check_follow
 
 Context = grpc.aio.ServicerContext[Any, Any]
 
@@ -49,7 +51,7 @@ class NotifyService(CareMethods, AlertMethods, notify_service_pb2_grpc.NotifySer
         del context
         with translate.refusals():
             wanted = translate.new_subscription_of(request.subscription)
-            created = await handlers.create_subscription(self._desk, translate.caller_of(request), wanted)
+            created = await creation.create_subscription(self._desk, translate.caller_of(request), wanted)
         response = pb.CreateSubscriptionResponse(
             subscription=translate.subscription_message(created.view), secret=created.secret
         )
@@ -135,6 +137,17 @@ class NotifyService(CareMethods, AlertMethods, notify_service_pb2_grpc.NotifySer
             deliveries=[translate.delivery_message(attempt) for attempt in page], next_page_token=token
         )
 
+    async def GetEvent(  # noqa: N802 - the RPC's name
+        self, request: pb.GetEventRequest, context: Context
+    ) -> event_pb2.Event:
+        """See the proto."""
+        del context
+        with translate.refusals():
+            principal = current_principal()
+            event = await handlers.get_event(self._desk, principal.tenant, translate.event_position_of(request.name))
+            check_event(principal, event.type)
+        return to_message(event)
+
     async def Subscribe(  # type: ignore[override]  # noqa: N802 - the RPC's name; a coroutine that writes by itself
         self, request: pb.SubscribeRequest, context: Context
     ) -> None:
@@ -143,7 +156,7 @@ class NotifyService(CareMethods, AlertMethods, notify_service_pb2_grpc.NotifySer
             principal = current_principal()
             event_filter = translate.filter_of(request.filter)
             check_follow(principal, event_filter)
-            after_position = await handlers.resolve_start(
+            after_position = await creation.resolve_start(
                 self._desk.public, translate.start_of(request.start), now=self._desk.clock.now()
             )
             await follow(

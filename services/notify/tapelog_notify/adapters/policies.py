@@ -39,6 +39,7 @@ POLICIES: Final[Mapping[str, MethodPolicy]] = {
     f"/{SERVICE}/ListAlerts": _readers(),
     f"/{SERVICE}/SnoozeAlert": _readers(),
     f"/{SERVICE}/ResolveAlert": _readers(),
+    f"/{SERVICE}/GetEvent": _readers(BILLING),
     f"/{SERVICE}/Subscribe": _readers(BILLING),
 }
 
@@ -52,9 +53,23 @@ def check_follow(principal: Principal, event_filter: EventFilter) -> None:
     PermissionDenied
         With the first types that are beyond the role.
     """
-    if principal.kind == "service" or principal.tenant_roles & set(READERS):
-        return
-    if excess := beyond(event_filter, EventFilter(types=BILLING_TYPES)):
+    if not _reads_all(principal):
+        _refuse(beyond(event_filter, EventFilter(types=BILLING_TYPES)))
+
+
+def check_event(principal: Principal, type_: str) -> None:
+    """Refuse (`PermissionDenied`) a billing reader another event than of usage and stages."""
+    allowed = EventFilter(types=BILLING_TYPES)
+    if not _reads_all(principal) and not allowed.matches(type_=type_, project="", song="", thread=None):
+        _refuse((type_,))
+
+
+def _reads_all(principal: Principal) -> bool:
+    return principal.kind == "service" or bool(principal.tenant_roles & set(READERS))
+
+
+def _refuse(excess: tuple[str, ...]) -> None:
+    if excess:
         allowed = ", ".join(BILLING_TYPES)
         more = f" and {len(excess) - SHOWN_MAX} more" if len(excess) > SHOWN_MAX else ""
         raise PermissionDenied(

@@ -13,10 +13,12 @@ from tapelog_chassis.event_log.codec import (
 )
 from tapelog_chassis.nats import Delivery
 from tapelog_chassis.nats.direct import StoredMessage
+from tapelog_chassis.nats.publish import Draft
 from tapelog_chassis.topology import es_stream, pub_subject
 
 from tapelog_notify.application.ports import Outgoing, Positions
 from tapelog_notify.domain.public_event import PublicEvent
+from tapelog_notify.domain.threads import audience_of
 
 SOURCE_POSITION: Final = "tl-source-position"
 """How far every log was published with this message: `ES_SESSION=12,ES_RENDER=7`."""
@@ -27,15 +29,16 @@ _PUBLIC_TL: Final = frozenset(
 """Our headers that outsiders get; hashes, request ids and membership sequences stay inside."""
 
 
-def encode_public(outgoing: Outgoing) -> tuple[str, dict[str, str]]:
-    """Return subject and headers of a public message; its body is the event's own."""
+def encode_public(outgoing: Outgoing) -> Draft:
+    """Return a public message; its body is the event's own."""
     event = outgoing.event
     metadata = event.metadata
-    subject = pub_subject(event.aggregate.tenant, metadata.project, metadata.song, event.type)
+    audience = audience_of(event.type, event.data)
+    subject = pub_subject(event.aggregate.tenant, metadata.project, metadata.song, event.type, audience=audience)
     headers = {name: value for name, value in encode(event).items() if not name.startswith("tl-") or name in _PUBLIC_TL}
     headers[MSG_ID] = event.event_id
     headers[SOURCE_POSITION] = format_positions(outgoing.positions)
-    return subject, headers
+    return Draft(subject, event.data, headers)
 
 
 def format_positions(positions: Positions) -> str:

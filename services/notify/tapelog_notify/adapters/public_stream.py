@@ -1,17 +1,22 @@
 """The public stream on JetStream: fenced writing, and reading for gRPC followers."""
 
 import json
-import uuid
 from collections.abc import AsyncGenerator, AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from datetime import datetime, timedelta
-from typing import Any, Final, Self
+from typing import Final, Self
 
 import nats.errors
 import structlog
 from nats.aio.client import Client
 from tapelog_chassis.event_log.codec import decode_value, format_time, parse_time
 from tapelog_chassis.nats import JetStreamApiError, NatsError, OrderedReader, Unreachable, api, direct
+from tapelog_chassis.nats.publish import (
+    BATCH_DUPLICATE,
+    WRONG_LAST_SEQUENCE,
+    is_transient,
+    publish_fenced,
+)
 from tapelog_chassis.topology import CONTEXTS, PUB, es_stream, pub_filter
 
 from tapelog_notify.application.ports import Bounds, End, Outgoing
@@ -22,16 +27,10 @@ from tapelog_notify.errors import FenceLost, PublishRefused, PublishUnknown
 from .public_codec import SOURCE_POSITION, decode_public, encode_public, parse_positions
 from .subjects import public_subjects
 
-PUBLISH_TIMEOUT_S: Final = 2.0
-"""The client package does not fail a pending request when the link breaks: it waits for all of this."""
 READ_TIMEOUT_S: Final = 2.0
 READ_AHEAD: Final = 128
 """Events that wait in this process for one follower; the rest wait in the stream."""
 
-WRONG_LAST_SEQUENCE: Final = 10071
-BATCH_DUPLICATE: Final = 10201
-_TRANSIENT: Final = frozenset({10164, 10008, 10039, 10176, 10189, 10210})
-"""Busy, starting, or an atomic batch that the server dropped before its end."""
 CLOCK_SKEW: Final = timedelta(seconds=5)
 """The broker's clock may be behind that of the service which recorded an event by this much."""
 _NOT_FOUND: Final = "404"
@@ -60,42 +59,22 @@ class JetStreamPublicStream:
 
     async def publish(self, end_position: int, batch: Sequence[Outgoing]) -> int:
         """See `PublicStream.publish`."""
-        messages = [encode_public(outgoing) for outgoing in batch]
-        messages[0][1]["Nats-Expected-Last-Sequence"] = str(end_position)
-        messages[0][1]["Nats-Expected-Stream"] = PUB
-        if len(messages) > 1:
-            batch_id = uuid.uuid4().hex
-            for number, (_, headers) in enumerate(messages, start=1):
-                headers["Nats-Batch-Id"] = batch_id
-                headers["Nats-Batch-Sequence"] = str(number)
-            messages[-1][1]["Nats-Batch-Commit"] = "1"
-        answer = await self._send(messages, [outgoing.event.data for outgoing in batch])
-        if refusal := answer.get("error"):
-            raise _meaning_of(refusal)
-        if answer.get("duplicate"):
-            raise PublishRefused(f"event {batch[0].event.event_id} is in {PUB} already, but not at its end")
-        return int(answer["seq"])
-
-    async def _send(self, messages: Sequence[tuple[str, dict[str, str]]], bodies: Sequence[bytes]) -> dict[str, Any]:
+        drafts = [encode_public(outgoing) for outgoing in batch]
         try:
-            for (subject, headers), body in zip(messages[:-1], bodies[:-1], strict=True):
-                await self._connection.publish(subject, body, headers=headers)
-            subject, headers = messages[-1]
-            message = await self._connection.request(subject, bodies[-1], timeout=PUBLISH_TIMEOUT_S, headers=headers)
-            answer: dict[str, Any] = json.loads(message.data)
-        except (nats.errors.Error, TimeoutError) as error:
-            raise PublishUnknown(f"{type(error).__name__} {error}".strip()) from error
-        return answer
+            published = await publish_fenced(self._connection, PUB, drafts, last_position=end_position)
+        except JetStreamApiError as refusal:
+            raise _meaning_of(refusal) from refusal
+        except Unreachable as error:
+            raise PublishUnknown(str(error)) from error
+        if published.is_duplicate:
+            raise PublishRefused(f"event {batch[0].event.event_id} is in {PUB} already, but not at its end")
+        return published.position
 
 
-def _meaning_of(refusal: dict[str, Any]) -> Exception:
-    code, err_code = int(refusal.get("code", 0)), int(refusal.get("err_code", 0))
-    text = f"{refusal.get('description', '')} (error {err_code})"
-    if err_code in {WRONG_LAST_SEQUENCE, BATCH_DUPLICATE}:
-        return FenceLost(text)
-    if err_code in _TRANSIENT or code == 503:
-        return PublishUnknown(text)
-    return PublishRefused(f"{PUB}: {text}")
+def _meaning_of(refusal: JetStreamApiError) -> Exception:
+    if refusal.err_code in {WRONG_LAST_SEQUENCE, BATCH_DUPLICATE}:
+        return FenceLost(str(refusal))
+    return PublishUnknown(str(refusal)) if is_transient(refusal) else PublishRefused(str(refusal))
 
 
 class JetStreamPublicEvents:
@@ -193,7 +172,7 @@ class PublicReader:
         while True:
             event = decode_public(await anext(self._reader))
             self._settled = event.position
-            if self._filter.matches(type_=event.type, project=event.project, song=event.song):
+            if event.passes(self._filter):
                 return event
 
     async def settled_position(self) -> int:

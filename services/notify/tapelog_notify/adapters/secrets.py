@@ -1,19 +1,18 @@
 """Webhook secrets in a JetStream bucket, encrypted with a key that never leaves the data folder."""
 
 import hmac
-import json
 import os
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final, Self
 
-import nats.errors
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from nats.aio.client import Client
 from tapelog_chassis.auth.issuer import write_private
 from tapelog_chassis.errors import ConfigRefusal
-from tapelog_chassis.nats import Unreachable, direct
+from tapelog_chassis.nats import JetStreamApiError, Unreachable, direct
+from tapelog_chassis.nats.publish import WRONG_LAST_SEQUENCE, Draft, publish_fenced
 from tapelog_chassis.topology import SECRETS, secret_subject
 
 from tapelog_notify.domain.signature import Keyring
@@ -25,7 +24,6 @@ TIMEOUT_S: Final = 2.0
 _SINGLE, _ROTATED = b"\x01", b"\x02"
 """First byte of an entry: AES-256-GCM, nonce, ciphertext with tag; the bucket's key is authenticated with it. The
 plaintext is one secret; or the current one's length, until when (Unix time, 8 bytes) the one before signs, and both."""
-WRONG_LAST_SEQUENCE: Final = 10071
 
 
 class SecretKey:
@@ -148,14 +146,12 @@ class JetStreamSecrets:
 
     async def _write(self, subject: str, entry: bytes, expected: int | None) -> bool:
         """Write an entry; False if it is not where it was `expected` to be."""
-        headers = {} if expected is None else {"Nats-Expected-Last-Subject-Sequence": str(expected)}
         try:
-            message = await self._connection.request(subject, entry, timeout=TIMEOUT_S, headers=headers)
-        except (nats.errors.Error, TimeoutError) as error:
-            raise Unreachable(f"the secret at {subject} was not kept ({type(error).__name__})") from error
-        refusal = json.loads(message.data).get("error")
-        if refusal is None:
-            return True
-        if refusal.get("err_code") == WRONG_LAST_SEQUENCE and expected is not None:
-            return False
-        raise Unreachable(f"the secret at {subject} was refused: {refusal.get('description', '')}")
+            await publish_fenced(self._connection, SECRETS, [Draft(subject, entry, {})], last_on_subject=expected)
+        except JetStreamApiError as refusal:
+            if refusal.err_code == WRONG_LAST_SEQUENCE and expected is not None:
+                return False
+            raise Unreachable(f"the secret at {subject} was refused: {refusal.description}") from refusal
+        except Unreachable as error:
+            raise Unreachable(f"the secret at {subject} was not kept ({error})") from error
+        return True

@@ -18,10 +18,13 @@ from tapelog_chassis.request_context import current_principal, current_request
 from tapelog_chassis.topology import PUB, SUBSCRIPTION_PREFIX
 
 from tapelog_notify.application.attempts import Attempt, DeadLetter, Kind
-from tapelog_notify.application.handlers import Caller, NewSubscription, Start, View
+from tapelog_notify.application.creation import NewSubscription, Start
+from tapelog_notify.application.desk import Caller, View
 from tapelog_notify.domain.errors import InvalidValue, UnknownResource, UnknownSubscription, WrongState
 from tapelog_notify.domain.event_filter import EventFilter
-from tapelog_notify.domain.subscription import OVERLAP_DEFAULT, Channel, State, Subscription
+from tapelog_notify.domain.links import position_of
+from tapelog_notify.domain.subscription import OVERLAP_DEFAULT, Channel, State, Subscription, filter_message
+from tapelog_notify.domain.threads import wanted_thread
 from tapelog_notify.errors import NotifyServiceError
 
 COLLECTION = "subscriptions"
@@ -104,7 +107,18 @@ def filter_of(message: resources_pb2.EventFilter) -> EventFilter:
         projects=[project.removeprefix("projects/") for project in message.projects],
         songs=[song.rpartition("/songs/")[2] for song in message.songs],
         types=list(message.types),
+        thread=wanted_thread(message.thread),
     )
+
+
+def event_position_of(name: str) -> int:
+    """Return the position in `events/{position}`."""
+    position = position_of(name)
+    if position is None:
+        raise InvalidArgument.of_field(
+            "name", f"{name[:64]!r} is not of the form events/{{position}}", reason="INVALID_NAME"
+        )
+    return position
 
 
 def start_of(message: resources_pb2.StartPosition) -> Start:
@@ -162,9 +176,7 @@ def subscription_message(view: View) -> resources_pb2.Subscription:
         name=name_of(view.id),
         etag=format_etag(view.sequence),
         title=state.title,
-        filter=resources_pb2.EventFilter(
-            projects=state.filter.projects, songs=state.filter.songs, types=state.filter.types
-        ),
+        filter=filter_message(state.filter),
         state=_STATES.get(state.state, resources_pb2.SUBSCRIPTION_STATE_UNSPECIFIED),
         delivered_position=view.delivered_position,
         last_error=view.last_error,

@@ -1,10 +1,11 @@
 """Runs the alert rules: folds rules and alerts from the log, reads the public stream, raises and resolves.
 
-Nothing of its own is kept: after a restart it reads the public stream again for as far back as a rule can look. What it
-finds anew it asks for under the same request id, and the log knows that it has that already.
+Every few seconds it keeps where it is (`alert_marks`), and reads on from there after a restart. What it finds twice all
+the same it asks for under the same request id, and the log knows that it has that already.
 """
 
 import asyncio
+import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
@@ -28,6 +29,7 @@ from tapelog_notify.domain.alert_detector import Detector, Finding
 from tapelog_notify.domain.alert_rule import SPAN_MAX, Rule
 from tapelog_notify.domain.event_filter import EventFilter
 
+from .alert_marks import AlertMarks, Mark, remembered
 from .ports import PublicEvents
 
 RULE_PREFIX: Final = "alr-"
@@ -37,6 +39,8 @@ LOOK_BACK: Final = SPAN_MAX + timedelta(hours=1)
 TICK_S: Final = 1.0
 """How often it looks whether something has waited for too long."""
 RESTART_S: Final = 1.0
+SAVE_S: Final = 5.0
+"""How often it keeps where it is: a restart looks at so many seconds of events twice."""
 
 _log = structlog.get_logger(__name__)
 Key = tuple[str, str]
@@ -121,8 +125,10 @@ class AlertEngine:
         The public stream.
     repository
         Of alerts.
-    tick_s
-        How often time rules are looked at.
+    marks
+        Where it stands, over restarts.
+    tick_s, save_s
+        How often time rules are looked at, and how often it keeps where it is.
     """
 
     def __init__(
@@ -131,9 +137,13 @@ class AlertEngine:
         public: PublicEvents,
         repository: Repository[Alert],
         clock: Clock,
+        marks: AlertMarks,
         *,
         tick_s: float = TICK_S,
+        save_s: float = SAVE_S,
     ) -> None:
+        self._save_s = save_s
+        self._marks = marks
         self._book = book
         self._public = public
         self._repository = repository
@@ -168,22 +178,54 @@ class AlertEngine:
         return found
 
     async def _watch(self, tenant: str, detectors: list[Detector]) -> None:
-        start = await self._public.position_before(self._clock.now() - LOOK_BACK)
-        last = (await self._public.bounds()).last
-        async for event in self._public.range(tenant, after_position=start, last=last):
+        position = await self._catch_up(tenant, detectors)
+        saved, saved_s = 0, time.monotonic()
+        # What a rule remembers and the position belong together only between two events.
+        is_between = True
+        try:
+            async with self._public.reader(tenant, EventFilter(), after_position=position) as reader:
+                while True:
+                    is_between = False
+                    for detector in detectors:
+                        await self._act(tenant, detector, detector.due(self._clock.now()))
+                    is_between = True
+                    if position != saved and time.monotonic() - saved_s >= self._save_s:
+                        await self._marks.save(tenant, position, detectors)
+                        saved, saved_s = position, time.monotonic()
+                    try:
+                        async with asyncio.timeout(self._tick_s):
+                            event = await anext(reader)
+                    except TimeoutError:
+                        continue
+                    is_between = False
+                    for detector in detectors:
+                        await self._act(tenant, detector, detector.on_event(event))
+                    position = event.position
+                    is_between = True
+        finally:
+            if is_between and position != saved:
+                await self._marks.save(tenant, position, detectors)
+
+    async def _catch_up(self, tenant: str, detectors: list[Detector]) -> int:
+        """Bring the rules to where the stream is now, each from where it stood, and return that position."""
+        bounds = await self._public.bounds()
+        mark = await self._marks.load(tenant)
+        if mark is None or not bounds.first - 1 <= mark.position <= bounds.last:
+            mark = Mark(await self._public.position_before(self._clock.now() - LOOK_BACK))
+        known = [detector for detector in detectors if detector.id in mark.rules]
+        events = await remembered(self._public, mark, [detector.id for detector in known])
+        for detector in known:
+            detector.restore(mark.rules[detector.id], events)
+        start = mark.position
+        for detector in detectors:
+            # A rule that the mark does not know begins with its creation: the others were beyond that already.
+            if detector not in known and detector.rule.create_time is not None:
+                start = min(start, await self._public.position_before(detector.rule.create_time))
+        async for event in self._public.range(tenant, after_position=start, last=bounds.last):
             for detector in detectors:
-                await self._act(tenant, detector, detector.on_event(event))
-        async with self._public.reader(tenant, EventFilter(), after_position=last) as reader:
-            while True:
-                for detector in detectors:
-                    await self._act(tenant, detector, detector.due(self._clock.now()))
-                try:
-                    async with asyncio.timeout(self._tick_s):
-                        event = await anext(reader)
-                except TimeoutError:
-                    continue
-                for detector in detectors:
+                if event.position > mark.position or detector not in known:
                     await self._act(tenant, detector, detector.on_event(event))
+        return bounds.last
 
     async def _act(self, tenant: str, detector: Detector, findings: list[Finding]) -> None:
         for finding in findings:

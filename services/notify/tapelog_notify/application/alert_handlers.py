@@ -20,7 +20,7 @@ from tapelog_notify.domain.alert import Alert
 from tapelog_notify.domain.alert_rule import Rule
 
 from .alert_engine import AlertBook
-from .handlers import Caller
+from .desk import Caller
 
 RULES_MAX: Final = 200
 """Rules of one tenant."""

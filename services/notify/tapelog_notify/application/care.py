@@ -23,7 +23,8 @@ from tapelog_notify.domain.signature import format_secret, parse_secret
 from tapelog_notify.domain.subscription import State
 
 from .attempts import Attempt, Kind
-from .handlers import SHOWN_AGAIN, Caller, Desk, Start, View, execute, registered, resolve_start
+from .creation import SHOWN_AGAIN, Start, resolve_start
+from .desk import Caller, Desk, View, execute, registered
 from .registry import Registered
 from .sending import Signer, send
 
@@ -93,7 +94,7 @@ async def redeliver(desk: Desk, tenant: str, id_: str, *, position: int) -> Atte
     """Post one event again, once; a success takes it off the dead-letter list."""
     item = _webhook(desk, tenant, id_)
     event = await desk.public.at(position)
-    if event is None or event.tenant != tenant or not _matches(item.subscription.filter, event):
+    if event is None or event.tenant != tenant or not event.passes(item.subscription.filter):
         raise NotFound(
             "EVENT_NOT_FOUND",
             f"no event that this subscription is for is at position {position}; ListDeliveries shows positions",
@@ -133,7 +134,7 @@ async def replay(
     signer = Signer(tenant, id_, desk.secrets)
     async with aclosing(desk.public.range(tenant, after_position=position, last=last)) as events:
         async for event in events:
-            if not _matches(item.subscription.filter, event) or not _matches(event_filter, event):
+            if not event.passes(item.subscription.filter) or not event.passes(event_filter):
                 continue
             for number in range(1, REPLAY_ATTEMPTS + 1):
                 attempt = await _send(desk, item, event, Kind.REPLAY, signer, number=number)
@@ -170,7 +171,3 @@ def _webhook(desk: Desk, tenant: str, id_: str) -> Registered:
     item = registered(desk, tenant, id_)
     domain.require_pushed(item.subscription)
     return item
-
-
-def _matches(event_filter: EventFilter, event: PublicEvent) -> bool:
-    return event_filter.matches(type_=event.type, project=event.project, song=event.song)

@@ -120,7 +120,7 @@ class _Dispatcher:
     async def _is_over(self, due: Due) -> bool:
         event, wanted = due.event, self._item.subscription.filter
         # The server's filter was made from the event types known at the time; this one is exact.
-        if not wanted.matches(type_=event.type, project=event.project, song=event.song):
+        if not event.passes(wanted):
             await due.accept()
             return False
         decision = await _brought_to_its_end(self._attempt(due), finish_s=self._shared.finish_s)

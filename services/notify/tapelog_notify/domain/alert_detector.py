@@ -1,6 +1,7 @@
 """What one rule makes of the events as they pass: pure, driven by the times of events and the time it is told."""
 
 from collections import OrderedDict, deque
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
@@ -42,6 +43,29 @@ class Finding:
         return self.event.id
 
 
+@dataclass(frozen=True, slots=True)
+class Memory:
+    """
+    What a rule remembers, as positions of events.
+
+    Attributes
+    ----------
+    waiting
+        By group: the event that its closing one is waited for.
+    windows
+        By group: the events counted so far.
+    """
+
+    waiting: Mapping[str, int]
+    windows: Mapping[str, tuple[int, ...]]
+
+    def positions(self) -> Iterator[int]:
+        """Yield every position in it."""
+        yield from self.waiting.values()
+        for window in self.windows.values():
+            yield from window
+
+
 class Detector:
     """One rule's memory: counts within windows, and what waits for its closing event."""
 
@@ -54,13 +78,29 @@ class Detector:
     def __repr__(self) -> str:
         return f"Detector({self.id}, {len(self._windows) + len(self._waiting)} groups)"
 
+    def memory(self) -> Memory:
+        """Return what to begin with again after a restart."""
+        return Memory(
+            waiting={key: event.position for key, event in self._waiting.items()},
+            windows={key: tuple(event.position for event in window) for key, window in self._windows.items() if window},
+        )
+
+    def restore(self, memory: Memory, events: Mapping[int, PublicEvent]) -> None:
+        """Begin with what was remembered; events that are not there any more are forgotten."""
+        for key, position in memory.waiting.items():
+            if position in events:
+                self._waiting[key] = events[position]
+        for key, positions in memory.windows.items():
+            known = [events[position] for position in positions if position in events]
+            self._windows[key] = deque(known, maxlen=self.rule.count)
+
     def on_event(self, event: PublicEvent) -> list[Finding]:
         """Take an event in; return what follows from it."""
         rule = self.rule
         if rule.create_time is not None and event.time < rule.create_time:
             return []
-        is_closing = rule.is_absence and _fits(rule.until, event)
-        is_match = _fits(rule.filter, event)
+        is_closing = rule.is_absence and event.passes(rule.until)
+        is_match = event.passes(rule.filter)
         if not is_closing and not is_match:
             return []
         values = tree_of(event)
@@ -122,7 +162,3 @@ def tree_of(event: PublicEvent) -> dict[str, Any]:
     """Return an event as a tree of values, its message under `data`."""
     names = ("id", "type", "source", "project", "song", "aggregate", "actor", "on_behalf_of", "role_used")
     return {name: getattr(event, name) for name in names} | {"data": data_as_json(event) or {}}
-
-
-def _fits(event_filter: Any, event: PublicEvent) -> bool:
-    return bool(event_filter.matches(type_=event.type, project=event.project, song=event.song))

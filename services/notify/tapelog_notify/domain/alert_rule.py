@@ -12,6 +12,8 @@ from tapelog.notify.v1 import alerts_pb2, events_pb2
 
 from .errors import InvalidValue, UnknownResource
 from .event_filter import EventFilter
+from .subscription import filter_of
+from .threads import wanted_thread
 
 TITLE_CHARS_MAX: Final = 200
 TEMPLATE_CHARS_MAX: Final = 1000
@@ -97,7 +99,7 @@ def evolve(state: Rule, event: Message, time: datetime) -> Rule:
             return Rule(
                 exists=True,
                 proto=rule,
-                filter=_filter(rule.filter),
+                filter=filter_of(rule.filter),
                 until=EventFilter(types=tuple(rule.absence.until_types)),
                 create_time=time,
             )
@@ -113,7 +115,10 @@ def check(rule: alerts_pb2.AlertRule) -> None:
     if rule.severity not in alerts_pb2.AlertSeverity.values() or not rule.severity:
         raise InvalidValue("rule.severity", "SEVERITY_MISSING", "is not INFO, WARNING or CRITICAL")
     known = EventFilter.of(
-        projects=list(rule.filter.projects), songs=list(rule.filter.songs), types=list(rule.filter.types)
+        projects=list(rule.filter.projects),
+        songs=list(rule.filter.songs),
+        types=list(rule.filter.types),
+        thread=wanted_thread(rule.filter.thread),
     )
     if any(type_.startswith("tapelog.alert") for type_ in known.known_types()):
         raise InvalidValue("rule.filter.types", "ALERTS_OF_ALERTS", "lets alerts through; name the types to look at")
@@ -220,7 +225,3 @@ def default_template(rule: Rule) -> Iterator[str]:
     yield "song {song}, project {project}, aggregate {aggregate}"
     for condition in rule.proto.conditions:
         yield f"{condition.field} is {{{condition.field}}} (rule: {condition.value})"
-
-
-def _filter(message: Any) -> EventFilter:
-    return EventFilter(projects=tuple(message.projects), songs=tuple(message.songs), types=tuple(message.types))

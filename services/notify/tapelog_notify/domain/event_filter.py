@@ -7,6 +7,7 @@ from typing import Final
 
 from .catalogue import EVENT_TYPES
 from .errors import InvalidValue
+from .threads import Thread
 
 VALUES_MAX: Final = 32
 """Projects, songs and patterns of one filter, each."""
@@ -28,11 +29,14 @@ class EventFilter:
     ----------
     types
         Full types, and prefixes that end in `*`.
+    thread
+        Of the events about notes, only those of this thread.
     """
 
     projects: tuple[str, ...] = ()
     songs: tuple[str, ...] = ()
     types: tuple[str, ...] = ()
+    thread: Thread | None = None
 
     @classmethod
     def of(
@@ -41,6 +45,7 @@ class EventFilter:
         projects: Sequence[str] = (),
         songs: Sequence[str] = (),
         types: Sequence[str] = (),
+        thread: Thread | None = None,
         known: Mapping[str, str] = EVENT_TYPES,
     ) -> "EventFilter":
         """
@@ -67,14 +72,15 @@ class EventFilter:
                     )
         for index, pattern in enumerate(types):
             _check_pattern(f"filter.types[{index}]", pattern, known)
-        return cls(projects=_unique(projects), songs=_unique(songs), types=_unique(types))
+        return cls(projects=_unique(projects), songs=_unique(songs), types=_unique(types), thread=thread)
 
-    def matches(self, *, type_: str, project: str, song: str) -> bool:
-        """Say whether an event passes."""
+    def matches(self, *, type_: str, project: str, song: str, thread: Thread | None) -> bool:
+        """Say whether an event passes; `thread` is the one it is of, None for what is about no note."""
         return (
             (not self.projects or project in self.projects)
             and (not self.songs or song in self.songs)
             and (not self.types or any(_fits(pattern, type_) for pattern in self.types))
+            and (self.thread is None or thread in (None, self.thread))
         )
 
     def known_types(self, known: Iterable[str] = EVENT_TYPES) -> tuple[str, ...]:

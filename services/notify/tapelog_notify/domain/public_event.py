@@ -14,6 +14,10 @@ from tapelog.notify.v1 import events_pb2 as _notify  # noqa: F401
 from tapelog.render.v1 import events_pb2 as _render  # noqa: F401
 from tapelog.session.v1 import events_pb2 as _session  # noqa: F401
 
+from .event_filter import EventFilter
+from .links import event_link, resource_link
+from .threads import Thread, thread_of
+
 BODY_BYTES_MAX: Final = 20_000
 """Standard Webhooks: bodies stay under 20 kB; a larger event is sent without its data."""
 CONTENT_TYPE: Final = "application/cloudevents+json; charset=utf-8"
@@ -53,6 +57,16 @@ class PublicEvent:
     schema: str
     data: bytes
 
+    @property
+    def thread(self) -> Thread | None:
+        """The thread of a note's event; None for every other."""
+        return thread_of(self.type, self.data)
+
+    def passes(self, event_filter: EventFilter) -> bool:
+        """Whether a filter lets it through."""
+        thread = self.thread if event_filter.thread is not None else None
+        return event_filter.matches(type_=self.type, project=self.project, song=self.song, thread=thread)
+
 
 def to_message(event: PublicEvent) -> event_pb2.Event:
     """Make the message of gRPC streams."""
@@ -82,8 +96,8 @@ def to_json(event: PublicEvent) -> bytes:
     Make the body of a webhook: a CloudEvent 1.0 in the JSON format.
 
     `data` is the event's message in protobuf's JSON form with the field names of the protos. Where the body would
-    reach `BODY_BYTES_MAX`, or the message is not known here, `dataref` stands in its place: `tapelog:events/<position>`
-    names the event to read with `Subscribe` from the position before it.
+    reach `BODY_BYTES_MAX`, or the message is not known here, there is no `data`. `dataref` is there always:
+    `tapelog:events/<position>`, which `GetEvent` reads; `resource` links to what the event is about.
     """
     attributes: dict[str, Any] = {
         "specversion": "1.0",
@@ -106,6 +120,10 @@ def to_json(event: PublicEvent) -> bytes:
         "roleused": event.role_used,
         "correlationid": event.correlation_id,
         "causationid": event.causation_id,
+        "thread": event.thread.value if event.thread is not None else "",
+        "resource": resource_link(event.type, id_=event.aggregate, project=event.project, song=event.song),
+        # What has no position is in no stream: a test delivery.
+        "dataref": event_link(event.position) if event.position else "",
     }
     attributes |= {name: value for name, value in optional.items() if value}
     data = data_as_json(event)
@@ -113,7 +131,7 @@ def to_json(event: PublicEvent) -> bytes:
         body = _dump({**attributes, "datacontenttype": "application/json", "data": data})
         if len(body) < BODY_BYTES_MAX:
             return body
-    return _dump({**attributes, "dataref": f"tapelog:events/{event.position}"})
+    return _dump(attributes)
 
 
 def data_as_json(event: PublicEvent) -> dict[str, Any] | None:

@@ -11,6 +11,7 @@ from tapelog.notify.v1 import events_pb2, resources_pb2
 
 from .errors import InvalidValue, UnknownSubscription, WrongState
 from .event_filter import EventFilter
+from .threads import thread_message, wanted_thread
 
 TITLE_CHARS_MAX: Final = 200
 REASON_CHARS_MAX: Final = 500
@@ -105,7 +106,7 @@ def create(
         raise InvalidValue("title", "TITLE_TOO_LONG", f"has {len(title)} characters, the limit is {TITLE_CHARS_MAX}")
     created = resources_pb2.Subscription(
         title=title,
-        filter=resources_pb2.EventFilter(projects=filter_.projects, songs=filter_.songs, types=filter_.types),
+        filter=filter_message(filter_),
         start=resources_pb2.StartPosition(after_position=after_position),
     )
     if channel is Channel.SLACK:
@@ -191,11 +192,7 @@ def evolve(state: Subscription, event: Message, time: datetime) -> Subscription:
             return Subscription(
                 state=State.ACTIVE,
                 title=created.title,
-                filter=EventFilter(
-                    projects=tuple(created.filter.projects),
-                    songs=tuple(created.filter.songs),
-                    types=tuple(created.filter.types),
-                ),
+                filter=filter_of(created.filter),
                 url=created.webhook.url,
                 channel=Channel(created.WhichOneof("channel") or "nats"),
                 shown=created.slack.host or (str(created.email.recipients) if created.HasField("email") else ""),
@@ -218,6 +215,26 @@ def evolve(state: Subscription, event: Message, time: datetime) -> Subscription:
         case events_pb2.SubscriptionDeleted():
             return replace(state, state=State.DELETED)
     raise TypeError(f"{type(event).__name__} is not an event of a subscription")
+
+
+def filter_of(message: resources_pb2.EventFilter) -> EventFilter:
+    """Read a filter that was checked when it was recorded."""
+    return EventFilter(
+        projects=tuple(message.projects),
+        songs=tuple(message.songs),
+        types=tuple(message.types),
+        thread=wanted_thread(message.thread),
+    )
+
+
+def filter_message(event_filter: EventFilter) -> resources_pb2.EventFilter:
+    """Write a filter."""
+    return resources_pb2.EventFilter(
+        projects=event_filter.projects,
+        songs=event_filter.songs,
+        types=event_filter.types,
+        thread=thread_message(event_filter.thread),
+    )
 
 
 def _require_existing(state: Subscription) -> None:

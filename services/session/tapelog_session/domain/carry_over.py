@@ -20,7 +20,7 @@ def carry_over(song: Song, kind: KindValue, number: int, length_frames: int) -> 
     length_frames : int
         Its length; a passage of a version of another length has to be found again.
     """
-    carried = []
+    carried: dict[pb.NoteThread.ValueType, list[pb.CarriedNote]] = {}
     for known in sorted(song.notes.values(), key=lambda note: note.order):
         is_older = known.kind == kind and max(known.number, known.carried_number) < number
         if known.state == pb.NOTE_STATE_OPEN and is_older:
@@ -29,6 +29,7 @@ def carry_over(song: Song, kind: KindValue, number: int, length_frames: int) -> 
                 bool(made_on) and made_on[0].format.length_frames == length_frames
             )
             anchor = pb.NOTE_ANCHOR_EXACT if same else pb.NOTE_ANCHOR_REBASED
-            carried.append(pb.CarriedNote(note=known.id, anchor=anchor))
-    if carried:
-        yield events_pb2.NotesCarriedOver(kind=kind, number=number, notes=carried)
+            carried.setdefault(known.thread, []).append(pb.CarriedNote(note=known.id, anchor=anchor))
+    # An event a thread: whoever follows the client thread alone learns nothing of the other one.
+    for thread, notes in sorted(carried.items()):
+        yield events_pb2.NotesCarriedOver(kind=kind, number=number, notes=notes, thread=thread)

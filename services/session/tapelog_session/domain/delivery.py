@@ -20,6 +20,7 @@ from tapelog_session.domain.errors import Condition, Moved, NotNow
 from tapelog_session.domain.naming import INITIALS, depth_word, file_name, initials, rate_word, title_word
 from tapelog_session.domain.permissions import require_stage
 from tapelog_session.domain.song import Alternate, Song, Version
+from tapelog_session.domain.targets import true_peak_fault
 from tapelog_session.domain.versions import MASTER, MIX
 
 StateValue: TypeAlias = "pb.DeliveryState.ValueType"
@@ -171,10 +172,14 @@ def contents(song: Song, artist_name: str, mixer_initials: str) -> Contents:
     for version, word in ((mix, "Mix"), (master, f"Master{master.number:02d}")):
         name = str(song.name.version(version.kind, version.number))
         role = word.rstrip("0123456789").lower()
-        files += [
+        audio_files = [
             _audio_file(stem, word, role, audio, version=name, recipe_digest=version.recipe_digest)
             for audio in version.audio
         ]
+        if version.kind == MASTER:
+            for file, audio in zip(audio_files, version.audio, strict=True):
+                _say_peak(file, version, audio.measurements)
+        files += audio_files
         files += [_attachment(stem, word, item, name, version) for item in version.attachments if item.role]
         documents.append(
             Document(
@@ -309,6 +314,16 @@ def _audio_file(
         version=version,
         recipe_digest=recipe_digest,
     )
+
+
+def _say_peak(file: pb.DeliveryFile, master: Version, measured: audio_pb2.Measurements) -> None:
+    """Say in a master's file how its measured true peak stands to its ceiling."""
+    target = master.recipe.target
+    if measured.HasField("true_peak_dbtp") and target.HasField("ceiling_dbtp"):
+        file.true_peak_dbtp = measured.true_peak_dbtp
+        file.ceiling_dbtp = target.ceiling_dbtp
+        is_over = bool(true_peak_fault(target, measured))
+        file.over_ceiling_db = measured.true_peak_dbtp - target.ceiling_dbtp if is_over else 0.0
 
 
 def _attachment(stem: tuple[str, ...], word: str, item: pb.Attachment, name: str, version: Version) -> pb.DeliveryFile:

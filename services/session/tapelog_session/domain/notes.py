@@ -78,7 +78,7 @@ def address_note(song: Song, note: str, answer: str, done_in: VersionName | None
         raise InvalidCommand("VERSION_MISSING", [("version", "name the version in which the note is done")])
     if known.state != pb.NOTE_STATE_OPEN:
         raise _wrong_state(known, "only an open note can be addressed")
-    return [events_pb2.NoteAddressed(note=note, answer=answer, version=str(done_in or ""))]
+    return [events_pb2.NoteAddressed(note=note, answer=answer, version=str(done_in or ""), thread=known.thread)]
 
 
 def verify_note(song: Song, note: str) -> Sequence[Message]:
@@ -87,7 +87,7 @@ def verify_note(song: Song, note: str) -> Sequence[Message]:
     known = require_note(song, note)
     if known.state not in {pb.NOTE_STATE_ADDRESSED, pb.NOTE_STATE_DECLINED}:
         raise _wrong_state(known, "only a note that was addressed or declined can be verified")
-    return [events_pb2.NoteVerified(note=note)]
+    return [events_pb2.NoteVerified(note=note, thread=known.thread)]
 
 
 def reply(song: Song, actor: Actor, note: str, text: str) -> Sequence[Message]:
@@ -98,7 +98,7 @@ def reply(song: Song, actor: Actor, note: str, text: str) -> Sequence[Message]:
     if len(known.replies) >= REPLIES_MAX:
         raise NotNow("TOO_MANY_REPLIES", f"note {note} has {REPLIES_MAX} replies, which is the limit: make a new note")
     answer = pb.NoteReply(author=actor.party, author_role=actor.role, text=text)
-    return [events_pb2.NoteReplied(note=note, reply=answer)]
+    return [events_pb2.NoteReplied(note=note, reply=answer, thread=known.thread)]
 
 
 def decline(song: Song, note: str, reason: str) -> Sequence[Message]:
@@ -108,7 +108,7 @@ def decline(song: Song, note: str, reason: str) -> Sequence[Message]:
     known = require_note(song, note)
     if known.state not in {pb.NOTE_STATE_OPEN, pb.NOTE_STATE_ADDRESSED}:
         raise _wrong_state(known, "only a note that is worked on can be declined")
-    return [events_pb2.NoteDeclined(note=note, reason=reason)]
+    return [events_pb2.NoteDeclined(note=note, reason=reason, thread=known.thread)]
 
 
 def reopen(song: Song, actor: Actor, note: str, reason: str) -> Sequence[Message]:
@@ -118,7 +118,7 @@ def reopen(song: Song, actor: Actor, note: str, reason: str) -> Sequence[Message
     known = _readable(song, actor, note)
     if known.state == pb.NOTE_STATE_OPEN:
         raise _wrong_state(known, "it waits for an engineer already")
-    return [events_pb2.NoteReopened(note=note, reason=reason)]
+    return [events_pb2.NoteReopened(note=note, reason=reason, thread=known.thread)]
 
 
 def _readable(song: Song, actor: Actor, note: str) -> Note:

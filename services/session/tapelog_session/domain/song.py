@@ -193,9 +193,14 @@ class Note:
     anchor: pb.NoteAnchor.ValueType = pb.NOTE_ANCHOR_UNSPECIFIED
 
     @property
+    def thread(self) -> pb.NoteThread.ValueType:
+        """Who reads it; a note that does not say it is internal."""
+        return self.content.thread or pb.NOTE_THREAD_INTERNAL
+
+    @property
     def is_client(self) -> bool:
         """Whether the label reads it."""
-        return self.content.thread == pb.NOTE_THREAD_CLIENT
+        return self.thread == pb.NOTE_THREAD_CLIENT
 
 
 @dataclasses.dataclass(frozen=True, slots=True)

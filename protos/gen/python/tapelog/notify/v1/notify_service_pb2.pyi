@@ -783,6 +783,28 @@ class ResolveAlertRequest(_message.Message):
 Global___ResolveAlertRequest: _TypeAlias = ResolveAlertRequest  # noqa: Y015
 
 @_typing.final
+class GetEventRequest(_message.Message):
+    """Request of GetEvent."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    NAME_FIELD_NUMBER: _builtins.int
+    name: _builtins.str
+    """events/{position}; "tapelog:" before it may stay."""
+    def __init__(
+        self,
+        *,
+        name: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["name", b"name"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___GetEventRequest: _TypeAlias = GetEventRequest  # noqa: Y015
+
+@_typing.final
 class SubscribeRequest(_message.Message):
     """Request of Subscribe."""
 

@@ -4,6 +4,7 @@ import grpc
 import warnings
 
 from google.protobuf import empty_pb2 as google_dot_protobuf_dot_empty__pb2
+from tapelog.common.v1 import event_pb2 as tapelog_dot_common_dot_v1_dot_event__pb2
 from tapelog.notify.v1 import alerts_pb2 as tapelog_dot_notify_dot_v1_dot_alerts__pb2
 from tapelog.notify.v1 import notify_service_pb2 as tapelog_dot_notify_dot_v1_dot_notify__service__pb2
 from tapelog.notify.v1 import resources_pb2 as tapelog_dot_notify_dot_v1_dot_resources__pb2
@@ -130,6 +131,11 @@ class NotifyServiceStub:
                 '/tapelog.notify.v1.NotifyService/ResolveAlert',
                 request_serializer=tapelog_dot_notify_dot_v1_dot_notify__service__pb2.ResolveAlertRequest.SerializeToString,
                 response_deserializer=tapelog_dot_notify_dot_v1_dot_alerts__pb2.Alert.FromString,
+                _registered_method=True)
+        self.GetEvent = channel.unary_unary(
+                '/tapelog.notify.v1.NotifyService/GetEvent',
+                request_serializer=tapelog_dot_notify_dot_v1_dot_notify__service__pb2.GetEventRequest.SerializeToString,
+                response_deserializer=tapelog_dot_common_dot_v1_dot_event__pb2.Event.FromString,
                 _registered_method=True)
         self.Subscribe = channel.unary_stream(
                 '/tapelog.notify.v1.NotifyService/Subscribe',
@@ -285,6 +291,14 @@ class NotifyServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def GetEvent(self, request, context):
+        """Reads one public event: what the `dataref` of a webhook names. NOT_FOUND: no event of the tenant is there.
+        PERMISSION_DENIED: as for Subscribe.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def Subscribe(self, request, context):
         """Streams public events in order, from a position, a time, or now; then stays open. A heartbeat with the current
         cursor comes at least every 10 s. Resume with the last position seen: no event is missed, none repeated.
@@ -389,6 +403,11 @@ def add_NotifyServiceServicer_to_server(servicer, server):
                     servicer.ResolveAlert,
                     request_deserializer=tapelog_dot_notify_dot_v1_dot_notify__service__pb2.ResolveAlertRequest.FromString,
                     response_serializer=tapelog_dot_notify_dot_v1_dot_alerts__pb2.Alert.SerializeToString,
+            ),
+            'GetEvent': grpc.unary_unary_rpc_method_handler(
+                    servicer.GetEvent,
+                    request_deserializer=tapelog_dot_notify_dot_v1_dot_notify__service__pb2.GetEventRequest.FromString,
+                    response_serializer=tapelog_dot_common_dot_v1_dot_event__pb2.Event.SerializeToString,
             ),
             'Subscribe': grpc.unary_stream_rpc_method_handler(
                     servicer.Subscribe,
@@ -886,6 +905,33 @@ class NotifyService:
             '/tapelog.notify.v1.NotifyService/ResolveAlert',
             tapelog_dot_notify_dot_v1_dot_notify__service__pb2.ResolveAlertRequest.SerializeToString,
             tapelog_dot_notify_dot_v1_dot_alerts__pb2.Alert.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def GetEvent(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/tapelog.notify.v1.NotifyService/GetEvent',
+            tapelog_dot_notify_dot_v1_dot_notify__service__pb2.GetEventRequest.SerializeToString,
+            tapelog_dot_common_dot_v1_dot_event__pb2.Event.FromString,
             options,
             channel_credentials,
             insecure,

@@ -6,6 +6,7 @@ isort:skip_file
 from collections import abc as _abc
 from google.protobuf import empty_pb2 as _empty_pb2
 from grpc import aio as _aio
+from tapelog.common.v1 import event_pb2 as _event_pb2
 from tapelog.notify.v1 import alerts_pb2 as _alerts_pb2
 from tapelog.notify.v1 import notify_service_pb2 as _notify_service_pb2
 from tapelog.notify.v1 import resources_pb2 as _resources_pb2
@@ -98,6 +99,10 @@ class NotifyServiceStub:
     """Makes an open alert silent until a time."""
     ResolveAlert: _grpc.UnaryUnaryMultiCallable[_notify_service_pb2.ResolveAlertRequest, _alerts_pb2.Alert]
     """Says that an alert is over; the next matching event raises it anew."""
+    GetEvent: _grpc.UnaryUnaryMultiCallable[_notify_service_pb2.GetEventRequest, _event_pb2.Event]
+    """Reads one public event: what the `dataref` of a webhook names. NOT_FOUND: no event of the tenant is there.
+    PERMISSION_DENIED: as for Subscribe.
+    """
     Subscribe: _grpc.UnaryStreamMultiCallable[_notify_service_pb2.SubscribeRequest, _notify_service_pb2.SubscribeResponse]
     """Streams public events in order, from a position, a time, or now; then stays open. A heartbeat with the current
     cursor comes at least every 10 s. Resume with the last position seen: no event is missed, none repeated.
@@ -174,6 +179,10 @@ class NotifyServiceAsyncStub(NotifyServiceStub):
     """Makes an open alert silent until a time."""
     ResolveAlert: _aio.UnaryUnaryMultiCallable[_notify_service_pb2.ResolveAlertRequest, _alerts_pb2.Alert]  # type: ignore[assignment]
     """Says that an alert is over; the next matching event raises it anew."""
+    GetEvent: _aio.UnaryUnaryMultiCallable[_notify_service_pb2.GetEventRequest, _event_pb2.Event]  # type: ignore[assignment]
+    """Reads one public event: what the `dataref` of a webhook names. NOT_FOUND: no event of the tenant is there.
+    PERMISSION_DENIED: as for Subscribe.
+    """
     Subscribe: _aio.UnaryStreamMultiCallable[_notify_service_pb2.SubscribeRequest, _notify_service_pb2.SubscribeResponse]  # type: ignore[assignment]
     """Streams public events in order, from a position, a time, or now; then stays open. A heartbeat with the current
     cursor comes at least every 10 s. Resume with the last position seen: no event is missed, none repeated.
@@ -355,6 +364,16 @@ class NotifyServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_alerts_pb2.Alert, _abc.Awaitable[_alerts_pb2.Alert]]:
         """Says that an alert is over; the next matching event raises it anew."""
+
+    @_abc_1.abstractmethod
+    def GetEvent(
+        self,
+        request: _notify_service_pb2.GetEventRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_event_pb2.Event, _abc.Awaitable[_event_pb2.Event]]:
+        """Reads one public event: what the `dataref` of a webhook names. NOT_FOUND: no event of the tenant is there.
+        PERMISSION_DENIED: as for Subscribe.
+        """
 
     @_abc_1.abstractmethod
     def Subscribe(

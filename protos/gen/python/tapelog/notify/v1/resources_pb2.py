@@ -25,35 +25,37 @@ _sym_db = _symbol_database.Default()
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n!tapelog/notify/v1/resources.proto\x12\x11tapelog.notify.v1\x1a\x1fgoogle/protobuf/timestamp.proto\"\x85\x04\n\x0cSubscription\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0c\n\x04\x65tag\x18\x02 \x01(\t\x12\r\n\x05title\x18\x03 \x01(\t\x12.\n\x06\x66ilter\x18\x04 \x01(\x0b\x32\x1e.tapelog.notify.v1.EventFilter\x12\x34\n\x07webhook\x18\x05 \x01(\x0b\x32!.tapelog.notify.v1.WebhookChannelH\x00\x12.\n\x04nats\x18\x06 \x01(\x0b\x32\x1e.tapelog.notify.v1.NatsChannelH\x00\x12\x30\n\x05slack\x18\x0c \x01(\x0b\x32\x1f.tapelog.notify.v1.SlackChannelH\x00\x12\x30\n\x05\x65mail\x18\r \x01(\x0b\x32\x1f.tapelog.notify.v1.EmailChannelH\x00\x12\x33\n\x05state\x18\x07 \x01(\x0e\x32$.tapelog.notify.v1.SubscriptionState\x12\x1a\n\x12\x64\x65livered_position\x18\x08 \x01(\x03\x12\x12\n\nlast_error\x18\t \x01(\t\x12/\n\x05start\x18\n \x01(\x0b\x32 .tapelog.notify.v1.StartPosition\x12/\n\x0b\x63reate_time\x18\x0b \x01(\x0b\x32\x1a.google.protobuf.TimestampB\t\n\x07\x63hannel\"=\n\x0b\x45ventFilter\x12\x10\n\x08projects\x18\x01 \x03(\t\x12\r\n\x05songs\x18\x02 \x03(\t\x12\r\n\x05types\x18\x03 \x03(\t\"[\n\rStartPosition\x12\x18\n\x0e\x61\x66ter_position\x18\x01 \x01(\x03H\x00\x12*\n\x04time\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.TimestampH\x00\x42\x04\n\x02\x61t\"@\n\x0eWebhookChannel\x12\x0b\n\x03url\x18\x01 \x01(\t\x12\x0e\n\x06secret\x18\x02 \x01(\t\x12\x11\n\tunordered\x18\x03 \x01(\x08\")\n\x0cSlackChannel\x12\x0b\n\x03url\x18\x01 \x01(\t\x12\x0c\n\x04host\x18\x02 \x01(\t\".\n\x0c\x45mailChannel\x12\n\n\x02to\x18\x01 \x03(\t\x12\x12\n\nrecipients\x18\x02 \x01(\x05\"/\n\x0bNatsChannel\x12\x0e\n\x06stream\x18\x01 \x01(\t\x12\x10\n\x08\x63onsumer\x18\x02 \x01(\t\"2\n\x0cTestDelivery\x12\x14\n\x0csubscription\x18\x01 \x01(\t\x12\x0c\n\x04text\x18\x02 \x01(\t\"\x8f\x01\n\nDeadLetter\x12\x10\n\x08\x65vent_id\x18\x01 \x01(\t\x12\x12\n\nevent_type\x18\x02 \x01(\t\x12\x10\n\x08position\x18\x03 \x01(\x03\x12\x10\n\x08\x61ttempts\x18\x04 \x01(\x05\x12\r\n\x05\x65rror\x18\x05 \x01(\t\x12(\n\x04time\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"\x9f\x02\n\x08\x44\x65livery\x12\x10\n\x08\x65vent_id\x18\x01 \x01(\t\x12\x12\n\nevent_type\x18\x02 \x01(\t\x12\x10\n\x08position\x18\x03 \x01(\x03\x12\x0f\n\x07\x61ttempt\x18\x04 \x01(\x05\x12\x17\n\x0fresponse_status\x18\x05 \x01(\x05\x12\r\n\x05\x65rror\x18\x06 \x01(\t\x12\x12\n\nlatency_ms\x18\x07 \x01(\x01\x12(\n\x04time\x18\x08 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x35\n\x11next_attempt_time\x18\t \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12-\n\x04kind\x18\n \x01(\x0e\x32\x1f.tapelog.notify.v1.DeliveryKind*\x96\x01\n\x11SubscriptionState\x12\"\n\x1eSUBSCRIPTION_STATE_UNSPECIFIED\x10\x00\x12\x1d\n\x19SUBSCRIPTION_STATE_ACTIVE\x10\x01\x12\x1d\n\x19SUBSCRIPTION_STATE_PAUSED\x10\x02\x12\x1f\n\x1bSUBSCRIPTION_STATE_DISABLED\x10\x03*\x9a\x01\n\x0c\x44\x65liveryKind\x12\x1d\n\x19\x44\x45LIVERY_KIND_UNSPECIFIED\x10\x00\x12\x1b\n\x17\x44\x45LIVERY_KIND_SCHEDULED\x10\x01\x12\x16\n\x12\x44\x45LIVERY_KIND_TEST\x10\x02\x12\x1c\n\x18\x44\x45LIVERY_KIND_REDELIVERY\x10\x03\x12\x18\n\x14\x44\x45LIVERY_KIND_REPLAY\x10\x04\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n!tapelog/notify/v1/resources.proto\x12\x11tapelog.notify.v1\x1a\x1fgoogle/protobuf/timestamp.proto\"\x85\x04\n\x0cSubscription\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0c\n\x04\x65tag\x18\x02 \x01(\t\x12\r\n\x05title\x18\x03 \x01(\t\x12.\n\x06\x66ilter\x18\x04 \x01(\x0b\x32\x1e.tapelog.notify.v1.EventFilter\x12\x34\n\x07webhook\x18\x05 \x01(\x0b\x32!.tapelog.notify.v1.WebhookChannelH\x00\x12.\n\x04nats\x18\x06 \x01(\x0b\x32\x1e.tapelog.notify.v1.NatsChannelH\x00\x12\x30\n\x05slack\x18\x0c \x01(\x0b\x32\x1f.tapelog.notify.v1.SlackChannelH\x00\x12\x30\n\x05\x65mail\x18\r \x01(\x0b\x32\x1f.tapelog.notify.v1.EmailChannelH\x00\x12\x33\n\x05state\x18\x07 \x01(\x0e\x32$.tapelog.notify.v1.SubscriptionState\x12\x1a\n\x12\x64\x65livered_position\x18\x08 \x01(\x03\x12\x12\n\nlast_error\x18\t \x01(\t\x12/\n\x05start\x18\n \x01(\x0b\x32 .tapelog.notify.v1.StartPosition\x12/\n\x0b\x63reate_time\x18\x0b \x01(\x0b\x32\x1a.google.protobuf.TimestampB\t\n\x07\x63hannel\"m\n\x0b\x45ventFilter\x12\x10\n\x08projects\x18\x01 \x03(\t\x12\r\n\x05songs\x18\x02 \x03(\t\x12\r\n\x05types\x18\x03 \x03(\t\x12.\n\x06thread\x18\x04 \x01(\x0e\x32\x1e.tapelog.notify.v1.EventThread\"[\n\rStartPosition\x12\x18\n\x0e\x61\x66ter_position\x18\x01 \x01(\x03H\x00\x12*\n\x04time\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.TimestampH\x00\x42\x04\n\x02\x61t\"@\n\x0eWebhookChannel\x12\x0b\n\x03url\x18\x01 \x01(\t\x12\x0e\n\x06secret\x18\x02 \x01(\t\x12\x11\n\tunordered\x18\x03 \x01(\x08\")\n\x0cSlackChannel\x12\x0b\n\x03url\x18\x01 \x01(\t\x12\x0c\n\x04host\x18\x02 \x01(\t\".\n\x0c\x45mailChannel\x12\n\n\x02to\x18\x01 \x03(\t\x12\x12\n\nrecipients\x18\x02 \x01(\x05\"/\n\x0bNatsChannel\x12\x0e\n\x06stream\x18\x01 \x01(\t\x12\x10\n\x08\x63onsumer\x18\x02 \x01(\t\"2\n\x0cTestDelivery\x12\x14\n\x0csubscription\x18\x01 \x01(\t\x12\x0c\n\x04text\x18\x02 \x01(\t\"\x8f\x01\n\nDeadLetter\x12\x10\n\x08\x65vent_id\x18\x01 \x01(\t\x12\x12\n\nevent_type\x18\x02 \x01(\t\x12\x10\n\x08position\x18\x03 \x01(\x03\x12\x10\n\x08\x61ttempts\x18\x04 \x01(\x05\x12\r\n\x05\x65rror\x18\x05 \x01(\t\x12(\n\x04time\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"\x9f\x02\n\x08\x44\x65livery\x12\x10\n\x08\x65vent_id\x18\x01 \x01(\t\x12\x12\n\nevent_type\x18\x02 \x01(\t\x12\x10\n\x08position\x18\x03 \x01(\x03\x12\x0f\n\x07\x61ttempt\x18\x04 \x01(\x05\x12\x17\n\x0fresponse_status\x18\x05 \x01(\x05\x12\r\n\x05\x65rror\x18\x06 \x01(\t\x12\x12\n\nlatency_ms\x18\x07 \x01(\x01\x12(\n\x04time\x18\x08 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x35\n\x11next_attempt_time\x18\t \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12-\n\x04kind\x18\n \x01(\x0e\x32\x1f.tapelog.notify.v1.DeliveryKind*\x96\x01\n\x11SubscriptionState\x12\"\n\x1eSUBSCRIPTION_STATE_UNSPECIFIED\x10\x00\x12\x1d\n\x19SUBSCRIPTION_STATE_ACTIVE\x10\x01\x12\x1d\n\x19SUBSCRIPTION_STATE_PAUSED\x10\x02\x12\x1f\n\x1bSUBSCRIPTION_STATE_DISABLED\x10\x03*_\n\x0b\x45ventThread\x12\x1c\n\x18\x45VENT_THREAD_UNSPECIFIED\x10\x00\x12\x19\n\x15\x45VENT_THREAD_INTERNAL\x10\x01\x12\x17\n\x13\x45VENT_THREAD_CLIENT\x10\x02*\x9a\x01\n\x0c\x44\x65liveryKind\x12\x1d\n\x19\x44\x45LIVERY_KIND_UNSPECIFIED\x10\x00\x12\x1b\n\x17\x44\x45LIVERY_KIND_SCHEDULED\x10\x01\x12\x16\n\x12\x44\x45LIVERY_KIND_TEST\x10\x02\x12\x1c\n\x18\x44\x45LIVERY_KIND_REDELIVERY\x10\x03\x12\x18\n\x14\x44\x45LIVERY_KIND_REPLAY\x10\x04\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'tapelog.notify.v1.resources_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
-  _globals['_SUBSCRIPTIONSTATE']._serialized_start=1460
-  _globals['_SUBSCRIPTIONSTATE']._serialized_end=1610
-  _globals['_DELIVERYKIND']._serialized_start=1613
-  _globals['_DELIVERYKIND']._serialized_end=1767
+  _globals['_SUBSCRIPTIONSTATE']._serialized_start=1508
+  _globals['_SUBSCRIPTIONSTATE']._serialized_end=1658
+  _globals['_EVENTTHREAD']._serialized_start=1660
+  _globals['_EVENTTHREAD']._serialized_end=1755
+  _globals['_DELIVERYKIND']._serialized_start=1758
+  _globals['_DELIVERYKIND']._serialized_end=1912
   _globals['_SUBSCRIPTION']._serialized_start=90
   _globals['_SUBSCRIPTION']._serialized_end=607
   _globals['_EVENTFILTER']._serialized_start=609
-  _globals['_EVENTFILTER']._serialized_end=670
-  _globals['_STARTPOSITION']._serialized_start=672
-  _globals['_STARTPOSITION']._serialized_end=763
-  _globals['_WEBHOOKCHANNEL']._serialized_start=765
-  _globals['_WEBHOOKCHANNEL']._serialized_end=829
-  _globals['_SLACKCHANNEL']._serialized_start=831
-  _globals['_SLACKCHANNEL']._serialized_end=872
-  _globals['_EMAILCHANNEL']._serialized_start=874
-  _globals['_EMAILCHANNEL']._serialized_end=920
-  _globals['_NATSCHANNEL']._serialized_start=922
-  _globals['_NATSCHANNEL']._serialized_end=969
-  _globals['_TESTDELIVERY']._serialized_start=971
-  _globals['_TESTDELIVERY']._serialized_end=1021
-  _globals['_DEADLETTER']._serialized_start=1024
-  _globals['_DEADLETTER']._serialized_end=1167
-  _globals['_DELIVERY']._serialized_start=1170
-  _globals['_DELIVERY']._serialized_end=1457
+  _globals['_EVENTFILTER']._serialized_end=718
+  _globals['_STARTPOSITION']._serialized_start=720
+  _globals['_STARTPOSITION']._serialized_end=811
+  _globals['_WEBHOOKCHANNEL']._serialized_start=813
+  _globals['_WEBHOOKCHANNEL']._serialized_end=877
+  _globals['_SLACKCHANNEL']._serialized_start=879
+  _globals['_SLACKCHANNEL']._serialized_end=920
+  _globals['_EMAILCHANNEL']._serialized_start=922
+  _globals['_EMAILCHANNEL']._serialized_end=968
+  _globals['_NATSCHANNEL']._serialized_start=970
+  _globals['_NATSCHANNEL']._serialized_end=1017
+  _globals['_TESTDELIVERY']._serialized_start=1019
+  _globals['_TESTDELIVERY']._serialized_end=1069
+  _globals['_DEADLETTER']._serialized_start=1072
+  _globals['_DEADLETTER']._serialized_end=1215
+  _globals['_DELIVERY']._serialized_start=1218
+  _globals['_DELIVERY']._serialized_end=1505
 # @@protoc_insertion_point(module_scope)

@@ -48,6 +48,30 @@ SUBSCRIPTION_STATE_DISABLED: SubscriptionState.ValueType  # 3
 """Switched off: the endpoint said 410, or failed for five days."""
 Global___SubscriptionState: _TypeAlias = SubscriptionState  # noqa: Y015
 
+class _EventThread:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _EventThreadEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_EventThread.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    EVENT_THREAD_UNSPECIFIED: _EventThread.ValueType  # 0
+    """Both."""
+    EVENT_THREAD_INTERNAL: _EventThread.ValueType  # 1
+    """Notes that the label does not read."""
+    EVENT_THREAD_CLIENT: _EventThread.ValueType  # 2
+    """Notes that the label reads too."""
+
+class EventThread(_EventThread, metaclass=_EventThreadEnumTypeWrapper):
+    """Threads that notes are kept apart in. New threads may be added."""
+
+EVENT_THREAD_UNSPECIFIED: EventThread.ValueType  # 0
+"""Both."""
+EVENT_THREAD_INTERNAL: EventThread.ValueType  # 1
+"""Notes that the label does not read."""
+EVENT_THREAD_CLIENT: EventThread.ValueType  # 2
+"""Notes that the label reads too."""
+Global___EventThread: _TypeAlias = EventThread  # noqa: Y015
+
 class _DeliveryKind:
     ValueType = _typing.NewType("ValueType", _builtins.int)
     V: _TypeAlias = ValueType  # noqa: Y015
@@ -175,6 +199,9 @@ class EventFilter(_message.Message):
     PROJECTS_FIELD_NUMBER: _builtins.int
     SONGS_FIELD_NUMBER: _builtins.int
     TYPES_FIELD_NUMBER: _builtins.int
+    THREAD_FIELD_NUMBER: _builtins.int
+    thread: Global___EventThread.ValueType
+    """Of the events about notes, only those of this thread; every other event passes. Unspecified is both threads."""
     @_builtins.property
     def projects(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
         """Only events of these projects (ids, or projects/{project}); empty is all of the tenant. At most 32."""
@@ -195,10 +222,11 @@ class EventFilter(_message.Message):
         projects: _abc.Iterable[_builtins.str] | None = ...,
         songs: _abc.Iterable[_builtins.str] | None = ...,
         types: _abc.Iterable[_builtins.str] | None = ...,
+        thread: Global___EventThread.ValueType = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["projects", b"projects", "songs", b"songs", "types", b"types"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["projects", b"projects", "songs", b"songs", "thread", b"thread", "types", b"types"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

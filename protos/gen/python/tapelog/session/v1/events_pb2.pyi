@@ -1719,22 +1719,26 @@ class NoteAddressed(_message.Message):
     NOTE_FIELD_NUMBER: _builtins.int
     ANSWER_FIELD_NUMBER: _builtins.int
     VERSION_FIELD_NUMBER: _builtins.int
+    THREAD_FIELD_NUMBER: _builtins.int
     note: _builtins.str
     """Note id."""
     answer: _builtins.str
     """The answer."""
     version: _builtins.str
     """Resource name of the version in which it is done."""
+    thread: _resources_pb2.NoteThread.ValueType
+    """Who reads the note."""
     def __init__(
         self,
         *,
         note: _builtins.str = ...,
         answer: _builtins.str = ...,
         version: _builtins.str = ...,
+        thread: _resources_pb2.NoteThread.ValueType = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["answer", b"answer", "note", b"note", "version", b"version"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["answer", b"answer", "note", b"note", "thread", b"thread", "version", b"version"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -1747,16 +1751,20 @@ class NoteVerified(_message.Message):
     DESCRIPTOR: _descriptor.Descriptor
 
     NOTE_FIELD_NUMBER: _builtins.int
+    THREAD_FIELD_NUMBER: _builtins.int
     note: _builtins.str
     """Note id."""
+    thread: _resources_pb2.NoteThread.ValueType
+    """Who reads the note."""
     def __init__(
         self,
         *,
         note: _builtins.str = ...,
+        thread: _resources_pb2.NoteThread.ValueType = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["note", b"note"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["note", b"note", "thread", b"thread"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -1770,8 +1778,11 @@ class NoteReplied(_message.Message):
 
     NOTE_FIELD_NUMBER: _builtins.int
     REPLY_FIELD_NUMBER: _builtins.int
+    THREAD_FIELD_NUMBER: _builtins.int
     note: _builtins.str
     """Note id."""
+    thread: _resources_pb2.NoteThread.ValueType
+    """Who reads the note."""
     @_builtins.property
     def reply(self) -> _resources_pb2.NoteReply:
         """The answer; its time is the envelope's."""
@@ -1781,10 +1792,11 @@ class NoteReplied(_message.Message):
         *,
         note: _builtins.str = ...,
         reply: _resources_pb2.NoteReply | None = ...,
+        thread: _resources_pb2.NoteThread.ValueType = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["reply", b"reply"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["note", b"note", "reply", b"reply"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["note", b"note", "reply", b"reply", "thread", b"thread"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -1798,19 +1810,23 @@ class NoteDeclined(_message.Message):
 
     NOTE_FIELD_NUMBER: _builtins.int
     REASON_FIELD_NUMBER: _builtins.int
+    THREAD_FIELD_NUMBER: _builtins.int
     note: _builtins.str
     """Note id."""
     reason: _builtins.str
     """Why."""
+    thread: _resources_pb2.NoteThread.ValueType
+    """Who reads the note."""
     def __init__(
         self,
         *,
         note: _builtins.str = ...,
         reason: _builtins.str = ...,
+        thread: _resources_pb2.NoteThread.ValueType = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["note", b"note", "reason", b"reason"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["note", b"note", "reason", b"reason", "thread", b"thread"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -1824,19 +1840,23 @@ class NoteReopened(_message.Message):
 
     NOTE_FIELD_NUMBER: _builtins.int
     REASON_FIELD_NUMBER: _builtins.int
+    THREAD_FIELD_NUMBER: _builtins.int
     note: _builtins.str
     """Note id."""
     reason: _builtins.str
     """Why."""
+    thread: _resources_pb2.NoteThread.ValueType
+    """Who reads the note."""
     def __init__(
         self,
         *,
         note: _builtins.str = ...,
         reason: _builtins.str = ...,
+        thread: _resources_pb2.NoteThread.ValueType = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["note", b"note", "reason", b"reason"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["note", b"note", "reason", b"reason", "thread", b"thread"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -1851,10 +1871,13 @@ class NotesCarriedOver(_message.Message):
     KIND_FIELD_NUMBER: _builtins.int
     NUMBER_FIELD_NUMBER: _builtins.int
     NOTES_FIELD_NUMBER: _builtins.int
+    THREAD_FIELD_NUMBER: _builtins.int
     kind: _resources_pb2.VersionKind.ValueType
     """Mix or master."""
     number: _builtins.int
     """Number of the version they are carried to."""
+    thread: _resources_pb2.NoteThread.ValueType
+    """Who reads them: notes of two threads are carried by two events."""
     @_builtins.property
     def notes(self) -> _containers.RepeatedCompositeFieldContainer[_resources_pb2.CarriedNote]:
         """The notes."""
@@ -1865,10 +1888,11 @@ class NotesCarriedOver(_message.Message):
         kind: _resources_pb2.VersionKind.ValueType = ...,
         number: _builtins.int = ...,
         notes: _abc.Iterable[_resources_pb2.CarriedNote] | None = ...,
+        thread: _resources_pb2.NoteThread.ValueType = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["kind", b"kind", "notes", b"notes", "number", b"number"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["kind", b"kind", "notes", b"notes", "number", b"number", "thread", b"thread"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -2165,6 +2165,9 @@ class DeliveryFile(_message.Message):
     SAMPLE_DIGEST_FIELD_NUMBER: _builtins.int
     VERSION_FIELD_NUMBER: _builtins.int
     RECIPE_DIGEST_FIELD_NUMBER: _builtins.int
+    TRUE_PEAK_DBTP_FIELD_NUMBER: _builtins.int
+    CEILING_DBTP_FIELD_NUMBER: _builtins.int
+    OVER_CEILING_DB_FIELD_NUMBER: _builtins.int
     filename: _builtins.str
     """Name by the delivery naming rule: ASCII, no spaces."""
     role: _builtins.str
@@ -2181,6 +2184,12 @@ class DeliveryFile(_message.Message):
     """Resource name of the approved version it traces to."""
     recipe_digest: _builtins.str
     """Digest of the recipe it was made from."""
+    true_peak_dbtp: _builtins.float
+    """Masters: the true peak that was measured in the rendered file, dBTP."""
+    ceiling_dbtp: _builtins.float
+    """Masters: the ceiling it was made for, dBTP."""
+    over_ceiling_db: _builtins.float
+    """Masters: how far the true peak is over the ceiling, dB; 0 where it is not."""
     def __init__(
         self,
         *,
@@ -2192,12 +2201,26 @@ class DeliveryFile(_message.Message):
         sample_digest: _builtins.str = ...,
         version: _builtins.str = ...,
         recipe_digest: _builtins.str = ...,
+        true_peak_dbtp: _builtins.float | None = ...,
+        ceiling_dbtp: _builtins.float | None = ...,
+        over_ceiling_db: _builtins.float | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_ceiling_dbtp", b"_ceiling_dbtp", "_over_ceiling_db", b"_over_ceiling_db", "_true_peak_dbtp", b"_true_peak_dbtp", "ceiling_dbtp", b"ceiling_dbtp", "over_ceiling_db", b"over_ceiling_db", "true_peak_dbtp", b"true_peak_dbtp"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["filename", b"filename", "media_type", b"media_type", "recipe_digest", b"recipe_digest", "role", b"role", "sample_digest", b"sample_digest", "sha256", b"sha256", "size_bytes", b"size_bytes", "version", b"version"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_ceiling_dbtp", b"_ceiling_dbtp", "_over_ceiling_db", b"_over_ceiling_db", "_true_peak_dbtp", b"_true_peak_dbtp", "ceiling_dbtp", b"ceiling_dbtp", "filename", b"filename", "media_type", b"media_type", "over_ceiling_db", b"over_ceiling_db", "recipe_digest", b"recipe_digest", "role", b"role", "sample_digest", b"sample_digest", "sha256", b"sha256", "size_bytes", b"size_bytes", "true_peak_dbtp", b"true_peak_dbtp", "version", b"version"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    def WhichOneof(self, oneof_group: _Never) -> None: ...
+    _WhichOneofReturnType__ceiling_dbtp: _TypeAlias = _typing.Literal["ceiling_dbtp"]  # noqa: Y015
+    _WhichOneofArgType__ceiling_dbtp: _TypeAlias = _typing.Literal["_ceiling_dbtp", b"_ceiling_dbtp"]  # noqa: Y015
+    _WhichOneofReturnType__over_ceiling_db: _TypeAlias = _typing.Literal["over_ceiling_db"]  # noqa: Y015
+    _WhichOneofArgType__over_ceiling_db: _TypeAlias = _typing.Literal["_over_ceiling_db", b"_over_ceiling_db"]  # noqa: Y015
+    _WhichOneofReturnType__true_peak_dbtp: _TypeAlias = _typing.Literal["true_peak_dbtp"]  # noqa: Y015
+    _WhichOneofArgType__true_peak_dbtp: _TypeAlias = _typing.Literal["_true_peak_dbtp", b"_true_peak_dbtp"]  # noqa: Y015
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__ceiling_dbtp) -> _WhichOneofReturnType__ceiling_dbtp | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__over_ceiling_db) -> _WhichOneofReturnType__over_ceiling_db | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__true_peak_dbtp) -> _WhichOneofReturnType__true_peak_dbtp | None: ...
 
 Global___DeliveryFile: _TypeAlias = DeliveryFile  # noqa: Y015
 
