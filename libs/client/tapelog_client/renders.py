@@ -36,6 +36,21 @@ class Renders(Group):
         request = rpc.CreateRenderJobRequest(job=job, request_id=request_id)
         return await self._link.unary(self._link.render.CreateRenderJob, request)
 
+    async def estimate(self, job: res.RenderJob) -> res.RenderJob:
+        """Check and digest a job and say what it would cost; nothing is recorded, queued or reserved."""
+        request = rpc.CreateRenderJobRequest(job=job, validate_only=True)
+        return await self._link.unary(self._link.render.CreateRenderJob, request)
+
+    async def estimate_batch(self, jobs: Iterable[res.RenderJob]) -> res.Batch:
+        """Check and digest the jobs of a batch and say what each would cost; nothing is recorded."""
+        request = rpc.BatchCreateRenderJobsRequest(jobs=jobs, validate_only=True)
+        return await self._link.unary(self._link.render.BatchCreateRenderJobs, request)
+
+    async def verify(self, name: str, *, request_id: str = "") -> res.RenderJob:
+        """Queue a repetition of a job that has a result; `result.verification` says whether it is the same."""
+        request = rpc.VerifyRenderRequest(name=name, request_id=request_id)
+        return await self._link.unary(self._link.render.VerifyRender, request)
+
     async def create_batch(
         self,
         jobs: Iterable[res.RenderJob],

@@ -26,16 +26,14 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, Final, TextIO
 
-from tapelog.common.v1.recipe_pb2 import RecipeSource
-from tapelog.render.v1.resources_pb2 import RenderJob, RenderResult
-from tapelog_desk import DeskError, OutputError, analysis_json, analyze_file, render_master, render_mix, write_json
-from tapelog_desk.checking import translation_of
+from tapelog.render.v1.resources_pb2 import RenderJob
+from tapelog_desk import DeskError, OutputError
 from tapelog_dsp import ENGINE_VERSION, KernelsMissingError
 from tapelog_dsp.kernels.loader import open_library
 from tapelog_recipe import RecipeError
 
 from tapelog_render.adapters.processes import die_with
-from tapelog_render.application.admission import mix_recipe_of, outputs_of
+from tapelog_render.engine_kinds import Order, make
 
 JOB_FILE: Final = "job.binpb"
 RESULT_FILE: Final = "result.binpb"
@@ -107,42 +105,11 @@ def _make(folder: Path, sources: Mapping[str, str], progress: Callable[[float], 
     job = RenderJob.FromString((folder / JOB_FILE).read_bytes())
     out = folder / "out"
     out.mkdir()
-
-    def resolve(source: RecipeSource) -> Path:
-        return Path(sources[source.asset_sha256])
-
-    match job.WhichOneof("spec"):
-        case "mix":
-            rendered = render_mix(mix_recipe_of(job), resolve, outputs_of(job), out, progress=progress)
-        case "master":
-            rendered = render_master(job.master.recipe, resolve, out, progress=progress)
-            copy = rendered.audio[0]
-            copy.result.translation.extend(translation_of(copy.path))
-        case _:
-            return _analyse(Path(sources[job.analysis.asset_sha256]), folder, progress)
-    if rendered.recipe_digest != job.recipe_digest:
-        raise WrongRecipe(job.recipe_digest, rendered.recipe_digest)
-    result = RenderResult(
-        audio=[audio.result for audio in rendered.audio],
-        engine_version=rendered.engine_version,
-        timings_s=rendered.timings_s,
-    )
-    (folder / RESULT_FILE).write_bytes(result.SerializeToString())
-    return {
-        "audio": [str(audio.path) for audio in rendered.audio],
-        "files": [[file.role, str(file.path), file.media_type] for file in rendered.files],
-    }
-
-
-def _analyse(path: Path, folder: Path, progress: Callable[[float], None]) -> Mapping[str, Any]:
-    start_s = time.monotonic()
-    analysis = analyze_file(path, name="the asset", progress=progress)
-    report = folder / "out" / "analysis.json"
-    write_json(report, analysis_json(analysis))
-    timings_s = {"analyze": time.monotonic() - start_s}
-    result = RenderResult(audio=[analysis.audio], engine_version=ENGINE_VERSION, timings_s=timings_s)
-    (folder / RESULT_FILE).write_bytes(result.SerializeToString())
-    return {"audio": [None], "files": [["analysis", str(report), "application/json"]]}
+    outcome = make(Order(job, {sha256: Path(path) for sha256, path in sources.items()}, out), progress)
+    if outcome.recipe_digest != job.recipe_digest:
+        raise WrongRecipe(job.recipe_digest, outcome.recipe_digest)
+    (folder / RESULT_FILE).write_bytes(outcome.result.SerializeToString())
+    return {"audio": outcome.audio, "files": outcome.files}
 
 
 def _failed(reason: str, message: str, *, is_final: bool) -> Mapping[str, Any]:

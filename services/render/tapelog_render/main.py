@@ -19,9 +19,11 @@ from tapelog_render.adapters.grpc_servicer import RenderServicer
 from tapelog_render.adapters.job_queue import JetStreamJobQueue
 from tapelog_render.adapters.policies import POLICIES, SERVICE
 from tapelog_render.adapters.session_permissions import SessionPermissions
+from tapelog_render.adapters.session_registry import SessionRegistry
 from tapelog_render.adapters.signals import NatsProgressBoard
 from tapelog_render.adapters.worker_pool import WorkerPool
 from tapelog_render.application.billing import Billing
+from tapelog_render.application.deadlines import expire_forever
 from tapelog_render.application.events import Repositories
 from tapelog_render.application.job_index import JobIndex
 from tapelog_render.application.ledger import UsageLedger
@@ -58,6 +60,9 @@ async def run(settings: RenderSettings, *, ready: Ready, stop: asyncio.Event) ->
             permissions=permissions,
             engine_version=ENGINE_VERSION,
             queue_depth_max=settings.queue_depth_max,
+            index=index,
+            registry=SessionRegistry(session),
+            clock=clock,
         )
         reader = Reader(repositories, index, progress, permissions, ENGINE_VERSION)
         billing = Billing(log, repositories, permissions, clock)
@@ -79,6 +84,7 @@ async def run(settings: RenderSettings, *, ready: Ready, stop: asyncio.Event) ->
             await caught_up.wait()
             followers += [
                 group.create_task(feed_ledger(connection, ledger), name="usage ledger"),
+                group.create_task(expire_forever(index, repositories.jobs, queue, clock), name="deadlines"),
                 group.create_task(feed_dead_letters(connection, repositories.jobs), name="dead letters"),
                 group.create_task(
                     reconcile_forever(

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Final
 
 import structlog
+from tapelog_chassis.clock import SystemClock
 from tapelog_chassis.errors import ConfigRefusal, ServiceError
 from tapelog_chassis.event_log import JetStreamEventLog
 from tapelog_chassis.lifecycle import Ready, run_service
@@ -61,6 +62,7 @@ async def run(settings: WorkerSettings, *, ready: Ready, stop: asyncio.Event) ->
                 signals=NatsWorkSignals(connection),
                 heartbeat_s=settings.heartbeat_s,
                 scratch=scratch,
+                clock=SystemClock(),
                 hurry=hurry,
             )
             ready(worker=worker, engine_version=engine.version)

@@ -21,8 +21,13 @@ from tapelog.render.v1.render_service_pb2 import (
 )
 from tapelog.render.v1.render_service_pb2_grpc import RenderServiceStub
 from tapelog.render.v1.resources_pb2 import JobState, RenderJob, UsageEntry, UsageState
-from tapelog.session.v1.resources_pb2 import Role
-from tapelog.session.v1.session_service_pb2 import CheckPermissionRequest, CheckPermissionResponse
+from tapelog.session.v1.resources_pb2 import Asset, Role, Song
+from tapelog.session.v1.session_service_pb2 import (
+    CheckPermissionRequest,
+    CheckPermissionResponse,
+    GetAssetRequest,
+    GetSongRequest,
+)
 from tapelog.session.v1.session_service_pb2_grpc import SessionServiceServicer, add_SessionServiceServicer_to_server
 from tapelog_chassis import topology
 from tapelog_chassis.auth import Kind, LocalIssuer, TokenVerifier, signed_in
@@ -48,7 +53,10 @@ ENDED: Final = {JobState.JOB_STATE_SUCCEEDED, JobState.JOB_STATE_FAILED, JobStat
 
 
 class RolesOfOneProject(SessionServiceServicer):
-    """The session service as far as permission goes: the mixing engineer may render in one project, nobody else."""
+    """The session service as far as this one asks it: the mixing engineer may render in one project, nobody else."""
+
+    def __init__(self) -> None:
+        self.uploaded: set[str] = set()
 
     async def CheckPermission(  # noqa: N802 - the RPC's name
         self, request: CheckPermissionRequest, _context: Any
@@ -61,6 +69,22 @@ class RolesOfOneProject(SessionServiceServicer):
             membership_sequence=7,
             reason="" if allowed else "no role in the project allows it",
         )
+
+    async def GetSong(  # noqa: N802 - the RPC's name
+        self, request: GetSongRequest, context: Any
+    ) -> Song:
+        """Know every song of the one project, but those called foreign."""
+        if not request.name.startswith(f"projects/{PROJECT}/songs/") or request.name.endswith("-foreign"):
+            await context.abort(grpc.StatusCode.NOT_FOUND, "there is no such song")
+        return Song(name=request.name)
+
+    async def GetAsset(  # noqa: N802 - the RPC's name
+        self, request: GetAssetRequest, context: Any
+    ) -> Asset:
+        """Know every asset that a test says was uploaded to the one project."""
+        if request.name.rpartition("/")[2] not in self.uploaded:
+            await context.abort(grpc.StatusCode.NOT_FOUND, "there is no such asset")
+        return Asset(name=request.name)
 
 
 @dataclasses.dataclass
@@ -77,6 +101,7 @@ class Studio:
     stop: asyncio.Event
     settings: RenderSettings
     stub_address: str = ""
+    uploaded: set[str] = dataclasses.field(default_factory=set)
 
     def caller(
         self,
@@ -185,11 +210,15 @@ async def running_studio(
     """Run everything that the render service needs, and the service itself with its workers."""
     issuer = LocalIssuer.open(folder / "identity", create=True)
     verifier = TokenVerifier.from_jwks(issuer.jwks(), audience="session")
+    roles = RolesOfOneProject()
     session = build_server(
         ServerConfig(drain_s=0.5),
-        [(add_SessionServiceServicer_to_server, RolesOfOneProject(), "tapelog.session.v1.SessionService")],
+        [(add_SessionServiceServicer_to_server, roles, "tapelog.session.v1.SessionService")],
         verifier=verifier,
-        policies={"/tapelog.session.v1.SessionService/CheckPermission": signed_in()},
+        policies={
+            f"/tapelog.session.v1.SessionService/{method}": signed_in()
+            for method in ("CheckPermission", "GetSong", "GetAsset")
+        },
     )
     async with embedded_nats(folder / "broker") as broker, session:
         await set_lease(broker, ack_wait_s)
@@ -225,6 +254,7 @@ async def running_studio(
                 stop=stop,
                 settings=values,
                 stub_address=str(ready["address"]),
+                uploaded=roles.uploaded,
             )
 
 

@@ -248,7 +248,9 @@ async def test_wrong_input_fails_at_once_and_is_not_billed(studio: Studio, song:
 
 async def test_people_need_a_role_and_tenants_see_nothing_of_each_other(studio: Studio, song: str):
     """The mixing engineer may render; a stranger is denied; another tenant finds no such job; an auditor reads."""
-    wanted = mix_job(mix_recipe(await _assets(studio)), key="sketch", song=song)
+    sources = await _assets(studio)
+    studio.uploaded.update(sources)
+    wanted = mix_job(mix_recipe(sources), key="sketch", song=song)
     engineer = studio.caller("pty-mix", kind="person")
     job = await studio.create(wanted, metadata=engineer)
     (requested, *_) = await studio.events(job.name)

@@ -22,7 +22,7 @@ from tapelog.render.v1.resources_pb2 import (
     RenderReference,
 )
 from tapelog_chassis.errors import InvalidArgument
-from tapelog_render.application import admission
+from tapelog_render.application import admission, specs
 
 ASSET = "ab" * 32
 RECIPE = MixRecipe(
@@ -133,7 +133,7 @@ def test_kind_and_spec_have_to_agree(job: RenderJob, field: str):
 
 def test_a_mix_without_outputs_is_one_float_wav():
     """The default is written out, so that the digest names what is made."""
-    (output,) = admission.outputs_of(_mix())
+    (output,) = specs.outputs_of(_mix())
     assert (output.container, output.bit_depth) == (Container.CONTAINER_WAV, 32)
 
 
@@ -165,4 +165,4 @@ def test_an_alternate_that_changes_nothing_else_has_its_own_digest():
 def test_each_asset_is_fetched_once():
     """Two tracks of one asset need one file."""
     recipe = MixRecipe(tracks=[*RECIPE.tracks, RecipeTrack(id="double", source=RecipeSource(asset_sha256=ASSET))])
-    assert admission.assets_of(_mix(mix=MixSpec(recipe=recipe))) == [ASSET]
+    assert specs.assets_of(_mix(mix=MixSpec(recipe=recipe))) == [ASSET]

@@ -21,8 +21,9 @@ from tapelog_chassis.testing_rpc import assert_every_rpc_has_a_row
 from tapelog_render.adapters.policies import POLICIES, SERVICE
 from tapelog_render.application.events import REGISTRY, Repositories, job_aggregate
 from tapelog_render.application.job_index import JobIndex
-from tapelog_render.application.ledger import UsageLedger, output_ms
+from tapelog_render.application.ledger import UsageLedger
 from tapelog_render.application.ports import JobKey
+from tapelog_render.application.specs import made_ms
 from tapelog_render.domain import job as jobs
 
 RESULT = RenderResult(audio=[AudioResult(format=AudioFormat(sample_rate_hz=48_000, length_frames=72_000))])
@@ -85,7 +86,7 @@ async def test_the_ledger_follows_the_log_alone(desk: Desk):
     reserved, settled = await desk.account()
     assert isinstance(reserved, UsageReserved)
     assert isinstance(settled, UsageSettled)
-    assert settled.entry.quantity_ms == output_ms(RESULT) == 1500
+    assert settled.entry.quantity_ms == made_ms(RESULT, RenderKind.RENDER_KIND_MIX) == 1500
     (_, stored) = await desk.log.load(AggregateId("usage", "acme", "prj-a"))
     assert (stored.metadata.actor, stored.metadata.causation_id) == ("svc-render", events[-1].event_id)
     assert stored.metadata.correlation_id == "cor-1"

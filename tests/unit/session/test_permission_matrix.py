@@ -98,6 +98,7 @@ ExportCredits         A A . . A A A A A . . .  -
 render/CreateRenderJob        . A . . A A A . . . . .  -
 render/BatchCreateRenderJobs  . A . . A A A . . . . .  -
 render/CancelRenderJob        . A . . A A A . . . . .  -
+render/VerifyRender           . A . . A A A . . . . .  -
 render/GetRenderJob           A A A A A A A A A . . .  -
 render/ListRenderJobs         A A A A A A A A A . . .  -
 render/WatchRenderJob         A A A A A A A A A . . .  -

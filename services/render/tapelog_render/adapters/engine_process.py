@@ -13,6 +13,7 @@ import structlog
 from tapelog.render.v1.resources_pb2 import RenderResult
 
 from tapelog_render.application.ports import EngineFailure, Made, MadeFile, RenderOrder
+from tapelog_render.application.sizing import Limits, limits_of
 
 START_TIMEOUT_S: Final = 60.0
 """Its imports take about a second; a machine under load may need many times that."""
@@ -32,9 +33,9 @@ class EngineProcess:
     Parameters
     ----------
     memory_limit_bytes : int
-        Address space that a job may take, on top of what the idle engine has.
+        Address space that any job may take, on top of what the idle engine has; its own limit may be lower.
     time_limit_s : float
-        How long a job may take.
+        How long any job may take; its own limit may be lower.
     """
 
     def __init__(self, *, memory_limit_bytes: int, time_limit_s: float) -> None:
@@ -63,16 +64,17 @@ class EngineProcess:
 
     async def render(self, order: RenderOrder, on_progress: Callable[[float], None]) -> Made:
         """See `Engine.render`."""
+        limits = await asyncio.to_thread(self._limits, order)
         try:
-            async with asyncio.timeout(self._time_limit_s):
+            async with asyncio.timeout(limits.time_s):
                 process = await self._running()
-                await self._send(process, order)
+                await self._send(process, order, limits.memory_bytes)
                 return await self._receive(process, order, on_progress)
         except TimeoutError:
             await self._kill()
             raise EngineFailure(
                 "TIME_LIMIT_REACHED",
-                f"the render took longer than the limit of {self._time_limit_s:g} s per job; render it in parts",
+                f"the render took longer than its limit of {limits.time_s:g} s; render it in parts",
                 is_final=False,
             ) from None
         except asyncio.CancelledError:
@@ -119,12 +121,18 @@ class EngineProcess:
         _log.info("engine ready", engine_pid=process.pid, engine_version=version)
         return process
 
-    async def _send(self, process: asyncio.subprocess.Process, order: RenderOrder) -> None:
+    def _limits(self, order: RenderOrder) -> Limits:
+        """Return what this order may take: its own limits, or those of any job."""
+        source_bytes = sum(path.stat().st_size for path in order.sources.values())
+        own = limits_of(order.job, source_bytes=source_bytes)
+        return Limits(min(own.memory_bytes, self._memory_limit_bytes), min(own.time_s, self._time_limit_s))
+
+    async def _send(self, process: asyncio.subprocess.Process, order: RenderOrder, memory_limit_bytes: int) -> None:
         await asyncio.to_thread((order.folder / "job.binpb").write_bytes, order.job.SerializeToString())
         line = {
             "folder": str(order.folder),
             "sources": {sha256: str(path) for sha256, path in order.sources.items()},
-            "memory_limit_bytes": self._memory_limit_bytes,
+            "memory_limit_bytes": memory_limit_bytes,
         }
         if process.stdin is None:
             raise RuntimeError("the engine was started without a pipe")

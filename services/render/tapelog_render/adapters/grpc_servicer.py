@@ -16,6 +16,7 @@ from tapelog_render.application.cancel import cancel_render_job
 from tapelog_render.application.ports import JobQueue
 from tapelog_render.application.queries import Reader
 from tapelog_render.application.submit import Submission, batch_create_render_jobs, create_render_job
+from tapelog_render.application.verify import verify_render
 from tapelog_render.application.watch import watch_render_job
 
 Context = Any
@@ -83,6 +84,12 @@ class RenderServicer(RenderServiceServicer):
     ) -> RenderJob:
         """Cancel a job."""
         return await cancel_render_job(self._reader, self._queue, _caller(context), request)
+
+    async def VerifyRender(  # noqa: N802 - the RPC's name
+        self, request: messages.VerifyRenderRequest, context: Context
+    ) -> RenderJob:
+        """Render a job again and compare."""
+        return await verify_render(self._submission, self._reader, _caller(context), request)
 
     async def GetBatch(  # noqa: N802 - the RPC's name
         self, request: messages.GetBatchRequest, context: Context

@@ -17,6 +17,7 @@ _METHODS: Final = (
     "ListRenderJobs",
     "WatchRenderJob",
     "CancelRenderJob",
+    "VerifyRender",
     "GetBatch",
     "ListUsageEntries",
     "GetStatement",

@@ -1,6 +1,7 @@
 """Progress and cancellation on core NATS: quick, best effort, never stored."""
 
 import asyncio
+import dataclasses
 import json
 from collections import OrderedDict
 from collections.abc import AsyncIterator
@@ -13,7 +14,7 @@ from nats.aio.msg import Msg
 from nats.aio.subscription import Subscription
 from tapelog_chassis import topology
 
-from tapelog_render.application.ports import JobKey, Progress
+from tapelog_render.application.ports import STAGES, JobKey, Progress
 
 JOBS_MAX: Final = 10_000
 """Jobs whose progress is remembered; far more than can run at once."""
@@ -29,7 +30,7 @@ class NatsWorkSignals:
 
     async def report(self, key: JobKey, progress: Progress) -> None:
         """See `WorkSignals.report`."""
-        body = json.dumps([progress.fence, progress.percent, progress.seconds_left]).encode()
+        body = json.dumps(dataclasses.astuple(progress)).encode()
         try:
             await self._connection.publish(topology.progress_subject(*key), body)
         except nats.errors.Error:
@@ -88,9 +89,10 @@ class NatsProgressBoard:
 
     async def _on_message(self, message: Msg) -> None:
         try:
-            fence, percent, seconds_left = json.loads(message.data)
-            progress = Progress(int(fence), float(percent), float(seconds_left))
-        except (ValueError, TypeError):
+            fence, percent, seconds_left, stage, seconds = json.loads(message.data)
+            taken = {str(name): float(value) for name, value in seconds.items() if name in STAGES}
+            progress = Progress(int(fence), float(percent), float(seconds_left), str(stage), taken)
+        except (ValueError, TypeError, AttributeError):
             return  # not a tick of ours
         *_, tenant, job = message.subject.split(".")
         self._latest[JobKey(tenant, job)] = progress

@@ -26,6 +26,7 @@ REGISTRY: Final = EventRegistry(
             events.RenderSucceeded,
             events.RenderFailed,
             events.RenderCancelled,
+            events.RenderMismatchFound,
         ),
         "batch": (events.BatchRequested,),
         "usage_account": (events.UsageReserved, events.UsageSettled, events.UsageAdjusted, events.UsageReleased),

@@ -4,7 +4,7 @@ import asyncio
 import contextlib
 import dataclasses
 from collections.abc import Callable, Iterator
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Final
 
 from tapelog.render.v1.events_pb2 import (
@@ -12,6 +12,7 @@ from tapelog.render.v1.events_pb2 import (
     RenderAttemptFailed,
     RenderCancelled,
     RenderFailed,
+    RenderMismatchFound,
     RenderRequested,
     RenderStarted,
     RenderSucceeded,
@@ -25,6 +26,10 @@ from tapelog_render.domain.job import ENDED
 
 JOBS_MAX: Final = 500_000
 """Jobs kept, at about 500 bytes each; beyond it the oldest that have ended leave the lists, never the log."""
+
+RESULTS_MAX: Final = 1_000_000
+"""Files of which is known in which projects they were made, at about 300 bytes each; older ones have to be uploaded to
+be used as a source again."""
 
 _STATE_AFTER: Final = {
     RenderStarted: JobState.JOB_STATE_RUNNING,
@@ -45,6 +50,8 @@ class IndexedJob:
         Of its `RenderRequested` in the context's order: newer jobs have greater ones.
     changed_at : datetime
         Time of its last event.
+    deadline : datetime or None
+        When it fails if it still waits.
     worker : str
         Of the running or last attempt.
     """
@@ -56,6 +63,7 @@ class IndexedJob:
     priority_class: PriorityClass.ValueType
     state: JobState.ValueType
     changed_at: datetime
+    deadline: datetime | None = None
     worker: str = ""
 
 
@@ -80,6 +88,7 @@ class JobIndex:
         self._jobs: dict[JobKey, IndexedJob] = {}  # in order of position
         self._of_tenant: dict[str, dict[int, JobKey]] = {}
         self._open: dict[JobKey, IndexedJob] = {}
+        self._made: dict[tuple[str, str], set[str]] = {}
         self._watchers: dict[JobKey, set[asyncio.Event]] = {}
         self.position = 0
 
@@ -105,11 +114,13 @@ class JobIndex:
         key = JobKey(stored.aggregate.tenant, stored.aggregate.id)
         if isinstance(event, RenderRequested):
             self._add(key, event, stored)
-        elif not isinstance(event, BatchRequested) and (job := self._jobs.get(key)) is not None:
+        elif not isinstance(event, BatchRequested | RenderMismatchFound) and (job := self._jobs.get(key)) is not None:
             job.state = _STATE_AFTER[type(event)]
             job.changed_at = stored.time
             if isinstance(event, RenderStarted):
                 job.worker = event.worker
+            elif isinstance(event, RenderSucceeded):
+                self._remember_results(key.tenant, job.project, event)
             if job.state in ENDED:
                 self._open.pop(key, None)
                 if self._on_ended is not None:
@@ -128,6 +139,24 @@ class JobIndex:
     def open_jobs(self) -> list[IndexedJob]:
         """Return every job that has not ended, oldest first."""
         return list(self._open.values())
+
+    def overdue(self, now: datetime) -> list[IndexedJob]:
+        """Return the jobs that wait although their deadline has passed."""
+        return [
+            job
+            for job in self._open.values()
+            if job.deadline is not None and job.deadline <= now and job.state == JobState.JOB_STATE_QUEUED
+        ]
+
+    def was_made_in(self, tenant: str, project: str, sha256: str) -> bool:
+        """Return whether a render of a project made, or measured, this file."""
+        return project in self._made.get((tenant, sha256), ())
+
+    def _remember_results(self, tenant: str, project: str, event: RenderSucceeded) -> None:
+        for audio in event.result.audio:
+            self._made.setdefault((tenant, audio.sha256), set()).add(project)
+        while len(self._made) > RESULTS_MAX:
+            del self._made[next(iter(self._made))]
 
     def running_on(self, worker: str) -> list[IndexedJob]:
         """Return the jobs whose running attempt is a worker's; one at most, unless the worker is gone."""
@@ -155,6 +184,7 @@ class JobIndex:
             priority_class=event.job.priority_class,
             state=JobState.JOB_STATE_QUEUED,
             changed_at=stored.time,
+            deadline=event.job.deadline_time.ToDatetime(UTC) if event.job.HasField("deadline_time") else None,
         )
         self._jobs[key] = self._open[key] = job
         self._of_tenant.setdefault(key.tenant, {})[job.position] = key

@@ -10,11 +10,11 @@ from typing import Final
 
 from google.protobuf.message import Message
 from tapelog.render.v1.events_pb2 import RenderCancelled, RenderFailed, RenderRequested, RenderSucceeded
-from tapelog.render.v1.resources_pb2 import RenderResult, UsageEntry
+from tapelog.render.v1.resources_pb2 import UsageEntry
 from tapelog_chassis import ids
 from tapelog_chassis.event_log import AggregateId, Metadata, StoredEvent
 
-from tapelog_render.application import admission
+from tapelog_render.application import admission, specs
 from tapelog_render.application.events import REGISTRY, USAGE, Repositories
 from tapelog_render.domain import usage
 from tapelog_render.domain.usage import Account
@@ -83,7 +83,7 @@ class UsageLedger:
         decide: Callable[[Account], Sequence[Message]]
         match event:
             case RenderSucceeded():
-                quantity_ms = output_ms(event.result)
+                quantity_ms = specs.made_ms(event.result, event.kind)
                 decide = lambda account: usage.settle(account, job=job_id, quantity_ms=quantity_ms)  # noqa: E731
             case RenderFailed():
                 reason = event.reason
@@ -111,11 +111,3 @@ class UsageLedger:
             request_hash=hashlib.sha256(f"{cause}|{step}".encode()).hexdigest(),
             metadata=metadata,
         )
-
-
-def output_ms(result: RenderResult) -> int:
-    """Return the length of a result's first audio, in milliseconds; 0 for none."""
-    if not result.audio:
-        return 0
-    audio_format = result.audio[0].format
-    return usage.milliseconds(audio_format.length_frames, audio_format.sample_rate_hz)

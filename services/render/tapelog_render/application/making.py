@@ -2,9 +2,10 @@
 
 import asyncio
 import contextlib
+import dataclasses
 import shutil
 import time
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Final
 
@@ -16,7 +17,7 @@ from tapelog_chassis.objects import (
     ObjectStoreUnavailableError,
 )
 
-from tapelog_render.application import admission
+from tapelog_render.application import specs
 from tapelog_render.application.ports import Engine, EngineFailure, Made, Progress, RenderOrder
 from tapelog_render.domain.job import Job
 
@@ -38,48 +39,56 @@ async def make(engine: Engine, objects: ObjectStore, job: Job, *, folder: Path, 
     ------
     EngineFailure
     """
-    timings_s: dict[str, float] = {}
+    ticker = _Ticker(job.fence)
+    reporter = asyncio.create_task(ticker.keep_reporting(report), name="progress")
     try:
         (folder / "results").mkdir(parents=True)
-        with _timed(timings_s, "fetch"):
-            sources = await _fetch(objects, admission.assets_of(job.asked), folder)
-        order = RenderOrder(job.asked, sources, folder / "results")
-        with _timed(timings_s, "engine"):
-            made = await _render(engine, job.fence, order, report)
-        with _timed(timings_s, "store"):
+        with ticker.stage("fetch"):
+            sources = await _fetch(objects, specs.assets_of(job.asked), folder)
+        with ticker.stage("render"):
+            made = await engine.render(RenderOrder(job.asked, sources, folder / "results"), ticker.advance)
+        with ticker.stage("store"):
             result = await _store(objects, made)
-    finally:
-        await asyncio.shield(asyncio.to_thread(shutil.rmtree, folder, ignore_errors=True))
-    for stage, seconds in timings_s.items():
-        result.timings_s[f"worker.{stage}"] = round(seconds, 4)
-    return result
-
-
-async def _render(engine: Engine, fence: int, order: RenderOrder, report: Report) -> Made:
-    """Run the engine, and tell watchers how far it is."""
-    start_s = time.monotonic()
-    latest = Progress(fence, 0.0, 0.0)
-
-    def on_progress(share: float) -> None:
-        nonlocal latest
-        elapsed_s = time.monotonic() - start_s
-        left_s = elapsed_s * (1.0 - share) / share if share > 0 else 0.0
-        latest = Progress(fence, round(100.0 * min(max(share, 0.0), 1.0), 1), round(left_s, 1))
-
-    async def keep_reporting() -> None:
-        reported = None
-        while True:
-            if latest != reported:
-                reported = latest
-                await report(reported)
-            await asyncio.sleep(PROGRESS_EVERY_S)
-
-    reporter = asyncio.create_task(keep_reporting(), name="progress")
-    try:
-        return await engine.render(order, on_progress)
     finally:
         reporter.cancel()
         await asyncio.gather(reporter, return_exceptions=True)
+        await asyncio.shield(asyncio.to_thread(shutil.rmtree, folder, ignore_errors=True))
+    for stage, seconds in ticker.seconds.items():
+        result.timings_s[f"worker.{stage}"] = seconds
+    return result
+
+
+class _Ticker:
+    """How far an attempt is: told by the engine, read by whoever watches."""
+
+    def __init__(self, fence: int) -> None:
+        self._latest = Progress(fence, 0.0, 0.0)
+        self._render_start_s = 0.0
+        self.seconds: dict[str, float] = {}
+
+    @contextlib.contextmanager
+    def stage(self, name: str) -> Iterator[None]:
+        """Say that a stage is on, and how long it took when it has ended well."""
+        start_s = self._render_start_s = time.monotonic()
+        self._latest = dataclasses.replace(self._latest, stage=name, stage_seconds=dict(self.seconds))
+        yield
+        self.seconds[name] = round(time.monotonic() - start_s, 4)
+
+    def advance(self, share: float) -> None:
+        """Take the share that the engine says is done."""
+        elapsed_s = time.monotonic() - self._render_start_s
+        left_s = elapsed_s * (1.0 - share) / share if share > 0 else 0.0
+        percent = round(100.0 * min(max(share, 0.0), 1.0), 1)
+        self._latest = dataclasses.replace(self._latest, percent=percent, seconds_left=round(left_s, 1))
+
+    async def keep_reporting(self, report: Report) -> None:
+        """Report whatever changes, for ever."""
+        reported = None
+        while True:
+            if self._latest != reported:
+                reported = self._latest
+                await report(reported)
+            await asyncio.sleep(PROGRESS_EVERY_S)
 
 
 async def _fetch(objects: ObjectStore, assets: Sequence[str], folder: Path) -> dict[str, Path]:
@@ -128,18 +137,3 @@ async def _store(objects: ObjectStore, made: Made) -> RenderResult:
     except ObjectStoreUnavailableError as error:
         raise EngineFailure("OBJECT_STORE_UNAVAILABLE", str(error), is_final=False) from error
     return result
-
-
-class _timed(contextlib.AbstractContextManager[None]):  # noqa: N801 - reads as a word in a `with`
-    """Adds the seconds spent inside to a mapping."""
-
-    def __init__(self, timings_s: dict[str, float], stage: str) -> None:
-        self._timings_s = timings_s
-        self._stage = stage
-        self._start_s = 0.0
-
-    def __enter__(self) -> None:
-        self._start_s = time.monotonic()
-
-    def __exit__(self, *_: object) -> None:
-        self._timings_s[self._stage] = time.monotonic() - self._start_s

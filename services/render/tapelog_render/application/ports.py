@@ -3,11 +3,14 @@
 import asyncio
 from collections.abc import Callable, Collection
 from contextlib import AbstractAsyncContextManager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import NamedTuple, Protocol
+from typing import Final, NamedTuple, Protocol
 
 from tapelog.render.v1.resources_pb2 import PriorityClass, RenderJob, RenderKind, RenderResult
+
+STAGES: Final = ("fetch", "render", "store")
+"""What an attempt does, in order."""
 
 
 class JobKey(NamedTuple):
@@ -91,11 +94,17 @@ class Progress:
         0 to 100.
     seconds_left : float
         By the speed so far; 0 while unknown.
+    stage : str
+        What it does: one of `STAGES`.
+    stage_seconds : dict of str to float
+        What the stages have taken that are over.
     """
 
     fence: int
     percent: float
     seconds_left: float
+    stage: str = ""
+    stage_seconds: dict[str, float] = field(default_factory=dict)
 
 
 class WorkSignals(Protocol):

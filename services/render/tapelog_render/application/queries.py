@@ -21,7 +21,7 @@ from tapelog_chassis.errors import InvalidArgument, NotFound, PermissionDenied
 from tapelog_chassis.event_log import AggregateId
 from tapelog_chassis.versioned import Versioned
 
-from tapelog_render.application import admission, views
+from tapelog_render.application import spec_checks, views
 from tapelog_render.application.access import Caller, Grant, Permissions, granted
 from tapelog_render.application.events import USAGE, Repositories, job_aggregate
 from tapelog_render.application.job_index import JobIndex
@@ -166,9 +166,9 @@ def validate_recipe(request: ValidateRecipeRequest, engine_version: str) -> Vali
     """
     match request.WhichOneof("recipe"):
         case "mix":
-            violations = admission.check_mix(request.mix, "mix")
+            violations = spec_checks.check_mix(request.mix, "mix")
         case "master":
-            violations = admission.check_master(request.master, "master")
+            violations = spec_checks.check_master(request.master, "master")
         case _:
             raise InvalidArgument.of_field("recipe", "neither mix nor master is set; send one of them")
     if violations:

@@ -3,6 +3,7 @@
 import asyncio
 import dataclasses
 from collections.abc import Sequence
+from datetime import UTC, timedelta
 from typing import Final
 
 import structlog
@@ -10,6 +11,7 @@ from tapelog.render.v1.render_service_pb2 import BatchCreateRenderJobsRequest, C
 from tapelog.render.v1.resources_pb2 import Batch as BatchResource
 from tapelog.render.v1.resources_pb2 import RenderJob
 from tapelog_chassis import ids
+from tapelog_chassis.clock import Clock
 from tapelog_chassis.commands import Outcome
 from tapelog_chassis.errors import InvalidArgument, ResourceExhausted, Unavailable
 from tapelog_chassis.event_log import Metadata
@@ -17,7 +19,9 @@ from tapelog_chassis.event_log import Metadata
 from tapelog_render.application import admission, views
 from tapelog_render.application.access import Caller, Grant, Permissions, granted, metadata_of, require_free_key
 from tapelog_render.application.events import Repositories, job_aggregate
+from tapelog_render.application.job_index import JobIndex
 from tapelog_render.application.ledger import UsageLedger
+from tapelog_render.application.ownership import Registry, require_own
 from tapelog_render.application.ports import JobKey, JobQueue, QueueFull, QueueUnavailable
 from tapelog_render.domain import batch as batches
 from tapelog_render.domain import job as jobs
@@ -25,6 +29,7 @@ from tapelog_render.domain.job import Job
 
 QUEUE_RETRY_S: Final = 5.0
 """When to come back to a full queue: about one render."""
+DEADLINE_MAX: Final = timedelta(days=30)
 BATCH_APPENDS_MAX: Final = 16
 """Jobs of a batch that are recorded at a time; more only wait at the log."""
 
@@ -49,6 +54,9 @@ class Submission:
     permissions: Permissions
     engine_version: str
     queue_depth_max: int
+    index: JobIndex
+    registry: Registry
+    clock: Clock
 
 
 async def create_render_job(submission: Submission, caller: Caller, request: CreateRenderJobRequest) -> RenderJob:
@@ -63,23 +71,41 @@ async def create_render_job(submission: Submission, caller: Caller, request: Cre
     ResourceExhausted
         The queue is full.
     """
-    ids.validate_request_id(request.request_id)
+    if not request.validate_only:
+        ids.validate_request_id(request.request_id)
     wanted = admission.admit(request.job, engine_version=submission.engine_version)
     require_free_key(caller, wanted.reference.key, field="job.reference.key")
     grant = await granted(submission.permissions, caller, wanted.reference.project)
+    await require_own(submission.registry, submission.index, caller, wanted, field="job")
+    if request.validate_only:
+        _require_time(submission, wanted, field="job")
+        return views.wanted_resource(wanted)
     job_id = ids.derive_id("job", caller.tenant, caller.party, caller.rpc, request.request_id)
+    return await submit(
+        submission, caller, grant, wanted, job_id=job_id, request_id=request.request_id,
+        request_hash=ids.request_hash(request),
+    )  # fmt: skip
+
+
+async def submit(
+    submission: Submission,
+    caller: Caller,
+    grant: Grant,
+    wanted: RenderJob,
+    *,
+    job_id: str,
+    request_id: str,
+    request_hash: str,
+) -> RenderJob:
+    """Record, reserve for and queue a job that has been admitted; raises as `create_render_job`."""
     key = JobKey(caller.tenant, job_id)
     known = await submission.repositories.jobs.load(job_aggregate(*key))
     if not known.exists:
+        _require_time(submission, wanted, field="job")
         await _require_room(submission, 1)
     metadata = _metadata(caller, grant, wanted)
     outcome = await _record(
-        submission,
-        key,
-        wanted,
-        request_id=request.request_id,
-        request_hash=ids.request_hash(request),
-        metadata=metadata,
+        submission, key, wanted, request_id=request_id, request_hash=request_hash, metadata=metadata
     )
     if entry := admission.usage_entry_of(job_id, outcome.versioned.state.asked):
         await submission.ledger.reserve(caller.tenant, job_id, [entry], metadata)
@@ -100,13 +126,18 @@ async def batch_create_render_jobs(
     InvalidArgument, PermissionDenied, ResourceExhausted
         As for one job; then nothing is recorded.
     """
-    ids.validate_request_id(request.request_id)
+    if not request.validate_only:
+        ids.validate_request_id(request.request_id)
     wanted = _admit_all(request, submission.engine_version)
     require_free_key(caller, request.reference.key, field="reference.key")
     for n, job in enumerate(wanted):
         require_free_key(caller, job.reference.key, field=f"jobs[{n}].reference.key")
     project = wanted[0].reference.project
     grant = await granted(submission.permissions, caller, project)
+    for n, job in enumerate(wanted):
+        await require_own(submission.registry, submission.index, caller, job, field=f"jobs[{n}]")
+    if request.validate_only:
+        return views.batch_resource("", [views.wanted_resource(job) for job in wanted])
     batch_id = ids.derive_id("bat", caller.tenant, caller.party, caller.rpc, request.request_id)
     keys = [
         JobKey(
@@ -118,6 +149,8 @@ async def batch_create_render_jobs(
     metadata = _metadata(caller, grant, wanted[0])
     batch = job_aggregate(caller.tenant, batch_id)
     if not (await submission.repositories.batches.load(batch)).exists:
+        for n, job in enumerate(wanted):
+            _require_time(submission, job, field=f"jobs[{n}]")
         await _require_room(submission, len(wanted))
     await submission.repositories.batches.execute(
         batch,
@@ -224,6 +257,18 @@ async def _queue(submission: Submission, key: JobKey, job: RenderJob, *, replaye
         await submission.queue.publish(key, job.kind, job.priority_class)
     except (QueueFull, QueueUnavailable) as failure:
         _log.warning("job recorded but not queued yet; the reconciler will", job=key.job, cause=str(failure))
+
+
+def _require_time(submission: Submission, job: RenderJob, *, field: str) -> None:
+    """Refuse a deadline that has passed, or that nobody will remember."""
+    if not job.HasField("deadline_time"):
+        return
+    now, deadline = submission.clock.now(), job.deadline_time.ToDatetime(UTC)
+    if not now < deadline <= now + DEADLINE_MAX:
+        raise InvalidArgument.of_field(
+            f"{field}.deadline_time",
+            f"{deadline.isoformat(timespec='seconds')} must lie ahead, at most {DEADLINE_MAX.days} days",
+        )
 
 
 async def _require_room(submission: Submission, count: int) -> None:

@@ -10,6 +10,7 @@ from tapelog.render.v1.resources_pb2 import JobState, RenderJob
 from tapelog_chassis.versioned import Versioned
 
 from tapelog_render.application.ports import Progress
+from tapelog_render.application.sizing import estimate_of
 from tapelog_render.domain.job import ENDED, Failure, Job
 
 ERROR_DOMAIN: Final = "render.tapelog"
@@ -26,12 +27,21 @@ def batch_name(batch_id: str) -> str:
     return f"batches/{batch_id}"
 
 
+def wanted_resource(wanted: RenderJob) -> RenderJob:
+    """Return a job that is only checked, with what it would cost."""
+    resource = RenderJob()
+    resource.CopyFrom(wanted)
+    resource.estimate.CopyFrom(estimate_of(wanted))
+    return resource
+
+
 def job_resource(versioned: Versioned[Job], progress: Progress | None = None) -> RenderJob:
     """Return a job as a resource, with the progress of its running attempt where it is known."""
     job = versioned.state
     resource = RenderJob()
     resource.CopyFrom(job.asked)
     resource.etag = versioned.etag
+    resource.estimate.CopyFrom(estimate_of(job.asked))
     resource.state = job.state
     resource.attempts = job.attempts
     resource.worker = job.worker
@@ -48,13 +58,15 @@ def job_resource(versioned: Versioned[Job], progress: Progress | None = None) ->
     elif job.state == JobState.JOB_STATE_RUNNING and progress is not None and progress.fence == job.fence:
         resource.progress_percent = progress.percent
         resource.seconds_left = progress.seconds_left
+        resource.stage = progress.stage
+        resource.stage_seconds.update(progress.stage_seconds)
     return resource
 
 
 def batch_resource(batch_id: str, jobs: list[RenderJob]) -> BatchResource:
     """Return a batch as a resource."""
     return BatchResource(
-        name=batch_name(batch_id),
+        name=batch_name(batch_id) if batch_id else "",
         jobs=jobs,
         done=sum(job.state in ENDED for job in jobs),
         failed=sum(job.state in _FAILED for job in jobs),

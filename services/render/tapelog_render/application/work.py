@@ -15,6 +15,7 @@ from typing import Final
 import structlog
 from tapelog.render.v1.resources_pb2 import RenderResult
 from tapelog_chassis import ids
+from tapelog_chassis.clock import Clock
 from tapelog_chassis.commands import Outcome, Repository
 from tapelog_chassis.errors import ServiceError, Unavailable
 from tapelog_chassis.event_log import Metadata
@@ -22,7 +23,8 @@ from tapelog_chassis.objects import (
     ObjectStore,
 )
 
-from tapelog_render.application import admission
+from tapelog_render.application import specs
+from tapelog_render.application.deadlines import expire
 from tapelog_render.application.events import job_aggregate
 from tapelog_render.application.ledger import ACTOR
 from tapelog_render.application.making import make
@@ -68,6 +70,8 @@ class Bench:
         How often a lease is kept; well below the queue's `ack_wait`.
     scratch : Path
         Folder of its own for sources and results in the making.
+    clock : Clock
+        For deadlines.
     hurry : asyncio.Event
         Set when the worker must stop at once: the job is given back.
     """
@@ -79,6 +83,7 @@ class Bench:
     signals: WorkSignals
     heartbeat_s: float
     scratch: Path
+    clock: Clock
     hurry: asyncio.Event
 
 
@@ -99,9 +104,12 @@ async def work_on(bench: Bench, lease: Lease) -> None:
     if known.state.has_ended:
         await lease.done()
         return
-    if asked.render_digest != admission.render_digest_of(asked, asked.recipe_digest, bench.engine.version):
+    if asked.render_digest != specs.render_digest_of(asked, asked.recipe_digest, bench.engine.version):
         _log.warning("job is for another engine version", job=key.job, own_version=bench.engine.version)
         await lease.give_back(delay_s=OTHER_ENGINE_DELAY_S)
+        return
+    if await expire(bench.jobs, key, known.state, bench.clock):
+        await lease.done()
         return
     try:
         started = await _start(bench, key, known.state)

@@ -15,7 +15,7 @@ must present the fence, so a worker that was thought dead and comes back can rec
 
 import dataclasses
 from collections.abc import Callable, Sequence
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Final
 
 from google.protobuf.message import Message
@@ -23,6 +23,7 @@ from tapelog.render.v1.events_pb2 import (
     RenderAttemptFailed,
     RenderCancelled,
     RenderFailed,
+    RenderMismatchFound,
     RenderRequested,
     RenderStarted,
     RenderSucceeded,
@@ -37,6 +38,8 @@ ATTEMPTS_MAX: Final = 3
 
 WORKER_LOST: Final = "WORKER_LOST"
 """The worker's lease ran out: it died, hung, or lost the broker."""
+DEADLINE_EXCEEDED: Final = "DEADLINE_EXCEEDED"
+"""The job still waited for a worker at its deadline."""
 WORKER_STOPPED: Final = "WORKER_STOPPED"
 """The worker was asked to stop; the attempt does not count."""
 
@@ -134,7 +137,16 @@ def succeed(job: Job, *, fence: int, result: RenderResult) -> Sequence[Message]:
     """Record the result of the running attempt; `AttemptSuperseded` if that is another one."""
     _require_fence(job, fence)
     asked = job.asked
-    return (RenderSucceeded(attempt=job.attempts, result=result, reference=asked.reference, kind=asked.kind),)
+    succeeded = RenderSucceeded(attempt=job.attempts, result=result, reference=asked.reference, kind=asked.kind)
+    if not result.HasField("verification") or result.verification.equal:
+        return (succeeded,)
+    mismatch = RenderMismatchFound(
+        verification=result.verification,
+        engine_version=result.engine_version,
+        worker=job.worker,
+        reference=asked.reference,
+    )
+    return mismatch, succeeded
 
 
 def fail_attempt(job: Job, *, fence: int, failure: Failure, is_final: bool) -> Sequence[Message]:
@@ -164,6 +176,22 @@ def cancel(job: Job, *, reason: str) -> Sequence[Message]:
     _require_open(job)
     asked = job.asked
     return (RenderCancelled(reason=reason, reference=asked.reference, kind=asked.kind),)
+
+
+def is_overdue(job: Job, now: datetime) -> bool:
+    """Return whether the job still waits for a worker although its deadline has passed."""
+    if job.state != JobState.JOB_STATE_QUEUED or not job.asked.HasField("deadline_time"):
+        return False
+    return job.asked.deadline_time.ToDatetime(UTC) <= now
+
+
+def expire(job: Job, now: datetime) -> Sequence[Message]:
+    """End a job that is overdue; nothing if it is not."""
+    if not is_overdue(job, now):
+        return ()
+    deadline = job.asked.deadline_time.ToDatetime(UTC).isoformat(timespec="seconds")
+    message = f"no worker could begin it by {deadline}; ask again with a later deadline, or a more urgent class"
+    return (_failed(job, Failure(DEADLINE_EXCEEDED, message)),)
 
 
 def abandon(job: Job, failure: Failure) -> Sequence[Message]:
@@ -202,6 +230,8 @@ def evolve(job: Job, event: Message, recorded: Recorded) -> Job:
                 excused=job.excused + (event.reason == WORKER_STOPPED),
                 failure=Failure(event.reason, event.message),
             )
+        case RenderMismatchFound():
+            return job
         case RenderSucceeded():
             ended = _ended(job, JobState.JOB_STATE_SUCCEEDED, recorded)
             return dataclasses.replace(ended, result=event.result, failure=None)

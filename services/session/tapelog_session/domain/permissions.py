@@ -208,6 +208,7 @@ MATRIX: Final[Mapping[str, Row]] = {
     RENDER + "ListRenderJobs": _READ,
     RENDER + "WatchRenderJob": _READ,
     RENDER + "CancelRenderJob": Row(_RENDERERS, is_open_to_services=True, works_when_closed=True),
+    RENDER + "VerifyRender": Row(_RENDERERS, is_open_to_services=True),
     RENDER + "GetBatch": _READ,
     RENDER + "ListUsageEntries": Row(
         (BILLING, PRODUCER),
