@@ -64,8 +64,9 @@ def w3(source: Path) -> None:
     """Measure a file: I, range, M and S series, true peak."""
     with open_audio(source) as reader:
         meter = dsp.Meter(reader.format.sample_rate_hz, reader.format.channels)
-        for block in _blocks(reader):
-            meter.add(block)
+        block = np.empty((reader.format.channels, 65_536))
+        while got := reader.read_into(block):
+            meter.add(block[:, :got] if got == block.shape[1] else block[:, :got].copy())
     reading = meter.result()
     sys.stdout.write(f"{reading.loudness.integrated_lufs:.3f} LUFS {reading.loudness.range_lu:.2f} LU "
                      f"{reading.true_peak.max_dbtp:.2f} dBTP\n")  # fmt: skip

@@ -34,7 +34,6 @@ from tapelog_dsp.kernels.twins import effects as plain_effects
 from tapelog_dsp.kernels.twins import interpolation as plain_interpolation
 from tapelog_dsp.kernels.twins import pcm as plain_pcm
 from tapelog_dsp.kernels.twins import recursion as plain_recursion
-from tapelog_dsp.meters.weighting import k_weighting
 from tapelog_dsp.units import exp2
 
 pytestmark = pytest.mark.usefixtures("each_isa")
@@ -152,22 +151,6 @@ def test_cascade(random: np.random.Generator, channels: int, bands: int):
         got = recursion.sos(sections, state, part)
         assert same_bits(got, plain_recursion.sos(sections, plain_state, part))
     assert same_bits(state, plain_state)
-
-
-@pytest.mark.parametrize("rate", [8_000, 11_025, 44_100])
-def test_weighted_energy(random: np.random.Generator, rate: int):
-    """Energies per 10 ms hop equal their twin, also where a hop is no whole number of frames."""
-    samples = random.standard_normal((2, 1200))
-    got_state, want_state = recursion.sos_state(2, 2), recursion.sos_state(2, 2)
-    got_sums, want_sums = np.zeros(2), np.zeros(2)
-    sections = k_weighting(rate)
-    clock = 0
-    for part in (samples[:, :7].copy(), samples[:, 7:800].copy(), samples[:, 800:].copy()):
-        got = recursion.weighted_energy(sections, got_state, got_sums, part, clock=clock, rate=rate)
-        want = plain_recursion.weighted_energy(sections, want_state, want_sums, part, clock=clock, rate=rate)
-        assert same_bits(got, want)
-        clock += part.shape[1]
-    assert same_bits(got_sums, want_sums)
 
 
 @pytest.mark.parametrize(("knee_db", "power"), [(6.0, 0.0), (0.0, 0.0), (4.0, 0.01)])

@@ -36,6 +36,10 @@ The corner is where soxr's best filter has its own, and the window is the Kaiser
 so that this meter and a 16-fold soxr resampling agree within 0.02 dB on programme."""
 
 
+SEARCH_WINDOWS: Final = (2, 4, 6, 8, 12, 16, 24, 32, 48, 64)
+"""Widths of the nested windows over which ``truepeak_search.c`` sums second differences."""
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class Interpolator:
     """One table with what the kernels need to know about it.
@@ -111,3 +115,49 @@ def _bessel_i0(x: float) -> float:
         term *= (x / (2.0 * k)) ** 2
         total += term
     return total
+
+
+@functools.cache
+def long_lanes() -> Float32s:
+    """Return the long interpolator with its phases as columns ``[128, 16]``."""
+    return np.ascontiguousarray(long128().taps.T)
+
+
+@functools.cache
+def standard_lanes() -> Float32s:
+    """Return the ITU's and the Hann interpolator beside each other ``[12, 16]``, unused columns zero."""
+    lanes = np.zeros((itu48().count, LONG_PHASES), dtype=np.float32)
+    both = np.concatenate((itu48().taps, hann49().taps))
+    lanes[:, : len(both)] = both.T
+    return lanes
+
+
+@functools.cache
+def search_bound() -> Float32s:
+    """Return what bounds every interpolated value by samples and second differences, for ``truepeak_search.c``.
+
+    A phase h is split into two taps s at the nearest samples that have its sum and its first moment, and a rest that
+    is the second difference (x[n] - 2 x[n + 1] + x[n + 2]) / 4 filtered by q.
+
+    Returns
+    -------
+    ndarray [shape=(13,)]
+        The largest sum of |s|; the sum of e, e[k] being the largest |q[k]| of all phases of the three interpolators;
+        then, of the staircase over e, the height lost from each nested window to the next, and the height outside.
+    """
+    nearest = LONG_TAPS // 2 - 1
+    rows = np.zeros((LONG_PHASES + len(itu48().taps) + len(hann49().taps), LONG_TAPS))
+    rows[:LONG_PHASES] = long128().taps
+    first = nearest - itu48().centre
+    rows[LONG_PHASES:, first : first + itu48().count] = np.concatenate((itu48().taps, hann49().taps))
+    moment = rows @ (np.arange(LONG_TAPS) - nearest)
+    taps = np.stack((rows.sum(axis=1) - moment, moment), axis=1)
+    rest = rows.copy()
+    rest[:, nearest : nearest + 2] -= taps
+    # Divided by (1 - 2 z + z^2) / 4: summed up twice.
+    envelope = np.abs(4.0 * np.cumsum(np.cumsum(rest, axis=1), axis=1))[:, :-2].max(axis=0)
+    half = envelope.size // 2
+    sides = np.maximum(envelope[:half][::-1], envelope[half:])
+    heights = np.maximum.accumulate(sides[::-1])[::-1][[0, *(width // 2 for width in SEARCH_WINDOWS)]]
+    bound = [np.abs(taps).sum(axis=1).max(), envelope.sum(), *(heights[:-1] - heights[1:]), heights[-1]]
+    return np.array(bound, dtype=np.float32)

@@ -1,6 +1,6 @@
-"""Doors to ``truepeak.c``: peaks between the samples."""
+"""Doors to ``truepeak.c`` and ``truepeak_search.c``: peaks between the samples."""
 
-from tapelog_dsp.kernels.call import Float32s, address, function
+from tapelog_dsp.kernels.call import Float32s, Float64s, address, function
 
 
 def interpolated_peaks(samples: Float32s, taps: Float32s, gain_sum: float, bound: float, peaks: Float32s) -> None:
@@ -31,3 +31,32 @@ def interpolated_maximum(samples: Float32s, taps: Float32s, gain_sum: float, mos
         address(samples), address(taps), phases, count, gain_sum, most, samples.size - count + 1
     )
     return largest
+
+
+def search_peaks(
+    samples: Float64s, kept: Float32s, lanes: Float32s, others: Float32s | None, bound: Float32s, *, floor: float,
+    most: Float32s,
+) -> None:  # fmt: skip
+    """Raise ``most`` to the interpolated magnitudes of the next samples of one channel, in place.
+
+    Parameters
+    ----------
+    samples : ndarray [shape=(frames,)]
+        Float64, contiguous; rounded to float32 first.
+    kept : ndarray [shape=(127,)]
+        What came before; moves on in place.
+    lanes : ndarray [shape=(128, 16)]
+        The long interpolator, phases as columns.
+    others : ndarray [shape=(12, 16)], optional
+        4 phases of a second interpolator, then 3 of a third, then zeros.
+    bound : ndarray [shape=(13,)]
+        As `interpolators.search_bound` makes it.
+    floor : float
+        What does not exceed it may be left out.
+    most : ndarray [shape=(3,)]
+        Of the long interpolator and the two others; changed in place.
+    """
+    function("tl_true_peak", "plppppfp")(
+        samples.ctypes.data, samples.size, address(kept), address(lanes), address(others) if others is not None else 0,
+        address(bound), floor, address(most),
+    )  # fmt: skip

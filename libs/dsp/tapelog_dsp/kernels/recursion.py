@@ -1,4 +1,4 @@
-"""Doors to ``filters.c``: cascades of second-order sections, and K-weighted energy."""
+"""Doors to ``filters.c``: cascades of second-order sections."""
 
 import numpy as np
 
@@ -17,31 +17,6 @@ def sos(coefficients: Float64s, state: Float64s, samples: Float64s) -> Float64s:
         address(coefficients), len(coefficients), address(state), address(samples), address(result), *samples.shape
     )
     return result
-
-
-def weighted_energy(
-    coefficients: Float64s, state: Float64s, sums: Float64s, samples: Float64s, *, clock: int, rate: int
-) -> Float64s:
-    """Return the energy sums ``[hops, channels]`` of the 10 ms hops that end in this block.
-
-    Parameters
-    ----------
-    coefficients : ndarray [shape=(2, 5)]
-        The K-weighting.
-    state : ndarray [shape=(channels, 2, 2)], sums : ndarray [shape=(channels,)]
-        Carried from block to block.
-    samples : ndarray [shape=(channels, frames)]
-        The block.
-    clock, rate : int
-        Frames before this block, and the sample rate in Hz.
-    """
-    channels, frames = samples.shape
-    energies = np.empty((frames * 100 // rate + 2, channels))
-    hops = function("tl_weighted_energy", "ppppllllp", "l")(
-        address(coefficients), address(state), address(sums), address(samples), channels, frames, clock, rate,
-        address(energies),
-    )  # fmt: skip
-    return energies[:hops]
 
 
 def svf(start: Float64s, end: Float64s, place: tuple[int, int], state: Float64s, samples: Float64s) -> Float64s:

@@ -10,8 +10,9 @@ import numpy as np
 from tapelog_dsp.audio import Audio, valid_sample_rate
 from tapelog_dsp.errors import ParameterError
 from tapelog_dsp.kernels.call import Float64s
-from tapelog_dsp.kernels.recursion import sos, sos_state, weighted_energy
-from tapelog_dsp.meters.weighting import CHANNEL_WEIGHTS, k_weighting
+from tapelog_dsp.kernels.loudness import HOPS_PER_S, hop_energies
+from tapelog_dsp.kernels.recursion import sos, sos_state
+from tapelog_dsp.meters.weighting import CHANNEL_WEIGHTS, hop_weighting
 
 OFFSET_LU: Final = -0.691
 ABSOLUTE_GATE_LUFS: Final = -70.0
@@ -68,8 +69,8 @@ class LoudnessState:
         Where the part begins and ends.
     hops : ndarray [shape=(hops,)]
         Weighted energy of every finished hop.
-    filters : ndarray [shape=(channels, 2, 2)], open_hop : ndarray [shape=(channels,)]
-        The filters' memory and the unfinished hop at its end.
+    filters : ndarray [shape=(channels, 2, 2)], open_hop : ndarray [shape=(channels, frames)]
+        The filters' memory before the unfinished hop at its end, and that hop's samples.
     """
 
     sample_rate: int
@@ -110,19 +111,46 @@ class LoudnessMeter:
         if not on_hop(first_frame, sample_rate):
             raise ParameterError("LoudnessMeter.first_frame", first_frame, "on a hop of 10 ms")
         self._weights = CHANNEL_WEIGHTS[channels]
-        self._sections = k_weighting(sample_rate)
+        self._weighting = hop_weighting(sample_rate)
         self._state = sos_state(2, channels)
-        self._sums = np.zeros(channels)
         self._first = self._clock = first_frame
+        self._open = np.empty((channels, self._weighting.longest))
         self._hops = np.empty(1024)
         self._count = 0
         if before is not None:
-            sos(self._sections, self._state, before)
+            sos(self._weighting.sections, self._state, before)
+
+    def _hop_of(self, frame: int) -> int:
+        """Return how many hops have ended by a frame."""
+        return (frame * HOPS_PER_S + HOPS_PER_S - 1) // self._rate
+
+    def _start_of(self, hop: int) -> int:
+        return hop * self._rate // HOPS_PER_S
 
     def add(self, samples: Audio) -> None:
         """Measure the next block ``[channels, frames]``."""
-        energies = weighted_energy(self._sections, self._state, self._sums, samples, clock=self._clock, rate=self._rate)
-        self._clock += samples.shape[1]
+        frames, place = samples.shape[1], 0
+        hop = self._hop_of(self._clock)
+        begun = self._clock - self._start_of(hop)
+        if begun:
+            place = min(self._start_of(hop + 1) - self._clock, frames)
+            self._open[:, begun : begun + place] = samples[:, :place]
+            if self._clock + place == self._start_of(hop + 1):
+                self._take(self._open, hop, 1)
+                hop += 1
+            else:
+                self._clock += place
+                return
+        self._clock += frames
+        whole = self._hop_of(self._clock) - hop
+        if whole:
+            self._take(samples[:, place:], hop, whole)
+        rest = self._clock - self._start_of(hop + whole)
+        self._open[:, :rest] = samples[:, frames - rest :]
+
+    def _take(self, samples: Audio, first: int, hops: int) -> None:
+        """Filter whole hops and keep their energy."""
+        energies = hop_energies(self._weighting, self._state, samples, first=first, hops=hops)
         total = np.zeros(len(energies))
         for channel, weight in enumerate(self._weights):
             total += weight * energies[:, channel]
@@ -138,7 +166,7 @@ class LoudnessMeter:
     def state(self) -> "LoudnessState":
         """Return what another process needs to join this part to the one before it."""
         return LoudnessState(
-            self._rate, self._weights, self._first, self._clock, self.hops.copy(), self._state.copy(), self._sums.copy()
+            self._rate, self._weights, self._first, self._clock, self.hops.copy(), self._state.copy(), self._open.copy()
         )
 
     def join(self, later: "LoudnessState") -> None:
@@ -154,7 +182,7 @@ class LoudnessMeter:
             raise ParameterError("LoudnessMeter.join", f"a part from frame {later.first_frame} on", limit)
         self._hops = np.concatenate((self.hops, later.hops))
         self._count = self._hops.size
-        self._clock, self._state, self._sums = later.end_frame, later.filters.copy(), later.open_hop.copy()
+        self._clock, self._state, self._open = later.end_frame, later.filters.copy(), later.open_hop.copy()
 
     @property
     def hops(self) -> Float64s:

@@ -10,18 +10,19 @@ from tapelog_dsp.audio import Audio, valid_sample_rate
 from tapelog_dsp.design.interpolators import (
     LONG_TAPS,
     OVERSAMPLING_FREE_RATE_HZ,
-    Interpolator,
-    hann49,
-    itu48,
-    long128,
+    long_lanes,
+    search_bound,
+    standard_lanes,
 )
 from tapelog_dsp.kernels.call import Float32s
 from tapelog_dsp.kernels.console import magnitude
-from tapelog_dsp.kernels.interpolation import interpolated_maximum
+from tapelog_dsp.kernels.interpolation import search_peaks
 from tapelog_dsp.units import gain_to_db
 
 REACH_FRAMES: Final = LONG_TAPS - 1
 """How far the longest interpolator reaches back."""
+
+_NAMES: Final = ("long", "itu48", "hann49")
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +68,7 @@ class TruePeakState:
 class TruePeakMeter:
     """A streaming meter; blocks of any length give the same reading.
 
-    Only stretches that could exceed the largest value so far are interpolated, which leaves the reading unchanged.
+    Only what could exceed the largest value so far is interpolated, which leaves the reading unchanged.
 
     Parameters
     ----------
@@ -81,44 +82,34 @@ class TruePeakMeter:
 
     def __init__(self, sample_rate: int, channels: int, *, before: Audio | None = None) -> None:
         valid_sample_rate(sample_rate)
-        standard = sample_rate < OVERSAMPLING_FREE_RATE_HZ
-        self._tables: dict[str, Interpolator | None] = {
-            "itu48": itu48() if standard else None,
-            "hann49": hann49() if standard else None,
-            "long": long128(),
-        }
-        self._reach = long128().count - 1
-        self._kept = np.zeros((channels, self._reach), dtype=np.float32)
-        self._most = dict.fromkeys(self._tables, 0.0)
+        self._others = standard_lanes() if sample_rate < OVERSAMPLING_FREE_RATE_HZ else None
+        self._kept = np.zeros((channels, REACH_FRAMES), dtype=np.float32)
+        self._most = np.zeros(len(_NAMES), dtype=np.float32)
         self._sample_peak = 0.0
         if before is not None:
             joined = np.concatenate((self._kept, before.astype(np.float32)), axis=1)
-            self._kept = joined[:, joined.shape[1] - self._reach :].copy()
+            self._kept = joined[:, joined.shape[1] - REACH_FRAMES :].copy()
 
     def state(self) -> "TruePeakState":
         """Return what another process needs to join this part to the one before it."""
-        return TruePeakState(dict(self._most), self._sample_peak, self._kept.copy())
+        return TruePeakState(dict(zip(_NAMES, self._most.tolist(), strict=True)), self._sample_peak, self._kept.copy())
 
     def join(self, later: "TruePeakState") -> None:
         """Take in the state of the part that follows, measured with the end of this part as its `before`."""
-        self._most = {name: max(value, later.most[name]) for name, value in self._most.items()}
+        self._most = np.maximum(self._most, np.array([later.most[name] for name in _NAMES], dtype=np.float32))
         self._sample_peak = max(self._sample_peak, later.sample_peak)
         self._kept = later.kept.copy()
 
     def add(self, samples: Audio) -> None:
         """Measure the next block ``[channels, frames]``."""
-        joined = np.concatenate((self._kept, samples.astype(np.float32)), axis=1)
-        self._kept = joined[:, joined.shape[1] - self._reach :].copy()
         self._sample_peak = max(self._sample_peak, magnitude(samples))
-        self._raise(joined, self._most)
+        self._raise(samples, self._kept, self._most)
 
     def result(self) -> TruePeak:
         """Return the reading so far, as if silence followed; measuring can go on."""
-        most = dict(self._most)
-        ending = np.zeros((self._kept.shape[0], 2 * self._reach), dtype=np.float32)
-        ending[:, : self._reach] = self._kept
-        self._raise(ending, most)
-        peaks = {name: max(value, self._sample_peak) for name, value in most.items()}
+        most = self._most.copy()
+        self._raise(np.zeros((len(self._kept), REACH_FRAMES)), self._kept.copy(), most)
+        peaks = {name: max(value, self._sample_peak) for name, value in zip(_NAMES, most.tolist(), strict=True)}
         return TruePeak(
             max_dbtp=gain_to_db(max(peaks.values())),
             itu48_dbtp=gain_to_db(peaks["itu48"]),
@@ -127,10 +118,8 @@ class TruePeakMeter:
             sample_peak_dbfs=gain_to_db(self._sample_peak),
         )
 
-    def _raise(self, joined: Float32s, most: dict[str, float]) -> None:
-        for name, table in self._tables.items():
-            if table is None:
-                continue
-            first = self._reach - (table.count - 1)
-            for channel in joined:
-                most[name] = interpolated_maximum(channel[first:], table.taps, table.gain_sum, most[name])
+    def _raise(self, samples: Audio, kept: Float32s, most: Float32s) -> None:
+        # A little below the sample peak, so that rounding it to float32 cannot leave out a value above it.
+        floor = self._sample_peak * (1.0 - 1e-6)
+        for channel, end in zip(samples, kept, strict=True):
+            search_peaks(channel, end, long_lanes(), self._others, search_bound(), floor=floor, most=most)

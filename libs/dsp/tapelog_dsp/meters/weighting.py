@@ -4,12 +4,14 @@ The analog parameters are those that reproduce the standard's 48 kHz table to 14
 stage stays 1, -2, 1 as the table has it.
 """
 
+import functools
 import math
 from typing import Final
 
 import numpy as np
 
 from tapelog_dsp.kernels.call import Float64s
+from tapelog_dsp.kernels.loudness import HopFilter, hop_filter
 
 SHELF_HZ: Final = 1681.974450955533
 SHELF_GAIN_DB: Final = 3.999843853973347
@@ -26,6 +28,12 @@ CHANNEL_WEIGHTS: Final[dict[int, tuple[float, ...]]] = {
     6: (1.0, 1.0, 1.0, 0.0, 1.41, 1.41),
 }
 """Per channel count, in the order L R C (LFE) Ls Rs; the LFE is left out of the measure."""
+
+
+@functools.lru_cache(maxsize=16)
+def hop_weighting(sample_rate: int) -> HopFilter:
+    """Return the K-weighting for hops of 10 ms at a sample rate in Hz."""
+    return hop_filter(k_weighting(sample_rate), sample_rate)
 
 
 def k_weighting(sample_rate: int) -> Float64s:

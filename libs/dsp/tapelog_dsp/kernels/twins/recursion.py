@@ -1,7 +1,5 @@
 """Twins of ``filters.c``."""
 
-import numpy as np
-
 from tapelog_dsp.kernels.call import Float64s
 
 
@@ -18,26 +16,6 @@ def sos(coefficients: Float64s, state: Float64s, samples: Float64s) -> Float64s:
                 row[n] = y
             state[channel, section] = s1, s2
     return result
-
-
-def weighted_energy(
-    coefficients: Float64s, state: Float64s, sums: Float64s, samples: Float64s, *, clock: int, rate: int
-) -> Float64s:
-    """Return the energy of the K-weighted signal per finished 10 ms hop."""
-    weighted = sos(coefficients, state, samples)
-    energies = []
-    for n, frame in enumerate(weighted.T):
-        sums += frame * frame
-        if _ends_hop(clock + n + 1, rate):
-            energies.append(sums.copy())
-            sums[:] = 0.0
-    return np.array(energies).reshape(-1, samples.shape[0])
-
-
-def _ends_hop(frame: int, rate: int) -> bool:
-    """Tell whether a hop ends before this frame: hop k ends at floor((k + 1) * rate / 100)."""
-    hop = -(-frame * 100 // rate)
-    return hop * rate // 100 == frame
 
 
 def svf(start: Float64s, end: Float64s, place: tuple[int, int], state: Float64s, samples: Float64s) -> Float64s:

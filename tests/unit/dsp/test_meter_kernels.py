@@ -1,0 +1,119 @@
+"""The meters' kernels against their plain twins: equal bits on every instruction set, whatever is left out."""
+
+from collections.abc import Callable
+
+import numpy as np
+import pytest
+from tapelog_dsp.design.interpolators import LONG_TAPS, hann49, itu48, long128, long_lanes, search_bound, standard_lanes
+from tapelog_dsp.kernels import interpolation, loudness, recursion
+from tapelog_dsp.kernels.call import Float32s, Float64s
+from tapelog_dsp.kernels.twins import interpolation as plain_interpolation
+from tapelog_dsp.kernels.twins import loudness as plain_loudness
+from tapelog_dsp.meters.weighting import hop_weighting
+from tapelog_dsp.testing import programme
+
+pytestmark = pytest.mark.usefixtures("each_isa")
+
+
+@pytest.mark.parametrize(("rate", "channels"), [(8_000, 2), (11_025, 2), (44_100, 3), (48_000, 1)])
+def test_hop_energies(random: np.random.Generator, rate: int, channels: int):
+    """Energies of any number of hops equal their twin, also where a hop is no whole number of frames."""
+    weighting = hop_weighting(rate)
+    got_state, want_state = recursion.sos_state(2, channels), recursion.sos_state(2, channels)
+    first = 0
+    for hops in (1, 2, 11):
+        samples = random.standard_normal((channels, hops * weighting.longest + 3))
+        got = loudness.hop_energies(weighting, got_state, samples, first=first, hops=hops)
+        want = plain_loudness.hop_energies(weighting, want_state, samples, first=first, hops=hops)
+        assert got.tobytes() == want.tobytes()
+        assert got_state.tobytes() == want_state.tobytes()
+        first += hops
+
+
+@pytest.mark.parametrize("rate", [8_000, 22_050, 44_100, 192_000])
+def test_hop_energies_are_those_of_the_recursion(random: np.random.Generator, rate: int):
+    """Finding the memory of every hop first changes no energy by more than 1e-11 of it, over 300 hops."""
+    weighting, hops = hop_weighting(rate), 300
+    samples = random.standard_normal((1, hops * rate // 100))
+    weighted = recursion.sos(weighting.sections, recursion.sos_state(2, 1), samples)[0]
+    starts = np.arange(hops) * rate // 100
+    want = np.add.reduceat(np.square(weighted), starts)
+    got = loudness.hop_energies(weighting, recursion.sos_state(2, 1), samples, first=0, hops=hops)[:, 0]
+    assert np.abs(got / want - 1.0).max() < 1e-11
+
+
+def _steps(random: np.random.Generator) -> Float64s:
+    return np.repeat(random.choice([-1.0, 1.0], 90), random.integers(1, 60, 90))
+
+
+def _worst(random: np.random.Generator) -> Float64s:
+    """Return what makes each interpolator swing furthest, in quiet noise and beside a louder sample."""
+    signal = 0.01 * random.standard_normal(3_000)
+    for place, taps in ((200, long128().taps[8]), (900, itu48().taps[1]), (1_500, hann49().taps[1])):
+        signal[place : place + taps.size] = 0.3 * np.sign(taps)
+    signal[2_500] = 0.9
+    return signal
+
+
+def _limited(random: np.random.Generator) -> Float64s:
+    return np.clip(3.0 * programme(0.1, seed=int(random.integers(100)))[0], -0.7, 0.7)
+
+
+SIGNALS: dict[str, Callable[[np.random.Generator], Float64s]] = {
+    "noise": lambda random: random.standard_normal(4_000),
+    "growing": lambda random: random.standard_normal(4_000) * np.linspace(0.0, 1.0, 4_000) ** 4,
+    "falling": lambda random: random.standard_normal(4_000) * np.linspace(1.0, 0.0, 4_000),
+    "quarter": lambda random: 0.5 * np.sin(0.5 * np.pi * np.arange(4_800) + 0.7) + 1e-5 * random.standard_normal(4_800),
+    "high": lambda random: 0.5 * np.sin(0.958 * np.pi * np.arange(4_800)) + 1e-3 * random.standard_normal(4_800),
+    "steps": _steps,
+    "worst": _worst,
+    "limited": _limited,
+    "impulse": lambda _: np.eye(1, 500, 250)[0],
+    "silence": lambda _: np.zeros(500),
+}
+
+
+@pytest.mark.parametrize("signal", SIGNALS)
+@pytest.mark.parametrize("standard", [True, False])
+def test_search_finds_what_a_look_everywhere_finds(random: np.random.Generator, signal: str, *, standard: bool):
+    """The search by bounds gives the bits of the search without, in blocks of any size; so does a known sample peak."""
+    samples = np.ascontiguousarray(SIGNALS[signal](random))
+    others = standard_lanes() if standard else None
+    want, kept = np.zeros(3, dtype=np.float32), np.zeros(LONG_TAPS - 1, dtype=np.float32)
+    plain_interpolation.search_peaks(samples, kept, long_lanes(), others, want)
+    for sizes in ([samples.size], [1, 126, 127, 128, 64, 1_023], [700]):
+        most, end = np.zeros(3, dtype=np.float32), np.zeros(LONG_TAPS - 1, dtype=np.float32)
+        for block in _cut(samples, sizes):
+            interpolation.search_peaks(block, end, long_lanes(), others, search_bound(), floor=0.0, most=most)
+        assert most.tobytes() == want.tobytes()
+        assert end.tobytes() == kept.tobytes()
+    peak = float(np.abs(samples).max())
+    for scale in (0.7, 1.0):
+        assert _found(samples, others, scale * peak).tobytes() == np.maximum(want, np.float32(scale * peak)).tobytes()
+
+
+def _found(samples: Float64s, others: Float32s | None, floor: float) -> Float32s:
+    """Return what is found when values up to a floor are of no interest."""
+    most, end = np.zeros(3, dtype=np.float32), np.zeros(LONG_TAPS - 1, dtype=np.float32)
+    interpolation.search_peaks(samples, end, long_lanes(), others, search_bound(), floor=floor, most=most)
+    count = 3 if others is not None else 1
+    most[:count] = np.maximum(most[:count], np.float32(floor))
+    most[count:] = np.float32(floor)
+    return most
+
+
+def _cut(samples: Float64s, sizes: list[int]) -> list[Float64s]:
+    places, place = [], 0
+    while place < samples.size:
+        place += sizes[len(places) % len(sizes)]
+        places.append(place)
+    return [part for part in np.split(samples, places[:-1]) if part.size]
+
+
+def test_the_bound_splits_the_interpolators():
+    """Two taps at the nearest samples and a filter of second differences make up every phase, to 1e-6."""
+    sigma, total, *steps = search_bound().astype(np.float64)
+    assert 1.0 <= sigma < 1.01
+    assert 2.0 < total < 6.0
+    assert min(steps) >= 0.0
+    assert 2.0 * sum(half * step for half, step in zip((1, 2, 3, 4, 6, 8, 12, 16, 24, 32), steps, strict=False)) < total
