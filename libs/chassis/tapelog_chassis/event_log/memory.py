@@ -30,10 +30,11 @@ class MemoryEventLog:
         """See `EventLog.append`."""
         chain.check_new(events)
         history = self._aggregates.get(aggregate, [])
-        earlier = chain.already_stored(aggregate, expected_sequence, events, history)
-        if earlier is not None:
-            return earlier
         keys = {(aggregate.context, event.event_id) for event in events}
+        if len(history) != expected_sequence or keys & self._event_ids:
+            earlier = chain.already_stored(aggregate, expected_sequence, events, history)
+            if earlier is not None:
+                return earlier
         if taken := keys & self._event_ids:
             raise DuplicateEventId(aggregate, sorted(event_id for _, event_id in taken))
         previous_hash = history[-1].hash if history else chain.genesis_hash(aggregate)
@@ -54,9 +55,11 @@ class MemoryEventLog:
     ) -> list[StoredEvent]:
         """See `EventLog.load`."""
         del after_position  # a hint for logs that would have to look for the start
-        history = list(self._aggregates.get(aggregate, []))
-        chain.verify(aggregate, history)
-        return history[after_sequence:]
+        history = self._aggregates.get(aggregate, [])
+        found = history[after_sequence:]
+        previous_hash = history[after_sequence - 1].hash if 0 < after_sequence <= len(history) else None
+        chain.verify(aggregate, found, after_sequence=after_sequence, previous_hash=previous_hash)
+        return found
 
     async def read_all(self, context: str, *, after_position: int = 0) -> AsyncIterator[StoredEvent]:
         """See `EventLog.read_all`."""
