@@ -16,6 +16,9 @@ from tapelog_desk.files.wav import WavLayout
 Samples = npt.NDArray[np.float64]
 """``[channels, frames]``, full scale 1.0."""
 
+Packed = npt.NDArray[np.uint8]
+"""Whole numbers as they stand in a file: little-endian, the channels of a frame beside each other."""
+
 _SUBTYPES: Final = {
     "PCM_S8": (8, False), "PCM_U8": (8, False), "PCM_16": (16, False), "PCM_24": (24, False), "PCM_32": (32, False),
     "FLOAT": (32, True), "DOUBLE": (64, True), "VORBIS": (0, False), "OPUS": (0, False), "MPEG_LAYER_III": (0, False),
@@ -31,6 +34,13 @@ class Decoder(Protocol):
 
     format: pb.AudioFormat
     """What the file is; its length is what the header declares, 0 where that is unknown."""
+
+    packed_bytes: int
+    """Bytes of a sample where `decode_packed` gives whole numbers, 0 where there is no such way."""
+
+    def decode_packed(self, memory: Packed) -> int:
+        """Fill memory with samples as they stand in the file and return how many frames came."""
+        ...  # pragma: no cover
 
     def decode_into(self, block: Samples) -> int:
         """Fill ``[channels, frames]`` and return how many frames came; fewer only at the end."""
@@ -49,6 +59,9 @@ class WavDecoder:
         self._layout = layout
         self._left = layout.length_frames
         self._buffer = bytearray()
+        self._frame_bytes = layout.sample_bytes * layout.channels
+        whole = layout.sample_bytes > 1 and not layout.is_float and not layout.big_endian
+        self.packed_bytes = layout.sample_bytes if whole else 0
         file.seek(layout.data_offset)
         self.format = pb.AudioFormat(
             sample_rate_hz=min(layout.sample_rate_hz, 2**31 - 1),
@@ -63,19 +76,26 @@ class WavDecoder:
     def decode_into(self, block: Samples) -> int:
         """Fill a block with the next samples."""
         layout = self._layout
-        frame_bytes = layout.sample_bytes * layout.channels
-        wanted = min(block.shape[1], self._left) * frame_bytes
+        wanted = min(block.shape[1], self._left) * self._frame_bytes
         if len(self._buffer) < wanted:
             self._buffer = bytearray(wanted)
         raw = memoryview(self._buffer)[:wanted]
-        filled: int = self._file.readinto(raw)  # type: ignore[attr-defined]  # every file opened for bytes has it
-        got = filled // frame_bytes
-        self._left -= got
-        raw = raw[: got * frame_bytes]
-        if layout.sample_bytes > 1 and not layout.is_float and not layout.big_endian:
+        got = self._read(raw)
+        raw = raw[: got * self._frame_bytes]
+        if self.packed_bytes:
             unpack_pcm(raw, layout.sample_bytes, block[:, :got])
         else:
             block[:, :got] = _to_float(raw, layout).reshape(got, layout.channels).T
+        return got
+
+    def decode_packed(self, memory: Packed) -> int:
+        """Read the next samples as they are."""
+        return self._read(memory[: min(memory.size, self._left * self._frame_bytes)])
+
+    def _read(self, raw: memoryview | Packed) -> int:
+        filled: int = self._file.readinto(raw)  # type: ignore[attr-defined]  # every file opened for bytes has it
+        got = filled // self._frame_bytes
+        self._left -= got
         return got
 
     def close(self) -> None:
@@ -138,19 +158,31 @@ class LibsndfileDecoder:
         # A FLAC ends where its header says, whatever tag hangs behind it; elsewhere the decoder finds the end.
         self._left = int(self.format.length_frames) if sniffed.container == "flac" else 0
         self._counts = self._left > 0
+        self.packed_bytes = 4 if bit_depth and not is_float else 0
 
     def decode_into(self, block: Samples) -> int:
         """Fill a block with the next samples."""
-        frames = min(block.shape[1], self._left) if self._counts else block.shape[1]
-        interleaved = np.empty((frames, self.format.channels))
-        if not interleaved.size:
+        interleaved = np.empty((self._room(block.shape[1]), self.format.channels))
+        got = self._read(interleaved, "float64")
+        block[:, :got] = interleaved[:got].T
+        return got
+
+    def decode_packed(self, memory: Packed) -> int:
+        """Read the next samples as whole numbers of 32 bits, left-justified."""
+        frame_bytes = self.packed_bytes * self.format.channels
+        return self._read(memory[: self._room(memory.size // frame_bytes) * frame_bytes], "int32")
+
+    def _room(self, frames: int) -> int:
+        return min(frames, self._left) if self._counts else frames
+
+    def _read(self, memory: npt.NDArray[Any], dtype: str) -> int:
+        if not memory.size:
             return 0
         try:
-            got: Any = self._file.buffer_read_into(interleaved, dtype="float64")
+            got: Any = self._file.buffer_read_into(memory, dtype=dtype)
         except (soundfile.LibsndfileError, RuntimeError) as error:
             raise damaged(self._name, f"decoding stops with an error: {_text(error)}") from error
         self._left -= got
-        block[:, :got] = interleaved[:got].T
         return int(got)
 
     def close(self) -> None:

@@ -10,7 +10,7 @@ from tapelog.common.v1 import audio_pb2 as pb
 from tapelog_desk import limits
 from tapelog_desk.errors import SourceError
 from tapelog_desk.files.aiff import refuse_truncated
-from tapelog_desk.files.decoders import Decoder, LibsndfileDecoder, Samples, WavDecoder
+from tapelog_desk.files.decoders import Decoder, LibsndfileDecoder, Packed, Samples, WavDecoder
 from tapelog_desk.files.sniff import sniff
 from tapelog_desk.files.wav import read_layout
 
@@ -110,13 +110,49 @@ class AudioReader:
         """
         if self._ended:
             return 0
-        frames = block.shape[1]
         got = self._decoder.decode_into(block)
-        if got < frames:
-            self._ended = True
-            self._check_end(self.frames_read + got)
+        self._note_end(got, block.shape[1])
         if self._may_exceed:
             self._check_samples(block[:, :got])
+        self._count(got)
+        return got
+
+    @property
+    def packed_bytes(self) -> int:
+        """Bytes of a sample where `read_packed` can be used: whole numbers, which need no check; else 0."""
+        return self._decoder.packed_bytes
+
+    def read_packed(self, memory: Packed) -> int:
+        """Write the next block as it stands in the file: little-endian, the channels of a frame beside each other.
+
+        Parameters
+        ----------
+        memory : ndarray of uint8
+            Room for whole frames of `packed_bytes` to a sample.
+
+        Returns
+        -------
+        int
+            How many frames came; fewer than fit only at the end, then none.
+
+        Raises
+        ------
+        SourceError
+            As for `read`, but for what only floats can be.
+        """
+        if self._ended:
+            return 0
+        got = self._decoder.decode_packed(memory)
+        self._note_end(got, memory.size // (self.packed_bytes * self.format.channels))
+        self._count(got)
+        return got
+
+    def _note_end(self, got: int, wanted: int) -> None:
+        if got < wanted:
+            self._ended = True
+            self._check_end(self.frames_read + got)
+
+    def _count(self, got: int) -> None:
         self.frames_read += got
         total = self.frames_read * self.format.channels
         if total > limits.SAMPLES_MAX or self.frames_read > limits.LENGTH_MAX_S * self.format.sample_rate_hz:
@@ -124,7 +160,6 @@ class AudioReader:
                 f"{self._name} decodes to more than {limits.SAMPLES_MAX} samples or {limits.LENGTH_MAX_S // 3600} hours"
             )
             raise SourceError("SOURCE_TOO_LARGE", problem, "split it", file=self._name)
-        return got
 
     def _check_end(self, frames: int) -> None:
         if frames == 0:

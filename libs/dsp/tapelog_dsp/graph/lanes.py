@@ -1,13 +1,14 @@
 """Tracks with the same kind of chain, eight at a time: which of them go together, and their settings side by side."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
 
-from tapelog_dsp.audio import Audio
+from tapelog_dsp.graph.lines import BlockLines
 from tapelog_dsp.graph.strip import Strip
-from tapelog_dsp.kernels.call import Float32s, Float64s, address
+from tapelog_dsp.kernels.call import Float64s, Int64s, UInt64s, address
 from tapelog_dsp.kernels.lanes import COMPRESS, LANES, SECTIONS, run_strips
 from tapelog_dsp.processors.base import LaneStage
 
@@ -82,6 +83,15 @@ class _Merged:
             first += count
 
 
+@dataclass(frozen=True, slots=True)
+class _Places:
+    """Where the signals of a group stand in the lines of a block, as the kernel wants it."""
+
+    inputs: UInt64s
+    packed: Int64s
+    outputs: UInt64s
+
+
 class LaneGroup:
     """Up to eight tracks whose chains, faders and pans run in one call.
 
@@ -112,49 +122,46 @@ class LaneGroup:
             self._sides[lane] = strip.sides
             if strip.fader.lane_curve is not None:
                 self._curves[lane] = strip.fader.lane_curve.addresses()
+        self._moving = [(lane, strip) for lane, strip in enumerate(self.strips) if strip.fader.lane_curve is None]
         self._frames = 0
 
     def __repr__(self) -> str:
         return f"LaneGroup({', '.join(strip.spec.id for strip in self.strips)})"
 
-    def process(
-        self,
-        inputs: Mapping[str, Audio],
-        start_frame: int,
-        frames: int,
-        post_fader: Mapping[str, Float32s],
-        pre_fader: Mapping[str, Float32s],
-    ) -> None:
-        """Run one block of every track; one without input is silent.
+    def process(self, block: BlockLines) -> None:
+        """Run every track of a block, from its inputs to after its fader."""
+        places: _Places | None = block.kept.get(self)
+        if places is None:
+            places = block.kept[self] = self._places(block)
+        curves, gains = self._curves, []
+        if self._moving:
+            curves = self._curves.copy()
+            for lane, strip in self._moving:
+                # The kernel reads them by address, so they are held until it has run.
+                gains.append(np.broadcast_to(strip.fader.gains(block.start_frame, block.frames), block.frames).copy())
+                curves[lane] = (0, address(gains[-1]), 0, 0, 0, 0)
+        run_strips(
+            program=self._program, numbers=self._numbers, state=self._state, inputs=places.inputs,
+            packed=places.packed, curves=curves, sides=self._sides, outputs=places.outputs,
+            start_frame=block.start_frame, frames=block.frames,
+        )  # fmt: skip
+        self._frames += block.frames
 
-        Parameters
-        ----------
-        inputs : mapping of str to ndarray [shape=(channels, frames)]
-            Samples by track.
-        start_frame, frames : int
-            Song time and length of the block.
-        post_fader, pre_fader : mapping of str to ndarray [shape=(2, frames)]
-            Where the signals go.
-        """
-        sources = np.zeros((self._channels, LANES), dtype=np.uint64)
+    def _places(self, block: BlockLines) -> "_Places":
+        inputs = np.zeros((self._channels, LANES), dtype=np.uint64)
+        packed = np.zeros(LANES, dtype=np.int64)
         outputs = np.zeros((LANES, 4), dtype=np.uint64)
-        curves, kept = self._curves.copy(), []
         for lane, strip in enumerate(self.strips):
             name = strip.spec.id
-            if name in inputs:
-                sources[:, lane] = [address(row) for row in inputs[name]]
-            outputs[lane, :2] = [address(row) for row in post_fader[name]]
-            if name in pre_fader:
-                outputs[lane, 2:] = [address(row) for row in pre_fader[name]]
-            if strip.fader.lane_curve is None:
-                gains = np.broadcast_to(strip.fader.gains(start_frame, frames), frames).copy()
-                kept.append(gains)
-                curves[lane] = (0, address(gains), 0, 0, 0, 0)
-        run_strips(
-            program=self._program, numbers=self._numbers, state=self._state, inputs=sources, curves=curves,
-            sides=self._sides, outputs=outputs, start_frame=start_frame, frames=frames,
-        )  # fmt: skip
-        self._frames += frames
+            if name in block.packed:
+                packed[lane] = size = block.sample_bytes[name]
+                inputs[:, lane] = [address(block.packed[name]) + size * channel for channel in range(self._channels)]
+            else:
+                inputs[:, lane] = [address(row) for row in block.inputs[name]]
+            outputs[lane, :2] = [address(row) for row in block.post_fader[name]]
+            if name in block.pre_fader:
+                outputs[lane, 2:] = [address(row) for row in block.pre_fader[name]]
+        return _Places(inputs, packed, outputs)
 
     def settle(self) -> None:
         """Write the lanes' memory back into the processors, for their telemetry."""

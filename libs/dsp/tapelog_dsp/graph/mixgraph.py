@@ -8,6 +8,7 @@ import numpy as np
 from tapelog_dsp.audio import Audio, valid_audio
 from tapelog_dsp.errors import GraphError
 from tapelog_dsp.graph.lanes import LaneGroup, lane_groups
+from tapelog_dsp.graph.lines import BlockLines
 from tapelog_dsp.graph.plan import Edge, path_maximum, plan
 from tapelog_dsp.graph.spec import MIX, BusSpec, MixSpec, TrackSpec
 from tapelog_dsp.graph.strip import Strip
@@ -34,29 +35,6 @@ class MixBlock:
     start_frame: int
     mix: Audio
     taps: Mapping[str, Audio] = field(default_factory=dict)
-
-
-class BlockLines:
-    """The signals of one block on their way through the console: reused from block to block.
-
-    Parameters
-    ----------
-    channels : mapping of str to int
-        Of each track's input.
-    strips : mapping of str to bool
-        Every strip, and whether its signal before the fader is wanted.
-    frames : int
-        Length of the block.
-    """
-
-    def __init__(self, channels: Mapping[str, int], strips: Mapping[str, bool], frames: int) -> None:
-        self.frames = frames
-        self.start_frame = 0
-        self.inputs: dict[str, Audio] = {name: np.zeros((count, frames)) for name, count in channels.items()}
-        self.post_fader: dict[str, Float32s] = {name: np.zeros((2, frames), dtype=np.float32) for name in strips}
-        self.pre_fader: dict[str, Float32s] = {
-            name: np.zeros((2, frames), dtype=np.float32) for name, wanted in strips.items() if wanted
-        }
 
 
 class MixGraph:
@@ -144,16 +122,25 @@ class MixGraph:
         """Channels of every track that is heard."""
         return self._channels
 
-    def lines(self, frames: int) -> BlockLines:
-        """Return the lines of the next block, to be given back by `finish`; song time moves on."""
-        fitting = [line for line in self._spare if line.frames == frames]
+    @property
+    def packable(self) -> Mapping[str, int]:
+        """Channels of the tracks whose samples may be given as they stand in a file."""
+        return {strip.spec.id: strip.channels for group in self._groups for strip in group.strips}
+
+    def lines(self, frames: int, packed: Mapping[str, int] | None = None) -> BlockLines:
+        """Return the lines of the next block, to be given back by `finish`; song time moves on.
+
+        ``packed`` says of how many bytes the samples are that come as whole numbers, for tracks of `packable`.
+        """
+        packed = packed or {}
+        fitting = [line for line in self._spare if line.fits(frames, packed)]
         self._spare = fitting[1:]
         if fitting:
             block = fitting[0]
         else:
             tapped = {edge.source for keys in self._keys.values() for edge, _ in keys if edge.pre_fader}
             wanted = {name: strip.has_pre_fader_send or name in tapped for name, strip in self._strips.items()}
-            block = BlockLines(self._channels, wanted, frames)
+            block = BlockLines(self._channels, wanted, frames, packed)
         block.start_frame = self._clock
         self._clock += frames
         return block
@@ -168,7 +155,7 @@ class MixGraph:
             names = [strip.spec.id for strip in group.strips]
 
             def run_group(group: LaneGroup = group) -> None:
-                group.process(block.inputs, block.start_frame, block.frames, block.post_fader, block.pre_fader)
+                group.process(block)
 
             work.append((names, run_group))
         for strip in self._alone:

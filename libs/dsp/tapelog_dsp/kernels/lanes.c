@@ -32,20 +32,63 @@ TL_INLINE void transpose8(v8d r[LANES]) {
     }
 }
 
-/* Planar tracks to lanes; a track without samples is silent. */
-static void gather(const uint64_t *inputs, int64_t at, int64_t count, v8d *x) {
-    static const double SILENCE[LANES] = {0};
+/* Where one channel of eight tracks stands: doubles one after another, or whole numbers of 2, 3 or 4 bytes as they stand
+ * in a file, little-endian, the channels of a frame beside each other. Up to two bytes before the first are read too. */
+typedef struct {
+    const uint8_t *from[LANES];
+    int64_t step[LANES], bytes[LANES]; /* bytes: of a packed sample, 0 for doubles */
+} Source;
+
+static Source source_of(const uint64_t *inputs, const int64_t *packed, int64_t channels) {
+    Source source;
+    for (int k = 0; k < LANES; k++) {
+        source.from[k] = (const uint8_t *)(uintptr_t)inputs[k];
+        source.bytes[k] = packed[k];
+        source.step[k] = packed[k] ? packed[k] * channels : (int64_t)sizeof(double);
+    }
+    return source;
+}
+
+/* A packed sample in the upper bytes of a word. */
+TL_INLINE int32_t word_at(const uint8_t *from, int64_t bytes) {
+    uint32_t word;
+    __builtin_memcpy(&word, from + bytes - 4, sizeof word);
+    return (int32_t)(word & (0xffffffffu << (32 - 8 * bytes)));
+}
+
+TL_INLINE v8d words_at(const uint8_t *from, int64_t step, int64_t bytes) {
+    typedef int32_t v8i __attribute__((ext_vector_type(8)));
+    v8i words;
+    from += bytes - 4;
+    for (int k = 0; k < LANES; k++) __builtin_memcpy((int32_t *)&words + k, from + step * k, sizeof(int32_t));
+    words &= (v8i)((int32_t)(0xffffffffu << (32 - 8 * bytes)));
+    return __builtin_convertvector(words, v8d) * all8(1.0 / 2147483648.0);
+}
+
+TL_INLINE v8d eight_frames(const Source *source, int k, int64_t at) {
+    const uint8_t *from = source->from[k] + at * source->step[k];
+    if (!source->from[k]) return all8(0.0);
+    return source->bytes[k] ? words_at(from, source->step[k], source->bytes[k]) : load8((const double *)from);
+}
+
+TL_INLINE double one_frame(const Source *source, int k, int64_t at) {
+    const uint8_t *from = source->from[k] + at * source->step[k];
+    if (!source->from[k]) return 0.0;
+    if (source->bytes[k]) return (double)word_at(from, source->bytes[k]) * (1.0 / 2147483648.0);
+    return *(const double *)from;
+}
+
+/* Tracks to lanes; a track without samples is silent. */
+static void gather(const Source *source, int64_t at, int64_t count, v8d *x) {
     int64_t n = 0;
     for (; n + LANES <= count; n += LANES) {
         v8d rows[LANES];
-        for (int k = 0; k < LANES; k++)
-            rows[k] = load8(inputs[k] ? (const double *)(uintptr_t)inputs[k] + at + n : SILENCE);
+        for (int k = 0; k < LANES; k++) rows[k] = eight_frames(source, k, at + n);
         transpose8(rows);
         for (int k = 0; k < LANES; k++) x[n + k] = rows[k];
     }
     for (; n < count; n++)
-        for (int k = 0; k < LANES; k++)
-            x[n][k] = inputs[k] ? ((const double *)(uintptr_t)inputs[k])[at + n] : 0.0;
+        for (int k = 0; k < LANES; k++) x[n][k] = one_frame(source, k, at + n);
 }
 
 /* Lanes to planar rows of SPAN. */
@@ -190,17 +233,20 @@ static void fade_track(const uint64_t *curve_fields, const double *sides, const 
 
 /* Run a group of strips. program [stages, 2]: kind and, for sections, how many; numbers and state: what the stages need,
  * one after another, each value for eight lanes; inputs [channels, 8], curves [8, 6] and outputs [8, 4]: addresses, 0
- * where there is none; a curve without points holds the gain of every frame as its values. sides [8, 2]. */
+ * where there is none; packed [8]: bytes of a sample of each track, 0 for doubles; a curve without points holds the gain of every frame as its values. sides [8, 2]. */
 TL_EXPORT void tl_strip_lanes(const int64_t *program, int64_t stages, const double *numbers, double *state,
-                              const uint64_t *inputs, const uint64_t *curves, const double *sides,
-                              const uint64_t *outputs, int64_t channels, int64_t start, int64_t frames) {
+                              const uint64_t *inputs, const int64_t *packed, const uint64_t *curves,
+                              const double *sides, const uint64_t *outputs, int64_t channels, int64_t start,
+                              int64_t frames) {
     v8d x[2][SPAN];
     double rows[2][LANES][SPAN];
+    Source sources[2];
+    for (int64_t c = 0; c < channels; c++) sources[c] = source_of(inputs + LANES * c, packed, channels);
     for (int64_t at = 0; at < frames; at += SPAN) {
         const int64_t count = frames - at < SPAN ? frames - at : SPAN;
         const double *given = numbers;
         double *memory = state;
-        for (int64_t c = 0; c < channels; c++) gather(inputs + LANES * c, at, count, x[c]);
+        for (int64_t c = 0; c < channels; c++) gather(sources + c, at, count, x[c]);
         for (int64_t s = 0; s < stages; s++) {
             const int64_t kind = program[2 * s], size = program[2 * s + 1];
             if (kind == STAGE_SECTIONS) {

@@ -7,13 +7,16 @@ from tapelog_dsp.kernels.call import Float64s, Int64s, UInt64s, address, functio
 LANES: Final = 8
 """Tracks that one call runs side by side: one vector of doubles on the widest processors."""
 
+PACKED_MARGIN: Final = 8
+"""Bytes before packed samples that belong to their memory: a word is read whole."""
+
 SECTIONS, COMPRESS, SCALE = 0, 1, 2
 """Kinds of stages, as the kernel's program names them."""
 
 
 def run_strips(
-    *, program: Int64s, numbers: Float64s, state: Float64s, inputs: UInt64s, curves: UInt64s, sides: Float64s,
-    outputs: UInt64s, start_frame: int, frames: int,
+    *, program: Int64s, numbers: Float64s, state: Float64s, inputs: UInt64s, packed: Int64s, curves: UInt64s,
+    sides: Float64s, outputs: UInt64s, start_frame: int, frames: int,
 ) -> None:  # fmt: skip
     """Run the chains, faders and pans of up to eight tracks.
 
@@ -26,12 +29,15 @@ def run_strips(
     inputs : ndarray [shape=(channels, 8)], curves : ndarray [shape=(8, 6)], outputs : ndarray [shape=(8, 4)]
         Addresses: samples; fader curves (see `CurvePoints.addresses`); float32 rows after the fader left and right,
         before it left and right. 0 is nothing.
+    packed : ndarray [shape=(8,)]
+        Bytes of a whole number where a track's samples stand as in a file, 0 where they are float64; `PACKED_MARGIN`
+        bytes before them can be read.
     sides : ndarray [shape=(8, 2)]
         Gains of pan and polarity.
     start_frame, frames : int
         Song time and length of the block.
     """
-    function("tl_strip_lanes", "plpppppplll")(
-        address(program), len(program), address(numbers), address(state), address(inputs), address(curves),
-        address(sides), address(outputs), len(inputs), start_frame, frames,
+    function("tl_strip_lanes", "plppppppplll")(
+        address(program), len(program), address(numbers), address(state), address(inputs),
+        address(packed), address(curves), address(sides), address(outputs), len(inputs), start_frame, frames,
     )  # fmt: skip
