@@ -105,6 +105,12 @@ COMMANDS: Final = (
         "tapelog doctor",
     ),
     Command(
+        "sign-in",
+        "tapelog_cli.commands.sign_in:sign_in",
+        "Print a link that signs a person in to the review page, once.",
+        "tapelog sign-in pty-producer",
+    ),
+    Command(
         "token",
         "tapelog_cli.commands.token:token",
         "Print a short-lived token for another program, such as grpcurl.",

@@ -14,6 +14,7 @@ from tapelog_chassis.auth import LocalIssuer
 from tapelog_chassis.nats import SERVICES, EmbeddedNats, connected, provision
 from tapelog_chassis.settings import ServiceSettings
 from tapelog_client.local import StackState
+from tapelog_console.settings import ConsoleSettings
 from tapelog_dsp.kernels.loader import open_library
 from tapelog_notify.settings import NotifySettings
 from tapelog_render.settings import RenderSettings
@@ -34,7 +35,7 @@ class StackOptions:
     Attributes
     ----------
     data_dir : Path
-    session_port, render_port, notify_port : int
+    session_port, render_port, notify_port, console_port : int
     nats_port : int
         0 keeps the port that the data folder's first start chose.
     workers : int
@@ -49,6 +50,7 @@ class StackOptions:
     session_port: int = 0
     render_port: int = 0
     notify_port: int = 0
+    console_port: int = 0
     nats_port: int = 0
     workers: int = WORKERS_DEFAULT
     log_level: LogLevel = "warning"
@@ -64,6 +66,7 @@ class Plan:
     session: SessionSettings
     render: RenderSettings
     notify: NotifySettings
+    console: ConsoleSettings
 
     def announce(self) -> StackState:
         """Write the state file, by which clients find the services, and return what it says."""
@@ -75,6 +78,7 @@ class Plan:
             nats_url=self.nats.url,
             identity_dir=str(self.session.identity_dir),
             started=datetime.now(UTC).isoformat(timespec="seconds"),
+            console=f"http://{_address(self.console)}",
         )
         state.write(self.folder.path)
         return state
@@ -133,6 +137,13 @@ def _lay_out(options: StackOptions, folder: DataFolder, nats: EmbeddedNats, cred
             nats_creds=creds["notify"],
             allow_loopback_webhooks=True,
         ),
+        console=ConsoleSettings(
+            **common,
+            port=ports["console"],
+            session_address=f"{HOST}:{ports['session']}",
+            render_address=f"{HOST}:{ports['render']}",
+            notify_address=f"{HOST}:{ports['notify']}",
+        ),
     )
 
 
@@ -154,7 +165,12 @@ def _choose_ports(options: StackOptions) -> dict[str, int]:
 
     Free ones are held together so that they differ; each is let go just before its service takes it.
     """
-    wanted = {"session": options.session_port, "render": options.render_port, "notify": options.notify_port}
+    wanted = {
+        "session": options.session_port,
+        "render": options.render_port,
+        "notify": options.notify_port,
+        "console": options.console_port,
+    }
     held: list[socket.socket] = []
     try:
         for name, port in wanted.items():

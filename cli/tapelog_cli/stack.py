@@ -6,6 +6,7 @@ The parts talk over gRPC and NATS on loopback, as they do in separate processes;
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
+import tapelog_console.main
 import tapelog_notify.main
 import tapelog_render.main
 import tapelog_session.main
@@ -32,4 +33,5 @@ async def running_stack(options: StackOptions) -> AsyncIterator[StackState]:
         await parts.start("session", tapelog_session.main.run, plan.session)
         await parts.start("render", tapelog_render.main.run, plan.render)
         await parts.start("notify", tapelog_notify.main.run, plan.notify)
+        await parts.start("console", tapelog_console.main.run, plan.console)
         yield plan.announce()

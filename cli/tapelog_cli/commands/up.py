@@ -25,12 +25,16 @@ async def up(
     session_port: Port = 0,
     render_port: Port = 0,
     notify_port: Port = 0,
+    console_port: Port = 0,
     nats_port: Annotated[int, Parameter(help="Port of the broker; 0 keeps the one of the first start.")] = 0,
     workers: Annotated[int, Parameter(help="Render worker processes.")] = 2,
+    sign_in: Annotated[
+        str, Parameter(help="Party whom the printed link signs in to the review page.")
+    ] = "pty-producer",
     log_level: LogLevel = "warning",
     json: Json = False,
 ) -> int:
-    """Run the broker, the three services and the render workers until Ctrl-C or SIGTERM."""
+    """Run the broker, the services, the review page and the render workers until Ctrl-C or SIGTERM."""
     from tapelog_chassis.logs import configure_logs
 
     from tapelog_cli.plan import StackOptions
@@ -42,13 +46,14 @@ async def up(
         session_port=session_port,
         render_port=render_port,
         notify_port=notify_port,
+        console_port=console_port,
         nats_port=nats_port,
         workers=workers,
         log_level=log_level,
     )
     stop = stop_on_signals()
     async with running_stack(options) as state:
-        _print_ready(options.data_dir, state, as_json=json)
+        _print_ready(options.data_dir, state, sign_in, as_json=json)
         await stop.wait()
     return ExitCode.OK
 
@@ -62,8 +67,11 @@ def stop_on_signals() -> asyncio.Event:
     return stop
 
 
-def _print_ready(data_dir: Path, state: "StackState", *, as_json: bool) -> None:
+def _print_ready(data_dir: Path, state: "StackState", party: str, *, as_json: bool) -> None:
     from dataclasses import asdict
+
+    from tapelog_client.local import TENANT_DEFAULT
+    from tapelog_console.identity.sign_in import sign_in_link
 
     from tapelog_cli.output import out, print_json_line, table
 
@@ -75,10 +83,14 @@ def _print_ready(data_dir: Path, state: "StackState", *, as_json: bool) -> None:
         ("session", state.session),
         ("render", state.render),
         ("notify", state.notify),
+        ("review page", state.console),
         ("broker", state.nats_url),
         ("data", str(data_dir)),
     ):
         rows.add_row(part, address)
     console = out()
     console.print(rows)
+    link = sign_in_link(Path(state.identity_dir), state.console, tenant=TENANT_DEFAULT, party=party)
+    console.print(f"the review page, as {party} (once, within 15 minutes; others: `tapelog sign-in PARTY`):")
+    console.print(link, soft_wrap=True, markup=False, highlight=False)
     console.print("ready. Ctrl-C stops; `tapelog status` looks; `tapelog token PARTY` signs a program in.")

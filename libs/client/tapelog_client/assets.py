@@ -3,7 +3,7 @@
 import asyncio
 import hashlib
 import uuid
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncGenerator, AsyncIterator, Callable
 from contextlib import aclosing
 from dataclasses import dataclass
 from pathlib import Path
@@ -99,27 +99,48 @@ class Assets(Group):
             part.unlink(missing_ok=True)
         return path
 
-    async def _receive(self, project: str, sha256: str, file: IO[bytes], report: ProgressFn) -> str:
-        """Write all bytes, resuming from the last offset after a broken link; return their hash."""
-        digest = hashlib.sha256()
-        total_bytes = 0
+    async def stream(
+        self, project: str, sha256: str, *, offset_bytes: int = 0
+    ) -> AsyncGenerator[rpc.DownloadObjectResponse, None]:
+        """Yield the blocks of an object from an offset on, as they come; goes on after a broken link.
+
+        The bytes are not hashed: who needs them whole and verified calls `download`.
+
+        Raises
+        ------
+        NotFound
+            No song of the project refers to such an object.
+        """
+        failures = 0
         pause_s = PAUSE_S
-        for attempt in range(1, ATTEMPTS_MAX + 1):
-            request = rpc.DownloadObjectRequest(parent=project, sha256=sha256, offset_bytes=file.tell())
+        while True:
+            request = rpc.DownloadObjectRequest(parent=project, sha256=sha256, offset_bytes=offset_bytes)
             try:
                 async with aclosing(self._link.stream(self._link.session.DownloadObject, request)) as parts:
                     async for part in parts:
-                        total_bytes = part.size_bytes or total_bytes
-                        await asyncio.to_thread(file.write, part.chunk)
-                        digest.update(part.chunk)
-                        report(Progress("receive", file.tell(), total_bytes))
-                return digest.hexdigest()
+                        yield part
+                        offset_bytes += len(part.chunk)
+                        failures, pause_s = 0, PAUSE_S
             except Unavailable:
-                if attempt == ATTEMPTS_MAX:
+                failures += 1
+                if failures == ATTEMPTS_MAX:
                     raise
-            await asyncio.sleep(pause_s)
-            pause_s *= 2
-        raise AssertionError("the last attempt returns or raises")
+                await asyncio.sleep(pause_s)
+                pause_s *= 2
+            else:
+                return
+
+    async def _receive(self, project: str, sha256: str, file: IO[bytes], report: ProgressFn) -> str:
+        """Write all bytes and return their hash."""
+        digest = hashlib.sha256()
+        total_bytes = 0
+        async with aclosing(self.stream(project, sha256)) as parts:
+            async for part in parts:
+                total_bytes = part.size_bytes or total_bytes
+                await asyncio.to_thread(file.write, part.chunk)
+                digest.update(part.chunk)
+                report(Progress("receive", file.tell(), total_bytes))
+        return digest.hexdigest()
 
 
 def _silent(_: Progress) -> None:

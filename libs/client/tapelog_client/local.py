@@ -37,6 +37,8 @@ class StackState:
         Folder of the local issuer's key.
     started : str
         When, RFC 3339.
+    console : str
+        URL of the review page; empty where none runs.
     """
 
     pid: int
@@ -46,6 +48,7 @@ class StackState:
     nats_url: str
     identity_dir: str
     started: str
+    console: str = ""
     version: int = STATE_VERSION
 
     def write(self, data_dir: Path) -> None:

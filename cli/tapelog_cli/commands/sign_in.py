@@ -1,0 +1,44 @@
+"""`tapelog sign-in`."""
+
+import sys
+from pathlib import Path
+from typing import Annotated
+
+from cyclopts import Parameter
+
+from tapelog_cli.exit_codes import ExitCode
+from tapelog_cli.options import DataDir, Json, Tenant, data_dir_or_default
+
+
+def sign_in(
+    party: Annotated[str, Parameter(help="Party id of who signs in.")],
+    *,
+    tenant: Tenant = "local",
+    tenant_role: Annotated[
+        list[str] | None, Parameter(help="Role in the whole tenant, such as AUDITOR; may be given again.")
+    ] = None,
+    data_dir: DataDir = None,
+    json: Json = False,
+) -> int:
+    """Print a link that signs a person in to the review page; it works once, within fifteen minutes."""
+    from tapelog_chassis.ids import ID_PATTERN
+    from tapelog_client.local import StackState
+    from tapelog_console.identity.sign_in import sign_in_link
+
+    from tapelog_cli.errors import UsageError
+    from tapelog_cli.output import print_json
+
+    for option, name in (("party", party), ("--tenant", tenant)):
+        if ID_PATTERN.fullmatch(name) is None:
+            raise UsageError(
+                f"{option} {name[:64]!r} is not an id", hint="1 to 32 of a-z, 0-9 and hyphen, beginning with a letter"
+            )
+    state = StackState.read(data_dir_or_default(data_dir))
+    link = sign_in_link(
+        Path(state.identity_dir), state.console, tenant=tenant, party=party, tenant_roles=tuple(tenant_role or ())
+    )
+    if json:
+        print_json({"link": link, "tenant": tenant, "party": party})
+    else:
+        sys.stdout.write(link + "\n")
+    return ExitCode.OK

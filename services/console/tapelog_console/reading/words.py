@@ -1,0 +1,160 @@
+"""How the page says things: enums as words, frames as times, levels with their units. Shapes only, no rules."""
+
+import re
+from collections.abc import Iterable
+from datetime import UTC, datetime
+from typing import Any, Final
+
+from google.protobuf.timestamp_pb2 import Timestamp
+from tapelog.common.v1 import audio_pb2
+from tapelog.notify.v1 import alerts_pb2
+from tapelog.session.v1 import brief_pb2
+from tapelog.session.v1 import resources_pb2 as res
+
+from tapelog_console.errors import BadForm
+
+KINDS: Final = {res.VERSION_KIND_MIX: "mix", res.VERSION_KIND_MASTER: "master"}
+COLLECTIONS: Final = {"mix": "mixVersions", "master": "masterVersions"}
+NO_VALUE: Final = "–"
+SECONDS_PER_MINUTE: Final = 60
+
+
+_TIMECODE: Final = re.compile(r"(?:(\d{1,2}):)?(\d{1,4}):(\d{1,2}(?:\.\d{1,9})?)|(\d{1,6}(?:\.\d{1,9})?)")
+
+
+def word(enum: Any, value: int) -> str:
+    """Return an enum's value as words: `MIX_VERSION` of `KIND_MIX_VERSION` is "mix version"."""
+    prefix = re.sub(r"(?<!^)(?=[A-Z])", "_", enum.DESCRIPTOR.name).upper() + "_"
+    try:
+        name = enum.Name(value)
+    except ValueError:
+        return "unknown"
+    return str(name.removeprefix(prefix).replace("_", " ").lower())
+
+
+def stage(value: "res.Stage.ValueType") -> str:
+    """Return a stage in words, such as "pre production"."""
+    return word(res.Stage, value).replace("pre production", "pre-production")
+
+
+def role(value: "res.Role.ValueType") -> str:
+    """Return a role in words, such as "studio producer"."""
+    return word(res.Role, value)
+
+
+def roles(values: "Iterable[res.Role.ValueType]") -> str:
+    """Return roles in words: "artist and studio producer"."""
+    words = [role(value) for value in values]
+    return " and ".join([", ".join(words[:-1]), words[-1]] if len(words) > 1 else words)
+
+
+def version_state(value: "res.VersionState.ValueType") -> str:
+    """Return where a version stands, in words."""
+    return word(res.VersionState, value)
+
+
+def note_state(value: "res.NoteState.ValueType") -> str:
+    """Return where a note stands, in words."""
+    return word(res.NoteState, value)
+
+
+def severity(value: "res.NoteSeverity.ValueType") -> str:
+    """Return how heavy a note is, in words."""
+    return word(res.NoteSeverity, value)
+
+
+def category(value: "res.NoteCategory.ValueType") -> str:
+    """Return what a note is about, in words."""
+    return "anything" if not value else word(res.NoteCategory, value)
+
+
+def verdict(value: "brief_pb2.Verdict.ValueType") -> str:
+    """Return a verdict in words."""
+    return word(brief_pb2.Verdict, value)
+
+
+def disagreement_state(value: "res.DisagreementState.ValueType") -> str:
+    """Return where a disagreement stands, in words."""
+    return word(res.DisagreementState, value)
+
+
+def delivery_state(value: "res.DeliveryState.ValueType") -> str:
+    """Return where a delivery package stands, in words."""
+    return word(res.DeliveryState, value)
+
+
+def alert_severity(value: "alerts_pb2.AlertSeverity.ValueType") -> str:
+    """Return how much an alert matters, in words."""
+    return word(alerts_pb2.AlertSeverity, value)
+
+
+def version_key(version: res.Version) -> str:
+    """Return the short name of a version that addresses use: "mix-2"."""
+    return f"{KINDS.get(version.kind, 'version')}-{version.number}"
+
+
+def version_title(name: str) -> str:
+    """Return the title of a version's resource name: "Mix 2"."""
+    collection, _, number = name.rpartition("/")
+    kind = next((kind for kind, folder in COLLECTIONS.items() if collection.endswith(folder)), "version")
+    return f"{kind.capitalize()} {number}"
+
+
+def code_words(code: str) -> str:
+    """Return a stable code as words: "BRIEF_NOT_AGREED" is "brief not agreed"."""
+    return code.replace("_", " ").lower()
+
+
+def timecode(frame: int, rate_hz: int) -> str:
+    """Return a frame as `m:ss.mmm`."""
+    total_ms = round(frame * 1000 / max(rate_hz, 1))
+    minutes, ms = divmod(total_ms, 60_000)
+    return f"{minutes}:{ms // 1000:02d}.{ms % 1000:03d}"
+
+
+def frame_of(text: str, rate_hz: int, *, field: str) -> int:
+    """Return the frame of a time such as `1:23.456` or `83.5`; raises `BadForm`."""
+    found = _TIMECODE.fullmatch(text.strip())
+    if found is None:
+        raise BadForm(f"{field}: {text[:40]!r} is not a time; write it as 1:23.456")
+    hours, minutes, seconds, plain = found.groups()
+    total_s = float(plain) if plain else (int(hours or 0) * 60 + int(minutes)) * SECONDS_PER_MINUTE + float(seconds)
+    return round(total_s * rate_hz)
+
+
+def level(measurements: audio_pb2.Measurements | None, field: str, unit: str = "") -> str:
+    """Return a measured value with its unit, or a dash where there is none."""
+    if measurements is None or not measurements.HasField(field):  # type: ignore[arg-type]  # a name of the proto
+        return NO_VALUE
+    value = f"{getattr(measurements, field):.1f}".replace("-", "−")
+    return f"{value} {unit}" if unit else value
+
+
+def decibels(value: float) -> str:
+    """Return a gain with its sign: "−1.3 dB"."""
+    return f"{value:+.1f} dB".replace("-", "−")
+
+
+def moment(time: Timestamp) -> str:
+    """Return a time as people write it, in UTC."""
+    return "" if not time.seconds else f"{_datetime(time):%d %b %Y, %H:%M} UTC"
+
+
+def iso(time: Timestamp) -> str:
+    """Return a time as machines read it."""
+    return "" if not time.seconds else _datetime(time).isoformat().replace("+00:00", "Z")
+
+
+def size(size_bytes: int) -> str:
+    """Return a file's size."""
+    return f"{size_bytes / 1e6:.1f} MB" if size_bytes >= 1e5 else f"{size_bytes / 1e3:.1f} kB"
+
+
+def audio_format(form: audio_pb2.AudioFormat) -> str:
+    """Return what a file is: "48 kHz, 24 bit wav"."""
+    depth = f"{form.bit_depth} bit float" if form.is_float else f"{form.bit_depth} bit"
+    return f"{form.sample_rate_hz / 1000:g} kHz, {depth} {form.container}"
+
+
+def _datetime(time: Timestamp) -> datetime:
+    return time.ToDatetime(tzinfo=UTC)

@@ -1,0 +1,57 @@
+// Putting a newer state of the page in place, region by region, without touching what somebody is typing or hearing.
+
+/** Whether a region holds words that are not sent yet, or the focus of somebody who writes. */
+function isBusy(region) {
+  for (const field of region.querySelectorAll("textarea, input:not([type=hidden]):not([type=checkbox])")) {
+    if (field === document.activeElement || field.value !== field.defaultValue) return true;
+  }
+  return false;
+}
+
+function openDetails(region) {
+  return [...region.querySelectorAll("details[open] > summary")].map((summary) => summary.textContent);
+}
+
+/** Replace every live region whose content differs; regions in use wait for the next time. */
+export function apply(newer) {
+  for (const region of document.querySelectorAll("[data-live]")) {
+    const next = newer.getElementById(region.id);
+    if (!next || next.outerHTML === region.dataset.source || isBusy(region)) continue;
+    const source = next.outerHTML;
+    const opened = new Set(openDetails(region));
+    const focused = region.contains(document.activeElement) ? document.activeElement.id : "";
+    const fresh = document.importNode(next, true);
+    fresh.dataset.source = source;
+    for (const summary of fresh.querySelectorAll("details > summary")) {
+      if (opened.has(summary.textContent)) summary.parentElement.open = true;
+    }
+    region.replaceWith(fresh);
+    if (focused) document.getElementById(focused)?.focus();
+  }
+  document.body.dataset.cursor = newer.body.dataset.cursor ?? document.body.dataset.cursor;
+  document.dispatchEvent(new CustomEvent("tapelog:refreshed"));
+}
+
+export function parse(html) {
+  return new DOMParser().parseFromString(html, "text/html");
+}
+
+let running = null;
+let again = false;
+
+/** Read the page again and put it in place; calls while one runs make one more after it. */
+export function refresh() {
+  if (running) {
+    again = true;
+    return running;
+  }
+  running = (async () => {
+    do {
+      again = false;
+      const answer = await fetch(window.location.href, { headers: { Accept: "text/html" } });
+      if (!answer.ok) throw new Error(String(answer.status));
+      apply(parse(await answer.text()));
+    } while (again);
+  })().finally(() => { running = null; });
+  return running;
+}

@@ -1,0 +1,68 @@
+"""The pages that are read: board, project, song, story, alerts."""
+
+import asyncio
+
+from aiohttp import web
+from tapelog_client.errors import PermissionDenied
+
+from tapelog_console.reading.board import digest_of, read_board
+from tapelog_console.reading.song import read_story
+
+from .actions import ACTIONS
+from .context import api_of, console_of, page, person_of, song_of
+
+
+async def board(request: web.Request) -> web.StreamResponse:
+    """Show every song the person can see, by stage."""
+    read = await read_board(api_of(request), person_of(request))
+    names = await _my_name(request)
+    return page(request, "board", board=read, cursor=digest_of(read), names=names)
+
+
+async def project(request: web.Request) -> web.StreamResponse:
+    """Show one project: its songs by stage, and its people."""
+    console, api, person = console_of(request), api_of(request), person_of(request)
+    read = await read_board(api, person, project=f"projects/{request.match_info['project']}")
+    found = read.projects[0]
+    names = await console.people.names(api, person.tenant, [member.party for member in found.members])
+    return page(request, "project", board=read, project=found, cursor=digest_of(read), names=names)
+
+
+async def song(request: web.Request) -> web.StreamResponse:
+    """Show one song."""
+    view = await console_of(request).songs.read(
+        api_of(request),
+        person_of(request),
+        song_of(request),
+        shown=request.query.get("version", ""),
+        against=request.query.get("against", ""),
+    )
+    _, done = ACTIONS.get(request.query.get("done", ""), (None, ""))
+    return page(request, "song", view=view, names=view.names, done=done)
+
+
+async def story(request: web.Request) -> web.StreamResponse:
+    """Tell a song from its first fact to its last."""
+    console, api, person = console_of(request), api_of(request), person_of(request)
+    found, lines = await asyncio.gather(api.songs.get(song_of(request)), read_story(api, song_of(request)))
+    names = await console.people.names(api, person.tenant, [line.actor for line in lines])
+    return page(request, "story", song=found, lines=lines, names=names)
+
+
+async def alerts(request: web.Request) -> web.StreamResponse:
+    """Show the tenant's open alerts, to those who may read them."""
+    try:
+        found = await api_of(request).alerts.open_alerts(show_resolved="all" in request.query)
+    except PermissionDenied as refused:
+        return page(request, "alerts", alerts=None, refusal=refused.message)
+    return page(request, "alerts", alerts=found, refusal="")
+
+
+async def _my_name(request: web.Request) -> dict[str, str]:
+    person = person_of(request)
+    return dict(await console_of(request).people.names(api_of(request), person.tenant, [person.party]))
+
+
+async def healthy(_: web.Request) -> web.StreamResponse:
+    """Say that the process serves."""
+    return web.Response(text="serving\n")
