@@ -9,7 +9,7 @@ from datetime import datetime
 from typing import Final, TypeAlias
 
 from google.protobuf.message import Message
-from tapelog.common.v1 import audio_pb2
+from tapelog.common.v1 import audio_pb2, recipe_pb2
 from tapelog.session.v1 import events_pb2
 from tapelog.session.v1 import resources_pb2 as pb
 from tapelog_recipe import dump_recipe
@@ -318,6 +318,8 @@ def _audio_file(
 
 def _say_peak(file: pb.DeliveryFile, master: Version, measured: audio_pb2.Measurements) -> None:
     """Say in a master's file how its measured true peak stands to its ceiling."""
+    if not isinstance(master.recipe, recipe_pb2.MasterRecipe):
+        return
     target = master.recipe.target
     if measured.HasField("true_peak_dbtp") and target.HasField("ceiling_dbtp"):
         file.true_peak_dbtp = measured.true_peak_dbtp
