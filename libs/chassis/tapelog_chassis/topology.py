@@ -108,6 +108,9 @@ DELIVERIES_DAYS: Final = 30
 DEAD_LETTERS: Final = "DEAD_LETTERS"
 CANCEL_SUBJECTS: Final = "ctl.render.cancel.*"
 PROGRESS_SUBJECTS: Final = "tel.render.progress.*.*"
+QUEUED_SUBJECT: Final = "ctl.render.queued"
+"""Core subject that tells idle workers at once that a lane, named in the body, has a job; looking at the queue is what
+counts."""
 
 _EVENT_SHARES: Final = {"session": 0.30, "render": 0.20, "usage": 0.10, "notify": 0.05}
 
@@ -180,12 +183,6 @@ CONSUMERS: Final = (
         owner="session",
         filters=tuple(f"pub.*.*.*.{outcome}" for outcome in RENDER_OUTCOMES),
     ),
-    *(
-        ConsumerSpec(
-            name=class_, stream=JOBS, owner="worker", filters=(f"job.*.{class_}.*.*",), max_deliver=JOB_MAX_DELIVER
-        )
-        for class_ in JOB_CLASSES
-    ),
     ConsumerSpec(name=RENDER_LEDGER, stream=es_stream("render"), owner="render"),
     ConsumerSpec(name=RENDER_DEAD_LETTER, stream=ADV, owner="render"),
 )
@@ -251,6 +248,44 @@ def job_subject(kind: str, class_: str, tenant: str, job: str) -> str:
     if class_ not in JOB_CLASSES:
         raise ValueError(f"job class {class_!r} is not one of {', '.join(JOB_CLASSES)}")
     return f"job.{_token('kind', kind)}.{class_}.{_token('tenant', tenant)}.{_token('job', job)}"
+
+
+def job_lane(
+    class_: str,
+    tenant: str,
+    *,
+    ack_wait_s: float = ACK_WAIT_S,
+    max_deliver: int = JOB_MAX_DELIVER,
+    max_ack_pending: int = MAX_ACK_PENDING,
+) -> ConsumerSpec:
+    """
+    Describe the durable on JOBS through which workers take a tenant's jobs of one class: `<class>-<tenant>`.
+
+    Each tenant has lanes of its own, so that a worker can choose whose job is next, and the server itself holds a
+    tenant to so many jobs at a time. The render service makes a lane when the tenant's first job of the class comes.
+
+    Parameters
+    ----------
+    class_, tenant
+        Whose jobs.
+    ack_wait_s
+        The lease: a worker that is silent for so long has lost its job.
+    max_deliver
+        How often a job is handed out before the queue gives it up.
+    max_ack_pending
+        How many of the lane's jobs may be worked on at a time.
+    """
+    if class_ not in JOB_CLASSES:
+        raise ValueError(f"job class {class_!r} is not one of {', '.join(JOB_CLASSES)}")
+    return ConsumerSpec(
+        name=f"{class_}-{_token('tenant', tenant)}",
+        stream=JOBS,
+        owner="worker",
+        filters=(f"job.*.{class_}.{tenant}.*",),
+        ack_wait_s=ack_wait_s,
+        max_deliver=max_deliver,
+        max_ack_pending=max_ack_pending,
+    )
 
 
 def cancel_subject(job: str) -> str:

@@ -51,7 +51,12 @@ async def run(settings: RenderSettings, *, ready: Ready, stop: asyncio.Event) ->
         repositories = Repositories.on(log, clock=clock)
         ledger = UsageLedger(repositories)
         index = JobIndex(log, on_ended=progress.forget)
-        queue = JetStreamJobQueue(connection)
+        queue = JetStreamJobQueue(
+            connection,
+            lease_s=settings.job_lease_s,
+            running_max=settings.tenant_running_max,
+            deliveries_max=settings.job_deliveries_max,
+        )
         permissions = SessionPermissions(session)
         submission = Submission(
             repositories=repositories,
@@ -60,6 +65,7 @@ async def run(settings: RenderSettings, *, ready: Ready, stop: asyncio.Event) ->
             permissions=permissions,
             engine_version=ENGINE_VERSION,
             queue_depth_max=settings.queue_depth_max,
+            tenant_queue_depth_max=settings.tenant_queue_depth_max,
             index=index,
             registry=SessionRegistry(session),
             clock=clock,

@@ -55,7 +55,19 @@ class RenderSettings(WorkerSettings):
         default=None, description="File with the workers' own broker credentials; they may do less than the service."
     )
     queue_depth_max: int = Field(
-        default=10_000, ge=1, le=100_000, description="Jobs that may wait; more are refused with a time to come back."
+        default=50_000, ge=1, le=500_000, description="Jobs that may wait; more are refused with a time to come back."
+    )
+    tenant_queue_depth_max: int = Field(
+        default=20_000, ge=1, le=500_000, description="Jobs of one tenant that may wait or run; more are refused."
+    )
+    tenant_running_max: int = Field(
+        default=64, ge=1, le=1_000, description="Jobs of one tenant and class that may be worked on at a time."
+    )
+    job_lease_s: float = Field(
+        default=30.0, gt=0, le=600, description="How long a worker may be silent before its job goes to another."
+    )
+    job_deliveries_max: int = Field(
+        default=20, ge=1, le=1_000, description="How often a job is handed out before the queue gives it up."
     )
     reconcile_every_s: float = Field(
         default=10.0, gt=0, le=3600, description="How often the queue is compared with the log, in seconds."

@@ -42,8 +42,8 @@ DENIED_PUBLISH = {
         "$JS.API.CONSUMER.CREATE.ES_RENDER.x.es.render.>",
         "$JS.API.CONSUMER.CREATE.ES_SESSION.session-process",
         "$JS.API.CONSUMER.CREATE.ES_SESSION.session-process.es.session.>",
-        "$JS.API.CONSUMER.MSG.NEXT.JOBS.standard",
-        "$JS.ACK.JOBS.standard.1.1.1.1.1",
+        "$JS.API.CONSUMER.MSG.NEXT.JOBS.standard-acme",
+        "$JS.ACK.JOBS.standard-acme.1.1.1.1.1",
     ],
     "render": [
         "es.session.acme.sng-1",
@@ -51,7 +51,7 @@ DENIED_PUBLISH = {
         "$JS.API.STREAM.PURGE.ES_RENDER",
         "$JS.API.STREAM.MSG.DELETE.ES_RENDER",
         "$JS.API.CONSUMER.MSG.NEXT.ES_SESSION.session-process",
-        "$JS.API.CONSUMER.MSG.NEXT.JOBS.standard",
+        "$JS.API.CONSUMER.MSG.NEXT.JOBS.standard-acme",
     ],
     "worker": [
         "es.session.acme.sng-1",
@@ -59,6 +59,8 @@ DENIED_PUBLISH = {
         "job.render.standard.acme.rj-1",
         "$JS.API.STREAM.PURGE.JOBS",
         "$JS.API.CONSUMER.CREATE.JOBS.mine",
+        "$JS.API.CONSUMER.CREATE.JOBS.bulk-acme.job.*.bulk.acme.*",
+        "$JS.API.CONSUMER.DELETE.JOBS.bulk-acme",
         "$JS.API.CONSUMER.MSG.NEXT.ES_RENDER.render-ledger",
     ],
     "notify": [

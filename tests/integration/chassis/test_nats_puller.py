@@ -12,6 +12,7 @@ import pytest
 from nats.aio.client import Client
 from tapelog_chassis import topology
 from tapelog_chassis.nats import ConsumerGone, Delivery, OrderedReader, Puller, api, delete_consumer, ensure_consumer
+from tapelog_chassis.nats.provision import put_consumer
 from tapelog_chassis.testing import Broker, eventually
 
 PUB = topology.PUB
@@ -113,8 +114,10 @@ async def test_progress_keeps_the_lease(broker: Broker) -> None:
 async def test_a_dead_letter_reaches_the_advisory_stream(broker: Broker) -> None:
     """A job that a worker terminates leaves an advisory that render's durable delivers."""
     render, worker = await broker.connect("render"), await broker.connect("worker")
+    lane = topology.job_lane("standard", "acme")
+    await put_consumer(render, lane)
     await render.request(topology.job_subject("render", "standard", "acme", "rj-1"), b"{}", timeout=2)
-    async with Puller(worker, topology.JOBS, "standard", max_outstanding=1) as jobs:
+    async with Puller(worker, topology.JOBS, lane.name, max_outstanding=1) as jobs:
         await (await next_of(jobs)).term("poison")
     async with Puller(render, topology.ADV, topology.RENDER_DEAD_LETTER) as letters:
         letter = await next_of(letters)

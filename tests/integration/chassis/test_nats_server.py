@@ -150,10 +150,10 @@ async def test_drift_is_reported_and_not_repaired(broker: Broker) -> None:
         await provision(admin, store_bytes=STORE_BYTES)
     assert (await api.request(admin, "STREAM.INFO.ES_SESSION"))["config"]["max_msg_size"] == 1000
     await api.request(admin, "STREAM.UPDATE.ES_SESSION", config)
-    consumer = (await api.request(admin, "CONSUMER.INFO.JOBS.standard"))["config"]
-    body = {"stream_name": "JOBS", "config": {**consumer, "backoff": [10**9]}, "action": "update"}
-    await api.request(admin, f"CONSUMER.CREATE.JOBS.standard.{consumer['filter_subject']}", body)
-    with pytest.raises(TopologyDrift, match=r"standard on JOBS.*(ack_wait|backoff)"):
+    consumer = (await api.request(admin, "CONSUMER.INFO.ES_RENDER.render-ledger"))["config"]
+    body = {"stream_name": "ES_RENDER", "config": {**consumer, "backoff": [10**9]}, "action": "update"}
+    await api.request(admin, "CONSUMER.CREATE.ES_RENDER.render-ledger", body)
+    with pytest.raises(TopologyDrift, match=r"render-ledger on ES_RENDER.*(ack_wait|backoff)"):
         await provision(admin, store_bytes=STORE_BYTES)
 
 

@@ -35,9 +35,7 @@ from tapelog_chassis.call_layers import AUTHORIZATION
 from tapelog_chassis.event_log import AggregateId, JetStreamEventLog, StoredEvent
 from tapelog_chassis.grpc_options import ServerConfig
 from tapelog_chassis.grpc_server import build_server
-from tapelog_chassis.nats import connected
 from tapelog_chassis.nats.api import request
-from tapelog_chassis.nats.provision import consumer_config
 from tapelog_chassis.objects import ObjectStore
 from tapelog_chassis.request_context import current_principal
 from tapelog_chassis.testing import Broker, embedded_nats, eventually
@@ -193,16 +191,6 @@ class Studio:
         return engine
 
 
-async def set_lease(broker: Broker, ack_wait_s: float) -> None:
-    """Shorten the lease of the queue's consumers."""
-    async with connected(broker.url, name="admin", creds=broker.creds("admin")) as admin:
-        for spec in topology.CONSUMERS:
-            if spec.stream == topology.JOBS:
-                config = consumer_config(dataclasses.replace(spec, ack_wait_s=ack_wait_s))
-                body = {"stream_name": spec.stream, "config": config, "action": "update"}
-                await request(admin, f"CONSUMER.CREATE.{spec.stream}.{spec.name}.{spec.filters[0]}", body)
-
-
 @contextlib.asynccontextmanager
 async def running_studio(
     folder: Path, *, workers: int = 2, ack_wait_s: float = 2.0, **settings: Any
@@ -221,7 +209,6 @@ async def running_studio(
         },
     )
     async with embedded_nats(folder / "broker") as broker, session:
-        await set_lease(broker, ack_wait_s)
         creds = {}
         for name in ("render", "worker"):
             creds[name] = folder / f"{name}.creds"
@@ -235,6 +222,7 @@ async def running_studio(
             session_address=session.address,
             workers=workers,
             heartbeat_s=ack_wait_s / 4,
+            job_lease_s=ack_wait_s,
             worker_drain_s=5.0,
             drain_s=1.0,
             log_level="warning",

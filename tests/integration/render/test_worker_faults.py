@@ -15,8 +15,6 @@ from tapelog.render.v1.render_service_pb2 import BatchCreateRenderJobsRequest
 from tapelog.render.v1.resources_pb2 import JobState, RenderJob, UsageState
 from tapelog_chassis import topology
 from tapelog_chassis.event_log import Metadata, NewEvent
-from tapelog_chassis.nats import connected
-from tapelog_chassis.nats.api import request
 from tapelog_chassis.testing import eventually, new_event
 from tapelog_render.application.events import REGISTRY, Repositories, job_aggregate
 from tapelog_render.domain.job import cancel
@@ -161,8 +159,7 @@ async def test_a_message_that_names_no_job_leaves_the_queue(studio: Studio):
 @pytest.mark.faults
 async def test_a_job_that_no_worker_takes_ends_as_undeliverable(open_studio: StudioFactory):
     """Digested for an engine that nobody runs, handed out to the limit, it fails with a reason and leaves the queue."""
-    async with open_studio() as studio:
-        await _limit_deliveries(studio, 2)
+    async with open_studio(job_deliveries_max=2) as studio:
         asset = await put_audio(studio.objects, studio.folder, tone(0.5, 440.0))
         other = RenderJob()
         other.CopyFrom(await studio.create(analysis_job(asset)))
@@ -225,12 +222,3 @@ async def _record(studio: Studio, job_id: str, job: RenderJob) -> None:
     new = NewEvent(base.event_id, base.type, event.DESCRIPTOR.full_name, base.data, base.time)
     log = await studio.broker.log("render")
     await log.append(job_aggregate(TENANT, job_id), 0, [new], Metadata(actor="svc-session"))
-
-
-async def _limit_deliveries(studio: Studio, max_deliver: int) -> None:
-    async with connected(studio.broker.url, name="admin", creds=studio.broker.creds("admin")) as admin:
-        for class_ in topology.JOB_CLASSES:
-            info = await request(admin, f"CONSUMER.INFO.{topology.JOBS}.{class_}")
-            config = {**info["config"], "max_deliver": max_deliver}
-            body = {"stream_name": topology.JOBS, "config": config, "action": "update"}
-            await request(admin, f"CONSUMER.CREATE.{topology.JOBS}.{class_}.{config['filter_subject']}", body)

@@ -74,7 +74,7 @@ def test_no_wildcard_gets_into_a_subject(bad: str) -> None:
 
 
 def test_consumers_read_streams_that_exist_and_jobs_do_not_overlap() -> None:
-    """Each durable's filters lie inside its stream, and a job has exactly one class's consumer."""
+    """Each durable's filters lie inside its stream, and a job lies in exactly one lane: its class's and tenant's."""
     streams = {stream.name: stream for stream in topology.STREAMS}
     for consumer in topology.CONSUMERS:
         for pattern in consumer.filters:
@@ -83,8 +83,14 @@ def test_consumers_read_streams_that_exist_and_jobs_do_not_overlap() -> None:
         assert consumer.stream in streams
     for class_ in topology.JOB_CLASSES:
         subject = topology.job_subject("render", class_, "acme", "rj-1")
-        takers = [c.name for c in topology.CONSUMERS if any(matches(p, subject) for p in c.filters)]
-        assert takers == [class_]
+        lanes = [
+            topology.job_lane(each, tenant) for each in topology.JOB_CLASSES for tenant in ("acme", "acme-2", "other")
+        ]
+        takers = [lane.name for lane in (*topology.CONSUMERS, *lanes) if any(matches(p, subject) for p in lane.filters)]
+        assert takers == [f"{class_}-acme"]
+    for bad in (("urgent", "acme"), ("bulk", "a.b"), ("bulk", "*"), ("bulk", "")):
+        with pytest.raises(ValueError, match="not"):
+            topology.job_lane(*bad)
 
 
 def test_the_awaited_outcomes_are_events_that_exist() -> None:

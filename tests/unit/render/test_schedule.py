@@ -1,8 +1,9 @@
-"""The order in which a worker looks at the classes."""
+"""The order in which a worker looks at classes and tenants."""
 
 import collections
 
-from tapelog_render.application.schedule import ClassRotation
+import pytest
+from tapelog_render.application.schedule import TENANTS_MAX, ClassRotation, FairShare
 
 CLASSES = ("interactive", "standard", "bulk")
 
@@ -43,3 +44,36 @@ def test_everything_is_taken_when_nothing_else_waits():
     """Whatever the turns, a class alone is served at once."""
     for class_ in CLASSES:
         assert _taken({class_: 5}, 10) == [class_] * 5
+
+
+def test_who_had_least_is_next():
+    """A tenant that comes late goes first until it has had as much as the others."""
+    share = FairShare()
+    for second in range(600):
+        share.took("acme", second, 1.0)
+    assert share.order(["acme", "beta"], 600) == ["beta", "acme"]
+    turns = []
+    for second in range(600, 2_400):
+        tenant = share.order(["acme", "beta"], second)[0]
+        turns.append(tenant)
+        share.took(tenant, second, 1.0)
+    assert turns[:100] == ["beta"] * 100
+    assert abs(turns[-400:].count("acme") - 200) <= 1
+
+
+def test_old_work_is_forgotten():
+    """What a tenant had counts half after the half-life."""
+    share = FairShare(half_life_s=10)
+    share.took("acme", 0, 8.0)
+    assert share.had_s("acme", 10) == pytest.approx(4.0)
+    assert share.had_s("acme", 30) == pytest.approx(1.0)
+    assert share.had_s("never", 30) == 0
+
+
+def test_many_tenants_take_bounded_memory():
+    """Beyond the limit, who had least is forgotten."""
+    share = FairShare()
+    for n in range(TENANTS_MAX + 50):
+        share.took(f"t{n}", n * 0.001, 1.0 + n)
+    assert share.had_s("t0", 100) == 0
+    assert share.had_s(f"t{TENANTS_MAX + 49}", 100) > 0

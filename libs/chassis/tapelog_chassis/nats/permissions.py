@@ -19,7 +19,6 @@ from tapelog_chassis.topology import (
     CONTEXTS,
     DEAD_LETTERS,
     DELIVERIES,
-    JOB_CLASSES,
     JOBS,
     PARTIES,
     PARTIES_BUCKET,
@@ -131,13 +130,17 @@ def _render() -> Permissions:
         f"{API}.STREAM.PURGE.{JOBS}",
         f"{API}.STREAM.MSG.DELETE.{JOBS}",
         f"{API}.DIRECT.GET.{ADV}",
-        *(f"{API}.CONSUMER.INFO.{JOBS}.{class_}" for class_ in JOB_CLASSES),
+        topology.QUEUED_SUBJECT,
+        f"{API}.CONSUMER.CREATE.{JOBS}.*.job.>",
+        f"{API}.CONSUMER.NAMES.{JOBS}",
     )
     return _service("render", (*contexts, *jobs), (topology.PROGRESS_SUBJECTS,))
 
 
 def _worker() -> Permissions:
-    return _service("worker", (*_append_and_load("render"), topology.PROGRESS_SUBJECTS), (topology.CANCEL_SUBJECTS,))
+    lanes = (f"{API}.CONSUMER.LIST.{JOBS}", f"{API}.CONSUMER.MSG.NEXT.{JOBS}.*", f"$JS.ACK.{JOBS}.>")
+    publish = (*_append_and_load("render"), topology.PROGRESS_SUBJECTS, *lanes)
+    return _service("worker", publish, (topology.CANCEL_SUBJECTS, topology.QUEUED_SUBJECT))
 
 
 def _notify() -> Permissions:

@@ -129,6 +129,20 @@ async def ensure_consumer(connection: Client, spec: ConsumerSpec) -> None:
     _check(f"consumer {spec.name} on {spec.stream}", config, answer["config"])
 
 
+async def put_consumer(connection: Client, spec: ConsumerSpec) -> None:
+    """
+    Create one durable with one filter, or give it these settings; what it has delivered stays.
+
+    Raises
+    ------
+    JetStreamApiError, Unreachable
+        If the server refuses or does not answer.
+    """
+    (subject,) = spec.filters
+    body = {"stream_name": spec.stream, "config": consumer_config(spec)}
+    await api.request(connection, f"CONSUMER.CREATE.{spec.stream}.{spec.name}.{subject}", body)
+
+
 async def delete_consumer(connection: Client, stream: str, name: str) -> bool:
     """Delete a durable; False if there was none."""
     try:

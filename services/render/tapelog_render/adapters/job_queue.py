@@ -2,14 +2,17 @@
 
 import json
 from collections.abc import Collection
+from functools import partial
 from typing import Any, Final
 
 import nats.errors
+import structlog
 from nats.aio.client import Client
 from tapelog.render.v1.resources_pb2 import PriorityClass, RenderKind
 from tapelog_chassis import topology
 from tapelog_chassis.nats import JetStreamApiError, Unreachable
 from tapelog_chassis.nats.api import request
+from tapelog_chassis.nats.provision import put_consumer
 
 from tapelog_render.application.ports import JobKey, QueueFull, QueueUnavailable
 
@@ -27,6 +30,8 @@ CLASS_TOKENS: Final = {
 }
 _KIND_PREFIX: Final = "RENDER_KIND_"
 _ONE_PER_SUBJECT: Final = "maximum messages per subject exceeded"
+
+_log = structlog.get_logger(__name__)
 
 
 def kind_token(kind: RenderKind.ValueType) -> str:
@@ -49,14 +54,33 @@ class JetStreamJobQueue:
     ----------
     connection : Client
         Of the user `render`.
+    lease_s : float
+        How long a worker may be silent before its job goes to another.
+    running_max : int
+        How many jobs of one tenant and class may be worked on at a time.
+    deliveries_max : int
+        How often a job is handed out before the queue gives it up.
     """
 
-    def __init__(self, connection: Client) -> None:
+    def __init__(
+        self,
+        connection: Client,
+        *,
+        lease_s: float = topology.ACK_WAIT_S,
+        running_max: int = topology.MAX_ACK_PENDING,
+        deliveries_max: int = topology.JOB_MAX_DELIVER,
+    ) -> None:
         self._connection = connection
+        self._lane = partial(
+            topology.job_lane, ack_wait_s=lease_s, max_deliver=deliveries_max, max_ack_pending=running_max
+        )
+        self._made: set[str] = set()
 
     async def publish(self, key: JobKey, kind: RenderKind.ValueType, class_: PriorityClass.ValueType) -> bool:
         """See `JobQueue.publish`. The message is empty: the subject names the job, the log knows the rest."""
         subject = topology.job_subject(kind_token(kind), CLASS_TOKENS[class_], *key)
+        lane = self._lane(CLASS_TOKENS[class_], key.tenant)
+        await self._make(lane)
         try:
             message = await self._connection.request(subject, b"", timeout=PUBLISH_TIMEOUT_S)
         except (nats.errors.Error, TimeoutError) as error:
@@ -64,10 +88,44 @@ class JetStreamJobQueue:
         answer: dict[str, Any] = json.loads(message.data)
         refusal = answer.get("error")
         if refusal is None:
+            await self._tell(lane.name)
             return True
         if refusal.get("description") == _ONE_PER_SUBJECT:
             return False
         raise QueueFull(f"the render queue refused {key.job}: {refusal.get('description', refusal)}")
+
+    async def keep_lanes(self, lanes: Collection[tuple[PriorityClass.ValueType, str]]) -> None:
+        """See `JobQueue.keep_lanes`."""
+        wanted = [self._lane(CLASS_TOKENS[class_], tenant) for class_, tenant in lanes]
+        if not wanted:
+            return
+        names: set[str] = set()
+        for _ in range(PAGES_MAX):
+            answer = await self._ask(f"CONSUMER.NAMES.{topology.JOBS}", {"offset": len(names)})
+            page = answer.get("consumers") or []
+            names.update(page)
+            if not page or len(names) >= int(answer.get("total", 0)):
+                break
+        self._made &= names
+        for lane in wanted:
+            await self._make(lane)
+
+    async def _make(self, lane: topology.ConsumerSpec) -> None:
+        """Make a tenant's lane, once in this process's life unless it went away."""
+        if lane.name in self._made:
+            return
+        try:
+            await put_consumer(self._connection, lane)
+        except (Unreachable, JetStreamApiError) as error:
+            raise QueueUnavailable(f"no lane {lane.name} in the render queue: {error}") from error
+        self._made.add(lane.name)
+
+    async def _tell(self, lane: str) -> None:
+        """Wake idle workers; one that misses it looks at the queue soon anyway."""
+        try:
+            await self._connection.publish(topology.QUEUED_SUBJECT, lane.encode())
+        except nats.errors.Error as error:
+            _log.info("idle workers not told", lane=lane, cause=type(error).__name__)
 
     async def remove(self, key: JobKey) -> None:
         """See `JobQueue.remove`."""

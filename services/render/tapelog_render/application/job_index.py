@@ -1,6 +1,7 @@
 """The read model of jobs, folded from the log's tail: which jobs there are, which are open, who watches."""
 
 import asyncio
+import collections
 import contextlib
 import dataclasses
 from collections.abc import Callable, Iterator
@@ -88,6 +89,7 @@ class JobIndex:
         self._jobs: dict[JobKey, IndexedJob] = {}  # in order of position
         self._of_tenant: dict[str, dict[int, JobKey]] = {}
         self._open: dict[JobKey, IndexedJob] = {}
+        self._open_of: collections.Counter[str] = collections.Counter()
         self._made: dict[tuple[str, str], set[str]] = {}
         self._watchers: dict[JobKey, set[asyncio.Event]] = {}
         self.position = 0
@@ -122,7 +124,8 @@ class JobIndex:
             elif isinstance(event, RenderSucceeded):
                 self._remember_results(key.tenant, job.project, event)
             if job.state in ENDED:
-                self._open.pop(key, None)
+                if self._open.pop(key, None) is not None:
+                    self._open_of[key.tenant] -= 1
                 if self._on_ended is not None:
                     self._on_ended(key)
         self.position = stored.position
@@ -158,6 +161,10 @@ class JobIndex:
         while len(self._made) > RESULTS_MAX:
             del self._made[next(iter(self._made))]
 
+    def open_of(self, tenant: str) -> int:
+        """Return how many jobs of a tenant wait or run."""
+        return self._open_of[tenant]
+
     def running_on(self, worker: str) -> list[IndexedJob]:
         """Return the jobs whose running attempt is a worker's; one at most, unless the worker is gone."""
         return [job for job in self._open.values() if job.worker == worker and job.state == JobState.JOB_STATE_RUNNING]
@@ -186,6 +193,7 @@ class JobIndex:
             changed_at=stored.time,
             deadline=event.job.deadline_time.ToDatetime(UTC) if event.job.HasField("deadline_time") else None,
         )
+        self._open_of[key.tenant] += key not in self._open
         self._jobs[key] = self._open[key] = job
         self._of_tenant.setdefault(key.tenant, {})[job.position] = key
         if len(self._jobs) > self._jobs_max:

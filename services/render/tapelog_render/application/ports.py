@@ -40,6 +40,10 @@ class JobQueue(Protocol):
         """
         ...
 
+    async def keep_lanes(self, lanes: Collection[tuple[PriorityClass.ValueType, str]]) -> None:
+        """Make sure that workers can find the jobs of these classes and tenants. Raises `QueueUnavailable`."""
+        ...
+
     async def remove(self, key: JobKey) -> None:
         """Take a job out of the queue; nothing if it is not there. Raises `QueueUnavailable`."""
         ...

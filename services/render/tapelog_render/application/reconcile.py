@@ -32,6 +32,7 @@ async def reconcile_once(index: JobIndex, queue: JobQueue, clock: Clock, *, grac
     candidates = [job for job in index.open_jobs() if job.changed_at <= settled_before]
     if not candidates:
         return 0
+    await queue.keep_lanes({(job.priority_class, job.key.tenant) for job in candidates})
     queued = set(await queue.queued())
     count = 0
     for job in candidates:

@@ -44,8 +44,8 @@ class Submission:
     ----------
     engine_version : str
         Engine that will render; part of every render digest.
-    queue_depth_max : int
-        Jobs that may wait; a request beyond it is refused and costs nothing.
+    queue_depth_max, tenant_queue_depth_max : int
+        Jobs that may wait, in all and of one tenant; a request beyond it is refused and costs nothing.
     """
 
     repositories: Repositories
@@ -54,6 +54,7 @@ class Submission:
     permissions: Permissions
     engine_version: str
     queue_depth_max: int
+    tenant_queue_depth_max: int
     index: JobIndex
     registry: Registry
     clock: Clock
@@ -102,7 +103,7 @@ async def submit(
     known = await submission.repositories.jobs.load(job_aggregate(*key))
     if not known.exists:
         _require_time(submission, wanted, field="job")
-        await _require_room(submission, 1)
+        await _require_room(submission, caller.tenant, 1)
     metadata = _metadata(caller, grant, wanted)
     outcome = await _record(
         submission, key, wanted, request_id=request_id, request_hash=request_hash, metadata=metadata
@@ -151,7 +152,7 @@ async def batch_create_render_jobs(
     if not (await submission.repositories.batches.load(batch)).exists:
         for n, job in enumerate(wanted):
             _require_time(submission, job, field=f"jobs[{n}]")
-        await _require_room(submission, len(wanted))
+        await _require_room(submission, caller.tenant, len(wanted))
     await submission.repositories.batches.execute(
         batch,
         lambda state: batches.request(state, jobs=[key.job for key in keys], reference=request.reference),
@@ -271,7 +272,17 @@ def _require_time(submission: Submission, job: RenderJob, *, field: str) -> None
         )
 
 
-async def _require_room(submission: Submission, count: int) -> None:
+async def _require_room(submission: Submission, tenant: str, count: int) -> None:
+    """Refuse what would wait too long: for this tenant's own jobs, or for everybody's."""
+    own = submission.index.open_of(tenant)
+    if own + count > submission.tenant_queue_depth_max:
+        raise ResourceExhausted(
+            "TENANT_QUEUE_FULL",
+            f"{own} of your render jobs wait or run already and the limit is {submission.tenant_queue_depth_max}, so "
+            f"{count} more would wait too long; nothing was recorded, come back later with the same request_id",
+            metadata={"depth": own, "limit": submission.tenant_queue_depth_max, "jobs": count},
+            retry_after_s=QUEUE_RETRY_S,
+        )
     try:
         depth = await submission.queue.depth()
     except QueueUnavailable as failure:
