@@ -8,6 +8,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parent))  # a program, not a test: its neighbour is no package
 
+import numpy as np
 import session
 import tapelog_dsp as dsp
 from tapelog.common.v1 import recipe_pb2
