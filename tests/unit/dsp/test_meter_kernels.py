@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from tapelog_dsp.design.interpolators import LONG_TAPS, hann49, itu48, long128, long_lanes, search_bound, standard_lanes
 from tapelog_dsp.kernels import interpolation, loudness, recursion
-from tapelog_dsp.kernels.call import Float32s, Float64s
+from tapelog_dsp.kernels.call import Float64s
 from tapelog_dsp.kernels.twins import interpolation as plain_interpolation
 from tapelog_dsp.kernels.twins import loudness as plain_loudness
 from tapelog_dsp.meters.weighting import hop_weighting
@@ -76,30 +76,18 @@ SIGNALS: dict[str, Callable[[np.random.Generator], Float64s]] = {
 @pytest.mark.parametrize("signal", SIGNALS)
 @pytest.mark.parametrize("standard", [True, False])
 def test_search_finds_what_a_look_everywhere_finds(random: np.random.Generator, signal: str, *, standard: bool):
-    """The search by bounds gives the bits of the search without, in blocks of any size; so does a known sample peak."""
+    """The search by bounds reads the bits of the search without, in blocks of any size, samples included."""
     samples = np.ascontiguousarray(SIGNALS[signal](random))
     others = standard_lanes() if standard else None
-    want, kept = np.zeros(3, dtype=np.float32), np.zeros(LONG_TAPS - 1, dtype=np.float32)
-    plain_interpolation.search_peaks(samples, kept, long_lanes(), others, want)
+    want, kept, peak = np.zeros(3, dtype=np.float32), np.zeros(LONG_TAPS - 1, dtype=np.float32), np.zeros(1)
+    plain_interpolation.search_peaks(samples, kept, long_lanes(), others, peak=peak, most=want)
     for sizes in ([samples.size], [1, 126, 127, 128, 64, 1_023], [700]):
-        most, end = np.zeros(3, dtype=np.float32), np.zeros(LONG_TAPS - 1, dtype=np.float32)
+        most, end, got = np.zeros(3, dtype=np.float32), np.zeros(LONG_TAPS - 1, dtype=np.float32), np.zeros(1)
         for block in _cut(samples, sizes):
-            interpolation.search_peaks(block, end, long_lanes(), others, search_bound(), floor=0.0, most=most)
-        assert most.tobytes() == want.tobytes()
+            interpolation.search_peaks(block, end, long_lanes(), others, search_bound(), peak=got, most=most)
+        assert np.maximum(most, got).tobytes() == np.maximum(want, peak).tobytes()
         assert end.tobytes() == kept.tobytes()
-    peak = float(np.abs(samples).max())
-    for scale in (0.7, 1.0):
-        assert _found(samples, others, scale * peak).tobytes() == np.maximum(want, np.float32(scale * peak)).tobytes()
-
-
-def _found(samples: Float64s, others: Float32s | None, floor: float) -> Float32s:
-    """Return what is found when values up to a floor are of no interest."""
-    most, end = np.zeros(3, dtype=np.float32), np.zeros(LONG_TAPS - 1, dtype=np.float32)
-    interpolation.search_peaks(samples, end, long_lanes(), others, search_bound(), floor=floor, most=most)
-    count = 3 if others is not None else 1
-    most[:count] = np.maximum(most[:count], np.float32(floor))
-    most[count:] = np.float32(floor)
-    return most
+        assert got == peak
 
 
 def _cut(samples: Float64s, sizes: list[int]) -> list[Float64s]:

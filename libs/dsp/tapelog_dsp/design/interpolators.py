@@ -91,10 +91,11 @@ def hann49() -> Interpolator:
 def long128(phases: int = LONG_PHASES) -> Interpolator:
     """Return a Kaiser-windowed sinc of 128 taps per phase, phase 0 included: it is not quite the sample itself."""
     half = LONG_TAPS // 2
+    highest = _bessel_i0(LONG_KAISER_BETA)
     rows = []
     for phase in range(phases):
         offset = half - 1 + phase / phases
-        rows.append([_sinc(k - offset) * _kaiser((k - offset) / half) for k in range(LONG_TAPS)])
+        rows.append([_sinc(k - offset) * _kaiser((k - offset) / half, highest) for k in range(LONG_TAPS)])
     return _interpolator(rows, half - 1)
 
 
@@ -102,10 +103,10 @@ def _sinc(x: float) -> float:
     return LONG_CUTOFF if x == 0.0 else math.sin(math.pi * LONG_CUTOFF * x) / (math.pi * x)
 
 
-def _kaiser(x: float) -> float:
+def _kaiser(x: float, highest: float) -> float:
     if abs(x) >= 1.0:
         return 0.0
-    return _bessel_i0(LONG_KAISER_BETA * math.sqrt(1.0 - x * x)) / _bessel_i0(LONG_KAISER_BETA)
+    return _bessel_i0(LONG_KAISER_BETA * math.sqrt(1.0 - x * x)) / highest
 
 
 def _bessel_i0(x: float) -> float:
@@ -113,6 +114,8 @@ def _bessel_i0(x: float) -> float:
     term, total = 1.0, 1.0
     for k in range(1, 60):
         term *= (x / (2.0 * k)) ** 2
+        if total + term == total:
+            break
         total += term
     return total
 

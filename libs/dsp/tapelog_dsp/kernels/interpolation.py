@@ -34,7 +34,7 @@ def interpolated_maximum(samples: Float32s, taps: Float32s, gain_sum: float, mos
 
 
 def search_peaks(
-    samples: Float64s, kept: Float32s, lanes: Float32s, others: Float32s | None, bound: Float32s, *, floor: float,
+    samples: Float64s, kept: Float32s, lanes: Float32s, others: Float32s | None, bound: Float32s, *, peak: Float64s,
     most: Float32s,
 ) -> None:  # fmt: skip
     """Raise ``most`` to the interpolated magnitudes of the next samples of one channel, in place.
@@ -51,12 +51,12 @@ def search_peaks(
         4 phases of a second interpolator, then 3 of a third, then zeros.
     bound : ndarray [shape=(13,)]
         As `interpolators.search_bound` makes it.
-    floor : float
-        What does not exceed it may be left out.
+    peak : ndarray [shape=(1,)]
+        The largest sample, raised in place; interpolated values that do not exceed it may be left out.
     most : ndarray [shape=(3,)]
         Of the long interpolator and the two others; changed in place.
     """
-    function("tl_true_peak", "plppppfp")(
+    function("tl_true_peak", "plpppppp")(
         samples.ctypes.data, samples.size, address(kept), address(lanes), address(others) if others is not None else 0,
-        address(bound), floor, address(most),
+        address(bound), address(peak), address(most),
     )  # fmt: skip

@@ -52,24 +52,17 @@ def hop_filter(sections: Float64s, rate: int) -> HopFilter:
     )
     newest = np.array([*inner, (c1 - d1 * c0) * b0, (c2 - d2 * c0) * b0])
     longest = -(-rate // HOPS_PER_S)
-    reach = np.empty((4, longest))
-    column = newest
+    # B and A side by side: every step moves all five columns on.
+    columns = np.concatenate((newest[:, None], np.eye(4)), axis=1)
+    reach, power = np.empty((4, longest)), np.empty((2, 4, 4))
     for place in range(longest - 1, -1, -1):
-        reach[:, place] = column
-        column = _times(step, column)
-    power = np.eye(4)
-    for _ in range(longest - 1):
-        power = np.stack([_times(step, column) for column in power.T], axis=1)
-    longer = np.stack([_times(step, column) for column in power.T], axis=1)
-    return HopFilter(sections, reach, np.stack((longer, power)), rate)
-
-
-def _times(matrix: Float64s, vector: Float64s) -> Float64s:
-    """Return matrix @ vector with its sums in order: BLAS would give every kind of processor its own bits."""
-    total: Float64s = matrix[:, 0] * vector[0]
-    for column in range(1, vector.size):
-        total = total + matrix[:, column] * vector[column]
-    return total
+        reach[:, place] = columns[:, 0]
+        if place == 0:
+            power[1] = columns[:, 1:]
+        # BLAS would give every kind of processor its own bits: the sum over the memory is taken in order.
+        columns = sum((step[:, [k]] * columns[k] for k in range(1, 4)), step[:, [0]] * columns[0])
+    power[0] = columns[:, 1:]
+    return HopFilter(sections, reach, power, rate)
 
 
 def hop_energies(weighting: HopFilter, state: Float64s, samples: Float64s, *, first: int, hops: int) -> Float64s:

@@ -153,18 +153,33 @@ static void search_chunk(const Search *s, const float *x, int64_t frames) {
     for (; done < waiting; done++) interpolate(1, s, x, places + done);
 }
 
-/* Raise most [3] to the interpolated magnitudes of the programme's next `frames` samples of one channel.
+/* Round to single precision and return the largest magnitude; double precision is compared as whole numbers too. */
+TL_INLINE double rounded(const double *x, float *to, int64_t count) {
+    uint64_t most = 0;
+    for (int64_t n = 0; n < count; n++) {
+        to[n] = (float)x[n];
+        const uint64_t bits = tl_bits(x[n]) & 0x7fffffffffffffffull;
+        most = bits > most ? bits : most;
+    }
+    return tl_from_bits(most);
+}
+
+/* Raise most [3] to the interpolated magnitudes of the programme's next `frames` samples of one channel, and peak [1] to
+ * their largest magnitude.
  *
  * kept [BEFORE] is the end of what came before and moves on. others may be null: then only most[0] is raised. Values
- * that do not exceed `floor` may be left out. */
+ * that do not exceed the peak may be left out. */
 TL_EXPORT void tl_true_peak(const double *x, int64_t frames, float *kept, const float *lanes, const float *others,
-                            const float *bound, float floor, float *most) {
-    const Search search = {lanes, others, bound, most, floor};
+                            const float *bound, double *peak, float *most) {
+    Search search = {lanes, others, bound, most, 0.0f};
     float window[BEFORE + ROOM];
     for (int k = 0; k < BEFORE; k++) window[k] = kept[k];
     for (int64_t begun = 0; begun < frames; begun += CHUNK) {
         const int64_t count = frames - begun < CHUNK ? frames - begun : CHUNK;
-        for (int64_t n = 0; n < count; n++) window[BEFORE + n] = (float)x[begun + n];
+        const double size = rounded(x + begun, window + BEFORE, count);
+        if (size > *peak) *peak = size;
+        /* A little below the peak, so that rounding it cannot leave out a value above it. */
+        search.floor = (float)(*peak * (1.0 - 1e-6));
         const int64_t end = BEFORE + count;
         for (int64_t n = end; n < end + 2 * BLOCK; n++) window[n] = window[end - 1];
         search_chunk(&search, window, count);

@@ -15,7 +15,6 @@ from tapelog_dsp.design.interpolators import (
     standard_lanes,
 )
 from tapelog_dsp.kernels.call import Float32s
-from tapelog_dsp.kernels.console import magnitude
 from tapelog_dsp.kernels.interpolation import search_peaks
 from tapelog_dsp.units import gain_to_db
 
@@ -85,41 +84,41 @@ class TruePeakMeter:
         self._others = standard_lanes() if sample_rate < OVERSAMPLING_FREE_RATE_HZ else None
         self._kept = np.zeros((channels, REACH_FRAMES), dtype=np.float32)
         self._most = np.zeros(len(_NAMES), dtype=np.float32)
-        self._sample_peak = 0.0
+        self._peak = np.zeros(1)
         if before is not None:
             joined = np.concatenate((self._kept, before.astype(np.float32)), axis=1)
             self._kept = joined[:, joined.shape[1] - REACH_FRAMES :].copy()
 
     def state(self) -> "TruePeakState":
         """Return what another process needs to join this part to the one before it."""
-        return TruePeakState(dict(zip(_NAMES, self._most.tolist(), strict=True)), self._sample_peak, self._kept.copy())
+        return TruePeakState(
+            dict(zip(_NAMES, self._most.tolist(), strict=True)), float(self._peak[0]), self._kept.copy()
+        )
 
     def join(self, later: "TruePeakState") -> None:
         """Take in the state of the part that follows, measured with the end of this part as its `before`."""
         self._most = np.maximum(self._most, np.array([later.most[name] for name in _NAMES], dtype=np.float32))
-        self._sample_peak = max(self._sample_peak, later.sample_peak)
+        self._peak[0] = max(float(self._peak[0]), later.sample_peak)
         self._kept = later.kept.copy()
 
     def add(self, samples: Audio) -> None:
         """Measure the next block ``[channels, frames]``."""
-        self._sample_peak = max(self._sample_peak, magnitude(samples))
         self._raise(samples, self._kept, self._most)
 
     def result(self) -> TruePeak:
         """Return the reading so far, as if silence followed; measuring can go on."""
         most = self._most.copy()
         self._raise(np.zeros((len(self._kept), REACH_FRAMES)), self._kept.copy(), most)
-        peaks = {name: max(value, self._sample_peak) for name, value in zip(_NAMES, most.tolist(), strict=True)}
+        sample_peak = float(self._peak[0])
+        peaks = {name: max(value, sample_peak) for name, value in zip(_NAMES, most.tolist(), strict=True)}
         return TruePeak(
             max_dbtp=gain_to_db(max(peaks.values())),
             itu48_dbtp=gain_to_db(peaks["itu48"]),
             hann49_dbtp=gain_to_db(peaks["hann49"]),
             long_dbtp=gain_to_db(peaks["long"]),
-            sample_peak_dbfs=gain_to_db(self._sample_peak),
+            sample_peak_dbfs=gain_to_db(sample_peak),
         )
 
     def _raise(self, samples: Audio, kept: Float32s, most: Float32s) -> None:
-        # A little below the sample peak, so that rounding it to float32 cannot leave out a value above it.
-        floor = self._sample_peak * (1.0 - 1e-6)
         for channel, end in zip(samples, kept, strict=True):
-            search_peaks(channel, end, long_lanes(), self._others, search_bound(), floor=floor, most=most)
+            search_peaks(channel, end, long_lanes(), self._others, search_bound(), peak=self._peak, most=most)

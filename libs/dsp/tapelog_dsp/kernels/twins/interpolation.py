@@ -21,8 +21,11 @@ def interpolated_maximum(samples: Float32s, taps: Float32s, most: float) -> floa
     return max(most, float(peaks.max()))
 
 
-def search_peaks(samples: Float64s, kept: Float32s, lanes: Float32s, others: Float32s | None, most: Float32s) -> None:
-    """Raise ``most`` to the interpolated magnitudes, looking everywhere."""
+def search_peaks(
+    samples: Float64s, kept: Float32s, lanes: Float32s, others: Float32s | None, *, peak: Float64s, most: Float32s
+) -> None:
+    """Raise ``most`` to the interpolated magnitudes and ``peak`` to the samples', looking everywhere."""
+    peak[0] = max(float(peak[0]), float(np.abs(samples).max(initial=0.0)))
     reach = len(lanes) - 1
     joined = np.concatenate((kept, samples.astype(np.float32)))
     kept[:] = joined[samples.size :]
