@@ -158,7 +158,10 @@ def _is_used(insert: pb.Processor, channels: int) -> bool:
 
 
 def _moving(
-    automation: Iterable[pb.SettingAutomation], inserts: Sequence[pb.Processor], channels: int = 2
+    automation: Iterable[pb.SettingAutomation],
+    inserts: Sequence[pb.Processor],
+    channels: int = 2,
+    tempo_bpm: float = 0.0,
 ) -> tuple[dsp.MovingSetting, ...]:
     """Return the settings that move, at the places that they have among the inserts that are used."""
     moving = []
@@ -166,15 +169,30 @@ def _moving(
         insert = inserts[entry.position]
         if not _is_used(insert, channels):
             continue
-        owner = getattr(insert, insert.WhichOneof("kind") or "").DESCRIPTOR.name
+        name, value_of = _core_setting(insert, entry.setting, tempo_bpm)
         moving.append(
             dsp.MovingSetting(
                 sum(_is_used(before, channels) for before in inserts[: entry.position]),
-                SETTING_NAMES.get((owner, entry.setting), entry.setting),
-                tuple(dsp.SettingPoint(point.frame, point.value, _CURVES[point.curve]) for point in entry.points),
+                name,
+                tuple(
+                    dsp.SettingPoint(point.frame, value_of(point.value), _CURVES[point.curve]) for point in entry.points
+                ),
             )
         )
     return tuple(moving)
+
+
+def _core_setting(insert: pb.Processor, setting: str, tempo_bpm: float) -> tuple[str, Callable[[float], float]]:
+    """Return the core's word for an insert's setting that moves, and what turns a recipe's value into the core's."""
+    kind = insert.WhichOneof("kind") or ""
+    if kind == "delay" and setting == "beats":
+        return "time_ms", lambda beats: beats * 60_000.0 / tempo_bpm
+    if kind == "reverb":
+        if setting == "damping":
+            return "damping_hz", damping_hz
+        return SETTING_NAMES.get(("PlateReverb", setting), setting), float
+    owner = getattr(insert, kind).DESCRIPTOR.name
+    return SETTING_NAMES.get((owner, setting), setting), float
 
 
 def chain(
@@ -221,7 +239,7 @@ def track_spec(track: pb.RecipeTrack, channels: int, tempo_bpm: float = 0.0) -> 
         gain_automation=_points(track.gain_automation),
         solo=track.solo,
         pan_automation=tuple(dsp.PanPoint(p.frame, p.pan, _CURVES[p.curve]) for p in track.pan_automation),
-        automation=_moving(track.automation, track.chain, channels),
+        automation=_moving(track.automation, track.chain, channels, tempo_bpm),
     )
 
 
@@ -237,7 +255,7 @@ def bus_spec(bus: pb.RecipeBus, tempo_bpm: float = 0.0) -> dsp.BusSpec:
         output_bus=bus.output_bus or dsp.MIX,
         gain_automation=_points(bus.gain_automation),
         solo=bus.solo,
-        automation=_moving(bus.automation, bus.chain),
+        automation=_moving(bus.automation, bus.chain, tempo_bpm=tempo_bpm),
     )
 
 
@@ -269,7 +287,7 @@ def mix_spec(recipe: pb.MixRecipe, channels: Mapping[str, int]) -> dsp.MixSpec:
         processors=chain(recipe.mix_chain, "mix_chain", recipe.tempo_bpm),
         gain_db=recipe.mix_gain_db,
         gain_automation=_points(recipe.mix_gain_automation),
-        automation=_moving(recipe.mix_automation, recipe.mix_chain),
+        automation=_moving(recipe.mix_automation, recipe.mix_chain, tempo_bpm=recipe.tempo_bpm),
         vcas=tuple(vca_spec(vca) for vca in recipe.vcas),
         tail_s=recipe.tail_s,
     )

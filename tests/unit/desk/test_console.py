@@ -8,6 +8,7 @@ import tapelog_dsp as dsp
 from tapelog.common.v1 import recipe_pb2 as pb
 from tapelog_desk.console import chain, damping_hz, mix_spec
 from tapelog_desk.errors import RecipeRefusedError
+from tapelog_parameters import Smoothing
 from tapelog_recipe import PARAMETERS, PROCESSOR_KINDS, load_mix_recipe, resolved, validate_mix
 
 RATE_HZ = 48_000
@@ -50,6 +51,39 @@ def _insert(kind: str, name: str, value: float) -> pb.Processor:
     if kind == "delay" and name == "time_ms" and not value:
         settings.beats = 1
     return insert
+
+
+def _moves() -> Iterator[tuple[str, str]]:
+    for kind in PROCESSOR_KINDS:
+        message = pb.Processor.DESCRIPTOR.fields_by_name[kind].message_type.name
+        owner = _NUMBERS_IN.get(message, message)
+        yield from ((kind, name) for name, entry in PARAMETERS[owner].items() if entry.smoothing is Smoothing.GRID)
+
+
+@pytest.mark.parametrize(("kind", "name"), list(_moves()))
+def test_every_setting_that_moves_can_be_rendered(kind: str, name: str):
+    """An automation over the whole range that validation lets through is never refused by the core, on mid neither."""
+    recipe = pb.MixRecipe(sample_rate_hz=RATE_HZ, tempo_bpm=240)
+    owner = pb.Processor.DESCRIPTOR.fields_by_name[kind].message_type.name
+    entry = PARAMETERS[_NUMBERS_IN.get(owner, owner)][name]
+    for index, channels in enumerate((pb.INSERT_CHANNELS_STEREO, pb.INSERT_CHANNELS_MID)):
+        if channels == pb.INSERT_CHANNELS_MID and kind in {"width", "mono_maker"}:
+            continue
+        track = recipe.tracks.add(id=f"t{index}")
+        track.source.file = "a.wav"
+        insert = _insert(kind, "", 0.0)
+        insert.channels = channels
+        track.chain.append(insert)
+        setting = f"bands.0.{name}" if kind in {"eq", "multiband"} else name
+        moving = track.automation.add(position=0, setting=setting)
+        moving.points.add(frame=5, value=entry.low, curve=pb.AUTOMATION_CURVE_SMOOTH)
+        moving.points.add(frame=3_000, value=entry.highest(RATE_HZ))
+    assert validate_mix(recipe, services=False) == ()
+    graph = dsp.MixGraph(mix_spec(resolved(recipe), {track.id: 2 for track in recipe.tracks}))
+    readers = {track.id: dsp.ArrayReader(np.full((2, 4_000), 0.1)) for track in recipe.tracks}
+    for block in dsp.render(graph, readers):
+        assert np.isfinite(block.mix).all()
+        break
 
 
 @pytest.mark.parametrize(("kind", "name", "value"), list(_extremes()))

@@ -1357,24 +1357,30 @@ class Saturation(_message.Message):
     DRIVE_DB_FIELD_NUMBER: _builtins.int
     BIAS_FIELD_NUMBER: _builtins.int
     OUTPUT_DB_FIELD_NUMBER: _builtins.int
+    OVERSAMPLING_FIELD_NUMBER: _builtins.int
     drive_db: _builtins.float
     """How far the signal is pushed into the curve; 0 leaves it alone, dB. 0 to 36."""
     bias: _builtins.float
     """Shift of the curve, for even harmonics. 0 to 1."""
     output_db: _builtins.float
     """Level afterwards, dB. -36 to 12."""
+    oversampling: _builtins.int
+    """Times the sample rate that the curve works at: 1, 2, 4 or 8. Default 1."""
     def __init__(
         self,
         *,
         drive_db: _builtins.float = ...,
         bias: _builtins.float = ...,
         output_db: _builtins.float = ...,
+        oversampling: _builtins.int | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_oversampling", b"_oversampling", "oversampling", b"oversampling"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["bias", b"bias", "drive_db", b"drive_db", "output_db", b"output_db"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_oversampling", b"_oversampling", "bias", b"bias", "drive_db", b"drive_db", "output_db", b"output_db", "oversampling", b"oversampling"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    def WhichOneof(self, oneof_group: _Never) -> None: ...
+    _WhichOneofReturnType__oversampling: _TypeAlias = _typing.Literal["oversampling"]  # noqa: Y015
+    _WhichOneofArgType__oversampling: _TypeAlias = _typing.Literal["_oversampling", b"_oversampling"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__oversampling) -> _WhichOneofReturnType__oversampling | None: ...
 
 Global___Saturation: _TypeAlias = Saturation  # noqa: Y015
 
