@@ -10,6 +10,7 @@ from tapelog_parameters import PROCESSORS, recipe_parameters
 from tapelog_recipe import Violation, chain_inserts
 
 from tapelog_desk.errors import RecipeRefusedError
+from tapelog_desk.impulses import ImpulseOf, no_impulses
 
 PAN_LAWS_DB: Final = {
     pb.PAN_LAW_MINUS_3_DB: -3.0,
@@ -103,7 +104,9 @@ _KEYED: Final[dict[str, Callable[..., dsp.ProcessorSpec]]] = {
 }
 
 
-def processor(insert: pb.Processor, tempo_bpm: float = 0.0, channels: int = 2) -> dsp.ProcessorSpec:
+def processor(
+    insert: pb.Processor, tempo_bpm: float = 0.0, channels: int = 2, impulse_of: ImpulseOf = no_impulses
+) -> dsp.ProcessorSpec:
     """Return the core's processor for a resolved insert on a strip of so many channels; mono is all middle.
 
     Raises
@@ -111,7 +114,7 @@ def processor(insert: pb.Processor, tempo_bpm: float = 0.0, channels: int = 2) -
     ParameterError
         A setting is beyond what the core is defined for.
     """
-    made = _processor(insert, tempo_bpm)
+    made = _processor(insert, tempo_bpm, impulse_of)
     if insert.channels == pb.INSERT_CHANNELS_MID and channels == 2:
         return dsp.MidSide(mid=(made,))
     if insert.channels == pb.INSERT_CHANNELS_SIDE:
@@ -119,7 +122,7 @@ def processor(insert: pb.Processor, tempo_bpm: float = 0.0, channels: int = 2) -
     return made
 
 
-def _processor(insert: pb.Processor, tempo_bpm: float) -> dsp.ProcessorSpec:
+def _processor(insert: pb.Processor, tempo_bpm: float, impulse_of: ImpulseOf) -> dsp.ProcessorSpec:
     kind = insert.WhichOneof("kind") or ""
     if kind == "eq":
         return dsp.ParametricEq(tuple(_band(band) for band in insert.eq.bands))
@@ -127,6 +130,11 @@ def _processor(insert: pb.Processor, tempo_bpm: float) -> dsp.ProcessorSpec:
         return _delay(insert.delay, tempo_bpm)
     if kind == "reverb":
         return _reverb(insert.reverb)
+    if kind == "convolution":
+        settings = insert.convolution
+        return dsp.ConvolutionReverb(
+            impulse_of(settings.impulse), **_settings(settings, "ConvolutionReverb"), normalise=not settings.keep_level
+        )
     if kind == "multiband":
         bands = tuple(dsp.BandDynamics(**_settings(band, "BandDynamics")) for band in insert.multiband.bands)
         return dsp.Multiband(tuple(insert.multiband.splits_hz), bands)
@@ -196,7 +204,11 @@ def _core_setting(insert: pb.Processor, setting: str, tempo_bpm: float) -> tuple
 
 
 def chain(
-    inserts: Iterable[pb.Processor], path: str, tempo_bpm: float = 0.0, channels: int = 2
+    inserts: Iterable[pb.Processor],
+    path: str,
+    tempo_bpm: float = 0.0,
+    channels: int = 2,
+    impulse_of: ImpulseOf = no_impulses,
 ) -> tuple[dsp.ProcessorSpec, ...]:
     """Return the processors of a resolved chain, without those that do nothing.
 
@@ -210,7 +222,7 @@ def chain(
         if not _is_used(insert.processor, channels):
             continue
         try:
-            processors.append(processor(insert.processor, tempo_bpm, channels))
+            processors.append(processor(insert.processor, tempo_bpm, channels, impulse_of))
         except dsp.ParameterError as error:
             raise RecipeRefusedError([Violation(insert.path, str(error))]) from error
     return tuple(processors)
@@ -220,7 +232,9 @@ def _sends(sends: Iterable[pb.RecipeSend]) -> tuple[dsp.SendSpec, ...]:
     return tuple(dsp.SendSpec(send.bus, send.gain_db, send.pre_fader, _points(send.gain_automation)) for send in sends)
 
 
-def track_spec(track: pb.RecipeTrack, channels: int, tempo_bpm: float = 0.0) -> dsp.TrackSpec:
+def track_spec(
+    track: pb.RecipeTrack, channels: int, tempo_bpm: float = 0.0, impulse_of: ImpulseOf = no_impulses
+) -> dsp.TrackSpec:
     """Return the strip of a track; a muted one is kept as a silent strip, for the length of the mix."""
     if track.mute:
         return dsp.TrackSpec(track.id, channels=1, start_frame=track.start_frame)
@@ -233,7 +247,7 @@ def track_spec(track: pb.RecipeTrack, channels: int, tempo_bpm: float = 0.0) -> 
         pan_right=track.dual_pan.right if dual else None,
         polarity_inverted=track.polarity_inverted,
         start_frame=track.start_frame,
-        processors=chain(track.chain, f"tracks[{track.id}].chain", tempo_bpm, channels),
+        processors=chain(track.chain, f"tracks[{track.id}].chain", tempo_bpm, channels, impulse_of),
         sends=_sends(track.sends),
         output_bus=track.output_bus or dsp.MIX,
         gain_automation=_points(track.gain_automation),
@@ -243,14 +257,14 @@ def track_spec(track: pb.RecipeTrack, channels: int, tempo_bpm: float = 0.0) -> 
     )
 
 
-def bus_spec(bus: pb.RecipeBus, tempo_bpm: float = 0.0) -> dsp.BusSpec:
+def bus_spec(bus: pb.RecipeBus, tempo_bpm: float = 0.0, impulse_of: ImpulseOf = no_impulses) -> dsp.BusSpec:
     """Return the strip of a bus."""
     return dsp.BusSpec(
         bus.id,
         gain_db=bus.gain_db,
         pan=bus.pan,
         mute=bus.mute,
-        processors=chain(bus.chain, f"buses[{bus.id}].chain", tempo_bpm),
+        processors=chain(bus.chain, f"buses[{bus.id}].chain", tempo_bpm, impulse_of=impulse_of),
         sends=_sends(bus.sends),
         output_bus=bus.output_bus or dsp.MIX,
         gain_automation=_points(bus.gain_automation),
@@ -264,7 +278,7 @@ def vca_spec(vca: pb.RecipeVca) -> dsp.VcaSpec:
     return dsp.VcaSpec(vca.id, tuple(vca.members), vca.gain_db, vca.mute, _points(vca.gain_automation))
 
 
-def mix_spec(recipe: pb.MixRecipe, channels: Mapping[str, int]) -> dsp.MixSpec:
+def mix_spec(recipe: pb.MixRecipe, channels: Mapping[str, int], impulse_of: ImpulseOf = no_impulses) -> dsp.MixSpec:
     """Return the core's mix for a resolved, valid recipe.
 
     Parameters
@@ -273,6 +287,8 @@ def mix_spec(recipe: pb.MixRecipe, channels: Mapping[str, int]) -> dsp.MixSpec:
         With every default written out.
     channels : mapping of str to int
         Channels of each track's source.
+    impulse_of : callable
+        Reads the impulse response that a source names.
 
     Raises
     ------
@@ -281,10 +297,10 @@ def mix_spec(recipe: pb.MixRecipe, channels: Mapping[str, int]) -> dsp.MixSpec:
     """
     return dsp.MixSpec(
         sample_rate=recipe.sample_rate_hz,
-        tracks=tuple(track_spec(track, channels[track.id], recipe.tempo_bpm) for track in recipe.tracks),
-        buses=tuple(bus_spec(bus, recipe.tempo_bpm) for bus in recipe.buses),
+        tracks=tuple(track_spec(track, channels[track.id], recipe.tempo_bpm, impulse_of) for track in recipe.tracks),
+        buses=tuple(bus_spec(bus, recipe.tempo_bpm, impulse_of) for bus in recipe.buses),
         pan_law_db=PAN_LAWS_DB[recipe.pan_law],
-        processors=chain(recipe.mix_chain, "mix_chain", recipe.tempo_bpm),
+        processors=chain(recipe.mix_chain, "mix_chain", recipe.tempo_bpm, impulse_of=impulse_of),
         gain_db=recipe.mix_gain_db,
         gain_automation=_points(recipe.mix_gain_automation),
         automation=_moving(recipe.mix_automation, recipe.mix_chain, tempo_bpm=recipe.tempo_bpm),

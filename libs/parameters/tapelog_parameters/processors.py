@@ -135,6 +135,11 @@ PROCESSORS: Final[dict[str, dict[str, Parameter]]] = {
         "lowcut_hz": Parameter("Hz", 10.0, 2_000.0, 80.0, recipe_name="low_cut_hz", smoothing=_GRID),
         "mix": Parameter("", 0.0, 1.0, 1.0, smoothing=_GRID),
     },
+    "ConvolutionReverb": {
+        "predelay_ms": Parameter("ms", 0.0, 500.0, recipe_name="pre_delay_ms"),
+        "mix": Parameter("", 0.0, 1.0, 1.0, smoothing=_GRID),
+        "gain_db": Parameter("dB", -60.0, 24.0, smoothing=_GRID),
+    },
     "Width": {"width": Parameter("", 0.0, 2.0, 1.0, smoothing=_GRID)},
 }
 """Class of the core -> setting -> parameter. A recipe_name of ``-`` is a setting that recipes do not have."""

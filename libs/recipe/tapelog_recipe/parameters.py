@@ -14,7 +14,7 @@ _PAN: Final = Parameter("", -1.0, 1.0)
 
 _OF_THE_CORE: Final = (
     "Gain", "TimeAlign", "HighPass", "LowPass", "EqBand", "Compressor", "Gate", "DeEsser", "DynamicEq",
-    "TransientShaper", "Saturation", "MonoMaker", "RoomReverb", "Width",
+    "TransientShaper", "Saturation", "MonoMaker", "RoomReverb", "ConvolutionReverb", "Width",
     "BandDynamics", "Clipper", "Exciter", "LinearPhaseEq", "CurveEq",
 )  # fmt: skip
 """Messages whose numbers are those of the core's processor of the same name."""

@@ -105,6 +105,9 @@ def source_violations(source: pb.RecipeSource, path: str, *, services: bool) -> 
 
 def _processor(processor: pb.Processor, path: str) -> Iterator[Violation]:
     kind = processor.WhichOneof("kind")
+    if kind == "convolution" and not processor.convolution.HasField("impulse"):
+        where = f"{path}.convolution.impulse"
+        yield Violation(where, "has no source; write 'file:NAME' (desk commands) or 'asset:SHA256'")
     if kind is None:
         yield Violation(path, f"sets no kind of insert; write one of {', '.join(PROCESSOR_KINDS)}")
 

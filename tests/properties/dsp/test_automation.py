@@ -10,6 +10,7 @@ from tapelog_dsp import (
     Bell,
     Clipper,
     Compressor,
+    ConvolutionReverb,
     DeEsser,
     Delay,
     DynamicEq,
@@ -19,6 +20,7 @@ from tapelog_dsp import (
     Gate,
     HighPass,
     HighShelf,
+    Impulse,
     LowPass,
     LowShelf,
     MidSide,
@@ -67,6 +69,7 @@ SPECS: dict[str, tuple[ProcessorSpec, str]] = {
     "Delay": (Delay(31.0, 0.5, 0.4, 100.0, 3_000.0), ""),
     "PlateReverb": (PlateReverb(decay_s=0.6, predelay_ms=5.0, mix=0.5), ""),
     "RoomReverb": (RoomReverb(decay_s=0.6, size_m=6.0, predelay_ms=3.0, mix=0.5), ""),
+    "ConvolutionReverb": (ConvolutionReverb(Impulse(np.eye(1, 700, 90) + np.eye(1, 700, 600), RATE), mix=0.5), ""),
     "Width": (Width(0.8), ""),
 }
 FIXED = {
@@ -80,6 +83,7 @@ FIXED = {
     "LinearPhaseEq": {"length_ms"},
     "CurveEq": {"length_ms"},
     "PlateReverb": {"size"},
+    "ConvolutionReverb": {"predelay_ms"},
     "RoomReverb": {"size_m"},
 }
 """Structure: lengths of lines and filters, orders, latencies, which detector listens."""

@@ -26,6 +26,11 @@ def _extremes() -> Iterator[tuple[str, str, float]]:
             yield from ((kind, name, value) for value in dict.fromkeys(values))
 
 
+def _one_click(source: pb.RecipeSource) -> dsp.Impulse:
+    assert source.file == "room.wav"
+    return dsp.Impulse(np.ones((2, 1)), RATE_HZ)
+
+
 def _insert(kind: str, name: str, value: float) -> pb.Processor:
     insert = pb.Processor()
     settings = getattr(insert, kind)
@@ -46,6 +51,8 @@ def _insert(kind: str, name: str, value: float) -> pb.Processor:
                 needed,
                 {"MonoMaker": 120, "DeEsser": 6_000, "Exciter": 3_000}.get(holder.DESCRIPTOR.name, 1_000),
             )
+    if kind == "convolution":
+        settings.impulse.file = "room.wav"
     if name:
         setattr(holder, name, type(getattr(holder, name))(value))
     if kind == "delay" and name == "time_ms" and not value:
@@ -79,7 +86,7 @@ def test_every_setting_that_moves_can_be_rendered(kind: str, name: str):
         moving.points.add(frame=5, value=entry.low, curve=pb.AUTOMATION_CURVE_SMOOTH)
         moving.points.add(frame=3_000, value=entry.highest(RATE_HZ))
     assert validate_mix(recipe, services=False) == ()
-    graph = dsp.MixGraph(mix_spec(resolved(recipe), {track.id: 2 for track in recipe.tracks}))
+    graph = dsp.MixGraph(mix_spec(resolved(recipe), {track.id: 2 for track in recipe.tracks}, _one_click))
     readers = {track.id: dsp.ArrayReader(np.full((2, 4_000), 0.1)) for track in recipe.tracks}
     for block in dsp.render(graph, readers):
         assert np.isfinite(block.mix).all()
@@ -94,7 +101,7 @@ def test_both_ends_of_every_range_can_be_rendered(kind: str, name: str, value: f
     track.source.file = "a.wav"
     track.chain.append(_insert(kind, name, value))
     assert validate_mix(recipe, services=False) == ()
-    spec = mix_spec(resolved(recipe), {"a": 2})
+    spec = mix_spec(resolved(recipe), {"a": 2}, _one_click)
     assert len(spec.tracks[0].processors) == 1
     dsp.MixGraph(spec)
 
@@ -111,7 +118,7 @@ def test_every_insert_works_on_mono_and_stereo(kind: str, channels: int):
     name, value = {"eq": ("gain_db", 3), "width": ("width", 2), "time_align": ("delay_ms", 2)}.get(kind, ("", 0.0))
     insert = _insert(kind, name, value)
     whole = resolved(pb.MixRecipe(mix_chain=[insert], sample_rate_hz=RATE_HZ)).mix_chain
-    made_chain = chain(whole, "x", channels=channels)
+    made_chain = chain(whole, "x", channels=channels, impulse_of=_one_click)
     spec = dsp.MixSpec(RATE_HZ, (dsp.TrackSpec("a", channels, processors=made_chain),), tail_s=0.0)
     noise = np.random.default_rng(0).normal(0, 0.1, (channels, 5_000))
     made = np.concatenate(
@@ -127,7 +134,9 @@ def test_inserts_on_middle_and_sides_work_on_mono(channels: int, mid: int, side:
     """Mono is all middle: an insert on the middle works as it is, one on the sides is left out."""
     for where, wanted in ((pb.INSERT_CHANNELS_MID, mid), (pb.INSERT_CHANNELS_SIDE, side)):
         insert = pb.Processor(channels=where, high_pass=pb.HighPass(frequency_hz=100))
-        made = chain(resolved(pb.MixRecipe(mix_chain=[insert])).mix_chain, "x", channels=channels)
+        made = chain(
+            resolved(pb.MixRecipe(mix_chain=[insert])).mix_chain, "x", channels=channels, impulse_of=_one_click
+        )
         assert len(made) == wanted
         for spec in made:
             spec.prepare(RATE_HZ, channels)
