@@ -6,7 +6,7 @@ from typing import Annotated
 
 from cyclopts import Parameter
 from tapelog_desk import beside, render_mix
-from tapelog_recipe import apply_alternate, load_alternate, load_mix_recipe
+from tapelog_recipe import apply_alternate, load_alternate, load_mix_recipe, sources_of
 
 from tapelog_cli.desk import show
 from tapelog_cli.desk.files import keep, outputs_for, read_recipe
@@ -36,7 +36,7 @@ def mix(
     if alternate is not None:
         wanted = apply_alternate(wanted, read_recipe(alternate, load_alternate))
     resolve = beside(recipe.parent)
-    keep([resolve(track.source) for track in wanted.tracks if track.source.file], from_outputs=output)
+    keep([resolve(source) for source in sources_of(wanted) if source.file], from_outputs=output)
     with show.progress_bar(f"mixing {recipe.name}", quiet=json) as progress:
         rendered = render_mix(
             wanted,

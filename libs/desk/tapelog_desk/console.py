@@ -10,6 +10,7 @@ from tapelog_parameters import PROCESSORS, recipe_parameters
 from tapelog_recipe import Violation, chain_inserts
 
 from tapelog_desk.errors import RecipeRefusedError
+from tapelog_desk.impulses import ImpulseOf, no_impulses
 
 PAN_LAWS_DB: Final = {
     pb.PAN_LAW_MINUS_3_DB: -3.0,
@@ -103,7 +104,9 @@ _KEYED: Final[dict[str, Callable[..., dsp.ProcessorSpec]]] = {
 }
 
 
-def processor(insert: pb.Processor, tempo_bpm: float = 0.0, channels: int = 2) -> dsp.ProcessorSpec:
+def processor(
+    insert: pb.Processor, tempo_bpm: float = 0.0, channels: int = 2, impulse_of: ImpulseOf = no_impulses
+) -> dsp.ProcessorSpec:
     """Return the core's processor for a resolved insert on a strip of so many channels; mono is all middle.
 
     Raises
@@ -111,7 +114,7 @@ def processor(insert: pb.Processor, tempo_bpm: float = 0.0, channels: int = 2) -
     ParameterError
         A setting is beyond what the core is defined for.
     """
-    made = _processor(insert, tempo_bpm)
+    made = _processor(insert, tempo_bpm, impulse_of)
     if insert.channels == pb.INSERT_CHANNELS_MID and channels == 2:
         return dsp.MidSide(mid=(made,))
     if insert.channels == pb.INSERT_CHANNELS_SIDE:
@@ -119,7 +122,7 @@ def processor(insert: pb.Processor, tempo_bpm: float = 0.0, channels: int = 2) -
     return made
 
 
-def _processor(insert: pb.Processor, tempo_bpm: float) -> dsp.ProcessorSpec:
+def _processor(insert: pb.Processor, tempo_bpm: float, impulse_of: ImpulseOf) -> dsp.ProcessorSpec:
     kind = insert.WhichOneof("kind") or ""
     if kind == "eq":
         return dsp.ParametricEq(tuple(_band(band) for band in insert.eq.bands))
@@ -127,6 +130,11 @@ def _processor(insert: pb.Processor, tempo_bpm: float) -> dsp.ProcessorSpec:
         return _delay(insert.delay, tempo_bpm)
     if kind == "reverb":
         return _reverb(insert.reverb)
+    if kind == "convolution":
+        settings = insert.convolution
+        return dsp.ConvolutionReverb(
+            impulse_of(settings.impulse), **_settings(settings, "ConvolutionReverb"), normalise=not settings.keep_level
+        )
     if kind == "multiband":
         bands = tuple(dsp.BandDynamics(**_settings(band, "BandDynamics")) for band in insert.multiband.bands)
         return dsp.Multiband(tuple(insert.multiband.splits_hz), bands)
@@ -158,7 +166,10 @@ def _is_used(insert: pb.Processor, channels: int) -> bool:
 
 
 def _moving(
-    automation: Iterable[pb.SettingAutomation], inserts: Sequence[pb.Processor], channels: int = 2
+    automation: Iterable[pb.SettingAutomation],
+    inserts: Sequence[pb.Processor],
+    channels: int = 2,
+    tempo_bpm: float = 0.0,
 ) -> tuple[dsp.MovingSetting, ...]:
     """Return the settings that move, at the places that they have among the inserts that are used."""
     moving = []
@@ -166,19 +177,38 @@ def _moving(
         insert = inserts[entry.position]
         if not _is_used(insert, channels):
             continue
-        owner = getattr(insert, insert.WhichOneof("kind") or "").DESCRIPTOR.name
+        name, value_of = _core_setting(insert, entry.setting, tempo_bpm)
         moving.append(
             dsp.MovingSetting(
                 sum(_is_used(before, channels) for before in inserts[: entry.position]),
-                SETTING_NAMES.get((owner, entry.setting), entry.setting),
-                tuple(dsp.SettingPoint(point.frame, point.value, _CURVES[point.curve]) for point in entry.points),
+                name,
+                tuple(
+                    dsp.SettingPoint(point.frame, value_of(point.value), _CURVES[point.curve]) for point in entry.points
+                ),
             )
         )
     return tuple(moving)
 
 
+def _core_setting(insert: pb.Processor, setting: str, tempo_bpm: float) -> tuple[str, Callable[[float], float]]:
+    """Return the core's word for an insert's setting that moves, and what turns a recipe's value into the core's."""
+    kind = insert.WhichOneof("kind") or ""
+    if kind == "delay" and setting == "beats":
+        return "time_ms", lambda beats: beats * 60_000.0 / tempo_bpm
+    if kind == "reverb":
+        if setting == "damping":
+            return "damping_hz", damping_hz
+        return SETTING_NAMES.get(("PlateReverb", setting), setting), float
+    owner = getattr(insert, kind).DESCRIPTOR.name
+    return SETTING_NAMES.get((owner, setting), setting), float
+
+
 def chain(
-    inserts: Iterable[pb.Processor], path: str, tempo_bpm: float = 0.0, channels: int = 2
+    inserts: Iterable[pb.Processor],
+    path: str,
+    tempo_bpm: float = 0.0,
+    channels: int = 2,
+    impulse_of: ImpulseOf = no_impulses,
 ) -> tuple[dsp.ProcessorSpec, ...]:
     """Return the processors of a resolved chain, without those that do nothing.
 
@@ -192,7 +222,7 @@ def chain(
         if not _is_used(insert.processor, channels):
             continue
         try:
-            processors.append(processor(insert.processor, tempo_bpm, channels))
+            processors.append(processor(insert.processor, tempo_bpm, channels, impulse_of))
         except dsp.ParameterError as error:
             raise RecipeRefusedError([Violation(insert.path, str(error))]) from error
     return tuple(processors)
@@ -202,7 +232,9 @@ def _sends(sends: Iterable[pb.RecipeSend]) -> tuple[dsp.SendSpec, ...]:
     return tuple(dsp.SendSpec(send.bus, send.gain_db, send.pre_fader, _points(send.gain_automation)) for send in sends)
 
 
-def track_spec(track: pb.RecipeTrack, channels: int, tempo_bpm: float = 0.0) -> dsp.TrackSpec:
+def track_spec(
+    track: pb.RecipeTrack, channels: int, tempo_bpm: float = 0.0, impulse_of: ImpulseOf = no_impulses
+) -> dsp.TrackSpec:
     """Return the strip of a track; a muted one is kept as a silent strip, for the length of the mix."""
     if track.mute:
         return dsp.TrackSpec(track.id, channels=1, start_frame=track.start_frame)
@@ -215,29 +247,29 @@ def track_spec(track: pb.RecipeTrack, channels: int, tempo_bpm: float = 0.0) -> 
         pan_right=track.dual_pan.right if dual else None,
         polarity_inverted=track.polarity_inverted,
         start_frame=track.start_frame,
-        processors=chain(track.chain, f"tracks[{track.id}].chain", tempo_bpm, channels),
+        processors=chain(track.chain, f"tracks[{track.id}].chain", tempo_bpm, channels, impulse_of),
         sends=_sends(track.sends),
         output_bus=track.output_bus or dsp.MIX,
         gain_automation=_points(track.gain_automation),
         solo=track.solo,
         pan_automation=tuple(dsp.PanPoint(p.frame, p.pan, _CURVES[p.curve]) for p in track.pan_automation),
-        automation=_moving(track.automation, track.chain, channels),
+        automation=_moving(track.automation, track.chain, channels, tempo_bpm),
     )
 
 
-def bus_spec(bus: pb.RecipeBus, tempo_bpm: float = 0.0) -> dsp.BusSpec:
+def bus_spec(bus: pb.RecipeBus, tempo_bpm: float = 0.0, impulse_of: ImpulseOf = no_impulses) -> dsp.BusSpec:
     """Return the strip of a bus."""
     return dsp.BusSpec(
         bus.id,
         gain_db=bus.gain_db,
         pan=bus.pan,
         mute=bus.mute,
-        processors=chain(bus.chain, f"buses[{bus.id}].chain", tempo_bpm),
+        processors=chain(bus.chain, f"buses[{bus.id}].chain", tempo_bpm, impulse_of=impulse_of),
         sends=_sends(bus.sends),
         output_bus=bus.output_bus or dsp.MIX,
         gain_automation=_points(bus.gain_automation),
         solo=bus.solo,
-        automation=_moving(bus.automation, bus.chain),
+        automation=_moving(bus.automation, bus.chain, tempo_bpm=tempo_bpm),
     )
 
 
@@ -246,7 +278,7 @@ def vca_spec(vca: pb.RecipeVca) -> dsp.VcaSpec:
     return dsp.VcaSpec(vca.id, tuple(vca.members), vca.gain_db, vca.mute, _points(vca.gain_automation))
 
 
-def mix_spec(recipe: pb.MixRecipe, channels: Mapping[str, int]) -> dsp.MixSpec:
+def mix_spec(recipe: pb.MixRecipe, channels: Mapping[str, int], impulse_of: ImpulseOf = no_impulses) -> dsp.MixSpec:
     """Return the core's mix for a resolved, valid recipe.
 
     Parameters
@@ -255,6 +287,8 @@ def mix_spec(recipe: pb.MixRecipe, channels: Mapping[str, int]) -> dsp.MixSpec:
         With every default written out.
     channels : mapping of str to int
         Channels of each track's source.
+    impulse_of : callable
+        Reads the impulse response that a source names.
 
     Raises
     ------
@@ -263,13 +297,13 @@ def mix_spec(recipe: pb.MixRecipe, channels: Mapping[str, int]) -> dsp.MixSpec:
     """
     return dsp.MixSpec(
         sample_rate=recipe.sample_rate_hz,
-        tracks=tuple(track_spec(track, channels[track.id], recipe.tempo_bpm) for track in recipe.tracks),
-        buses=tuple(bus_spec(bus, recipe.tempo_bpm) for bus in recipe.buses),
+        tracks=tuple(track_spec(track, channels[track.id], recipe.tempo_bpm, impulse_of) for track in recipe.tracks),
+        buses=tuple(bus_spec(bus, recipe.tempo_bpm, impulse_of) for bus in recipe.buses),
         pan_law_db=PAN_LAWS_DB[recipe.pan_law],
-        processors=chain(recipe.mix_chain, "mix_chain", recipe.tempo_bpm),
+        processors=chain(recipe.mix_chain, "mix_chain", recipe.tempo_bpm, impulse_of=impulse_of),
         gain_db=recipe.mix_gain_db,
         gain_automation=_points(recipe.mix_gain_automation),
-        automation=_moving(recipe.mix_automation, recipe.mix_chain),
+        automation=_moving(recipe.mix_automation, recipe.mix_chain, tempo_bpm=recipe.tempo_bpm),
         vcas=tuple(vca_spec(vca) for vca in recipe.vcas),
         tail_s=recipe.tail_s,
     )

@@ -15,6 +15,7 @@ from tapelog_desk.console import chain
 from tapelog_desk.errors import RecipeRefusedError
 from tapelog_desk.files.decoders import Samples
 from tapelog_desk.files.readers import AudioReader
+from tapelog_desk.impulses import ImpulseOf, impulses
 from tapelog_desk.limits import BLOCK_FRAMES
 from tapelog_desk.mixdown import at_rate, open_source, resolved_outputs
 from tapelog_desk.printing import Printer, output_paths, printing
@@ -97,10 +98,10 @@ class _Bench:
         self._steps = steps
         self._fade = dsp.Fade()
 
-    def fill(self, reader: AudioReader, recipe: pb.MasterRecipe) -> dict[str, float]:
+    def fill(self, reader: AudioReader, recipe: pb.MasterRecipe, impulse_of: ImpulseOf) -> dict[str, float]:
         """Run the chain over the mix and return its processors' figures."""
         try:
-            processors = chain(recipe.chain, "chain", self._channels)
+            processors = chain(recipe.chain, "chain", channels=self._channels, impulse_of=impulse_of)
             running = dsp.MasterChain(dsp.MasterSpec(self._rate, processors, self._channels))
         except dsp.ParameterError as error:
             raise RecipeRefusedError([Violation("chain", str(error))]) from error
@@ -214,7 +215,7 @@ def render_master(
         rate_hz = recipe.sample_rate_hz or source_hz
         steps = _Steps(progress, reader.declared_frames * rate_hz // source_hz)
         bench = _Bench(spill, sample_rate_hz=rate_hz, channels=channels, ceiling_dbtp=wanted.ceiling_dbtp, steps=steps)
-        telemetry = bench.fill(reader, whole)
+        telemetry = bench.fill(reader, whole, impulses(resolve))
         chained = time.perf_counter()
         solution = bench.solve(wanted)
         if not solution.feasible and not best_effort:

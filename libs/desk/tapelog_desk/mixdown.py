@@ -14,6 +14,7 @@ from tapelog_desk.console import mix_spec
 from tapelog_desk.errors import RecipeRefusedError, SourceError
 from tapelog_desk.files.readers import AudioReader, open_audio
 from tapelog_desk.files.streams import BlockReader, Muted, Resampled
+from tapelog_desk.impulses import impulses
 from tapelog_desk.limits import METER_RATE_MAX_HZ, MIX_CHANNELS_MAX
 from tapelog_desk.printing import Printer, output_paths, printing
 from tapelog_desk.rendered import Rendered, RenderedFileOut
@@ -104,7 +105,7 @@ def mix_blocks(
     with ExitStack() as files:
         tape = Tape(recipe, resolve, files)
         try:
-            graph = dsp.MixGraph(mix_spec(recipe, tape.channels))
+            graph = dsp.MixGraph(mix_spec(recipe, tape.channels, impulses(resolve)))
         except dsp.DspError as error:
             raise RecipeRefusedError([Violation("", str(error))]) from error
         length = max(tape.length_frames + round(recipe.tail_s * recipe.sample_rate_hz), 1)

@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import TypeVar
 
 from tapelog.common.v1 import recipe_pb2 as pb
+from tapelog_recipe import sources_of
 
 from tapelog_desk.errors import SourceError
 from tapelog_desk.files.atomic import file_sha256
@@ -49,9 +50,6 @@ def pinned(recipe: _R, resolve: Resolve) -> _R:
     """
     copy = type(recipe)()
     copy.CopyFrom(recipe)
-    if isinstance(copy, pb.MixRecipe):
-        for track in copy.tracks:
-            _pin(track.source, resolve)
-    else:
-        _pin(copy.source, resolve)
+    for source in sources_of(copy):
+        _pin(source, resolve)
     return copy

@@ -24,6 +24,7 @@ from tapelog_desk.analysis import Progress, measurements_json, write_json
 from tapelog_desk.console import mix_spec
 from tapelog_desk.errors import DeskError, RecipeRefusedError
 from tapelog_desk.files.decoders import Samples
+from tapelog_desk.impulses import impulses
 from tapelog_desk.mixdown import MIX_CHANNELS, Tape, resolved_outputs
 from tapelog_desk.printing import Printer, printing
 from tapelog_desk.rendered import Rendered, RenderedAudio, RenderedFileOut
@@ -218,7 +219,7 @@ def _blocks(
     """Yield the stems' blocks in order, and the mix before its chain."""
     with ExitStack() as files:
         tape = Tape(whole, resolve, files)
-        spec = replace(mix_spec(whole, tape.channels), processors=(), automation=())
+        spec = replace(mix_spec(whole, tape.channels, impulses(resolve)), processors=(), automation=())
         try:
             graph = dsp.MixGraph(spec, taps=tuple(stem_of))
         except dsp.DspError as error:

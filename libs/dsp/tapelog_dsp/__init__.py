@@ -39,6 +39,7 @@ from tapelog_dsp.meters.waveform import WaveformPeaks
 from tapelog_dsp.processors.band import DeEsser, DynamicEq
 from tapelog_dsp.processors.base import Key, Processor, ProcessorSpec
 from tapelog_dsp.processors.compressor import Compressor
+from tapelog_dsp.processors.convolution import ConvolutionReverb, Impulse
 from tapelog_dsp.processors.delay import Delay
 from tapelog_dsp.processors.filters import Bell, HighPass, HighShelf, LowPass, LowShelf, Notch, ParametricEq, Tilt
 from tapelog_dsp.processors.gain import Gain, Polarity, Width
@@ -73,6 +74,7 @@ __all__ = [
     "Check",
     "Clipper",
     "Compressor",
+    "ConvolutionReverb",
     "CurveEq",
     "DeEsser",
     "Delay",
@@ -90,6 +92,7 @@ __all__ = [
     "GraphError",
     "HighPass",
     "HighShelf",
+    "Impulse",
     "KernelsMissingError",
     "Key",
     "LevelMeter",

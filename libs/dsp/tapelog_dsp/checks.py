@@ -72,10 +72,25 @@ def below_nyquist(owner: Any, name: str, sample_rate: int) -> None:
         raise ParameterError(f"{type(owner).__name__}.{name}", value, limit)
 
 
-def movable(settings: Any, name: str, owner: str = "") -> None:
-    """Raise `ParameterError` unless the parameter table lets the named setting be automated."""
+def movable(settings: Any, name: str, owner: str = "", *, course: Any = None) -> None:
+    """Raise `ParameterError` unless the parameter table lets the named setting be automated.
+
+    Parameters
+    ----------
+    settings : object
+        Whose setting it is.
+    name : str
+        The setting.
+    owner : str
+        Its name in the table, by default the name of its class.
+    course : Course, optional
+        Where it goes; both ends have to be in range, and a thing that is off cannot be moved there.
+    """
     owner = owner or type(settings).__name__
     entries = PROCESSORS.get(owner, {})
     if name not in entries or entries[name].smoothing is Smoothing.FIXED or not hasattr(settings, name):
         names = ", ".join(key for key, entry in entries.items() if entry.smoothing is not Smoothing.FIXED) or "nothing"
         raise ParameterError(f"{owner}.{name}", "an automation", f"for a setting that can move; here that is {names}")
+    for value in () if course is None else (course.start, course.end):
+        if not (math.isfinite(value) and entries[name].moves_to(value)):
+            raise ParameterError(f"{owner}.{name}", value, f"{entries[name].moving_range_text()} where it moves")

@@ -2,5 +2,5 @@
 
 from typing import Final
 
-ENGINE_VERSION: Final = "tapelog-dsp/2"
+ENGINE_VERSION: Final = "tapelog-dsp/3"
 """Changes whenever the same recipe could give other samples; caches and approvals then know."""

@@ -8,10 +8,10 @@ class Smoothing(Enum):
     """How a setting that is automated moves."""
 
     FIXED = "fixed"
-    """It cannot be automated: it sets lengths or structures."""
+    """It cannot be automated: it is structure (lengths of lines, orders, a latency, which detector listens)."""
 
     GRID = "grid"
-    """Looked up every 32 frames of song time, straight lines in between."""
+    """Looked up at every breakpoint and every 32 frames of song time or fewer, straight lines in between."""
 
     SAMPLE = "sample"
     """Evaluated for every frame."""
@@ -61,6 +61,14 @@ class Parameter:
             return value in self.choices
         highest = self.highest(sample_rate_hz or 192_000)
         return self.low <= value <= highest or (self.zero_is_off and value == 0)
+
+    def moves_to(self, value: float, sample_rate_hz: int | None = None) -> bool:
+        """Return whether automation may take it to a finite value: in range, and not to where it is off."""
+        return self.low <= value <= self.highest(sample_rate_hz or 192_000)
+
+    def moving_range_text(self, sample_rate_hz: int | None = None) -> str:
+        """Return the range of its automation in words."""
+        return self.range_text(sample_rate_hz).removeprefix("0 (off) or ")
 
     def range_text(self, sample_rate_hz: int | None = None) -> str:
         """Return the range in words."""

@@ -7,7 +7,7 @@ from tapelog_recipe.canonical import canonical_bytes, recipe_digest, render_dige
 from tapelog_recipe.codec import dump_recipe, load_alternate, load_master_recipe, load_mix_recipe
 from tapelog_recipe.errors import RecipeError, Violation
 from tapelog_recipe.parameters import PARAMETERS, PROCESSOR_KINDS
-from tapelog_recipe.selectors import Insert, bus_paths, chain_inserts, inserts, matches, track_paths
+from tapelog_recipe.selectors import Insert, bus_paths, chain_inserts, inserts, matches, sources_of, track_paths
 from tapelog_recipe.validation import validate_master, validate_mix
 
 __all__ = [
@@ -31,6 +31,7 @@ __all__ = [
     "recipe_digest",
     "render_digest",
     "resolved",
+    "sources_of",
     "track_paths",
     "validate_master",
     "validate_mix",

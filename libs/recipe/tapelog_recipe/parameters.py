@@ -4,7 +4,7 @@ from typing import Final
 
 from google.protobuf.message import Message
 from tapelog.common.v1 import recipe_pb2 as pb
-from tapelog_parameters import Parameter, recipe_parameters
+from tapelog_parameters import Parameter, Smoothing, recipe_parameters
 
 from tapelog_recipe.limits import CHAIN_MAX, SONG_MAX_S
 
@@ -14,7 +14,7 @@ _PAN: Final = Parameter("", -1.0, 1.0)
 
 _OF_THE_CORE: Final = (
     "Gain", "TimeAlign", "HighPass", "LowPass", "EqBand", "Compressor", "Gate", "DeEsser", "DynamicEq",
-    "TransientShaper", "Saturation", "MonoMaker", "RoomReverb", "Width",
+    "TransientShaper", "Saturation", "MonoMaker", "RoomReverb", "ConvolutionReverb", "Width",
     "BandDynamics", "Clipper", "Exciter", "LinearPhaseEq", "CurveEq",
 )  # fmt: skip
 """Messages whose numbers are those of the core's processor of the same name."""
@@ -36,10 +36,13 @@ PARAMETERS: Final[dict[str, dict[str, Parameter]]] = {
     "SettingAutomation": {"position": Parameter("", 0, CHAIN_MAX - 1)},
     "SettingPoint": {"frame": _FRAME, "value": Parameter("", -1e6, 1e6)},
     **{name: recipe_parameters(name) for name in _OF_THE_CORE},
-    "Delay": {**recipe_parameters("Delay"), "beats": Parameter("", 0.01, 16.0, zero_is_off=True)},
+    "Delay": {
+        **recipe_parameters("Delay"),
+        "beats": Parameter("", 0.01, 16.0, zero_is_off=True, smoothing=Smoothing.GRID),
+    },
     "Reverb": {
         **recipe_parameters("PlateReverb"),
-        "damping": Parameter("", 0.0, 1.0, 0.5),
+        "damping": Parameter("", 0.0, 1.0, 0.5, smoothing=Smoothing.GRID),
     },
     "CurvePoint": {"frequency_hz": Parameter("Hz", 1.0, 96_000.0, None), "gain_db": Parameter("dB", -24.0, 24.0)},
     "MasterFade": {"in_s": Parameter("s", 0.0, 60.0), "out_s": Parameter("s", 0.0, 60.0)},

@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
+from google.protobuf.message import Message
 from tapelog.common.v1 import recipe_pb2 as pb
 
 from tapelog_recipe.codec import item_labels
@@ -62,3 +63,14 @@ def inserts(recipe: pb.MixRecipe) -> Iterator[Insert]:
     for path, bus in bus_paths(recipe):
         yield from chain_inserts(bus.chain, f"{path}.chain")
     yield from chain_inserts(recipe.mix_chain, "mix_chain")
+
+
+def sources_of(message: Message) -> Iterator[pb.RecipeSource]:
+    """Yield every source that a recipe names: recordings, the mix of a master, impulse responses of inserts."""
+    if isinstance(message, pb.RecipeSource):
+        yield message
+        return
+    for field, value in message.ListFields():
+        if field.message_type is not None:
+            for part in value if field.is_repeated else [value]:
+                yield from sources_of(part)

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Final
 
 from tapelog.common.v1 import recipe_pb2 as pb
-from tapelog_parameters import Parameter
+from tapelog_parameters import Parameter, Smoothing
 
 from tapelog_recipe.naming import Field
 from tapelog_recipe.parameters import PARAMETERS
@@ -28,14 +28,20 @@ def _default(entry: Parameter, field: Field) -> str:
     return "by the target's name" if field.has_presence else "has to be written"
 
 
+def _moves(entry: Parameter) -> str:
+    return "–" if entry.smoothing is Smoothing.FIXED else "yes"
+
+
 def parameter_tables() -> str:
-    """Return the Markdown tables: per message each number with unit, range and default."""
+    """Return the Markdown tables: per message each number with unit, range, default, and whether it moves."""
     lines: list[str] = []
     for message, fields in PARAMETERS.items():
-        lines += [f"### {message}", "", "| Field | Unit | Range | Default |", "|---|---|---|---|"]
+        lines += [f"### {message}", "", "| Field | Unit | Range | Default | Moves |", "|---|---|---|---|---|"]
         for name, entry in fields.items():
             field = pb.DESCRIPTOR.message_types_by_name[message].fields_by_name[name]
-            lines.append(f"| `{name}` | {entry.unit or '–'} | {_range(entry)} | {_default(entry, field)} |")
+            lines.append(
+                f"| `{name}` | {entry.unit or '–'} | {_range(entry)} | {_default(entry, field)} | {_moves(entry)} |"
+            )
         lines.append("")
     return "\n".join(lines)
 

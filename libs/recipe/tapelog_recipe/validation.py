@@ -105,6 +105,9 @@ def source_violations(source: pb.RecipeSource, path: str, *, services: bool) -> 
 
 def _processor(processor: pb.Processor, path: str) -> Iterator[Violation]:
     kind = processor.WhichOneof("kind")
+    if kind == "convolution" and not processor.convolution.HasField("impulse"):
+        where = f"{path}.convolution.impulse"
+        yield Violation(where, "has no source; write 'file:NAME' (desk commands) or 'asset:SHA256'")
     if kind is None:
         yield Violation(path, f"sets no kind of insert; write one of {', '.join(PROCESSOR_KINDS)}")
 
@@ -131,7 +134,9 @@ def _points(message: Message, path: str) -> Iterator[Violation]:
                 yield Violation(where, f"must be after the point before it ({frames[index - 1]}), got {frames[index]}")
 
 
-def _moving(moving: pb.SettingAutomation, chain: Sequence[pb.Processor], path: str) -> Iterator[Violation]:
+def _moving(
+    moving: pb.SettingAutomation, chain: Sequence[pb.Processor], path: str, rate_hz: int
+) -> Iterator[Violation]:
     """Check that a setting exists, can move, and stays in its range."""
     if not 0 <= moving.position < len(chain):
         yield Violation(f"{path}.position", f"must be 0 to {len(chain) - 1}, the places of the chain")
@@ -139,7 +144,7 @@ def _moving(moving: pb.SettingAutomation, chain: Sequence[pb.Processor], path: s
     kind = chain[moving.position].WhichOneof("kind")
     settings: Message | None = getattr(chain[moving.position], kind) if kind else None
     name = moving.setting
-    if isinstance(settings, pb.Equalizer):
+    if isinstance(settings, pb.Equalizer | pb.Multiband):
         word, _, rest = name.partition(".")
         place, _, name = rest.partition(".")
         known = word == "bands" and place.isdecimal() and int(place) < len(settings.bands)
@@ -149,16 +154,18 @@ def _moving(moving: pb.SettingAutomation, chain: Sequence[pb.Processor], path: s
         yield Violation(f"{path}.setting", f"{show(moving.setting)} is not a setting of this insert that can move")
         return
     for index, point in enumerate(moving.points):
-        yield from check_number(point.value, entry, _ASSUMED_RATE_HZ, f"{path}.points[{index}].value")
+        if not (is_finite_number(point.value) and entry.moves_to(point.value, rate_hz)):
+            where, limit = f"{path}.points[{index}].value", entry.moving_range_text(rate_hz)
+            yield Violation(where, f"must be {limit} where it moves, got {point.value:.10g}")
 
 
-def _automations(message: Message, path: str) -> Iterator[Violation]:
+def _automations(message: Message, path: str, rate_hz: int) -> Iterator[Violation]:
     pairs = {"RecipeTrack": ("automation", "chain"), "RecipeBus": ("automation", "chain"),
              "MixRecipe": ("mix_automation", "mix_chain")}  # fmt: skip
     names = pairs.get(message.DESCRIPTOR.name)
     if names is not None:
         for index, moving in enumerate(getattr(message, names[0])):
-            yield from _moving(moving, getattr(message, names[1]), child(path, f"{names[0]}[{index}]"))
+            yield from _moving(moving, getattr(message, names[1]), child(path, f"{names[0]}[{index}]"), rate_hz)
 
 
 def _delay(delay: pb.Delay, path: str) -> Iterator[Violation]:
@@ -197,7 +204,7 @@ def _walk(message: Message, rate_hz: int, path: str, *, services: bool) -> Itera
     yield from _enums(message, path)
     yield from _sizes(message, path)
     yield from _points(message, path)
-    yield from _automations(message, path)
+    yield from _automations(message, path, rate_hz)
     if isinstance(message, pb.RecipeSource):
         yield from source_violations(message, path, services=services)
     elif isinstance(message, pb.Processor):

@@ -11,6 +11,7 @@ from tapelog_dsp import (
     Bell,
     BusSpec,
     Compressor,
+    ConvolutionReverb,
     DeEsser,
     Delay,
     Dither,
@@ -20,6 +21,7 @@ from tapelog_dsp import (
     Gate,
     HighPass,
     HighShelf,
+    Impulse,
     Key,
     LowPass,
     LowShelf,
@@ -54,6 +56,11 @@ from tapelog_dsp.testing import programme
 RATE = 48_000
 SECONDS = 4.0
 
+HALL = ConvolutionReverb(
+    Impulse(np.array([[((k * 7_919 + side * 104_729) % 1_009 - 504) / 504.0 / (k + 9) for k in range(3_000)]
+                      for side in range(4)]), 44_100), 5.0, 0.3,
+)  # fmt: skip
+
 SESSION = MixSpec(
     RATE,
     tracks=(
@@ -66,7 +73,7 @@ SESSION = MixSpec(
                 Compressor(-28.0, 3.0, 5.0, 80.0),
                 ParametricEq((Bell(3_000.0, 3.0),)),
                 DeEsser(),
-                Saturation(6.0, 0.1),
+                Saturation(6.0, 0.1, oversampling=2),
             ),
             sends=(SendSpec("plate", -9.0), SendSpec("echo", -15.0, pre_fader=True)),
             gain_automation=(GainPoint(0, -2.0), GainPoint(48_000, 1.0), GainPoint(96_000, -1.0, "hold")),
@@ -102,7 +109,7 @@ SESSION = MixSpec(
         BusSpec("group", processors=(Compressor(-20.0, 2.0, rms_ms=20.0, lookahead_ms=1.0, mix=0.7),)),
         BusSpec("plate", gain_db=-3.0, processors=(PlateReverb(decay_s=0.9, predelay_ms=12.0),)),
         BusSpec("echo", processors=(Delay(187.5, 0.4, 1.0, 200.0, 5_000.0),), sends=(SendSpec("plate", -12.0),)),
-        BusSpec("room", processors=(Delay(90.0, 0.3, 0.5, ping_pong=True), RoomReverb(0.8))),
+        BusSpec("room", processors=(Delay(90.0, 0.3, 0.5, ping_pong=True), RoomReverb(0.8), HALL)),
     ),
     pan_law_db=-4.5,
     vcas=(

@@ -8,6 +8,7 @@ import tapelog_dsp as dsp
 from tapelog.common.v1 import recipe_pb2 as pb
 from tapelog_desk.console import chain, damping_hz, mix_spec
 from tapelog_desk.errors import RecipeRefusedError
+from tapelog_parameters import Smoothing
 from tapelog_recipe import PARAMETERS, PROCESSOR_KINDS, load_mix_recipe, resolved, validate_mix
 
 RATE_HZ = 48_000
@@ -23,6 +24,11 @@ def _extremes() -> Iterator[tuple[str, str, float]]:
         for name, entry in PARAMETERS[_NUMBERS_IN.get(message, message)].items():
             values = entry.choices or (entry.low, entry.highest(RATE_HZ), *([0.0] if entry.zero_is_off else []))
             yield from ((kind, name, value) for value in dict.fromkeys(values))
+
+
+def _one_click(source: pb.RecipeSource) -> dsp.Impulse:
+    assert source.file == "room.wav"
+    return dsp.Impulse(np.ones((2, 1)), RATE_HZ)
 
 
 def _insert(kind: str, name: str, value: float) -> pb.Processor:
@@ -45,11 +51,46 @@ def _insert(kind: str, name: str, value: float) -> pb.Processor:
                 needed,
                 {"MonoMaker": 120, "DeEsser": 6_000, "Exciter": 3_000}.get(holder.DESCRIPTOR.name, 1_000),
             )
+    if kind == "convolution":
+        settings.impulse.file = "room.wav"
     if name:
         setattr(holder, name, type(getattr(holder, name))(value))
     if kind == "delay" and name == "time_ms" and not value:
         settings.beats = 1
     return insert
+
+
+def _moves() -> Iterator[tuple[str, str]]:
+    for kind in PROCESSOR_KINDS:
+        message = pb.Processor.DESCRIPTOR.fields_by_name[kind].message_type.name
+        owner = _NUMBERS_IN.get(message, message)
+        yield from ((kind, name) for name, entry in PARAMETERS[owner].items() if entry.smoothing is Smoothing.GRID)
+
+
+@pytest.mark.parametrize(("kind", "name"), list(_moves()))
+def test_every_setting_that_moves_can_be_rendered(kind: str, name: str):
+    """An automation over the whole range that validation lets through is never refused by the core, on mid neither."""
+    recipe = pb.MixRecipe(sample_rate_hz=RATE_HZ, tempo_bpm=240)
+    owner = pb.Processor.DESCRIPTOR.fields_by_name[kind].message_type.name
+    entry = PARAMETERS[_NUMBERS_IN.get(owner, owner)][name]
+    for index, channels in enumerate((pb.INSERT_CHANNELS_STEREO, pb.INSERT_CHANNELS_MID)):
+        if channels == pb.INSERT_CHANNELS_MID and kind in {"width", "mono_maker"}:
+            continue
+        track = recipe.tracks.add(id=f"t{index}")
+        track.source.file = "a.wav"
+        insert = _insert(kind, "", 0.0)
+        insert.channels = channels
+        track.chain.append(insert)
+        setting = f"bands.0.{name}" if kind in {"eq", "multiband"} else name
+        moving = track.automation.add(position=0, setting=setting)
+        moving.points.add(frame=5, value=entry.low, curve=pb.AUTOMATION_CURVE_SMOOTH)
+        moving.points.add(frame=3_000, value=entry.highest(RATE_HZ))
+    assert validate_mix(recipe, services=False) == ()
+    graph = dsp.MixGraph(mix_spec(resolved(recipe), {track.id: 2 for track in recipe.tracks}, _one_click))
+    readers = {track.id: dsp.ArrayReader(np.full((2, 4_000), 0.1)) for track in recipe.tracks}
+    for block in dsp.render(graph, readers):
+        assert np.isfinite(block.mix).all()
+        break
 
 
 @pytest.mark.parametrize(("kind", "name", "value"), list(_extremes()))
@@ -60,7 +101,7 @@ def test_both_ends_of_every_range_can_be_rendered(kind: str, name: str, value: f
     track.source.file = "a.wav"
     track.chain.append(_insert(kind, name, value))
     assert validate_mix(recipe, services=False) == ()
-    spec = mix_spec(resolved(recipe), {"a": 2})
+    spec = mix_spec(resolved(recipe), {"a": 2}, _one_click)
     assert len(spec.tracks[0].processors) == 1
     dsp.MixGraph(spec)
 
@@ -77,7 +118,7 @@ def test_every_insert_works_on_mono_and_stereo(kind: str, channels: int):
     name, value = {"eq": ("gain_db", 3), "width": ("width", 2), "time_align": ("delay_ms", 2)}.get(kind, ("", 0.0))
     insert = _insert(kind, name, value)
     whole = resolved(pb.MixRecipe(mix_chain=[insert], sample_rate_hz=RATE_HZ)).mix_chain
-    made_chain = chain(whole, "x", channels=channels)
+    made_chain = chain(whole, "x", channels=channels, impulse_of=_one_click)
     spec = dsp.MixSpec(RATE_HZ, (dsp.TrackSpec("a", channels, processors=made_chain),), tail_s=0.0)
     noise = np.random.default_rng(0).normal(0, 0.1, (channels, 5_000))
     made = np.concatenate(
@@ -93,7 +134,9 @@ def test_inserts_on_middle_and_sides_work_on_mono(channels: int, mid: int, side:
     """Mono is all middle: an insert on the middle works as it is, one on the sides is left out."""
     for where, wanted in ((pb.INSERT_CHANNELS_MID, mid), (pb.INSERT_CHANNELS_SIDE, side)):
         insert = pb.Processor(channels=where, high_pass=pb.HighPass(frequency_hz=100))
-        made = chain(resolved(pb.MixRecipe(mix_chain=[insert])).mix_chain, "x", channels=channels)
+        made = chain(
+            resolved(pb.MixRecipe(mix_chain=[insert])).mix_chain, "x", channels=channels, impulse_of=_one_click
+        )
         assert len(made) == wanted
         for spec in made:
             spec.prepare(RATE_HZ, channels)

@@ -22,18 +22,22 @@ from tapelog_dsp import (
     ParametricEq,
     PlateReverb,
     RoomReverb,
+    Saturation,
     SendSpec,
     TrackSpec,
 )
 from tapelog_dsp.automation import compiled
 from tapelog_dsp.design.interpolators import Interpolator, hann49, itu48, long128
-from tapelog_dsp.kernels import console, dynamics, effects, interpolation, pcm, recursion
+from tapelog_dsp.kernels import console, dynamics, effects, glide, interpolation, pcm, recursion, saturate
 from tapelog_dsp.kernels.twins import console as plain_console
 from tapelog_dsp.kernels.twins import dynamics as plain_dynamics
 from tapelog_dsp.kernels.twins import effects as plain_effects
+from tapelog_dsp.kernels.twins import glide as plain_glide
 from tapelog_dsp.kernels.twins import interpolation as plain_interpolation
 from tapelog_dsp.kernels.twins import pcm as plain_pcm
 from tapelog_dsp.kernels.twins import recursion as plain_recursion
+from tapelog_dsp.kernels.twins import saturate as plain_saturate
+from tapelog_dsp.processors.saturation import _ways
 from tapelog_dsp.units import exp2
 
 pytestmark = pytest.mark.usefixtures("each_isa")
@@ -209,13 +213,18 @@ def test_ping_pong(random: np.random.Generator):
 
 
 @pytest.mark.parametrize("channels", [1, 2])
-def test_room(random: np.random.Generator, channels: int):
-    """The room equals its twin for longer than its longest line, across blocks."""
+@pytest.mark.parametrize("moved", [1.0, 1.3])
+def test_room(random: np.random.Generator, channels: int, moved: float):
+    """The room equals its twin for longer than its longest line, across blocks, at rest and on the move."""
     running = RoomReverb(decay_s=0.5, size_m=10.0, predelay_ms=4.0, mix=0.7).prepare(8_000, channels)
     samples = random.standard_normal((channels, 1_200))
-    want = plain_effects.room(running._parameters, running._lengths, samples)
-    got = np.concatenate([running.process(part.copy(), 0) for part in np.split(samples, [701], axis=1)], axis=1)
-    assert same_bits(got, want)
+    start = running._ends[0]
+    ends = start, start if moved == 1.0 else np.array([*start[:4] * 0.9, *start[4:12] * 0.9, start[12] * 1.05])
+    want = plain_effects.room(ends, (0, 1_300), running._lengths, samples, float(start[12]))
+    memory = effects.RoomMemory.at_rest(running._lengths, float(start[12]))
+    parts = np.split(samples, [701], axis=1)
+    got = [effects.room(ends, (701 * k, 1_300), running._lengths, memory, part.copy()) for k, part in enumerate(parts)]
+    assert same_bits(np.concatenate(got, axis=1), want)
 
 
 @pytest.mark.parametrize("ratio", [1.5, 100.0])
@@ -245,13 +254,42 @@ def test_moving_filters(random: np.random.Generator):
 
 
 @pytest.mark.parametrize("predelay_ms", [0.0, 3.0])
-def test_plate(random: np.random.Generator, predelay_ms: float):
-    """The plate equals its twin for longer than its longest line."""
+@pytest.mark.parametrize("moved", [1.0, 0.8])
+def test_plate(random: np.random.Generator, predelay_ms: float, moved: float):
+    """The plate equals its twin for longer than its longest line, at rest and on the move."""
     running = PlateReverb(decay_s=2.0, predelay_ms=predelay_ms, size=0.5, mix=0.8).prepare(8_000, 2)
     samples = random.standard_normal((2, 2500))
-    want = plain_effects.Plate(running._settings).process(samples)
-    got = np.concatenate([running.process(part.copy(), 0) for part in np.split(samples, [901], axis=1)], axis=1)
-    assert same_bits(got, want)
+    start, settings = running._ends[0], running._settings
+    ends = start, start if moved == 1.0 else np.array([*start[:4] * moved, *start[4:7], *start[7:] * moved])
+    want = plain_effects.Plate(settings, ends, (0, 2_600)).process(samples)
+    memory = effects.PlateMemory.at_rest(settings, float(start[9]))
+    parts = np.split(samples, [901], axis=1)
+    got = [effects.plate(settings, ends, (901 * k, 2_600), memory, part.copy()) for k, part in enumerate(parts)]
+    assert same_bits(np.concatenate(got, axis=1), want)
+
+
+@pytest.mark.parametrize("ping_pong", [False, True])
+def test_gliding_delay(random: np.random.Generator, ping_pong: bool):
+    """The delay whose time moves equals its twin while its head follows, across blocks and turns of its ring."""
+    ends = np.array([70.0, 0.5, 0.4, 0.01, 0.5, 0.5]), np.array([150.0, 0.7, 0.9, 0.1, 0.9, 0.1])
+    samples = random.standard_normal((2, 900))
+    got_memory, want_memory = (glide.GlideMemory.at_rest(2, 300, 70.0) for _ in range(2))
+    for place, part in ((0, samples[:, :301].copy()), (301, samples[:, 301:].copy())):
+        got = glide.glide_delay(*ends, (place, 500), got_memory, part, ping_pong=ping_pong)
+        assert same_bits(got, plain_glide.glide_delay(*ends, (place, 500), want_memory, part, ping_pong=ping_pong))
+    assert same_bits(got_memory.ring, want_memory.ring)
+    assert 70.0 < got_memory.position[0] == want_memory.position[0]
+
+
+@pytest.mark.parametrize("phases", [1, 2, 4, 8])
+def test_saturation(random: np.random.Generator, phases: int):
+    """The curve between the samples equals its twin, on loud noise and where neighbours are equal."""
+    up, down = _ways(phases)
+    row = random.standard_normal(700)
+    row[300:500] = 0.25
+    numbers = Saturation(15.0, 0.3).numbers()
+    got = saturate.saturate(row, up, down, numbers)
+    assert same_bits(got, plain_saturate.saturate(row, up, down, numbers))
 
 
 @pytest.mark.parametrize("start", [0, 1, 2, 3, 4, 1001])

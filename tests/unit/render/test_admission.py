@@ -166,3 +166,11 @@ def test_each_asset_is_fetched_once():
     """Two tracks of one asset need one file."""
     recipe = MixRecipe(tracks=[*RECIPE.tracks, RecipeTrack(id="double", source=RecipeSource(asset_sha256=ASSET))])
     assert specs.assets_of(_mix(mix=MixSpec(recipe=recipe))) == [ASSET]
+
+
+def test_an_impulse_response_is_fetched_and_owned_like_a_take():
+    """The asset of a convolution reverb is among the assets that a job reads, and that the project has to own."""
+    recipe = MixRecipe()
+    recipe.CopyFrom(RECIPE)
+    recipe.buses.add(id="room").chain.add().convolution.impulse.asset_sha256 = "1" * 64
+    assert specs.assets_of(_mix(mix=MixSpec(recipe=recipe)))[-1] == "1" * 64

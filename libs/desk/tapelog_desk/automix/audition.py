@@ -15,6 +15,7 @@ from tapelog_desk.automix.polarity import PairMeter
 from tapelog_desk.console import mix_spec
 from tapelog_desk.errors import RecipeRefusedError
 from tapelog_desk.files.streams import BlockReader
+from tapelog_desk.impulses import impulses
 from tapelog_desk.mixdown import at_rate, open_source
 from tapelog_desk.sources import Resolve
 
@@ -143,7 +144,7 @@ def _blocks(
             length = max(length, reader.declared_frames * recipe.sample_rate_hz // reader.format.sample_rate_hz)
             readers[track.id] = at_rate(reader, recipe.sample_rate_hz)
         try:
-            graph = dsp.MixGraph(mix_spec(recipe, channels), taps=tuple(taps))
+            graph = dsp.MixGraph(mix_spec(recipe, channels, impulses(resolve)), taps=tuple(taps))
         except dsp.DspError as error:
             raise RecipeRefusedError([Violation("", str(error))]) from error
         for block in dsp.render(graph, readers):

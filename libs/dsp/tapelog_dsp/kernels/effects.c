@@ -45,12 +45,13 @@ TL_EXPORT void tl_delay(double *ring, double *filters, int64_t length, int64_t c
 
 /* J. Dattorro, "Effect Design, Part 1", JAES 45(9), 1997: the plate. Two tanks feed each other in a figure of eight. */
 enum { IN_1, IN_2, IN_3, IN_4, L_SWING, L_FAR, L_DIFF, L_NEAR, R_SWING, R_FAR, R_DIFF, R_NEAR, PRE, LINES };
-enum { BANDWIDTH, LOWCUT, DECAY, DAMPING, EXCURSION, LFO_COS, LFO_SIN, WET, DRY, PARAMETERS };
-enum { P_BAND, P_LOW, P_DAMP_L, P_DAMP_R, P_TURN_L, P_TURN_R, P_COS, P_SIN, POLES };
+enum { BANDWIDTH, LOWCUT, DECAY, DAMPING, EXCURSION, LFO_COS, LFO_SIN, WET, DRY, PREDELAY, PARAMETERS };
+enum { P_BAND, P_LOW, P_DAMP_L, P_DAMP_R, P_TURN_L, P_TURN_R, P_COS, P_SIN, P_HEAD, POLES };
 enum { TAPS_PER_SIDE = 7 };
 
 static const double IN_DIFFUSION_1 = 0.75, IN_DIFFUSION_2 = 0.625, DECAY_DIFFUSION_1 = 0.70, DECAY_DIFFUSION_2 = 0.50;
 static const double TAP_GAIN = 0.6;
+static const double GLIDE = 0.5; /* frames per frame by which the pre-delay moves at most */
 
 /* Which line each output tap reads, and its sign, after the paper's table 2. */
 static const int64_t TAP_LINES[2][TAPS_PER_SIDE] = {
@@ -111,22 +112,20 @@ TL_INLINE double output_taps(const Line *lines, const int64_t *taps, int side) {
     return TAP_GAIN * sum;
 }
 
-/* parameters, delays [13] and taps [2, 7] in frames; lengths [13] and positions [13] of the lines inside memory; poles
- * [8]. x and y [channels, frames]; a mono input gets the left output. */
-TL_EXPORT void tl_plate(const double *p, const int64_t *delays, const int64_t *taps, const int64_t *lengths,
-                        int64_t *positions, double *memory, double *poles, const double *x, double *y, int64_t channels,
-                        int64_t frames) {
-    Line lines[LINES];
-    for (int k = 0; k < LINES; k++) {
-        lines[k] = (Line){memory, lengths[k], positions[k]};
-        memory += lengths[k];
-    }
+static void plate(const double *from, const double *to, int64_t offset, int64_t span, const int64_t *delays,
+                  const int64_t *taps, Line *lines, double *poles, const double *x, double *y, int64_t channels,
+                  int64_t frames, int moving) {
+    double p[PARAMETERS];
+    for (int k = 0; k < PARAMETERS; k++) p[k] = from[k];
     for (int64_t n = 0; n < frames; n++) {
+        if (moving) {
+            const double way = (double)(offset + n) / (double)span;
+            for (int k = 0; k < PARAMETERS; k++) p[k] = from[k] + (to[k] - from[k]) * way;
+            poles[P_HEAD] += tl_max(-GLIDE, tl_min(GLIDE, p[PREDELAY] - poles[P_HEAD]));
+        }
         const double left = x[n], right = x[(channels - 1) * frames + n];
-        double in = 0.5 * (left + right);
-        const double early = line_read(lines + PRE, delays[PRE]);
-        line_write(lines + PRE, in);
-        in = smooth(poles + P_BAND, p[BANDWIDTH], delays[PRE] > 0 ? early : in);
+        line_write(lines + PRE, 0.5 * (left + right));
+        double in = smooth(poles + P_BAND, p[BANDWIDTH], swing_read(lines + PRE, 1.0 + poles[P_HEAD]));
         in -= smooth(poles + P_LOW, p[LOWCUT], in);
         in = diffuse(lines + IN_1, IN_DIFFUSION_1, line_read(lines + IN_1, delays[IN_1]), in);
         in = diffuse(lines + IN_2, IN_DIFFUSION_1, line_read(lines + IN_2, delays[IN_2]), in);
@@ -143,5 +142,22 @@ TL_EXPORT void tl_plate(const double *p, const int64_t *delays, const int64_t *t
         y[n] = left * p[DRY] + output_taps(lines, taps, 0) * p[WET];
         if (channels > 1) y[frames + n] = right * p[DRY] + output_taps(lines, taps, 1) * p[WET];
     }
+}
+
+/* from, to [10]: parameters at the ends of a cell of `span` frames, of which `offset` have passed; equal where nothing
+ * moves. delays [13] and taps [2, 7] in frames; lengths [13] and positions [13] of the lines inside memory; poles [9],
+ * the last of which is where the pre-delay is read. x and y [channels, frames]; a mono input gets the left output. */
+TL_EXPORT void tl_plate(const double *from, const double *to, int64_t offset, int64_t span, const int64_t *delays,
+                        const int64_t *taps, const int64_t *lengths, int64_t *positions, double *memory, double *poles,
+                        const double *x, double *y, int64_t channels, int64_t frames) {
+    Line lines[LINES];
+    for (int k = 0; k < LINES; k++) {
+        lines[k] = (Line){memory, lengths[k], positions[k]};
+        memory += lengths[k];
+    }
+    if (from == to && poles[P_HEAD] == from[PREDELAY])
+        plate(from, to, offset, span, delays, taps, lines, poles, x, y, channels, frames, 0);
+    else
+        plate(from, to, offset, span, delays, taps, lines, poles, x, y, channels, frames, 1);
     for (int k = 0; k < LINES; k++) positions[k] = lines[k].at;
 }

@@ -59,12 +59,10 @@ def delay(settings: DelaySettings, memory: DelayMemory, samples: Float64s) -> Fl
 
 @dataclass(frozen=True, slots=True)
 class PlateSettings:
-    """Factors and lengths of a plate.
+    """Lengths of a plate.
 
     Parameters
     ----------
-    parameters : ndarray [shape=(9,)]
-        bandwidth, low cut, decay, damping, excursion in frames, cosine and sine of the swing per frame, wet, dry.
     delays : ndarray [shape=(13,)]
         Four input diffusers, four lines of the left tank, four of the right one, pre-delay, in frames.
     taps : ndarray [shape=(2, 7)]
@@ -73,7 +71,6 @@ class PlateSettings:
         Room of each line.
     """
 
-    parameters: Float64s
     delays: Int64s
     taps: Int64s
     lengths: Int64s
@@ -81,53 +78,77 @@ class PlateSettings:
 
 @dataclass(frozen=True, slots=True)
 class PlateMemory:
-    """What a plate keeps: write positions, all lines one after another, and eight poles."""
+    """What a plate keeps: write positions, all lines one after another, and nine poles."""
 
     positions: Int64s
     lines: Float64s
     poles: Float64s
 
     @classmethod
-    def at_rest(cls, settings: PlateSettings) -> "PlateMemory":
+    def at_rest(cls, settings: PlateSettings, predelay_frames: float) -> "PlateMemory":
         """Return a silent memory; the swing starts at its turning point."""
-        poles = np.zeros(8)
+        poles = np.zeros(9)
         poles[6] = 1.0
+        poles[8] = predelay_frames
         return cls(np.zeros(13, dtype=np.int64), np.zeros(int(settings.lengths.sum())), poles)
 
 
-def plate(settings: PlateSettings, memory: PlateMemory, samples: Float64s) -> Float64s:
-    """Return the reverberated ``[channels, frames]``; the memory moves on in place."""
+def plate(
+    settings: PlateSettings, ends: tuple[Float64s, Float64s], place: tuple[int, int], memory: PlateMemory,
+    samples: Float64s,
+) -> Float64s:  # fmt: skip
+    """Return the reverberated ``[channels, frames]``; the memory moves on in place.
+
+    Parameters
+    ----------
+    settings : PlateSettings
+        Lengths.
+    ends : tuple of ndarray [shape=(10,)]
+        bandwidth, low cut, decay, damping, excursion in frames, cosine and sine of the swing per frame, wet, dry,
+        pre-delay in frames: at the ends of the cell that the block lies in; the same array where nothing moves.
+    place : tuple of int
+        Frames of the cell that have passed, and its length.
+    memory : PlateMemory
+        Carried from block to block.
+    samples : ndarray [shape=(channels, frames)]
+        The block.
+    """
     result = np.empty_like(samples)
-    function("tl_plate", "pppppppppll")(
-        address(settings.parameters), address(settings.delays), address(settings.taps), address(settings.lengths),
-        address(memory.positions), address(memory.lines), address(memory.poles), address(samples), address(result),
-        *samples.shape,
+    function("tl_plate", "ppllppppppppll")(
+        address(ends[0]), address(ends[1]), *place, address(settings.delays), address(settings.taps),
+        address(settings.lengths), address(memory.positions), address(memory.lines), address(memory.poles),
+        address(samples), address(result), *samples.shape,
     )  # fmt: skip
     return result
 
 
 @dataclass(frozen=True, slots=True)
 class RoomMemory:
-    """What a room keeps: positions, all lines one after another, and nine poles."""
+    """What a room keeps: positions, all lines one after another, and ten poles."""
 
     positions: Int64s
     lines: Float64s
     poles: Float64s
 
     @classmethod
-    def at_rest(cls, lengths: Int64s) -> "RoomMemory":
+    def at_rest(cls, lengths: Int64s, predelay_frames: float) -> "RoomMemory":
         """Return a silent memory for lines of these lengths."""
-        return cls(np.zeros(13, dtype=np.int64), np.zeros(int(lengths.sum())), np.zeros(9))
+        poles = np.zeros(10)
+        poles[9] = predelay_frames
+        return cls(np.zeros(13, dtype=np.int64), np.zeros(int(lengths.sum())), poles)
 
 
-def room(parameters: Float64s, lengths: Int64s, memory: RoomMemory, samples: Float64s) -> Float64s:
+def room(
+    ends: tuple[Float64s, Float64s], place: tuple[int, int], lengths: Int64s, memory: RoomMemory, samples: Float64s
+) -> Float64s:
     """Return the reverberated ``[channels, frames]``; the memory moves on in place.
 
-    parameters: low cut, damping, wet, dry, eight decays; lengths in frames: four diffusers, eight loops, pre-delay.
+    ends: low cut, damping, wet, dry, eight decays, pre-delay in frames, as for `plate`; lengths in frames: four
+    diffusers, eight loops, the longest pre-delay and two more.
     """
     result = np.empty_like(samples)
-    function("tl_room", "pppppppll")(
-        address(parameters), address(lengths), address(memory.positions), address(memory.lines), address(memory.poles),
-        address(samples), address(result), *samples.shape,
+    function("tl_room", "ppllppppppll")(
+        address(ends[0]), address(ends[1]), *place, address(lengths), address(memory.positions), address(memory.lines),
+        address(memory.poles), address(samples), address(result), *samples.shape,
     )  # fmt: skip
     return result

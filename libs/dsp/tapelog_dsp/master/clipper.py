@@ -7,9 +7,12 @@ import numpy as np
 
 from tapelog_dsp.audio import Audio
 from tapelog_dsp.checks import declared, default
+from tapelog_dsp.design.sincs import TAPS
 from tapelog_dsp.kernels import shaper
-from tapelog_dsp.master.shaping import LATENCY_FRAMES, TAPS, Shaper
-from tapelog_dsp.processors.base import Processor
+from tapelog_dsp.kernels.call import Float64s
+from tapelog_dsp.master.shaping import LATENCY_FRAMES, Shaper
+from tapelog_dsp.processors.base import Course, Processor
+from tapelog_dsp.processors.moving import moved
 from tapelog_dsp.units import db_to_gain
 
 
@@ -45,14 +48,19 @@ class _RunningClipper(Processor):
     tail_frames = TAPS
 
     def __init__(self, spec: Clipper, sample_rate: int, channels: int) -> None:
-        start = db_to_gain(spec.ceiling_db - spec.knee_db)
-        settings = np.array([start, db_to_gain(spec.ceiling_db)])
-        self._shaper = Shaper(sample_rate, channels, curve=shaper.CLIP, settings=settings, idle=start)
+        self._start, self._end = spec, spec
+        settings = _numbers(spec)
+        self._shaper = Shaper(sample_rate, channels, curve=shaper.CLIP, settings=settings, idle=float(settings[0]))
         self._frames, self._clipped = 0, 0
 
+    def move(self, name: str, course: Course) -> None:
+        """Let a setting go from one value to another."""
+        self._start, self._end = moved(self._start, self._end, name, course)
+        start, end = _numbers(self._start), _numbers(self._end)
+        self._shaper.move(start, end, idle=min(float(start[0]), float(end[0])), course=course)
+
     def process(self, samples: Audio, start_frame: int) -> Audio:
-        del start_frame
-        signal, added = self._shaper.process(samples)
+        signal, added = self._shaper.process(samples, start_frame)
         self._frames += samples.shape[1]
         self._clipped += int(np.count_nonzero((np.abs(added) > 1e-6).any(axis=0)))
         return signal + added
@@ -64,3 +72,7 @@ class _RunningClipper(Processor):
     def telemetry(self) -> Mapping[str, float]:
         """Return the share of time in which the clipper did something."""
         return {"clipped_share": self._clipped / max(self._frames, 1)}
+
+
+def _numbers(spec: Clipper) -> Float64s:
+    return np.array([db_to_gain(spec.ceiling_db - spec.knee_db), db_to_gain(spec.ceiling_db)])

@@ -8,12 +8,17 @@ from tapelog_dsp.audio import Audio
 from tapelog_dsp.checks import below_nyquist, declared, default
 from tapelog_dsp.design.butterworth import butterworth
 from tapelog_dsp.design.response import ringing_frames
+from tapelog_dsp.design.sincs import TAPS
 from tapelog_dsp.kernels import shaper
-from tapelog_dsp.kernels.recursion import sos, sos_state
-from tapelog_dsp.master.shaping import LATENCY_FRAMES, TAPS, Shaper
-from tapelog_dsp.processors.base import Processor
+from tapelog_dsp.kernels.call import Float64s
+from tapelog_dsp.kernels.console import exp2_array
+from tapelog_dsp.kernels.recursion import sos, sos_state, svf
+from tapelog_dsp.master.shaping import LATENCY_FRAMES, Shaper
+from tapelog_dsp.processors.base import Course, Processor
 from tapelog_dsp.processors.delayline import DelayLine
-from tapelog_dsp.units import db_to_gain
+from tapelog_dsp.processors.moving import moved
+from tapelog_dsp.processors.movingeq import state_variable
+from tapelog_dsp.units import LOG2_10_OVER_20, SILENCE_DB, db_to_gain
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,24 +55,55 @@ class _RunningExciter(Processor):
     latency_frames = LATENCY_FRAMES
 
     def __init__(self, spec: Exciter, sample_rate: int, channels: int) -> None:
-        self._amount = db_to_gain(spec.amount_db)
-        self._band = butterworth(spec.frequency_hz, 12, sample_rate, highpass=True)
+        self._start, self._end, self._rate = spec, spec, sample_rate
+        self._course = Course(spec.amount_db, spec.amount_db)
+        self._moves = False
+        self._tune()
         self._before, self._after = (sos_state(len(self._band), channels) for _ in range(2))
-        settings = np.array([db_to_gain(spec.drive_db), 1.0 - spec.even, spec.even])
-        self._shaper = Shaper(sample_rate, channels, curve=shaper.EXCITE, settings=settings, idle=0.0)
+        self._shaper = Shaper(sample_rate, channels, curve=shaper.EXCITE, settings=_numbers(spec), idle=0.0)
         self._delay = DelayLine(channels, LATENCY_FRAMES)
+
+    def _tune(self) -> None:
+        bands = [butterworth(s.frequency_hz, 12, self._rate, highpass=True) for s in (self._start, self._end)]
+        self._band, self._rows = bands[0], (state_variable(bands[0]), state_variable(bands[1]))
         self.tail_frames = TAPS + 2 * ringing_frames(self._band)
 
+    def move(self, name: str, course: Course) -> None:
+        """Let a setting go from one value to another."""
+        self._start, self._end = moved(self._start, self._end, name, course)
+        below_nyquist(self._start, "frequency_hz", self._rate)
+        below_nyquist(self._end, "frequency_hz", self._rate)
+        self._course, self._moves = course, True
+        self._tune()
+        self._shaper.move(_numbers(self._start), _numbers(self._end), idle=0.0, course=course)
+
+    def _filter(self, state: Float64s, samples: Audio, start_frame: int) -> Audio:
+        if not self._moves:
+            return sos(self._band, state, samples)
+        return svf(*self._rows, self._course.place(start_frame), state, samples)
+
+    def _amounts(self, start_frame: int, frames: int) -> Float64s | float:
+        if self._start.amount_db == self._end.amount_db:
+            return db_to_gain(self._start.amount_db)
+        ends = Course(self._start.amount_db, self._end.amount_db, self._course.first_frame, self._course.frames)
+        levels = ends.values(start_frame, frames)
+        amounts = exp2_array(levels * LOG2_10_OVER_20)
+        amounts[levels <= SILENCE_DB] = 0.0
+        return amounts
+
     def process(self, samples: Audio, start_frame: int) -> Audio:
-        del start_frame
         dry = self._delay.process(samples)
-        if self._amount == 0.0:
+        if not self._moves and self._start.amount_db <= SILENCE_DB:
             return dry
-        _, added = self._shaper.process(sos(self._band, self._before, samples))
-        return dry + self._amount * sos(self._band, self._after, added)
+        _, added = self._shaper.process(self._filter(self._before, samples, start_frame), start_frame)
+        return dry + self._amounts(start_frame, samples.shape[1]) * self._filter(self._after, added, start_frame)
 
     def reset(self) -> None:
         self._before[:] = 0.0
         self._after[:] = 0.0
         self._shaper.reset()
         self._delay.reset()
+
+
+def _numbers(spec: Exciter) -> Float64s:
+    return np.array([db_to_gain(spec.drive_db), 1.0 - spec.even, spec.even])

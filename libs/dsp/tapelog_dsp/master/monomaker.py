@@ -5,12 +5,14 @@ from dataclasses import dataclass
 import numpy as np
 
 from tapelog_dsp.audio import Audio
-from tapelog_dsp.checks import declared, default
+from tapelog_dsp.checks import declared, default, movable
 from tapelog_dsp.design.response import ringing_frames
 from tapelog_dsp.errors import ParameterError
-from tapelog_dsp.kernels.recursion import sos, sos_state
+from tapelog_dsp.kernels.call import Float64s
+from tapelog_dsp.kernels.recursion import sos, sos_state, svf
 from tapelog_dsp.master.crossover import crossover_sections
-from tapelog_dsp.processors.base import Processor
+from tapelog_dsp.processors.base import Course, Processor
+from tapelog_dsp.processors.movingeq import state_variable
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,18 +42,38 @@ class MonoMaker:
 
 class _RunningMonoMaker(Processor):
     def __init__(self, spec: MonoMaker, sample_rate: int) -> None:
-        _, highpass, allpass = crossover_sections((spec.frequency_hz,), sample_rate, owner="MonoMaker")[0]
-        self._side, self._mid = np.array([highpass, highpass]), np.array([allpass])
+        self._rate = sample_rate
+        self._side, self._mid = _sections(spec.frequency_hz, sample_rate)
+        self._rows: tuple[tuple[Float64s, Float64s], ...] = ()
+        self._course = Course(spec.frequency_hz, spec.frequency_hz)
         self._side_state, self._mid_state = sos_state(2, 1), sos_state(1, 1)
         self.tail_frames = 2 * ringing_frames(self._side)
 
+    def move(self, name: str, course: Course) -> None:
+        """Let the frequency go from one value to another."""
+        movable(MonoMaker(), name, course=course)
+        start, end = _sections(course.start, self._rate), _sections(course.end, self._rate)
+        self._rows = tuple((state_variable(start[k]), state_variable(end[k])) for k in (0, 1))
+        self._course = course
+        self.tail_frames = 2 * ringing_frames(start[0])
+
     def process(self, samples: Audio, start_frame: int) -> Audio:
-        del start_frame
         left, right = samples
-        mid = sos(self._mid, self._mid_state, (0.5 * (left + right))[None])
-        side = sos(self._side, self._side_state, (0.5 * (left - right))[None])
+        mid, side = (0.5 * (left + right))[None], (0.5 * (left - right))[None]
+        if self._rows:
+            place = self._course.place(start_frame)
+            side = svf(*self._rows[0], place, self._side_state, side)
+            mid = svf(*self._rows[1], place, self._mid_state, mid)
+        else:
+            mid, side = sos(self._mid, self._mid_state, mid), sos(self._side, self._side_state, side)
         return np.concatenate((mid + side, mid - side))
 
     def reset(self) -> None:
         self._side_state[:] = 0.0
         self._mid_state[:] = 0.0
+
+
+def _sections(frequency_hz: float, sample_rate: int) -> tuple[Float64s, Float64s]:
+    """Return what the sides and what the middle pass."""
+    _, highpass, allpass = crossover_sections((frequency_hz,), sample_rate, owner="MonoMaker")[0]
+    return np.array([highpass, highpass]), np.array([allpass])

@@ -13,8 +13,9 @@ from tapelog_dsp.errors import ParameterError
 from tapelog_dsp.kernels.call import Float64s
 from tapelog_dsp.kernels.multiband import BAND_FIGURES, BANDS_MAX, multiband, multiband_memory
 from tapelog_dsp.master.crossover import crossover_sections
-from tapelog_dsp.processors.base import Processor
+from tapelog_dsp.processors.base import Course, Processor
 from tapelog_dsp.processors.compressor import one_pole
+from tapelog_dsp.processors.moving import moved
 
 BANDS_MIN: Final = 2
 
@@ -109,23 +110,57 @@ class Multiband:
         return _RunningMultiband(self, sections, sample_rate)
 
 
+def _band_of(name: str, count: int) -> tuple[int, str]:
+    """Split ``bands.<place>.<setting>``."""
+    word, _, rest = name.partition(".")
+    place, _, setting = rest.partition(".")
+    if word != "bands" or not place.isdecimal() or int(place) >= count:
+        raise ParameterError(f"Multiband.{name}", "an automation", f"for bands.<0 to {count - 1}>.<setting>")
+    return int(place), setting
+
+
 class _RunningMultiband(Processor):
     def __init__(self, spec: Multiband, sections: Float64s, sample_rate: int) -> None:
         self._neutral = all(band.neutral for band in spec.bands)
+        self._rate = sample_rate
         self._sections = sections
-        self._settings = np.array([band.settings(sample_rate) for band in spec.bands])
+        self._start, self._end = list(spec.bands), list(spec.bands)
+        self._course = Course(0.0, 0.0)
+        self._settings = self._to = self._numbers(self._start)
         self._memory = multiband_memory(len(spec.bands))
         self._figures = np.zeros((len(spec.bands), BAND_FIGURES))
         self._frames = 0
         # Each way of a split passes two sections in series: twice the time of one.
-        self.tail_frames = 0 if self._neutral else 2 * ringing_frames(sections[:, 0])
+        self._ringing_frames = 2 * ringing_frames(sections[:, 0])
+        self.tail_frames = 0 if self._neutral else self._ringing_frames
+
+    def _numbers(self, bands: list[BandDynamics]) -> Float64s:
+        return np.array([band.settings(self._rate) for band in bands])
+
+    def move(self, name: str, course: Course) -> None:
+        """Let one setting of one band move; from now on the signal is split even where every band is neutral."""
+        place, setting = _band_of(name, len(self._start))
+        self._start[place], self._end[place] = moved(self._start[place], self._end[place], setting, course)
+        self._course, self._neutral = course, False
+        self.tail_frames = self._ringing_frames
+        self._settings = self._to = self._numbers(self._start)
+        if self._start != self._end:
+            self._to = self._numbers(self._end)
 
     def process(self, samples: Audio, start_frame: int) -> Audio:
-        del start_frame
-        self._frames += samples.shape[1]
+        frames = samples.shape[1]
+        self._frames += frames
         if self._neutral:
             return samples
-        return multiband(self._sections, self._memory, self._settings, self._figures, samples)
+        if self._to is self._settings:
+            return multiband(self._sections, self._memory, self._settings, self._figures, samples)
+        result = np.empty_like(samples)
+        for n in range(frames):  # a band's gain moves frame by frame, or it would be heard
+            way = (start_frame + n - self._course.first_frame) / self._course.frames
+            settings = self._settings + (self._to - self._settings) * way
+            part = np.ascontiguousarray(samples[:, n : n + 1])
+            result[:, n : n + 1] = multiband(self._sections, self._memory, settings, self._figures, part)
+        return result
 
     def reset(self) -> None:
         self._memory[:] = 0.0

@@ -7,14 +7,11 @@ from typing import Final
 import numpy as np
 
 from tapelog_dsp.audio import Audio
+from tapelog_dsp.design.sincs import TAPS, windowed_sinc
 from tapelog_dsp.kernels.call import Float64s
 from tapelog_dsp.kernels.shaper import shape
+from tapelog_dsp.processors.base import Course
 
-TAPS: Final = 48
-CUTOFF: Final = 0.93
-"""Of half the sample rate; with this length and window flat to 20 kHz and 80 dB down from 24.6 kHz on at 48 kHz."""
-
-KAISER_BETA: Final = 7.86
 LATENCY_FRAMES: Final = TAPS - 1
 
 OVERSAMPLED_HZ: Final = 384_000
@@ -37,25 +34,9 @@ def ways(phases: int) -> tuple[Float64s, Float64s, float]:
     up, down = np.empty((phases, TAPS)), np.empty((phases, TAPS))
     for phase in range(phases):
         for k in range(TAPS):
-            up[phase, k] = _windowed(k - (TAPS // 2 - 1) - phase / phases)
-            down[phase, k] = _windowed(k - TAPS // 2 + phase / phases) / phases
+            up[phase, k] = windowed_sinc(k - (TAPS // 2 - 1) - phase / phases)
+            down[phase, k] = windowed_sinc(k - TAPS // 2 + phase / phases) / phases
     return up, down, max(math.fsum(abs(tap) for tap in row) for row in up.tolist()) * (1.0 + 1e-9)
-
-
-def _windowed(x: float) -> float:
-    place = 2.0 * x / TAPS
-    if abs(place) >= 1.0:
-        return 0.0
-    sinc = CUTOFF if x == 0.0 else math.sin(math.pi * CUTOFF * x) / (math.pi * x)
-    return sinc * _bessel_i0(KAISER_BETA * math.sqrt(1.0 - place * place)) / _bessel_i0(KAISER_BETA)
-
-
-def _bessel_i0(x: float) -> float:
-    term, total = 1.0, 1.0
-    for k in range(1, 60):
-        term *= (x / (2.0 * k)) ** 2
-        total += term
-    return total
 
 
 class Shaper:
@@ -75,22 +56,39 @@ class Shaper:
 
     def __init__(self, sample_rate: int, channels: int, *, curve: int, settings: Float64s, idle: float) -> None:
         self._up, self._down, self._gain_sum = ways(oversampling(sample_rate))
-        self._curve, self._settings, self._idle = curve, settings, idle
+        self._curve, self._idle = curve, idle
+        self._settings = self._to = settings
+        self._course = Course(0.0, 0.0)
         self._kept = np.zeros((channels, 2 * TAPS - 2))
 
-    def process(self, samples: Audio) -> tuple[Audio, Audio]:
+    def move(self, start: Float64s, end: Float64s, *, idle: float, course: Course) -> None:
+        """Let the curve's settings go from one to another over the next cell, in a straight line."""
+        self._settings = self._to = start
+        if not np.array_equal(start, end):
+            self._to = end
+        self._idle, self._course = idle, course
+
+    def process(self, samples: Audio, start_frame: int) -> tuple[Audio, Audio]:
         """Return (the signal, what the curve adds), both `LATENCY_FRAMES` late."""
         frames = samples.shape[1]
         joined = np.concatenate((self._kept, samples), axis=1)
         self._kept = joined[:, frames:].copy()
         added = np.empty_like(samples)
         for channel, row in enumerate(joined):
-            added[channel] = shape(
-                row, self._up, self._down, gain_sum=self._gain_sum, idle=self._idle, curve=self._curve,
-                settings=self._settings,
-            )  # fmt: skip
+            if self._to is self._settings:
+                added[channel] = self._added(row, self._settings)
+                continue
+            for n in range(frames):
+                way = (start_frame + n - self._course.first_frame) / self._course.frames
+                settings = self._settings + (self._to - self._settings) * way
+                added[channel, n : n + 1] = self._added(row[n : n + 2 * TAPS - 1], settings)
         late = 2 * TAPS - 2 - LATENCY_FRAMES
         return joined[:, late : late + frames], added
+
+    def _added(self, row: Float64s, settings: Float64s) -> Float64s:
+        return shape(
+            row, self._up, self._down, gain_sum=self._gain_sum, idle=self._idle, curve=self._curve, settings=settings
+        )
 
     def reset(self) -> None:
         """Forget the past."""

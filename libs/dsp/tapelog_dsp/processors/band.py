@@ -16,10 +16,13 @@ from tapelog_dsp.checks import declared, default, fits_rate
 from tapelog_dsp.design.response import ringing_frames
 from tapelog_dsp.kernels.call import Float64s
 from tapelog_dsp.kernels.console import exp2_array, log2_array
-from tapelog_dsp.kernels.dynamics import COMPRESSOR_STATE, CompressorSettings, compress
-from tapelog_dsp.kernels.recursion import sos, sos_state
-from tapelog_dsp.processors.base import Key, Processor
+from tapelog_dsp.kernels.dynamics import COMPRESSOR_SETTINGS, COMPRESSOR_STATE, CompressorSettings, compress
+from tapelog_dsp.kernels.recursion import sos, sos_state, svf
+from tapelog_dsp.processors.base import Course, Key, Processor
 from tapelog_dsp.processors.compressor import one_pole
+from tapelog_dsp.processors.keyfilter import KEY_CHANNELS
+from tapelog_dsp.processors.moving import moved
+from tapelog_dsp.processors.movingeq import state_variable
 from tapelog_dsp.units import DB_PER_OCTAVE, LOG2_10_OVER_20
 
 BODY_FLOOR_DB: Final = -70.0
@@ -68,44 +71,84 @@ class DynamicEq:
     def prepare(self, sample_rate: int, channels: int) -> Processor:
         """Make a running band."""
         fits_rate(self, sample_rate)
-        settings = CompressorSettings(
-            self.threshold_db, 6.0, 1.0 - 1.0 / self.ratio, one_pole(self.attack_ms, sample_rate),
-            one_pole(self.release_ms, sample_rate), 0.0, 1.0, 0.0,
-        )  # fmt: skip
-        section = band_pass(self.frequency_hz, self.q, sample_rate)
-        return _RunningBand(section, settings, self.range_db, channels)
+        return _RunningBand(self, sample_rate, channels)
+
+
+class _BandPass:
+    """The band of a signal: a section at rest, a state-variable filter from the first move on."""
+
+    def __init__(self, section: Float64s, channels: int) -> None:
+        self._section = section
+        self._rows: tuple[Float64s, Float64s] | None = None
+        self._first_frame, self._frames = 0, 1
+        self._state = sos_state(1, channels)
+
+    def move(self, start: Float64s, end: Float64s, course: Course) -> None:
+        """Let the section go to another one over the next cell."""
+        self._rows = state_variable(start), state_variable(end)
+        self._first_frame, self._frames = course.first_frame, course.frames
+
+    def process(self, samples: Audio, start_frame: int) -> Audio:
+        state = self._state[: samples.shape[0]]
+        if self._rows is None:
+            return sos(self._section, state, samples)
+        return svf(*self._rows, (start_frame - self._first_frame, self._frames), state, samples)
+
+    def reset(self) -> None:
+        self._state[:] = 0.0
 
 
 class _RunningBand(Processor):
-    def __init__(self, section: Float64s, settings: CompressorSettings, range_db: float, channels: int) -> None:
-        self._section = section
-        self._settings = settings.array()
-        self._range_db = range_db
-        self._own, self._heard = sos_state(1, channels), sos_state(1, 2)
+    def __init__(self, spec: DynamicEq, sample_rate: int, channels: int) -> None:
+        self._spec, self._to, self._rate = spec, spec, sample_rate
+        self._range = Course(spec.range_db, spec.range_db)
+        section = band_pass(spec.frequency_hz, spec.q, sample_rate)
+        self._own, self._heard = _BandPass(section, channels), _BandPass(section, KEY_CHANNELS)
+        self._settings = np.empty(COMPRESSOR_SETTINGS)
+        self._tune()
         self._state = np.zeros(COMPRESSOR_STATE)
         self._most_db = 0.0
         self.tail_frames = ringing_frames(section)
 
+    def _tune(self) -> None:
+        spec = self._spec
+        self._settings[:] = CompressorSettings(
+            spec.threshold_db, 6.0, 1.0 - 1.0 / spec.ratio, one_pole(spec.attack_ms, self._rate),
+            one_pole(spec.release_ms, self._rate), 0.0, 1.0, 0.0,
+        ).array()  # fmt: skip
+
+    def move(self, name: str, course: Course) -> None:
+        """Let a setting move: the detector's cell by cell, the band and its range in straight lines."""
+        self._spec, self._to = moved(self._spec, self._to, name, course)
+        fits_rate(self._spec, self._rate)
+        fits_rate(self._to, self._rate)
+        self._range = Course(self._spec.range_db, self._to.range_db, course.first_frame, course.frames)
+        ends = [band_pass(spec.frequency_hz, spec.q, self._rate) for spec in (self._spec, self._to)]
+        for part in (self._own, self._heard):
+            part.move(ends[0], ends[1], course)
+        self.tail_frames = ringing_frames(ends[0])
+        self._tune()
+
     def process(self, samples: Audio, start_frame: int) -> Audio:
-        del start_frame
-        band = sos(self._section, self._own, samples)
-        return self._shape(samples, band, band)
+        band = self._own.process(samples, start_frame)
+        return self._shape(samples, band, band, start_frame)
 
     def process_keyed(self, samples: Audio, key: Audio, start_frame: int) -> Audio:
-        del start_frame
-        heard = sos(self._section, self._heard[: key.shape[0]], key)
-        return self._shape(samples, sos(self._section, self._own, samples), heard)
+        heard = self._heard.process(key, start_frame)
+        return self._shape(samples, self._own.process(samples, start_frame), heard, start_frame)
 
-    def _shape(self, samples: Audio, band: Audio, heard: Audio) -> Audio:
+    def _shape(self, samples: Audio, band: Audio, heard: Audio, start_frame: int) -> Audio:
         # The curve gives the reduction as a gain below 1; its decibels are held within the range, and up for a lift.
         reduction_db = -DB_PER_OCTAVE * log2_array(compress(self._settings, self._state, heard))
-        moved_db = np.minimum(np.maximum(reduction_db, 0.0), abs(self._range_db))
+        range_db = self._range.values(start_frame, samples.shape[1])
+        moved_db = np.minimum(np.maximum(reduction_db, 0.0), np.abs(range_db))
         self._most_db = max(self._most_db, float(moved_db.max(initial=0.0)))
-        signed = moved_db if self._range_db > 0.0 else -moved_db
+        signed = np.where(range_db > 0.0, moved_db, -moved_db)
         return samples + (exp2_array(signed * LOG2_10_OVER_20) - 1.0) * band
 
     def reset(self) -> None:
-        self._own[:] = self._heard[:] = 0.0
+        self._own.reset()
+        self._heard.reset()
         self._state[:] = 0.0
         self._most_db = 0.0
 
@@ -156,30 +199,44 @@ class _RunningDeEsser(Processor):
     """Mean squares of band and whole give the share; a compressor's recursion smooths the reduction it asks for."""
 
     def __init__(self, spec: DeEsser, sample_rate: int, channels: int) -> None:
-        self._spec = spec
-        self._section = band_pass(spec.frequency_hz, spec.q, sample_rate)
+        self._spec, self._to, self._rate = spec, spec, sample_rate
+        self._course = Course(0.0, 0.0)
+        section = band_pass(spec.frequency_hz, spec.q, sample_rate)
+        self._band = _BandPass(section, channels)
         self._average = _follower(BODY_MS, sample_rate)
-        self._band_state, self._level_state = sos_state(1, channels), sos_state(1, 2)
-        # Threshold at -80 dBFS, slope 1: a key of level t + r dB asks for r dB, smoothed by attack and release.
-        self._smoothing = CompressorSettings(
-            -80.0,
-            0.0,
-            1.0,
-            one_pole(spec.attack_ms, sample_rate),
-            one_pole(spec.release_ms, sample_rate),
-            0.0,
-            1.0,
-            0.0,
-        ).array()
+        self._level_state = sos_state(1, 2)
+        self._smoothing = np.empty(COMPRESSOR_SETTINGS)
+        self._tune()
         self._state = np.zeros(COMPRESSOR_STATE)
-        self.tail_frames = ringing_frames(self._section)
+        self.tail_frames = ringing_frames(section)
+
+    def _tune(self) -> None:
+        # Threshold at -80 dBFS, slope 1: a key of level t + r dB asks for r dB, smoothed by attack and release.
+        attack, release = (one_pole(time, self._rate) for time in (self._spec.attack_ms, self._spec.release_ms))
+        self._smoothing[:] = CompressorSettings(-80.0, 0.0, 1.0, attack, release, 0.0, 1.0, 0.0).array()
+
+    def move(self, name: str, course: Course) -> None:
+        """Let a setting move: the times cell by cell, all others in straight lines."""
+        self._spec, self._to = moved(self._spec, self._to, name, course)
+        fits_rate(self._spec, self._rate)
+        fits_rate(self._to, self._rate)
+        self._course = course
+        ends = [band_pass(spec.frequency_hz, spec.q, self._rate) for spec in (self._spec, self._to)]
+        self._band.move(ends[0], ends[1], course)
+        self.tail_frames = ringing_frames(ends[0])
+        self._tune()
+
+    def _along(self, start: float, end: float, start_frame: int, frames: int) -> Float64s:
+        return Course(start, end, self._course.first_frame, self._course.frames).values(start_frame, frames)
 
     def process(self, samples: Audio, start_frame: int) -> Audio:
-        del start_frame
-        band = sos(self._section, self._band_state, samples)
+        frames = samples.shape[1]
+        band = self._band.process(samples, start_frame)
         powers = np.stack([(band * band).max(axis=0), (samples * samples).max(axis=0)])
         hiss, whole = 0.5 * DB_PER_OCTAVE * log2_array(np.maximum(sos(self._average, self._level_state, powers), 1e-20))
-        over = np.minimum(np.maximum(hiss - whole - self._spec.sensitivity_db, 0.0), self._spec.range_db)
+        sensitivity_db = self._along(self._spec.sensitivity_db, self._to.sensitivity_db, start_frame, frames)
+        range_db = self._along(self._spec.range_db, self._to.range_db, start_frame, frames)
+        over = np.minimum(np.maximum(hiss - whole - sensitivity_db, 0.0), range_db)
         over[whole < BODY_FLOOR_DB] = 0.0
         key = exp2_array((over - 80.0) * LOG2_10_OVER_20)
         gains = compress(self._smoothing, self._state, key[np.newaxis])
@@ -187,7 +244,8 @@ class _RunningDeEsser(Processor):
         return samples + (gains - 1.0) * band
 
     def reset(self) -> None:
-        self._band_state[:] = self._level_state[:] = 0.0
+        self._band.reset()
+        self._level_state[:] = 0.0
         self._state[:] = 0.0
 
     def telemetry(self) -> Mapping[str, float]:

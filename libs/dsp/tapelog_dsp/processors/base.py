@@ -3,11 +3,16 @@
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Final, Protocol
+
+import numpy as np
 
 from tapelog_dsp.audio import Audio
 from tapelog_dsp.errors import ParameterError
 from tapelog_dsp.kernels.call import Float64s
+
+GRID_FRAMES: Final = 32
+"""0.67 ms at 48 kHz: finer than an ear or a hand, and coarse enough to compute filters anew at each."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -27,6 +32,35 @@ class LaneStage:
     kind: int
     numbers: Float64s
     state: Float64s
+
+
+@dataclass(frozen=True, slots=True)
+class Course:
+    """Where a setting goes during one cell of song time: in a straight line, or it stands still.
+
+    Parameters
+    ----------
+    start, end : float
+        Its value at the cell's first frame, and at the first frame after it.
+    first_frame, frames : int
+        Song time and length of the cell.
+    """
+
+    start: float
+    end: float
+    first_frame: int = 0
+    frames: int = 1
+
+    def place(self, start_frame: int) -> tuple[int, int]:
+        """Return how many frames of the cell have passed at a song time, and how many it has."""
+        return start_frame - self.first_frame, self.frames
+
+    def values(self, start_frame: int, frames: int) -> Float64s:
+        """Return the value at each frame of a block within the cell."""
+        if self.start == self.end:
+            return np.full(frames, self.start)
+        offsets = np.arange(frames, dtype=np.float64) + float(start_frame - self.first_frame)
+        return self.start + (self.end - self.start) * (offsets / float(self.frames))
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,10 +88,13 @@ class Processor(ABC):
         How far the output lags the input; the mix graph evens it out.
     tail_frames : int
         How long the output can stay above -100 dB of full scale after the input has ended.
+    step_frames : int
+        Length of the cells in which settings move (see `tapelog_dsp.processors.moving`).
     """
 
     latency_frames: int = 0
     tail_frames: int = 0
+    step_frames: int = GRID_FRAMES
 
     @abstractmethod
     def process(self, samples: Audio, start_frame: int) -> Audio:
@@ -91,16 +128,16 @@ class Processor(ABC):
         del key
         return self.process(samples, start_frame)
 
-    def move(self, name: str, start: float, end: float) -> None:
-        """Let a setting go from one value to another over the next block; called between blocks only.
+    def move(self, name: str, course: Course) -> None:
+        """Let a setting go from one value to another over the next cell; called between blocks only.
 
         Raises
         ------
         ParameterError
-            This processor has no such setting that can move.
+            This processor has no such setting that can move, or not that far.
         """
         raise ParameterError(
-            f"{type(self).__name__}.{name}", f"{start:g} to {end:g}", "a setting that can move in time"
+            f"{type(self).__name__}.{name}", f"{course.start:g} to {course.end:g}", "a setting that can move in time"
         )
 
     @abstractmethod

@@ -17,10 +17,9 @@ from tapelog_dsp.checks import declared, default, movable
 from tapelog_dsp.kernels.console import apply_curve, exp2_array
 from tapelog_dsp.kernels.dynamics import COMPRESSOR_SETTINGS, COMPRESSOR_STATE, CompressorSettings, compress
 from tapelog_dsp.kernels.lanes import COMPRESS
-from tapelog_dsp.processors.base import Key, LaneStage, Processor
+from tapelog_dsp.processors.base import Course, Key, LaneStage, Processor
 from tapelog_dsp.processors.delayline import DelayLine
 from tapelog_dsp.processors.keyfilter import KeyFilter
-from tapelog_dsp.processors.moving import ramp
 from tapelog_dsp.units import LOG2_10_OVER_20
 
 
@@ -87,7 +86,7 @@ class _RunningCompressor(Processor):
         self._rate = sample_rate
         self._spec = spec
         self._settings = np.empty(COMPRESSOR_SETTINGS)
-        self._ends: dict[str, tuple[float, float]] = {}
+        self._ends: dict[str, Course] = {}
         self._tune()
         self._state = np.zeros(COMPRESSOR_STATE)
         self._frames = 0
@@ -112,24 +111,29 @@ class _RunningCompressor(Processor):
         return self.process_keyed(samples, samples, start_frame)
 
     def process_keyed(self, samples: Audio, key: Audio, start_frame: int) -> Audio:
-        gains = compress(self._settings, self._state, self._key_filter.process(key))
+        gains = compress(self._settings, self._state, self._key_filter.process(key, start_frame))
         if self._ends:
-            # Threshold, ratio and times are smoothed by the detector itself; what comes after it moves by the sample.
-            makeup = self._ends.get("makeup_db", (self._spec.makeup_db,) * 2)
-            mix = self._ends.get("mix", (self._spec.mix,) * 2)
+            # Threshold, ratio and times are smoothed by the detector itself; what comes after it moves by the frame.
             frames = samples.shape[1]
-            share = ramp(*mix, start_frame, frames)
-            made_up = exp2_array(ramp(*makeup, start_frame, frames) * LOG2_10_OVER_20)
-            gains = gains * made_up * share + (1.0 - share)
+            share, makeup_db = (
+                course.values(start_frame, frames) if course else np.full(frames, still)
+                for course, still in (
+                    (self._ends.get("mix"), self._spec.mix), (self._ends.get("makeup_db"), self._spec.makeup_db)
+                )
+            )  # fmt: skip
+            gains = gains * exp2_array(makeup_db * LOG2_10_OVER_20) * share + (1.0 - share)
         self._frames += samples.shape[1]
         return apply_curve(self._delay.process(samples), gains)
 
-    def move(self, name: str, start: float, end: float) -> None:
-        """Let a setting move: those of the detector by the grid, make-up and mix in straight lines."""
-        movable(self._spec, name)
-        changes: dict[str, Any] = {name: start}
+    def move(self, name: str, course: Course) -> None:
+        """Let a setting move: those of the detector cell by cell, make-up and mix in straight lines."""
+        movable(self._spec, name, course=course)
+        changes: dict[str, Any] = {name: course.start}
         self._spec = dataclasses.replace(self._spec, **changes)
-        self._ends[name] = (start, end)
+        if name.startswith("sidechain"):
+            self._key_filter.move(name, course)
+        elif name in ("mix", "makeup_db"):
+            self._ends[name] = course
         self._tune()
 
     def lane_stages(self) -> tuple[LaneStage, ...] | None:

@@ -44,10 +44,6 @@ class HighPass:
         fits_rate(self, sample_rate)
         return butterworth(self.cutoff_hz, self.slope_db_per_octave, sample_rate, highpass=True)
 
-    def moving_rows(self, sample_rate: int) -> movingeq.Rows:
-        """Return it as state-variable filters."""
-        return movingeq.pass_rows(self.cutoff_hz, self.slope_db_per_octave, sample_rate, highpass=True)
-
     def prepare(self, sample_rate: int, channels: int) -> Processor:
         """Make a running filter."""
         return SectionFilter(self.sections(sample_rate), channels)
@@ -71,10 +67,6 @@ class LowPass:
         """Return its sections ``[sections, 5]``."""
         fits_rate(self, sample_rate)
         return butterworth(self.cutoff_hz, self.slope_db_per_octave, sample_rate, highpass=False)
-
-    def moving_rows(self, sample_rate: int) -> movingeq.Rows:
-        """Return it as state-variable filters."""
-        return movingeq.pass_rows(self.cutoff_hz, self.slope_db_per_octave, sample_rate, highpass=False)
 
     def prepare(self, sample_rate: int, channels: int) -> Processor:
         """Make a running filter."""
@@ -111,10 +103,6 @@ class Bell:
         fits_rate(self, sample_rate, "EqBand")
         return bell(self.frequency_hz, self.gain_db, self.q, sample_rate)
 
-    def moving_rows(self, sample_rate: int) -> movingeq.Rows:
-        """Return it as a state-variable filter."""
-        return movingeq.bell_rows(self.frequency_hz, self.gain_db, self.q, sample_rate)
-
 
 @dataclass(frozen=True, slots=True)
 class LowShelf:
@@ -139,10 +127,6 @@ class LowShelf:
         fits_rate(self, sample_rate, "EqBand")
         return low_shelf(self.frequency_hz, self.gain_db, sample_rate)
 
-    def moving_rows(self, sample_rate: int) -> movingeq.Rows:
-        """Return it as a state-variable filter."""
-        return movingeq.low_shelf_rows(self.frequency_hz, self.gain_db, sample_rate)
-
 
 @dataclass(frozen=True, slots=True)
 class HighShelf:
@@ -158,10 +142,6 @@ class HighShelf:
         """Return its one section."""
         fits_rate(self, sample_rate, "EqBand")
         return high_shelf(self.frequency_hz, self.gain_db, sample_rate)
-
-    def moving_rows(self, sample_rate: int) -> movingeq.Rows:
-        """Return it as a state-variable filter."""
-        return movingeq.high_shelf_rows(self.frequency_hz, self.gain_db, sample_rate)
 
 
 @dataclass(frozen=True, slots=True)
@@ -186,10 +166,6 @@ class Notch:
         """Return its one section."""
         fits_rate(self, sample_rate)
         return notch(self.frequency_hz, self.q, sample_rate)
-
-    def moving_rows(self, sample_rate: int) -> movingeq.Rows:
-        """Return it as a state-variable filter."""
-        return movingeq.notch_rows(self.frequency_hz, self.q, sample_rate)
 
 
 @dataclass(frozen=True, slots=True)
@@ -217,12 +193,6 @@ class Tilt:
         return np.concatenate(
             (low_shelf(self.frequency_hz, -half, sample_rate), high_shelf(self.frequency_hz, half, sample_rate))
         )
-
-    def moving_rows(self, sample_rate: int) -> movingeq.Rows:
-        """Return it as state-variable filters."""
-        half = 0.5 * self.gain_db
-        low = movingeq.low_shelf_rows(self.frequency_hz, -half, sample_rate)
-        return [*low, *movingeq.high_shelf_rows(self.frequency_hz, half, sample_rate)]
 
 
 Band = Bell | LowShelf | HighShelf | Notch | Tilt | HighPass | LowPass

@@ -9,8 +9,7 @@ from tapelog_dsp.checks import declared, movable
 from tapelog_dsp.errors import ParameterError
 from tapelog_dsp.kernels.console import apply_curve, exp2_array
 from tapelog_dsp.kernels.lanes import SCALE
-from tapelog_dsp.processors.base import LaneStage, Processor
-from tapelog_dsp.processors.moving import ramp
+from tapelog_dsp.processors.base import Course, LaneStage, Processor
 from tapelog_dsp.units import LOG2_10_OVER_20, SILENCE_DB, db_to_gain
 
 
@@ -94,21 +93,23 @@ class _Scale(Processor):
 
 
 class _MovingGain(Processor):
-    """Straight lines in dB between the grid's points."""
+    """Straight lines in dB within a cell."""
 
     def __init__(self) -> None:
-        self._ends = (0.0, 0.0)
+        self._course = Course(0.0, 0.0)
 
     def process(self, samples: Audio, start_frame: int) -> Audio:
-        levels = ramp(*self._ends, start_frame, samples.shape[1])
+        if self._course.start == self._course.end:
+            return samples * db_to_gain(self._course.start)
+        levels = self._course.values(start_frame, samples.shape[1])
         gains = exp2_array(levels * LOG2_10_OVER_20)
         gains[levels <= SILENCE_DB] = 0.0
         return apply_curve(samples, gains)
 
-    def move(self, name: str, start: float, end: float) -> None:
+    def move(self, name: str, course: Course) -> None:
         """Let the gain go from one value to another."""
-        movable(Gain(), name)
-        self._ends = (start, end)
+        movable(Gain(), name, course=course)
+        self._course = course
 
     def reset(self) -> None:
         """Nothing is remembered."""
@@ -118,17 +119,17 @@ class _Widen(Processor):
     """Keeps width 1 exact: L' = L (1+w)/2 + R (1-w)/2 multiplies by 1 and 0."""
 
     def __init__(self, width: float) -> None:
-        self._ends = (width, width)
+        self._course = Course(width, width)
 
     def process(self, samples: Audio, start_frame: int) -> Audio:
-        start, end = self._ends
-        width = start if start == end else ramp(start, end, start_frame, samples.shape[1])
+        still = self._course.start == self._course.end
+        width = self._course.start if still else self._course.values(start_frame, samples.shape[1])
         return samples * ((1.0 + width) / 2.0) + np.ascontiguousarray(samples[::-1]) * ((1.0 - width) / 2.0)
 
-    def move(self, name: str, start: float, end: float) -> None:
+    def move(self, name: str, course: Course) -> None:
         """Let the width go from one value to another."""
-        movable(Width(), name)
-        self._ends = (start, end)
+        movable(Width(), name, course=course)
+        self._course = course
 
     def reset(self) -> None:
         """Nothing is remembered."""

@@ -11,7 +11,7 @@ from tapelog_dsp.audio import Audio
 from tapelog_dsp.checks import declared, default, movable
 from tapelog_dsp.kernels.console import apply_curve
 from tapelog_dsp.kernels.dynamics import GATE_STATE, gate
-from tapelog_dsp.processors.base import Key, Processor
+from tapelog_dsp.processors.base import Course, Key, Processor
 from tapelog_dsp.processors.compressor import one_pole
 from tapelog_dsp.processors.delayline import DelayLine
 from tapelog_dsp.processors.keyfilter import KeyFilter
@@ -95,17 +95,17 @@ class _RunningGate(Processor):
         return self.process_keyed(samples, samples, start_frame)
 
     def process_keyed(self, samples: Audio, key: Audio, start_frame: int) -> Audio:
-        del start_frame
-        gains = gate(self._settings, self._state, self._key_filter.process(key))
+        gains = gate(self._settings, self._state, self._key_filter.process(key, start_frame))
         self._frames += samples.shape[1]
         return apply_curve(self._delay.process(samples), gains)
 
-    def move(self, name: str, start: float, end: float) -> None:
-        """Let a setting move by the grid; attack and release smooth what it does."""
-        del end
-        movable(self._spec, name)
-        changes: dict[str, Any] = {name: start}
+    def move(self, name: str, course: Course) -> None:
+        """Let a setting move cell by cell; attack and release smooth what it does."""
+        movable(self._spec, name, course=course)
+        changes: dict[str, Any] = {name: course.start}
         self._spec = dataclasses.replace(self._spec, **changes)
+        if name.startswith("sidechain"):
+            self._key_filter.move(name, course)
         self._tune()
 
     def reset(self) -> None:

@@ -1,72 +1,68 @@
 """Filters and equalisers whose settings move: state-variable filters after A. Simper, in series.
 
-They have the bilinear shapes (cramped near half the sample rate), where still ones are matched to their prototypes.
+A section is taken as it is designed for a band at rest, matched to its analog prototype, and written as the
+state-variable filter of the same poles and zeros, whose numbers can move at any frame without a click. So a band has
+the same response at rest and while it moves, and nothing happens where an automation begins or ends.
 """
 
 import dataclasses
 import math
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
 from tapelog_dsp.audio import Audio
 from tapelog_dsp.checks import movable
+from tapelog_dsp.design.response import ringing_frames
 from tapelog_dsp.errors import ParameterError
 from tapelog_dsp.kernels.call import Float64s
 from tapelog_dsp.kernels.recursion import svf
-from tapelog_dsp.processors.base import Processor
-from tapelog_dsp.processors.moving import GRID_FRAMES
+from tapelog_dsp.processors.base import Course, Processor
 
 if TYPE_CHECKING:
     from tapelog_dsp.processors.filters import Band
 
-Rows = list[tuple[float, float, float, float, float]]
-"""Per filter g, k and the shares of input, band and low in its output."""
+AUDIBLE_DB: Final = 1e-3
+"""A band at 0 dB is designed for this much, to know where its poles stand; then it is left out of the sum."""
 
 
-def _g(frequency_hz: float, sample_rate: int) -> float:
-    return math.tan(math.pi * min(frequency_hz, 0.49 * sample_rate) / sample_rate)
+THROUGH: Final = np.array([[1.0, 2.0, 1.0, 0.0, 0.0]])
+"""A state-variable filter that lets everything pass."""
 
 
-def bell_rows(frequency_hz: float, gain_db: float, q: float, sample_rate: int) -> Rows:
-    """Return a bell."""
-    a = 10.0 ** (gain_db / 40.0)
-    k = 1.0 / (q * a)
-    return [(_g(frequency_hz, sample_rate), k, 1.0, k * (a * a - 1.0), 0.0)]
+def state_variable(sections: Float64s) -> Float64s:
+    """Return sections ``[sections, 5]`` as state-variable filters ``[sections, 5]``.
 
-
-def low_shelf_rows(frequency_hz: float, gain_db: float, sample_rate: int) -> Rows:
-    """Return a Butterworth low shelf."""
-    a, k = 10.0 ** (gain_db / 40.0), math.sqrt(2.0)
-    return [(_g(frequency_hz, sample_rate) / math.sqrt(a), k, 1.0, k * (a - 1.0), a * a - 1.0)]
-
-
-def high_shelf_rows(frequency_hz: float, gain_db: float, sample_rate: int) -> Rows:
-    """Return a Butterworth high shelf."""
-    a, k = 10.0 ** (gain_db / 40.0), math.sqrt(2.0)
-    return [(_g(frequency_hz, sample_rate) * math.sqrt(a), k, a * a, k * (1.0 - a) * a, 1.0 - a * a)]
-
-
-def notch_rows(frequency_hz: float, q: float, sample_rate: int) -> Rows:
-    """Return a notch."""
-    return [(_g(frequency_hz, sample_rate), 1.0 / q, 1.0, -1.0 / q, 0.0)]
-
-
-def pass_rows(cutoff_hz: float, slope_db_per_octave: int, sample_rate: int, *, highpass: bool) -> Rows:
-    """Return a Butterworth high-pass or low-pass of even order.
-
-    Raises
-    ------
-    ParameterError
-        The order is odd: its first-order part has no state-variable form.
+    Per filter g, k and the shares of input, band and low in its output: with 1 + a1 + a2 = 4 g^2 / D,
+    1 - a1 + a2 = 4 / D and 1 - a2 = 2 g k / D the poles are those of the section; its zeros give the three shares.
     """
-    order = slope_db_per_octave // 6
-    if order % 2:
-        raise ParameterError("slope_db_per_octave", slope_db_per_octave, "12, 24, 36 or 48 for a filter that moves")
-    g = _g(cutoff_hz, sample_rate)
-    dampings = [2.0 * math.sin((2 * j + 1) * math.pi / (2 * order)) for j in range(order // 2)]
-    return [(g, k, 1.0, -k, -1.0) if highpass else (g, k, 0.0, 0.0, 1.0) for k in dampings]
+    rows = []
+    for b0, b1, b2, a1, a2 in sections.tolist():
+        low, high = 1.0 + a1 + a2, 1.0 - a1 + a2
+        g = math.sqrt(low / high)
+        scale = 4.0 / high
+        whole = (b0 - b1 + b2) / high
+        rows.append(
+            (
+                g,
+                0.5 * (1.0 - a2) * scale / g,
+                whole,
+                0.5 * (b0 - b2 - whole * (1.0 - a2)) * scale / g,
+                2.0 * (b1 - whole * a1) / low,
+            )
+        )
+    return np.array(rows).reshape(-1, 5)
+
+
+def _band_rows(band: "Band", sample_rate: int) -> Float64s:
+    sections = band.sections(sample_rate)
+    silent = (sections == np.array([1.0, 0.0, 0.0, 0.0, 0.0])).all(axis=1)
+    if not silent.any():
+        return state_variable(sections)
+    rows = state_variable(_changed(band, "gain_db", AUDIBLE_DB).sections(sample_rate))
+    rows[:, 2:] = (1.0, 0.0, 0.0)
+    return rows
 
 
 def _changed(band: "Band", setting: str, value: float) -> "Band":
@@ -97,28 +93,35 @@ class MovingEq(Processor):
         self._rate = sample_rate
         self._place_of = place_of
         self._start, self._end = list(bands), list(bands)
-        self._from, self._to = self._rows(self._start), self._rows(self._end)
+        self._place = (0, 1)
+        self._tune()
         self._state = np.zeros((channels, len(self._from), 2))
-        self.tail_frames = sample_rate // 2
 
-    def _rows(self, bands: "list[Band]") -> Float64s:
-        return np.array([row for band in bands for row in band.moving_rows(self._rate)])
+    def _tune(self) -> None:
+        self._from, self._to = (
+            np.concatenate([np.empty((0, 5)), *(_band_rows(band, self._rate) for band in bands)])
+            for bands in (self._start, self._end)
+        )
+        if self._start == self._end:
+            self.tail_frames = ringing_frames(np.concatenate([band.sections(self._rate) for band in self._start]))
 
-    def move(self, name: str, start: float, end: float) -> None:
-        """Let one setting of one band go from one value to another within the grid cell."""
+    def move(self, name: str, course: Course) -> None:
+        """Let one setting of one band go from one value to another within the cell."""
         place, setting = self._place_of(name)
         if not 0 <= place < len(self._start):
             raise ParameterError(name, place, f"0 to {len(self._start) - 1}, the places of the bands")
         before = self._start[place], self._end[place]
         movable(before[0], setting, "" if hasattr(before[0], "cutoff_hz") else "EqBand")
-        self._start[place] = _changed(before[0], setting, start)
-        self._end[place] = _changed(before[1], setting, end)
+        self._start[place] = _changed(before[0], setting, course.start)
+        self._end[place] = _changed(before[1], setting, course.end)
+        self._place = course.first_frame, course.frames
         if (self._start[place], self._end[place]) != before:
-            self._from, self._to = self._rows(self._start), self._rows(self._end)
+            self._tune()
 
     def process(self, samples: Audio, start_frame: int) -> Audio:
-        """Filter a block within one grid cell."""
-        return svf(self._from, self._to, (start_frame % GRID_FRAMES, GRID_FRAMES), self._state, samples)
+        """Filter a block within one cell."""
+        first, frames = self._place
+        return svf(self._from, self._to, (start_frame - first, frames), self._state, samples)
 
     def reset(self) -> None:
         """Forget the past."""

@@ -8,7 +8,7 @@ import numpy as np
 from tapelog_dsp.audio import Audio
 from tapelog_dsp.checks import declared
 from tapelog_dsp.errors import ParameterError
-from tapelog_dsp.processors.base import Processor, ProcessorSpec
+from tapelog_dsp.processors.base import GRID_FRAMES, Course, Processor, ProcessorSpec
 from tapelog_dsp.processors.chain import Chain
 from tapelog_dsp.processors.delayline import DelayLine
 
@@ -32,10 +32,28 @@ class MidSide:
             raise ParameterError("MidSide", f"{channels} channels", "used on a stereo signal")
         return _RunningMidSide(Chain(self.mid, sample_rate, 1), Chain(self.side, sample_rate, 1))
 
+    def prepare_moving(self, sample_rate: int, channels: int) -> Processor:
+        """Make the running pair whose settings move, named as those of its one processor.
+
+        Raises
+        ------
+        ParameterError
+            For mono, or where there is not exactly one processor.
+        """
+        inside = (*self.mid, *self.side)
+        if channels != 2 or len(inside) != 1:
+            given = f"{len(inside)} processors on {channels} channels"
+            raise ParameterError("MidSide", given, "one processor on a stereo signal where its settings move")
+        only = getattr(inside[0], "prepare_moving", inside[0].prepare)(sample_rate, 1)
+        still = Chain((), sample_rate, 1)
+        return _RunningMidSide(only, still, only) if self.mid else _RunningMidSide(still, only, only)
+
 
 class _RunningMidSide(Processor):
-    def __init__(self, mid: Processor, side: Processor) -> None:
+    def __init__(self, mid: Processor, side: Processor, moving: Processor | None = None) -> None:
         self._parts = (mid, side)
+        self._moving = moving
+        self.step_frames = moving.step_frames if moving is not None else GRID_FRAMES
         self.latency_frames = max(part.latency_frames for part in self._parts)
         self.tail_frames = max(part.tail_frames for part in self._parts)
         self._waits = [DelayLine(1, self.latency_frames - part.latency_frames) for part in self._parts]
@@ -47,6 +65,14 @@ class _RunningMidSide(Processor):
             for part, wait, signal in zip(self._parts, self._waits, apart, strict=True)
         )
         return np.concatenate((mid + side, mid - side))
+
+    def move(self, name: str, course: Course) -> None:
+        """Pass it on to the processor."""
+        if self._moving is None:
+            super().move(name, course)
+        else:
+            self._moving.move(name, course)
+            self.tail_frames = max(part.tail_frames for part in self._parts)
 
     def reset(self) -> None:
         for part in self._parts:

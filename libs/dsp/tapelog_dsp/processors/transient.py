@@ -10,8 +10,9 @@ from tapelog_dsp.checks import declared
 from tapelog_dsp.kernels.call import Float64s
 from tapelog_dsp.kernels.console import apply_curve, exp2_array, log2_array
 from tapelog_dsp.kernels.dynamics import COMPRESSOR_STATE, CompressorSettings, compress
-from tapelog_dsp.processors.base import Processor
+from tapelog_dsp.processors.base import Course, Processor
 from tapelog_dsp.processors.compressor import one_pole
+from tapelog_dsp.processors.moving import moved
 from tapelog_dsp.units import DB_PER_OCTAVE, LOG2_10_OVER_20
 
 FLOOR_DB: Final = -70.0
@@ -62,17 +63,29 @@ class _Follower:
 
 class _RunningShaper(Processor):
     def __init__(self, spec: TransientShaper, sample_rate: int) -> None:
-        self._spec = spec
+        self._spec, self._to = spec, spec
+        self._course = Course(0.0, 0.0)
+        self._moves = False
         self._followers = [_Follower(times, sample_rate) for times in (FAST_MS, SLOW_ATTACK_MS, SLOW_RELEASE_MS)]
 
+    def move(self, name: str, course: Course) -> None:
+        """Let a setting go from one value to another; from now on the followers listen even where nothing is done."""
+        self._spec, self._to = moved(self._spec, self._to, name, course)
+        self._course, self._moves = course, True
+
     def process(self, samples: Audio, start_frame: int) -> Audio:
-        del start_frame
-        if self._spec.attack_db == 0.0 and self._spec.sustain_db == 0.0:
+        if not self._moves and self._spec.attack_db == 0.0 and self._spec.sustain_db == 0.0:
             return samples
         fast, late, long = (follower.process(samples) for follower in self._followers)
         attack = np.minimum(np.maximum(fast - late, 0.0) / FULL_DB, 1.0)
         sustain = np.minimum(np.maximum(long - fast, 0.0) / FULL_DB, 1.0)
-        level_db = attack * self._spec.attack_db + sustain * self._spec.sustain_db
+        attack_db, sustain_db = (
+            Course(start, end, self._course.first_frame, self._course.frames).values(start_frame, samples.shape[1])
+            for start, end in (
+                (self._spec.attack_db, self._to.attack_db), (self._spec.sustain_db, self._to.sustain_db)
+            )
+        )  # fmt: skip
+        level_db = attack * attack_db + sustain * sustain_db
         return apply_curve(samples, exp2_array(level_db * LOG2_10_OVER_20))
 
     def reset(self) -> None:

@@ -51,16 +51,26 @@ def _ping_pong(settings: DelaySettings, memory: DelayMemory, samples: Float64s) 
     return result
 
 
-def room(parameters: Float64s, lengths: Int64s, samples: Float64s) -> Float64s:
+def _glided(head: float, frames: float) -> float:
+    return head + max(-0.5, min(0.5, frames - head))
+
+
+def room(
+    ends: tuple[Float64s, Float64s], place: tuple[int, int], lengths: Int64s, samples: Float64s, predelay: float
+) -> Float64s:
     """Return the room of a signal that starts from silence, with a list for every line."""
-    lowcut, damping, wet, dry, *decays = parameters.tolist()
     lines = [[0.0] * length for length in lengths.tolist()]
-    low, damped = 0.0, [0.0] * 8
+    early = [0.0] * int(lengths[12])
+    low, damped, head = 0.0, [0.0] * 8, predelay
     result = np.empty_like(samples)
     for n in range(samples.shape[1]):
+        way = float(place[0] + n) / float(place[1])
+        lowcut, damping, wet, dry, *decays, frames = (ends[0] + (ends[1] - ends[0]) * way).tolist()
+        head = _glided(head, frames)
         left, right = float(samples[0, n]), float(samples[-1, n])
-        value = lines[12].pop(0)
-        lines[12].append(0.5 * (left + right))
+        early.append(0.5 * (left + right))
+        near, far = early[-1 - int(head)], early[-2 - int(head)]
+        value = near + (head - float(int(head))) * (far - near)
         low += lowcut * (value - low)
         value -= low
         for k in range(4):
@@ -112,16 +122,24 @@ class Plate:
     Parameters
     ----------
     settings : PlateSettings
+    ends, place : tuple
         As for the kernel.
     """
 
-    def __init__(self, settings: PlateSettings) -> None:
-        names = ("band", "lowcut", "decay", "damping", "excursion", "cosine", "sine", "wet", "dry")
-        self._p: dict[str, float] = dict(zip(names, settings.parameters.tolist(), strict=True))
+    def __init__(self, settings: PlateSettings, ends: tuple[Float64s, Float64s], place: tuple[int, int]) -> None:
+        self._ends, self._cell = ends, place
+        self._p: dict[str, float] = {}
         self._delays: list[int] = settings.delays.tolist()
         self._taps: list[list[int]] = settings.taps.tolist()
         self._lines = [_Line(length) for length in settings.lengths.tolist()]
-        self._poles: list[float] = PlateMemory.at_rest(settings).poles.tolist()
+        self._poles: list[float] = PlateMemory.at_rest(settings, float(ends[0][9])).poles.tolist()
+
+    def _move(self, n: int) -> None:
+        way = float(self._cell[0] + n) / float(self._cell[1])
+        numbers = (self._ends[0] + (self._ends[1] - self._ends[0]) * way).tolist()
+        names = ("band", "lowcut", "decay", "damping", "excursion", "cosine", "sine", "wet", "dry", "predelay")
+        self._p = dict(zip(names, numbers, strict=True))
+        self._poles[8] = _glided(self._poles[8], self._p["predelay"])
 
     def _smooth(self, pole: int, factor: float, x: float) -> float:
         self._poles[pole] += factor * (x - self._poles[pole])
@@ -141,9 +159,8 @@ class Plate:
     def _frame(self, left: float, right: float) -> tuple[float, float]:
         p, lines, delays, poles = self._p, self._lines, self._delays, self._poles
         x = 0.5 * (left + right)
-        early = lines[PRE].read(delays[PRE])
         lines[PRE].write(x)
-        x = self._smooth(0, p["band"], early if delays[PRE] > 0 else x)
+        x = self._smooth(0, p["band"], lines[PRE].swing(1.0 + poles[8]))
         x -= self._smooth(1, p["lowcut"], x)
         for line, gain in enumerate((0.75, 0.75, 0.625, 0.625)):
             x = lines[line].diffuse(gain, lines[line].read(delays[line]), x)
@@ -163,5 +180,8 @@ class Plate:
 
     def process(self, samples: Float64s) -> Float64s:
         """Return the reverberated ``[2, frames]``."""
-        frames = [self._frame(left, right) for left, right in samples.T.tolist()]
+        frames = []
+        for n, (left, right) in enumerate(samples.T.tolist()):
+            self._move(n)
+            frames.append(self._frame(left, right))
         return np.array(frames).T.copy()

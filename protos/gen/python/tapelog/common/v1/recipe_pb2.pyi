@@ -627,6 +627,7 @@ class Processor(_message.Message):
     EXCITER_FIELD_NUMBER: _builtins.int
     LINEAR_PHASE_EQ_FIELD_NUMBER: _builtins.int
     CURVE_EQ_FIELD_NUMBER: _builtins.int
+    CONVOLUTION_FIELD_NUMBER: _builtins.int
     CHANNELS_FIELD_NUMBER: _builtins.int
     bypass: _builtins.bool
     """Whether the insert is skipped. A bypassed insert does not count for the brief."""
@@ -716,6 +717,10 @@ class Processor(_message.Message):
     def curve_eq(self) -> Global___CurveEq:
         """Free curve over frequency."""
 
+    @_builtins.property
+    def convolution(self) -> Global___ConvolutionReverb:
+        """Reverb of a recorded room."""
+
     def __init__(
         self,
         *,
@@ -741,13 +746,14 @@ class Processor(_message.Message):
         exciter: Global___Exciter | None = ...,
         linear_phase_eq: Global___LinearPhaseEq | None = ...,
         curve_eq: Global___CurveEq | None = ...,
+        convolution: Global___ConvolutionReverb | None = ...,
         channels: Global___InsertChannels.ValueType = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["clipper", b"clipper", "compressor", b"compressor", "curve_eq", b"curve_eq", "de_esser", b"de_esser", "delay", b"delay", "dynamic_eq", b"dynamic_eq", "eq", b"eq", "exciter", b"exciter", "gain", b"gain", "gate", b"gate", "high_pass", b"high_pass", "kind", b"kind", "linear_phase_eq", b"linear_phase_eq", "low_pass", b"low_pass", "mono_maker", b"mono_maker", "multiband", b"multiband", "reverb", b"reverb", "room", b"room", "saturation", b"saturation", "time_align", b"time_align", "transient_shaper", b"transient_shaper", "width", b"width"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["clipper", b"clipper", "compressor", b"compressor", "convolution", b"convolution", "curve_eq", b"curve_eq", "de_esser", b"de_esser", "delay", b"delay", "dynamic_eq", b"dynamic_eq", "eq", b"eq", "exciter", b"exciter", "gain", b"gain", "gate", b"gate", "high_pass", b"high_pass", "kind", b"kind", "linear_phase_eq", b"linear_phase_eq", "low_pass", b"low_pass", "mono_maker", b"mono_maker", "multiband", b"multiband", "reverb", b"reverb", "room", b"room", "saturation", b"saturation", "time_align", b"time_align", "transient_shaper", b"transient_shaper", "width", b"width"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["bypass", b"bypass", "channels", b"channels", "clipper", b"clipper", "compressor", b"compressor", "curve_eq", b"curve_eq", "de_esser", b"de_esser", "delay", b"delay", "dynamic_eq", b"dynamic_eq", "eq", b"eq", "exciter", b"exciter", "gain", b"gain", "gate", b"gate", "high_pass", b"high_pass", "kind", b"kind", "linear_phase_eq", b"linear_phase_eq", "low_pass", b"low_pass", "mono_maker", b"mono_maker", "multiband", b"multiband", "reverb", b"reverb", "room", b"room", "saturation", b"saturation", "time_align", b"time_align", "transient_shaper", b"transient_shaper", "width", b"width"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["bypass", b"bypass", "channels", b"channels", "clipper", b"clipper", "compressor", b"compressor", "convolution", b"convolution", "curve_eq", b"curve_eq", "de_esser", b"de_esser", "delay", b"delay", "dynamic_eq", b"dynamic_eq", "eq", b"eq", "exciter", b"exciter", "gain", b"gain", "gate", b"gate", "high_pass", b"high_pass", "kind", b"kind", "linear_phase_eq", b"linear_phase_eq", "low_pass", b"low_pass", "mono_maker", b"mono_maker", "multiband", b"multiband", "reverb", b"reverb", "room", b"room", "saturation", b"saturation", "time_align", b"time_align", "transient_shaper", b"transient_shaper", "width", b"width"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    _WhichOneofReturnType_kind: _TypeAlias = _typing.Literal["high_pass", "low_pass", "eq", "compressor", "delay", "reverb", "width", "gain", "time_align", "gate", "de_esser", "dynamic_eq", "transient_shaper", "saturation", "mono_maker", "room", "multiband", "clipper", "exciter", "linear_phase_eq", "curve_eq"]  # noqa: Y015
+    _WhichOneofReturnType_kind: _TypeAlias = _typing.Literal["high_pass", "low_pass", "eq", "compressor", "delay", "reverb", "width", "gain", "time_align", "gate", "de_esser", "dynamic_eq", "transient_shaper", "saturation", "mono_maker", "room", "multiband", "clipper", "exciter", "linear_phase_eq", "curve_eq", "convolution"]  # noqa: Y015
     _WhichOneofArgType_kind: _TypeAlias = _typing.Literal["kind", b"kind"]  # noqa: Y015
     def WhichOneof(self, oneof_group: _WhichOneofArgType_kind) -> _WhichOneofReturnType_kind | None: ...
 
@@ -1357,24 +1363,30 @@ class Saturation(_message.Message):
     DRIVE_DB_FIELD_NUMBER: _builtins.int
     BIAS_FIELD_NUMBER: _builtins.int
     OUTPUT_DB_FIELD_NUMBER: _builtins.int
+    OVERSAMPLING_FIELD_NUMBER: _builtins.int
     drive_db: _builtins.float
     """How far the signal is pushed into the curve; 0 leaves it alone, dB. 0 to 36."""
     bias: _builtins.float
     """Shift of the curve, for even harmonics. 0 to 1."""
     output_db: _builtins.float
     """Level afterwards, dB. -36 to 12."""
+    oversampling: _builtins.int
+    """Times the sample rate that the curve works at: 1, 2, 4 or 8. Default 1."""
     def __init__(
         self,
         *,
         drive_db: _builtins.float = ...,
         bias: _builtins.float = ...,
         output_db: _builtins.float = ...,
+        oversampling: _builtins.int | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_oversampling", b"_oversampling", "oversampling", b"oversampling"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["bias", b"bias", "drive_db", b"drive_db", "output_db", b"output_db"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_oversampling", b"_oversampling", "bias", b"bias", "drive_db", b"drive_db", "output_db", b"output_db", "oversampling", b"oversampling"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    def WhichOneof(self, oneof_group: _Never) -> None: ...
+    _WhichOneofReturnType__oversampling: _TypeAlias = _typing.Literal["oversampling"]  # noqa: Y015
+    _WhichOneofArgType__oversampling: _TypeAlias = _typing.Literal["_oversampling", b"_oversampling"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__oversampling) -> _WhichOneofReturnType__oversampling | None: ...
 
 Global___Saturation: _TypeAlias = Saturation  # noqa: Y015
 
@@ -1462,6 +1474,50 @@ class RoomReverb(_message.Message):
     def WhichOneof(self, oneof_group: _WhichOneofArgType__size_m) -> _WhichOneofReturnType__size_m | None: ...
 
 Global___RoomReverb: _TypeAlias = RoomReverb  # noqa: Y015
+
+@_typing.final
+class ConvolutionReverb(_message.Message):
+    """The recorded answer of a room, plate or cabinet."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    IMPULSE_FIELD_NUMBER: _builtins.int
+    PRE_DELAY_MS_FIELD_NUMBER: _builtins.int
+    MIX_FIELD_NUMBER: _builtins.int
+    GAIN_DB_FIELD_NUMBER: _builtins.int
+    KEEP_LEVEL_FIELD_NUMBER: _builtins.int
+    pre_delay_ms: _builtins.float
+    """Time before it begins, ms. 0 to 500."""
+    mix: _builtins.float
+    """Share of the reverb in the output, 0 to 1. Default 1, as on a send bus."""
+    gain_db: _builtins.float
+    """Level of the reverb, dB. -60 to 24."""
+    keep_level: _builtins.bool
+    """Whether the response keeps its own level; otherwise white noise comes out as loud as it went in."""
+    @_builtins.property
+    def impulse(self) -> Global___RecipeSource:
+        """The impulse response: mono, stereo, or four channels for true stereo (left to left, left to right, right to left,
+        right to right); at most 1048576 frames at the mix's rate.
+        """
+
+    def __init__(
+        self,
+        *,
+        impulse: Global___RecipeSource | None = ...,
+        pre_delay_ms: _builtins.float = ...,
+        mix: _builtins.float | None = ...,
+        gain_db: _builtins.float = ...,
+        keep_level: _builtins.bool = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_mix", b"_mix", "impulse", b"impulse", "mix", b"mix"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_mix", b"_mix", "gain_db", b"gain_db", "impulse", b"impulse", "keep_level", b"keep_level", "mix", b"mix", "pre_delay_ms", b"pre_delay_ms"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType__mix: _TypeAlias = _typing.Literal["mix"]  # noqa: Y015
+    _WhichOneofArgType__mix: _TypeAlias = _typing.Literal["_mix", b"_mix"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__mix) -> _WhichOneofReturnType__mix | None: ...
+
+Global___ConvolutionReverb: _TypeAlias = ConvolutionReverb  # noqa: Y015
 
 @_typing.final
 class Sidechain(_message.Message):
