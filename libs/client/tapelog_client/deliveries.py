@@ -1,11 +1,12 @@
 """Delivery packages."""
 
+from datetime import datetime
 from typing import Final
 
 from tapelog.session.v1 import resources_pb2 as res
 from tapelog.session.v1 import session_service_pb2 as rpc
 
-from tapelog_client.group import Group
+from tapelog_client.group import Group, timestamp
 
 VERIFY_TIMEOUT_S: Final = 600.0
 """Every delivered file is read twice."""
@@ -27,9 +28,12 @@ class Deliveries(Group):
         request = rpc.BuildDeliveryRequest(song=song, mixer_initials=mixer_initials, request_id=request_id, etag=etag)
         return await self._link.unary(self._link.session.BuildDelivery, request)
 
-    async def get(self, name: str) -> res.DeliveryPackage:
-        """Read a package."""
-        return await self._link.unary(self._link.session.GetDelivery, rpc.GetDeliveryRequest(name=name))
+    async def get(
+        self, name: str, *, as_of_sequence: int = 0, as_of_time: datetime | None = None
+    ) -> res.DeliveryPackage:
+        """Read a package, now, or as it was after so many of its events or at a time."""
+        request = rpc.GetDeliveryRequest(name=name, as_of_sequence=as_of_sequence, as_of_time=timestamp(as_of_time))
+        return await self._link.unary(self._link.session.GetDelivery, request)
 
     async def hand_over(
         self, name: str, recipient: str, comment: str = "", *, etag: str = "", request_id: str = ""

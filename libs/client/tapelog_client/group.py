@@ -1,7 +1,10 @@
 """What every group of methods is made of: one person's link to the services, and walking through pages."""
 
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from datetime import datetime
 from typing import Final, TypeVar
+
+from google.protobuf import timestamp_pb2
 
 from tapelog_client.link import Link
 
@@ -46,3 +49,12 @@ async def pages(
         page_token = token(page)
         if not page_token:
             return
+
+
+def timestamp(time: datetime | None) -> timestamp_pb2.Timestamp | None:
+    """Return a time in its wire form; nothing for none."""
+    if time is None:
+        return None
+    stamp = timestamp_pb2.Timestamp()
+    stamp.FromDatetime(time)
+    return stamp

@@ -1,12 +1,13 @@
 """Notes and their threads."""
 
 from collections.abc import AsyncIterator, Iterable
+from datetime import datetime
 
 from tapelog.common.v1 import audio_pb2
 from tapelog.session.v1 import resources_pb2 as res
 from tapelog.session.v1 import session_service_pb2 as rpc
 
-from tapelog_client.group import PAGE_SIZE, Group, pages
+from tapelog_client.group import PAGE_SIZE, Group, pages, timestamp
 
 
 class Notes(Group):
@@ -109,13 +110,22 @@ class Notes(Group):
         thread: "res.NoteThread.ValueType" = res.NOTE_THREAD_UNSPECIFIED,
         version: str = "",
         states: Iterable["res.NoteState.ValueType"] = (),
+        as_of_sequence: int = 0,
+        as_of_time: datetime | None = None,
     ) -> AsyncIterator[res.Note]:
         """Yield the notes of a song, oldest first: of a thread, on or carried to a version, in some states."""
         wanted = tuple(states)
 
         async def fetch(token: str) -> rpc.ListNotesResponse:
             request = rpc.ListNotesRequest(
-                parent=song, page_size=PAGE_SIZE, page_token=token, thread=thread, version=version, states=wanted
+                parent=song,
+                page_size=PAGE_SIZE,
+                page_token=token,
+                thread=thread,
+                version=version,
+                states=wanted,
+                as_of_sequence=as_of_sequence,
+                as_of_time=timestamp(as_of_time),
             )
             return await self._link.unary(self._link.session.ListNotes, request)
 

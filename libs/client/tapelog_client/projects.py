@@ -1,11 +1,12 @@
 """Parties and projects."""
 
 from collections.abc import AsyncIterator, Iterable
+from datetime import datetime
 
 from tapelog.session.v1 import resources_pb2 as res
 from tapelog.session.v1 import session_service_pb2 as rpc
 
-from tapelog_client.group import PAGE_SIZE, Group, pages
+from tapelog_client.group import PAGE_SIZE, Group, pages, timestamp
 
 
 class Parties(Group):
@@ -44,16 +45,24 @@ class Projects(Group):
         )
         return await self._link.unary(self._link.session.CreateProject, request)
 
-    async def get(self, name: str, *, as_of_sequence: int = 0) -> res.Project:
-        """Read `projects/{project}`, now or as it was after so many events."""
-        request = rpc.GetProjectRequest(name=name, as_of_sequence=as_of_sequence)
+    async def get(self, name: str, *, as_of_sequence: int = 0, as_of_time: datetime | None = None) -> res.Project:
+        """Read `projects/{project}`, now, or as it was after so many events or at a time."""
+        request = rpc.GetProjectRequest(name=name, as_of_sequence=as_of_sequence, as_of_time=timestamp(as_of_time))
         return await self._link.unary(self._link.session.GetProject, request)
 
-    def list(self, *, external_ref: str = "") -> AsyncIterator[res.Project]:
-        """Yield the caller's projects, oldest first."""
+    def list(
+        self, *, external_ref: str = "", member: str = "", as_of_time: datetime | None = None
+    ) -> AsyncIterator[res.Project]:
+        """Yield the caller's projects, oldest first, now or as they were: all, or those that match."""
 
         async def fetch(token: str) -> rpc.ListProjectsResponse:
-            request = rpc.ListProjectsRequest(page_size=PAGE_SIZE, page_token=token, external_ref=external_ref)
+            request = rpc.ListProjectsRequest(
+                page_size=PAGE_SIZE,
+                page_token=token,
+                external_ref=external_ref,
+                member=member,
+                as_of_time=timestamp(as_of_time),
+            )
             return await self._link.unary(self._link.session.ListProjects, request)
 
         return pages(fetch, lambda page: page.projects, lambda page: page.next_page_token)
@@ -100,6 +109,10 @@ class Projects(Group):
             project=project, revision_allowance=revision_allowance, request_id=request_id, etag=etag
         )
         return await self._link.unary(self._link.session.SetAllowance, request)
+
+    async def rebuild_views(self) -> rpc.RebuildViewsResponse:
+        """Make what lists and searches are answered from anew, as the tenant's ADMIN."""
+        return await self._link.unary(self._link.session.RebuildViews, rpc.RebuildViewsRequest())
 
     async def check_permission(self, project: str, rpc_name: str) -> rpc.CheckPermissionResponse:
         """Say whether the caller may call an RPC (its full name) in a project now."""

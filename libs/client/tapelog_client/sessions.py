@@ -7,7 +7,7 @@ from google.protobuf import timestamp_pb2
 from tapelog.session.v1 import resources_pb2 as res
 from tapelog.session.v1 import session_service_pb2 as rpc
 
-from tapelog_client.group import PAGE_SIZE, Group, pages
+from tapelog_client.group import PAGE_SIZE, Group, pages, timestamp
 
 
 class StudioSessions(Group):
@@ -32,16 +32,26 @@ class StudioSessions(Group):
             request.start_time.FromDatetime(start_time)
         return await self._link.unary(self._link.session.OpenStudioSession, request)
 
-    async def get(self, name: str, *, as_of_sequence: int = 0) -> res.StudioSession:
+    async def get(self, name: str, *, as_of_sequence: int = 0, as_of_time: datetime | None = None) -> res.StudioSession:
         """Read a studio session, now or as it was after so many events."""
-        request = rpc.GetStudioSessionRequest(name=name, as_of_sequence=as_of_sequence)
+        request = rpc.GetStudioSessionRequest(
+            name=name, as_of_sequence=as_of_sequence, as_of_time=timestamp(as_of_time)
+        )
         return await self._link.unary(self._link.session.GetStudioSession, request)
 
-    def list(self, song: str) -> AsyncIterator[res.StudioSession]:
+    def list(
+        self, song: str, *, as_of_sequence: int = 0, as_of_time: datetime | None = None
+    ) -> AsyncIterator[res.StudioSession]:
         """Yield the studio sessions of a song, oldest first."""
 
         async def fetch(token: str) -> rpc.ListStudioSessionsResponse:
-            request = rpc.ListStudioSessionsRequest(song=song, page_size=PAGE_SIZE, page_token=token)
+            request = rpc.ListStudioSessionsRequest(
+                song=song,
+                page_size=PAGE_SIZE,
+                page_token=token,
+                as_of_sequence=as_of_sequence,
+                as_of_time=timestamp(as_of_time),
+            )
             return await self._link.unary(self._link.session.ListStudioSessions, request)
 
         return pages(fetch, lambda page: page.sessions, lambda page: page.next_page_token)

@@ -3,13 +3,12 @@
 from collections.abc import AsyncIterator, Iterable
 from datetime import datetime
 
-from google.protobuf import timestamp_pb2
 from tapelog.common.v1 import event_pb2, recipe_pb2
 from tapelog.session.v1 import brief_pb2
 from tapelog.session.v1 import resources_pb2 as res
 from tapelog.session.v1 import session_service_pb2 as rpc
 
-from tapelog_client.group import PAGE_SIZE, Group, pages
+from tapelog_client.group import PAGE_SIZE, Group, pages, timestamp
 
 
 class Songs(Group):
@@ -38,11 +37,7 @@ class Songs(Group):
 
     async def get(self, name: str, *, as_of_sequence: int = 0, as_of_time: datetime | None = None) -> res.Song:
         """Read a song, now, or as it was after so many events or at a time."""
-        moment = None
-        if as_of_time is not None:
-            moment = timestamp_pb2.Timestamp()
-            moment.FromDatetime(as_of_time)
-        request = rpc.GetSongRequest(name=name, as_of_sequence=as_of_sequence, as_of_time=moment)
+        request = rpc.GetSongRequest(name=name, as_of_sequence=as_of_sequence, as_of_time=timestamp(as_of_time))
         return await self._link.unary(self._link.session.GetSong, request)
 
     def list(
@@ -53,8 +48,10 @@ class Songs(Group):
         stage: "res.Stage.ValueType" = res.STAGE_UNSPECIFIED,
         waiting_for: "res.Role.ValueType" = res.ROLE_UNSPECIFIED,
         open_notes: bool = False,
+        person: str = "",
+        as_of_time: datetime | None = None,
     ) -> AsyncIterator[res.Song]:
-        """Yield the songs of a project, oldest first: all, or those in a stage, waiting for a role, with open notes."""
+        """Yield the songs of a project, oldest first, now or as they were: all, or those that match."""
 
         async def fetch(token: str) -> rpc.ListSongsResponse:
             request = rpc.ListSongsRequest(
@@ -65,25 +62,74 @@ class Songs(Group):
                 stage=stage,
                 waiting_for=waiting_for,
                 open_notes=open_notes,
+                person=person,
+                as_of_time=timestamp(as_of_time),
             )
             return await self._link.unary(self._link.session.ListSongs, request)
 
         return pages(fetch, lambda page: page.songs, lambda page: page.next_page_token)
 
-    def events(self, song: str) -> AsyncIterator[event_pb2.Event]:
-        """Yield the facts of a song in order, straight from its log."""
+    def search(
+        self,
+        *,
+        project: str = "",
+        stage: "res.Stage.ValueType" = res.STAGE_UNSPECIFIED,
+        person: str = "",
+        external_ref: str = "",
+        open_notes: bool = False,
+        waiting_for: "res.Role.ValueType" = res.ROLE_UNSPECIFIED,
+        waiting_for_person: str = "",
+        title: str = "",
+    ) -> AsyncIterator[rpc.SongSummary]:
+        """Yield the songs of all the caller's projects that match, oldest first."""
+
+        async def fetch(token: str) -> rpc.SearchSongsResponse:
+            request = rpc.SearchSongsRequest(
+                project=project,
+                stage=stage,
+                person=person,
+                external_ref=external_ref,
+                open_notes=open_notes,
+                waiting_for=waiting_for,
+                waiting_for_person=waiting_for_person,
+                title=title,
+                page_size=PAGE_SIZE,
+                page_token=token,
+            )
+            return await self._link.unary(self._link.session.SearchSongs, request)
+
+        return pages(fetch, lambda page: page.songs, lambda page: page.next_page_token)
+
+    def events(
+        self, song: str, *, as_of_sequence: int = 0, as_of_time: datetime | None = None
+    ) -> AsyncIterator[event_pb2.Event]:
+        """Yield the facts of a song in order, straight from its log: all, or those until then."""
 
         async def fetch(token: str) -> rpc.ListSongEventsResponse:
-            request = rpc.ListSongEventsRequest(parent=song, page_size=PAGE_SIZE, page_token=token)
+            request = rpc.ListSongEventsRequest(
+                parent=song,
+                page_size=PAGE_SIZE,
+                page_token=token,
+                as_of_sequence=as_of_sequence,
+                as_of_time=timestamp(as_of_time),
+            )
             return await self._link.unary(self._link.session.ListSongEvents, request)
 
         return pages(fetch, lambda page: page.events, lambda page: page.next_page_token)
 
-    def history(self, song: str) -> AsyncIterator[rpc.HistoryLine]:
-        """Yield the story of a song: who did what, in which role, and why."""
+    def history(
+        self, song: str, *, as_of_sequence: int = 0, as_of_time: datetime | None = None
+    ) -> AsyncIterator[rpc.HistoryLine]:
+        """Yield the story of a song, all or until then: who did what, in which role, and why."""
 
         async def fetch(token: str) -> rpc.GetSongHistoryResponse:
-            request = rpc.GetSongHistoryRequest(name=song, page_size=PAGE_SIZE, page_token=token)
+            request = rpc.GetSongHistoryRequest(
+                name=song,
+                page_size=PAGE_SIZE,
+                page_token=token,
+                as_of_sequence=as_of_sequence,
+                as_of_time=timestamp(as_of_time),
+            )
             return await self._link.unary(self._link.session.GetSongHistory, request)
 
         return pages(fetch, lambda page: page.lines, lambda page: page.next_page_token)
@@ -158,9 +204,12 @@ class Briefs(Group):
 class Stages(Group):
     """The stage gates of a song: `api.stages`."""
 
-    async def evaluate(self, song: str) -> rpc.EvaluateGateResponse:
-        """Evaluate every condition of the next gate; nothing is stored."""
-        return await self._link.unary(self._link.session.EvaluateGate, rpc.EvaluateGateRequest(song=song))
+    async def evaluate(
+        self, song: str, *, as_of_sequence: int = 0, as_of_time: datetime | None = None
+    ) -> rpc.EvaluateGateResponse:
+        """Evaluate every condition of the next gate, now or as it was; nothing is stored."""
+        request = rpc.EvaluateGateRequest(song=song, as_of_sequence=as_of_sequence, as_of_time=timestamp(as_of_time))
+        return await self._link.unary(self._link.session.EvaluateGate, request)
 
     async def advance(self, song: str, to: "res.Stage.ValueType", *, etag: str = "", request_id: str = "") -> res.Song:
         """Move the song to the next stage.

@@ -1,6 +1,7 @@
 """Mix and master versions, and alternates."""
 
 from collections.abc import Iterable
+from datetime import datetime
 from typing import Final
 
 from tapelog.common.v1 import recipe_pb2
@@ -8,7 +9,7 @@ from tapelog.session.v1 import resources_pb2 as res
 from tapelog.session.v1 import session_service_pb2 as rpc
 
 from tapelog_client.client_errors import RenderNotDone, WaitTimeout
-from tapelog_client.group import Group
+from tapelog_client.group import Group, timestamp
 from tapelog_client.waiting import poll
 
 RENDER_TIMEOUT_S: Final = 600.0
@@ -48,9 +49,10 @@ class Versions(Group):
         )
         return await self._link.unary(self._link.session.ProposeMasterVersion, request)
 
-    async def get(self, name: str) -> res.Version:
-        """Read a version."""
-        return await self._link.unary(self._link.session.GetVersion, rpc.GetVersionRequest(name=name))
+    async def get(self, name: str, *, as_of_sequence: int = 0, as_of_time: datetime | None = None) -> res.Version:
+        """Read a version, now, or as it was after so many events of the song or at a time."""
+        request = rpc.GetVersionRequest(name=name, as_of_sequence=as_of_sequence, as_of_time=timestamp(as_of_time))
+        return await self._link.unary(self._link.session.GetVersion, request)
 
     async def diff(self, before: str, after: str) -> rpc.DiffVersionsResponse:
         """Compare two versions of one kind: what changed in the recipe, and in the measured sound."""

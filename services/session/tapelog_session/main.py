@@ -31,6 +31,7 @@ from tapelog_session.application.ports import RenderJobs
 from tapelog_session.application.processes import ProcessState, drive
 from tapelog_session.application.render_outcomes import record_outcome
 from tapelog_session.application.render_requests import request_renders
+from tapelog_session.application.song_index import SongIndex
 from tapelog_session.application.views import Views
 from tapelog_session.settings import SessionSettings
 
@@ -57,6 +58,7 @@ async def run(settings: SessionSettings, *, ready: Ready, stop: asyncio.Event) -
             aggregates=aggregates,
             log=log,
             views=views,
+            index=SongIndex(aggregates),
             objects=objects,
             archive=ObjectStore(settings.archive_store_url),
             parties=JetStreamParties(connection),

@@ -11,7 +11,8 @@ from tapelog.session.v1 import session_service_pb2 as wire
 from tapelog_client.errors import PermissionDenied, TapelogApiError
 
 METHODS: Final = wire.DESCRIPTOR.services_by_name["SessionService"].methods
-TENANT_WIDE: Final = {"UpsertParty", "GetParty", "CreateProject", "ListProjects", "CheckPermission"}
+TENANT_WIDE = {"UpsertParty", "GetParty", "CreateProject", "ListProjects", "CheckPermission"}
+TENANT_WIDE |= {"SearchSongs", "RebuildViews"}
 STREAMS: Final = {"UploadAsset", "DownloadObject"}
 OF_PROJECT: Final = [method for method in METHODS if method.name not in TENANT_WIDE | STREAMS]
 SAMPLE: Final = {
@@ -46,7 +47,9 @@ def _request(studio: Any, method: Any) -> Message:
         "GetSong": studio.song,
         "GetSongHistory": studio.song,
         "GetAsset": f"{studio.project}/assets/{'a' * 64}",
-        **dict.fromkeys(("GetDelivery", "AcceptDelivery", "VerifyDelivery"), f"{studio.song}/deliveries/dlv-1"),
+        **dict.fromkeys(
+            ("GetDelivery", "AcceptDelivery", "VerifyDelivery", "HandOverDelivery"), f"{studio.song}/deliveries/dlv-1"
+        ),
         **dict.fromkeys(of_version, version),
     }
     values = {

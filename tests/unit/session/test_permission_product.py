@@ -26,6 +26,7 @@ from tapelog_session.adapters.grpc_common import Desk
 from tapelog_session.adapters.servicer import SessionServicer
 from tapelog_session.application.aggregates import CONTEXT, EVENTS, Aggregates
 from tapelog_session.application.ports import Parties
+from tapelog_session.application.song_index import SongIndex
 from tapelog_session.application.views import Views
 from tapelog_session.domain.permissions import SESSION
 
@@ -42,6 +43,7 @@ NAMES: Final = {
     "GetAsset": f"{PROJECT}/assets/{SHA}",
     "GetDelivery": f"{SONG}/deliveries/dlv-1",
     "AcceptDelivery": f"{SONG}/deliveries/dlv-1",
+    "HandOverDelivery": f"{SONG}/deliveries/dlv-1",
     "VerifyDelivery": f"{SONG}/deliveries/dlv-1",
     "GetVersion": f"{SONG}/mixVersions/1",
     "ApproveVersion": f"{SONG}/mixVersions/1",
@@ -152,7 +154,17 @@ class House:
             views.apply(stored)
         store = ObjectStore(f"file://{self.folder}")
         nobody_named = cast(Parties, None)
-        desk = Desk(Aggregates.on(self.log), self.log, views, store, store, nobody_named, {})
+        aggregates = Aggregates.on(self.log)
+        desk = Desk(
+            aggregates=aggregates,
+            log=self.log,
+            views=views,
+            index=SongIndex(aggregates),
+            objects=store,
+            archive=store,
+            parties=nobody_named,
+            targets={},
+        )
         self.servicer = SessionServicer(desk)
         self.events = await self.log.head(CONTEXT)
 

@@ -17,8 +17,10 @@ from tapelog_chassis.request_context import current_principal, current_request
 from tapelog_session.adapters.refusals import refusals
 from tapelog_session.application.access import Call
 from tapelog_session.application.aggregates import Aggregates
+from tapelog_session.application.past import Past
 from tapelog_session.application.ports import Parties
 from tapelog_session.application.song_commands import Request
+from tapelog_session.application.song_index import SongIndex
 from tapelog_session.application.views import Views
 from tapelog_session.domain.errors import InvalidCommand
 from tapelog_session.domain.targets import Targets
@@ -34,6 +36,7 @@ class Desk:
     aggregates: Aggregates
     log: EventLog
     views: Views
+    index: SongIndex
     objects: ObjectStore
     archive: ObjectStore
     parties: Parties
@@ -73,6 +76,13 @@ def current_call() -> Call:
 def request_of(message: Any) -> Request:
     """Return what makes a mutation safe to repeat: request_id, hash of the body, etag."""
     return Request(message.request_id, ids.request_hash(message), getattr(message, "etag", ""))
+
+
+def past_of(message: Any) -> Past:
+    """Return the moment that a read is about, of a request that has `as_of_sequence`, `as_of_time` or both."""
+    sequence = getattr(message, "as_of_sequence", 0)
+    time = time_of(message.as_of_time, "as_of_time") if message.HasField("as_of_time") else None
+    return Past(sequence or None, time)
 
 
 def time_of(stamp: timestamp_pb2.Timestamp, field: str) -> datetime:

@@ -6,7 +6,7 @@ from __future__ import annotations
 from tapelog.session.v1 import resources_pb2 as pb
 from tapelog.session.v1 import session_service_pb2 as wire
 
-from tapelog_session.adapters.grpc_common import Part, request_of, rpc
+from tapelog_session.adapters.grpc_common import Part, past_of, request_of, rpc
 from tapelog_session.application import archive, deliveries, queries
 from tapelog_session.application.access import Call
 from tapelog_session.application.follow_ups import follow_up
@@ -34,7 +34,7 @@ class DeliveryPart(Part):
     async def GetDelivery(self, request: wire.GetDeliveryRequest, call: Call) -> pb.DeliveryPackage:
         """See the proto."""
         name, delivery = parse_delivery(request.name, "name")
-        return await queries.get_delivery(self._aggregates, call, name, delivery)
+        return await queries.get_delivery(self._aggregates, call, name, delivery, past_of(request))
 
     @rpc
     async def HandOverDelivery(self, request: wire.HandOverDeliveryRequest, call: Call) -> pb.DeliveryPackage:

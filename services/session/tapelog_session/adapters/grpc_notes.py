@@ -8,7 +8,7 @@ from tapelog.session.v1 import session_service_pb2 as wire
 from tapelog_chassis import ids
 from tapelog_chassis.commands import Outcome
 
-from tapelog_session.adapters.grpc_common import Part, request_of, rpc
+from tapelog_session.adapters.grpc_common import Part, past_of, request_of, rpc
 from tapelog_session.application import song_commands, talk
 from tapelog_session.application.access import Call
 from tapelog_session.application.resources import note_resource
@@ -129,7 +129,8 @@ class NotePart(Part):
     @rpc
     async def ListNotes(self, request: wire.ListNotesRequest, call: Call) -> wire.ListNotesResponse:
         """See the proto."""
-        return await talk.list_notes(self._aggregates, call, parse_song(request.parent, "parent"), request)
+        name = parse_song(request.parent, "parent")
+        return await talk.list_notes(self._aggregates, call, name, request, past_of(request))
 
 
 def _note(outcome: Outcome[Song], note: str) -> pb.Note:

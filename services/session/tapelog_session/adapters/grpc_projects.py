@@ -7,8 +7,8 @@ from tapelog.session.v1 import events_pb2
 from tapelog.session.v1 import resources_pb2 as pb
 from tapelog.session.v1 import session_service_pb2 as wire
 
-from tapelog_session.adapters.grpc_common import Part, request_of, rpc
-from tapelog_session.application import parties, project_commands, queries
+from tapelog_session.adapters.grpc_common import Part, past_of, request_of, rpc
+from tapelog_session.application import finding, parties, project_commands, queries
 from tapelog_session.application.access import Call
 from tapelog_session.application.resources import party_resource, project_resource
 from tapelog_session.domain import project as domain
@@ -51,12 +51,12 @@ class ProjectPart(Part):
     async def GetProject(self, request: wire.GetProjectRequest, call: Call) -> pb.Project:
         """See the proto."""
         project = parse_project(request.name, "name")
-        return await queries.get_project(self._aggregates, call, project, request.as_of_sequence)
+        return await queries.get_project(self._aggregates, call, project, past_of(request))
 
     @rpc
     async def ListProjects(self, request: wire.ListProjectsRequest, call: Call) -> wire.ListProjectsResponse:
         """See the proto."""
-        return await queries.list_projects(self._aggregates, self._desk.views, call, request)
+        return await finding.list_projects(self._aggregates, self._desk.views, call, request, past_of(request))
 
     @rpc
     async def AddMember(self, request: wire.AddMemberRequest, call: Call) -> pb.Project:
@@ -123,6 +123,11 @@ class ProjectPart(Part):
             lambda project: domain.set_allowance(project, request.revision_allowance),
         )
         return project_resource(outcome.versioned)
+
+    @rpc
+    async def RebuildViews(self, _request: wire.RebuildViewsRequest, call: Call) -> wire.RebuildViewsResponse:
+        """See the proto."""
+        return await finding.rebuild_views(self._desk.views, self._desk.index, call)
 
     @rpc
     async def CheckPermission(self, request: wire.CheckPermissionRequest, call: Call) -> wire.CheckPermissionResponse:

@@ -9,7 +9,7 @@ from tapelog.session.v1 import resources_pb2 as pb
 from tapelog.session.v1 import session_service_pb2 as wire
 from tapelog_chassis import ids
 
-from tapelog_session.adapters.grpc_common import Part, request_of, rpc, time_of
+from tapelog_session.adapters.grpc_common import Part, past_of, request_of, rpc, time_of
 from tapelog_session.application import studio_sessions
 from tapelog_session.application.access import Call
 from tapelog_session.application.follow_ups import follow_up
@@ -62,14 +62,15 @@ class SessionPart(Part):
     async def GetStudioSession(self, request: wire.GetStudioSessionRequest, call: Call) -> pb.StudioSession:
         """See the proto."""
         name = parse_studio_session(request.name, "name")
-        return await studio_sessions.get_session(self._aggregates, call, name, request.as_of_sequence)
+        return await studio_sessions.get_session(self._aggregates, call, name, past_of(request))
 
     @rpc
     async def ListStudioSessions(
         self, request: wire.ListStudioSessionsRequest, call: Call
     ) -> wire.ListStudioSessionsResponse:
         """See the proto."""
-        return await studio_sessions.list_sessions(self._aggregates, call, parse_song(request.song, "song"), request)
+        name = parse_song(request.song, "song")
+        return await studio_sessions.list_sessions(self._aggregates, call, name, request, past_of(request))
 
     @rpc
     async def LogAttendee(self, request: wire.LogAttendeeRequest, call: Call) -> pb.StudioSession:

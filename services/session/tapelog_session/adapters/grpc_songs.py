@@ -9,8 +9,8 @@ from tapelog.session.v1 import brief_pb2, events_pb2
 from tapelog.session.v1 import resources_pb2 as pb
 from tapelog.session.v1 import session_service_pb2 as wire
 
-from tapelog_session.adapters.grpc_common import Part, request_of, rpc, time_of
-from tapelog_session.application import histories, queries, references, song_commands
+from tapelog_session.adapters.grpc_common import Part, past_of, request_of, rpc
+from tapelog_session.application import finding, histories, queries, references, song_commands
 from tapelog_session.application.access import Call
 from tapelog_session.application.resources import song_resource
 from tapelog_session.application.song_commands import Decision
@@ -74,32 +74,34 @@ class SongPart(Part):
     @rpc
     async def GetSong(self, request: wire.GetSongRequest, call: Call) -> pb.Song:
         """See the proto."""
-        as_of_time = time_of(request.as_of_time, "as_of_time") if request.HasField("as_of_time") else None
-        return await queries.get_song(
-            self._aggregates,
-            call,
-            parse_song(request.name, "name"),
-            as_of_sequence=request.as_of_sequence,
-            as_of_time=as_of_time,
-        )
+        return await queries.get_song(self._aggregates, call, parse_song(request.name, "name"), past_of(request))
 
     @rpc
     async def ListSongs(self, request: wire.ListSongsRequest, call: Call) -> wire.ListSongsResponse:
         """See the proto."""
-        project = parse_project(request.parent, "parent")
-        return await queries.list_songs(self._aggregates, self._desk.views, call, project, request)
+        desk = self._desk
+        return await finding.list_songs(self._aggregates, desk.views, desk.index, call, request, past=past_of(request))
+
+    @rpc
+    async def SearchSongs(self, request: wire.SearchSongsRequest, call: Call) -> wire.SearchSongsResponse:
+        """See the proto."""
+        return await finding.search_songs(self._aggregates, self._desk.views, self._desk.index, call, request)
 
     @rpc
     async def ListSongEvents(self, request: wire.ListSongEventsRequest, call: Call) -> wire.ListSongEventsResponse:
         """See the proto."""
         name = parse_song(request.parent, "parent")
-        return await queries.list_song_events(self._aggregates, self._desk.log, call, name, request)
+        return await queries.list_song_events(
+            self._aggregates, self._desk.log, call, name, request, past=past_of(request)
+        )
 
     @rpc
     async def GetSongHistory(self, request: wire.GetSongHistoryRequest, call: Call) -> wire.GetSongHistoryResponse:
         """See the proto."""
         name = parse_song(request.name, "name")
-        return await histories.song_history(self._aggregates, self._desk.log, call, name, request)
+        return await histories.song_history(
+            self._aggregates, self._desk.log, call, name, request, past=past_of(request)
+        )
 
     @rpc
     async def RegisterWork(self, request: wire.RegisterWorkRequest, call: Call) -> pb.Song:

@@ -6,7 +6,7 @@ from __future__ import annotations
 from tapelog.session.v1 import resources_pb2 as pb
 from tapelog.session.v1 import session_service_pb2 as wire
 
-from tapelog_session.adapters.grpc_common import Part, request_of, rpc
+from tapelog_session.adapters.grpc_common import Part, past_of, request_of, rpc
 from tapelog_session.application import queries, song_commands
 from tapelog_session.application.access import Call
 from tapelog_session.application.follow_ups import follow_up
@@ -37,7 +37,7 @@ class StagePart(Part):
     @rpc
     async def EvaluateGate(self, request: wire.EvaluateGateRequest, call: Call) -> wire.EvaluateGateResponse:
         """See the proto."""
-        evaluation = await queries.gate(self._aggregates, call, parse_song(request.song, "song"))
+        evaluation = await queries.gate(self._aggregates, call, parse_song(request.song, "song"), past_of(request))
         return wire.EvaluateGateResponse(
             **{"from": getattr(evaluation, "from")},
             to=evaluation.to,

@@ -8,7 +8,7 @@ from tapelog.session.v1 import resources_pb2 as pb
 from tapelog.session.v1 import session_service_pb2 as wire
 from tapelog_chassis.commands import Outcome
 
-from tapelog_session.adapters.grpc_common import Part, request_of, rpc
+from tapelog_session.adapters.grpc_common import Part, past_of, request_of, rpc
 from tapelog_session.application import histories, queries, song_commands
 from tapelog_session.application.access import Call
 from tapelog_session.application.resources import song_resource, song_version
@@ -51,7 +51,7 @@ class VersionPart(Part):
     @rpc
     async def GetVersion(self, request: wire.GetVersionRequest, call: Call) -> pb.Version:
         """See the proto."""
-        return await queries.get_version(self._aggregates, call, parse_version(request.name, "name"))
+        return await queries.get_version(self._aggregates, call, parse_version(request.name, "name"), past_of(request))
 
     @rpc
     async def DiffVersions(self, request: wire.DiffVersionsRequest, call: Call) -> wire.DiffVersionsResponse:

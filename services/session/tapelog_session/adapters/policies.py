@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from tapelog_chassis.auth import MethodPolicy, members, signed_in
+from tapelog_chassis.auth import MethodPolicy, members, signed_in, tenant_role
 from tapelog_chassis.auth.policy import PolicyTable
 
 from tapelog_session.domain.permissions import MATRIX, SESSION, Row
@@ -14,12 +14,16 @@ AUDIENCE: Final = "session"
 """Tokens for this service name it."""
 _DEADLINES_S: Final = {"VerifyDelivery": 600.0}
 """RPCs that read whole files, as long as an upload may take."""
+_OF_THE_TENANT: Final = {"RebuildViews": "ADMIN"}
+"""RPCs of a role that a token gives for the whole tenant."""
 _NAMES_NOBODY: Final = frozenset({"CheckPermission"})
 """RPCs that an integration may call for itself."""
 
 
 def _policy(rpc: str, row: Row) -> MethodPolicy:
     names_person = rpc not in _NAMES_NOBODY
+    if rpc in _OF_THE_TENANT:
+        return tenant_role(_OF_THE_TENANT[rpc])
     if row.is_open_to_services:
         return signed_in(integration_names_person=names_person)
     return members(integration_names_person=names_person, deadline_s=_DEADLINES_S.get(rpc))

@@ -12,8 +12,9 @@ from tapelog_chassis.event_log import LogUnavailable, Metadata
 from tapelog_chassis.ids import follow_up_request_id
 
 from tapelog_session.application.aggregates import Aggregates
+from tapelog_session.application.lists import Deadline
 from tapelog_session.application.processes import PARTY
-from tapelog_session.application.views import Deadline, Views
+from tapelog_session.application.views import Views
 from tapelog_session.domain import policies
 
 CHECK_S: Final = 5.0

@@ -9,7 +9,8 @@ from tapelog_chassis.pages import coerce_page_size, decode_page_token, encode_pa
 
 from tapelog_session.application.access import Call, authorize
 from tapelog_session.application.aggregates import EVENTS, Aggregates
-from tapelog_session.application.queries import EVENTS_PAGE, EVENTS_PAGE_MAX
+from tapelog_session.application.past import Past
+from tapelog_session.application.queries import EVENTS_PAGE, EVENTS_PAGE_MAX, song_at
 from tapelog_session.application.resources import timestamp
 from tapelog_session.application.song_commands import load_song
 from tapelog_session.application.talk import is_internal, reads_client_thread_alone
@@ -21,16 +22,24 @@ from tapelog_session.domain.versions import require_version
 
 
 async def song_history(
-    aggregates: Aggregates, log: EventLog, call: Call, name: SongName, request: rpc.GetSongHistoryRequest
+    aggregates: Aggregates,
+    log: EventLog,
+    call: Call,
+    name: SongName,
+    request: rpc.GetSongHistoryRequest,
+    *,
+    past: Past,
 ) -> rpc.GetSongHistoryResponse:
     """Tell a song: who did what, in which role, and why."""
     size = coerce_page_size(request.page_size, default=EVENTS_PAGE, largest=EVENTS_PAGE_MAX)
     after = int(decode_page_token(request.page_token, request) or 0)
     access = await authorize(aggregates.projects, call, name.project)
-    song = await load_song(aggregates, call.tenant, name)
+    then = await song_at(aggregates, call, name, past)
     response = rpc.GetSongHistoryResponse()
     for event in await log.load(aggregates.songs.aggregate(call.tenant, name.song), after_sequence=after):
-        if reads_client_thread_alone(access) and is_internal(song, event):
+        if event.sequence > then.sequence and not past.is_now:
+            break
+        if reads_client_thread_alone(access) and is_internal(then.state, event):
             continue
         if len(response.lines) == size:
             response.next_page_token = encode_page_token(str(after), request)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from datetime import datetime
 
 from google.protobuf.message import Message
 from tapelog.session.v1 import resources_pb2 as pb
@@ -14,6 +15,7 @@ from tapelog_chassis.versioned import Versioned
 
 from tapelog_session.application.access import Call, authorize
 from tapelog_session.application.aggregates import Aggregates
+from tapelog_session.application.past import Past
 from tapelog_session.application.ports import Parties
 from tapelog_session.application.song_commands import Request, load_song, no_such_song
 from tapelog_session.domain import credits as domain_credits
@@ -92,12 +94,12 @@ async def on_session(
     )
 
 
-async def get_session(aggregates: Aggregates, call: Call, name: tuple[str, str], as_of: int) -> pb.StudioSession:
-    """Return a studio session, now or as it was after `as_of` events (0: now)."""
+async def get_session(aggregates: Aggregates, call: Call, name: tuple[str, str], past: Past) -> pb.StudioSession:
+    """Return a studio session, now or as it was."""
     project, id_ = name
     await authorize(aggregates.projects, call, project)
     versioned = await aggregates.sessions.load(
-        aggregates.sessions.aggregate(call.tenant, id_), as_of_sequence=as_of or None
+        aggregates.sessions.aggregate(call.tenant, id_), as_of_sequence=past.sequence, as_of_time=past.time
     )
     if not versioned.state.exists or versioned.state.project != project:
         raise _no_such_session(project, id_)
@@ -105,13 +107,16 @@ async def get_session(aggregates: Aggregates, call: Call, name: tuple[str, str],
 
 
 async def list_sessions(
-    aggregates: Aggregates, call: Call, name: SongName, request: rpc.ListStudioSessionsRequest
+    aggregates: Aggregates, call: Call, name: SongName, request: rpc.ListStudioSessionsRequest, past: Past
 ) -> rpc.ListStudioSessionsResponse:
     """List the studio sessions of a song, oldest first."""
     size = coerce_page_size(request.page_size)
     first = int(decode_page_token(request.page_token, request) or 0)
     await authorize(aggregates.projects, call, name.project)
-    found = await _sessions(aggregates, call, await load_song(aggregates, call.tenant, name))
+    await load_song(aggregates, call.tenant, name)
+    aggregate = aggregates.songs.aggregate(call.tenant, name.song)
+    then = await aggregates.songs.load(aggregate, as_of_sequence=past.sequence, as_of_time=past.time)
+    found = await _sessions(aggregates, call, then.state, None if past.is_now else then.time)
     response = rpc.ListStudioSessionsResponse(sessions=[session_resource(v) for v in found[first : first + size]])
     if first + size < len(found):
         response.next_page_token = encode_page_token(str(first + size), request)
@@ -151,10 +156,13 @@ def session_resource(versioned: Versioned[StudioSession]) -> pb.StudioSession:
     return resource
 
 
-async def _sessions(aggregates: Aggregates, call: Call, song: Song) -> list[Versioned[StudioSession]]:
-    """Return the sessions that the song knows of, oldest first."""
+async def _sessions(
+    aggregates: Aggregates, call: Call, song: Song, time: datetime | None = None
+) -> list[Versioned[StudioSession]]:
+    """Return the sessions that the song knows of, now or as they were at a time, oldest first."""
     found = [
-        await aggregates.sessions.load(aggregates.sessions.aggregate(call.tenant, id_)) for id_ in song.contributions
+        await aggregates.sessions.load(aggregates.sessions.aggregate(call.tenant, id_), as_of_time=time)
+        for id_ in song.contributions
     ]
     return sorted(found, key=lambda v: (v.state.content.start_time.ToNanoseconds(), v.state.id))
 

@@ -12,6 +12,7 @@ from tapelog_chassis.pages import coerce_page_size, decode_page_token, encode_pa
 
 from tapelog_session.application.access import Access, Call, authorize
 from tapelog_session.application.aggregates import Aggregates
+from tapelog_session.application.past import Past
 from tapelog_session.application.resources import note_resource
 from tapelog_session.application.song_commands import load_song
 from tapelog_session.domain.names import SongName, parse_version
@@ -55,13 +56,15 @@ def is_internal(song: Song, event: StoredEvent) -> bool:
 
 
 async def list_notes(
-    aggregates: Aggregates, call: Call, name: SongName, request: rpc.ListNotesRequest
+    aggregates: Aggregates, call: Call, name: SongName, request: rpc.ListNotesRequest, past: Past
 ) -> rpc.ListNotesResponse:
     """List the notes of a song that the caller may read, oldest first."""
     size = coerce_page_size(request.page_size)
     after = int(decode_page_token(request.page_token, request) or 0)
     access = await authorize(aggregates.projects, call, name.project)
-    song = await load_song(aggregates, call.tenant, name)
+    await load_song(aggregates, call.tenant, name)
+    aggregate = aggregates.songs.aggregate(call.tenant, name.song)
+    song = (await aggregates.songs.load(aggregate, as_of_sequence=past.sequence, as_of_time=past.time)).state
     response = rpc.ListNotesResponse()
     for note in sorted(song.notes.values(), key=lambda note: note.order):
         if note.order <= after or not _is_wanted(note, request):

@@ -114,6 +114,8 @@ MATRIX: Final[Mapping[str, Row]] = {
     SESSION + "CreateSong": Row((PRODUCER, ARTIST)),
     SESSION + "GetSong": _READ,
     SESSION + "ListSongs": _READ,
+    SESSION + "SearchSongs": _ANYBODY,
+    SESSION + "RebuildViews": Row(is_tenant_wide=True),
     SESSION + "ListSongEvents": _READ,
     SESSION + "GetSongHistory": _READ,
     SESSION + "RegisterWork": Row((SONGWRITER, PRODUCER, ARTIST), stages=(PRE_STAGE,)),

@@ -31,11 +31,6 @@ def waiting_for(song: Song) -> tuple[RoleValue, ...]:
     return tuple(sorted(set(_roles(song))))
 
 
-def open_notes(song: Song, *, client_alone: bool) -> bool:
-    """Say whether a song has notes that are not settled, of the client thread or of both."""
-    return any(note.state not in SETTLED and (note.is_client or not client_alone) for note in song.notes.values())
-
-
 def _roles(song: Song) -> Iterator[RoleValue]:
     if song.brief is not None and song.stage != pb.STAGE_DELIVERED:
         yield from missing_consents(song.brief.agreements)

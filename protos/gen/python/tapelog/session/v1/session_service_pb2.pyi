@@ -122,19 +122,25 @@ class GetProjectRequest(_message.Message):
 
     NAME_FIELD_NUMBER: _builtins.int
     AS_OF_SEQUENCE_FIELD_NUMBER: _builtins.int
+    AS_OF_TIME_FIELD_NUMBER: _builtins.int
     name: _builtins.str
     """projects/{project}."""
     as_of_sequence: _builtins.int
     """If not 0, the project as it was after this many events."""
+    @_builtins.property
+    def as_of_time(self) -> _timestamp_pb2.Timestamp:
+        """If set, as it was at this time."""
+
     def __init__(
         self,
         *,
         name: _builtins.str = ...,
         as_of_sequence: _builtins.int = ...,
+        as_of_time: _timestamp_pb2.Timestamp | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["as_of_time", b"as_of_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["as_of_sequence", b"as_of_sequence", "name", b"name"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["as_of_sequence", b"as_of_sequence", "as_of_time", b"as_of_time", "name", b"name"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -149,22 +155,32 @@ class ListProjectsRequest(_message.Message):
     PAGE_SIZE_FIELD_NUMBER: _builtins.int
     PAGE_TOKEN_FIELD_NUMBER: _builtins.int
     EXTERNAL_REF_FIELD_NUMBER: _builtins.int
+    AS_OF_TIME_FIELD_NUMBER: _builtins.int
+    MEMBER_FIELD_NUMBER: _builtins.int
     page_size: _builtins.int
     """At most this many; 0 is 50, more than 500 is 500. Negative is INVALID_ARGUMENT."""
     page_token: _builtins.str
     """Token of the page before."""
     external_ref: _builtins.str
     """Only projects with this external reference."""
+    member: _builtins.str
+    """If set, only projects of which this party is a member."""
+    @_builtins.property
+    def as_of_time(self) -> _timestamp_pb2.Timestamp:
+        """If set, the list as it was at this time."""
+
     def __init__(
         self,
         *,
         page_size: _builtins.int = ...,
         page_token: _builtins.str = ...,
         external_ref: _builtins.str = ...,
+        as_of_time: _timestamp_pb2.Timestamp | None = ...,
+        member: _builtins.str = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["as_of_time", b"as_of_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["external_ref", b"external_ref", "page_size", b"page_size", "page_token", b"page_token"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["as_of_time", b"as_of_time", "external_ref", b"external_ref", "member", b"member", "page_size", b"page_size", "page_token", b"page_token"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -425,6 +441,8 @@ class ListSongsRequest(_message.Message):
     STAGE_FIELD_NUMBER: _builtins.int
     WAITING_FOR_FIELD_NUMBER: _builtins.int
     OPEN_NOTES_FIELD_NUMBER: _builtins.int
+    AS_OF_TIME_FIELD_NUMBER: _builtins.int
+    PERSON_FIELD_NUMBER: _builtins.int
     parent: _builtins.str
     """projects/{project}."""
     page_size: _builtins.int
@@ -439,6 +457,12 @@ class ListSongsRequest(_message.Message):
     """If set, only songs that wait for somebody in this role."""
     open_notes: _builtins.bool
     """If set, only songs with notes that the caller may read and that are not settled."""
+    person: _builtins.str
+    """If set, only songs in which this party did something."""
+    @_builtins.property
+    def as_of_time(self) -> _timestamp_pb2.Timestamp:
+        """If set, the list as it was at this time."""
+
     def __init__(
         self,
         *,
@@ -449,10 +473,12 @@ class ListSongsRequest(_message.Message):
         stage: _resources_pb2.Stage.ValueType = ...,
         waiting_for: _resources_pb2.Role.ValueType = ...,
         open_notes: _builtins.bool = ...,
+        as_of_time: _timestamp_pb2.Timestamp | None = ...,
+        person: _builtins.str = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["as_of_time", b"as_of_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["external_ref", b"external_ref", "open_notes", b"open_notes", "page_size", b"page_size", "page_token", b"page_token", "parent", b"parent", "stage", b"stage", "waiting_for", b"waiting_for"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["as_of_time", b"as_of_time", "external_ref", b"external_ref", "open_notes", b"open_notes", "page_size", b"page_size", "page_token", b"page_token", "parent", b"parent", "person", b"person", "stage", b"stage", "waiting_for", b"waiting_for"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -495,22 +521,32 @@ class ListSongEventsRequest(_message.Message):
     PARENT_FIELD_NUMBER: _builtins.int
     PAGE_SIZE_FIELD_NUMBER: _builtins.int
     PAGE_TOKEN_FIELD_NUMBER: _builtins.int
+    AS_OF_SEQUENCE_FIELD_NUMBER: _builtins.int
+    AS_OF_TIME_FIELD_NUMBER: _builtins.int
     parent: _builtins.str
     """projects/{project}/songs/{song}."""
     page_size: _builtins.int
     """At most this many; 0 is 100, more than 1000 is 1000. Negative is INVALID_ARGUMENT."""
     page_token: _builtins.str
     """Token of the page before."""
+    as_of_sequence: _builtins.int
+    """If not 0, as it was after this many events of the song."""
+    @_builtins.property
+    def as_of_time(self) -> _timestamp_pb2.Timestamp:
+        """If set, as it was at this time."""
+
     def __init__(
         self,
         *,
         parent: _builtins.str = ...,
         page_size: _builtins.int = ...,
         page_token: _builtins.str = ...,
+        as_of_sequence: _builtins.int = ...,
+        as_of_time: _timestamp_pb2.Timestamp | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["as_of_time", b"as_of_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["page_size", b"page_size", "page_token", b"page_token", "parent", b"parent"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["as_of_sequence", b"as_of_sequence", "as_of_time", b"as_of_time", "page_size", b"page_size", "page_token", b"page_token", "parent", b"parent"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -555,22 +591,32 @@ class GetSongHistoryRequest(_message.Message):
     NAME_FIELD_NUMBER: _builtins.int
     PAGE_SIZE_FIELD_NUMBER: _builtins.int
     PAGE_TOKEN_FIELD_NUMBER: _builtins.int
+    AS_OF_SEQUENCE_FIELD_NUMBER: _builtins.int
+    AS_OF_TIME_FIELD_NUMBER: _builtins.int
     name: _builtins.str
     """projects/{project}/songs/{song}."""
     page_size: _builtins.int
     """At most this many lines; 0 is 100, more than 1000 is 1000. Negative is INVALID_ARGUMENT."""
     page_token: _builtins.str
     """Token of the page before."""
+    as_of_sequence: _builtins.int
+    """If not 0, as it was after this many events of the song."""
+    @_builtins.property
+    def as_of_time(self) -> _timestamp_pb2.Timestamp:
+        """If set, as it was at this time."""
+
     def __init__(
         self,
         *,
         name: _builtins.str = ...,
         page_size: _builtins.int = ...,
         page_token: _builtins.str = ...,
+        as_of_sequence: _builtins.int = ...,
+        as_of_time: _timestamp_pb2.Timestamp | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["as_of_time", b"as_of_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["name", b"name", "page_size", b"page_size", "page_token", b"page_token"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["as_of_sequence", b"as_of_sequence", "as_of_time", b"as_of_time", "name", b"name", "page_size", b"page_size", "page_token", b"page_token"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -1582,16 +1628,26 @@ class GetVersionRequest(_message.Message):
     DESCRIPTOR: _descriptor.Descriptor
 
     NAME_FIELD_NUMBER: _builtins.int
+    AS_OF_SEQUENCE_FIELD_NUMBER: _builtins.int
+    AS_OF_TIME_FIELD_NUMBER: _builtins.int
     name: _builtins.str
     """.../mixVersions/{n} or .../masterVersions/{n}."""
+    as_of_sequence: _builtins.int
+    """If not 0, as it was after this many events of the song."""
+    @_builtins.property
+    def as_of_time(self) -> _timestamp_pb2.Timestamp:
+        """If set, as it was at this time."""
+
     def __init__(
         self,
         *,
         name: _builtins.str = ...,
+        as_of_sequence: _builtins.int = ...,
+        as_of_time: _timestamp_pb2.Timestamp | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["as_of_time", b"as_of_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["name", b"name"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["as_of_sequence", b"as_of_sequence", "as_of_time", b"as_of_time", "name", b"name"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -2083,6 +2139,8 @@ class ListNotesRequest(_message.Message):
     THREAD_FIELD_NUMBER: _builtins.int
     VERSION_FIELD_NUMBER: _builtins.int
     STATES_FIELD_NUMBER: _builtins.int
+    AS_OF_SEQUENCE_FIELD_NUMBER: _builtins.int
+    AS_OF_TIME_FIELD_NUMBER: _builtins.int
     parent: _builtins.str
     """projects/{project}/songs/{song}."""
     page_size: _builtins.int
@@ -2093,9 +2151,15 @@ class ListNotesRequest(_message.Message):
     """If set, only notes of this thread."""
     version: _builtins.str
     """If set, only notes made on this version or carried to it."""
+    as_of_sequence: _builtins.int
+    """If not 0, as it was after this many events of the song."""
     @_builtins.property
     def states(self) -> _containers.RepeatedScalarFieldContainer[_resources_pb2.NoteState.ValueType]:
         """If not empty, only notes in these states."""
+
+    @_builtins.property
+    def as_of_time(self) -> _timestamp_pb2.Timestamp:
+        """If set, as it was at this time."""
 
     def __init__(
         self,
@@ -2106,10 +2170,12 @@ class ListNotesRequest(_message.Message):
         thread: _resources_pb2.NoteThread.ValueType = ...,
         version: _builtins.str = ...,
         states: _abc.Iterable[_resources_pb2.NoteState.ValueType] | None = ...,
+        as_of_sequence: _builtins.int = ...,
+        as_of_time: _timestamp_pb2.Timestamp | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["as_of_time", b"as_of_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["page_size", b"page_size", "page_token", b"page_token", "parent", b"parent", "states", b"states", "thread", b"thread", "version", b"version"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["as_of_sequence", b"as_of_sequence", "as_of_time", b"as_of_time", "page_size", b"page_size", "page_token", b"page_token", "parent", b"parent", "states", b"states", "thread", b"thread", "version", b"version"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -2470,16 +2536,26 @@ class EvaluateGateRequest(_message.Message):
     DESCRIPTOR: _descriptor.Descriptor
 
     SONG_FIELD_NUMBER: _builtins.int
+    AS_OF_SEQUENCE_FIELD_NUMBER: _builtins.int
+    AS_OF_TIME_FIELD_NUMBER: _builtins.int
     song: _builtins.str
     """projects/{project}/songs/{song}."""
+    as_of_sequence: _builtins.int
+    """If not 0, as it was after this many events of the song."""
+    @_builtins.property
+    def as_of_time(self) -> _timestamp_pb2.Timestamp:
+        """If set, as it was at this time."""
+
     def __init__(
         self,
         *,
         song: _builtins.str = ...,
+        as_of_sequence: _builtins.int = ...,
+        as_of_time: _timestamp_pb2.Timestamp | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["as_of_time", b"as_of_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["song", b"song"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["as_of_sequence", b"as_of_sequence", "as_of_time", b"as_of_time", "song", b"song"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -2817,16 +2893,26 @@ class GetDeliveryRequest(_message.Message):
     DESCRIPTOR: _descriptor.Descriptor
 
     NAME_FIELD_NUMBER: _builtins.int
+    AS_OF_SEQUENCE_FIELD_NUMBER: _builtins.int
+    AS_OF_TIME_FIELD_NUMBER: _builtins.int
     name: _builtins.str
     """.../deliveries/{delivery}."""
+    as_of_sequence: _builtins.int
+    """If not 0, as it was after this many events of the package."""
+    @_builtins.property
+    def as_of_time(self) -> _timestamp_pb2.Timestamp:
+        """If set, as it was at this time."""
+
     def __init__(
         self,
         *,
         name: _builtins.str = ...,
+        as_of_sequence: _builtins.int = ...,
+        as_of_time: _timestamp_pb2.Timestamp | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["as_of_time", b"as_of_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["name", b"name"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["as_of_sequence", b"as_of_sequence", "as_of_time", b"as_of_time", "name", b"name"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -2984,19 +3070,25 @@ class GetStudioSessionRequest(_message.Message):
 
     NAME_FIELD_NUMBER: _builtins.int
     AS_OF_SEQUENCE_FIELD_NUMBER: _builtins.int
+    AS_OF_TIME_FIELD_NUMBER: _builtins.int
     name: _builtins.str
     """projects/{project}/studioSessions/{session}."""
     as_of_sequence: _builtins.int
     """If not 0, the session as it was after this many events."""
+    @_builtins.property
+    def as_of_time(self) -> _timestamp_pb2.Timestamp:
+        """If set, as it was at this time."""
+
     def __init__(
         self,
         *,
         name: _builtins.str = ...,
         as_of_sequence: _builtins.int = ...,
+        as_of_time: _timestamp_pb2.Timestamp | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["as_of_time", b"as_of_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["as_of_sequence", b"as_of_sequence", "name", b"name"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["as_of_sequence", b"as_of_sequence", "as_of_time", b"as_of_time", "name", b"name"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -3011,22 +3103,32 @@ class ListStudioSessionsRequest(_message.Message):
     SONG_FIELD_NUMBER: _builtins.int
     PAGE_SIZE_FIELD_NUMBER: _builtins.int
     PAGE_TOKEN_FIELD_NUMBER: _builtins.int
+    AS_OF_SEQUENCE_FIELD_NUMBER: _builtins.int
+    AS_OF_TIME_FIELD_NUMBER: _builtins.int
     song: _builtins.str
     """projects/{project}/songs/{song}."""
     page_size: _builtins.int
     """At most this many; 0 is 50, more than 500 is 500. Negative is INVALID_ARGUMENT."""
     page_token: _builtins.str
     """Token of the page before."""
+    as_of_sequence: _builtins.int
+    """If not 0, as it was after this many events of the song."""
+    @_builtins.property
+    def as_of_time(self) -> _timestamp_pb2.Timestamp:
+        """If set, as it was at this time."""
+
     def __init__(
         self,
         *,
         song: _builtins.str = ...,
         page_size: _builtins.int = ...,
         page_token: _builtins.str = ...,
+        as_of_sequence: _builtins.int = ...,
+        as_of_time: _timestamp_pb2.Timestamp | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["as_of_time", b"as_of_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["page_size", b"page_size", "page_token", b"page_token", "song", b"song"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["as_of_sequence", b"as_of_sequence", "as_of_time", b"as_of_time", "page_size", b"page_size", "page_token", b"page_token", "song", b"song"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -3511,3 +3613,190 @@ class HandOverDeliveryRequest(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___HandOverDeliveryRequest: _TypeAlias = HandOverDeliveryRequest  # noqa: Y015
+
+@_typing.final
+class SearchSongsRequest(_message.Message):
+    """Request of SearchSongs. What is left empty does not narrow the search."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    PROJECT_FIELD_NUMBER: _builtins.int
+    STAGE_FIELD_NUMBER: _builtins.int
+    PERSON_FIELD_NUMBER: _builtins.int
+    EXTERNAL_REF_FIELD_NUMBER: _builtins.int
+    OPEN_NOTES_FIELD_NUMBER: _builtins.int
+    WAITING_FOR_FIELD_NUMBER: _builtins.int
+    WAITING_FOR_PERSON_FIELD_NUMBER: _builtins.int
+    TITLE_FIELD_NUMBER: _builtins.int
+    PAGE_SIZE_FIELD_NUMBER: _builtins.int
+    PAGE_TOKEN_FIELD_NUMBER: _builtins.int
+    project: _builtins.str
+    """projects/{project}: only songs of this project."""
+    stage: _resources_pb2.Stage.ValueType
+    """Only songs in this stage."""
+    person: _builtins.str
+    """Party id: only songs in which this person did something."""
+    external_ref: _builtins.str
+    """Only songs with this external reference."""
+    open_notes: _builtins.bool
+    """Only songs with notes that the caller may read and that are not settled."""
+    waiting_for: _resources_pb2.Role.ValueType
+    """Only songs that wait for somebody in this role."""
+    waiting_for_person: _builtins.str
+    """Party id: only songs that wait for a role that this person holds in the project."""
+    title: _builtins.str
+    """Only songs with this in their title, in any case."""
+    page_size: _builtins.int
+    """At most this many; 0 is 50, more than 500 is 500. Negative is INVALID_ARGUMENT."""
+    page_token: _builtins.str
+    """Token of the page before."""
+    def __init__(
+        self,
+        *,
+        project: _builtins.str = ...,
+        stage: _resources_pb2.Stage.ValueType = ...,
+        person: _builtins.str = ...,
+        external_ref: _builtins.str = ...,
+        open_notes: _builtins.bool = ...,
+        waiting_for: _resources_pb2.Role.ValueType = ...,
+        waiting_for_person: _builtins.str = ...,
+        title: _builtins.str = ...,
+        page_size: _builtins.int = ...,
+        page_token: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["external_ref", b"external_ref", "open_notes", b"open_notes", "page_size", b"page_size", "page_token", b"page_token", "person", b"person", "project", b"project", "stage", b"stage", "title", b"title", "waiting_for", b"waiting_for", "waiting_for_person", b"waiting_for_person"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___SearchSongsRequest: _TypeAlias = SearchSongsRequest  # noqa: Y015
+
+@_typing.final
+class SongSummary(_message.Message):
+    """A song as a search finds it."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    NAME_FIELD_NUMBER: _builtins.int
+    TITLE_FIELD_NUMBER: _builtins.int
+    STAGE_FIELD_NUMBER: _builtins.int
+    CYCLE_FIELD_NUMBER: _builtins.int
+    EXTERNAL_REF_FIELD_NUMBER: _builtins.int
+    WAITING_FOR_FIELD_NUMBER: _builtins.int
+    OPEN_NOTES_FIELD_NUMBER: _builtins.int
+    SEQUENCE_FIELD_NUMBER: _builtins.int
+    UPDATE_TIME_FIELD_NUMBER: _builtins.int
+    name: _builtins.str
+    """Resource name."""
+    title: _builtins.str
+    """Title."""
+    stage: _resources_pb2.Stage.ValueType
+    """Stage."""
+    cycle: _builtins.int
+    """Cycle."""
+    external_ref: _builtins.str
+    """The caller's own reference."""
+    open_notes: _builtins.int
+    """Notes that the caller may read and that are not settled."""
+    sequence: _builtins.int
+    """Sequence of the song that this was read at."""
+    @_builtins.property
+    def waiting_for(self) -> _containers.RepeatedScalarFieldContainer[_resources_pb2.Role.ValueType]:
+        """Roles whom it waits for."""
+
+    @_builtins.property
+    def update_time(self) -> _timestamp_pb2.Timestamp:
+        """When it last changed."""
+
+    def __init__(
+        self,
+        *,
+        name: _builtins.str = ...,
+        title: _builtins.str = ...,
+        stage: _resources_pb2.Stage.ValueType = ...,
+        cycle: _builtins.int = ...,
+        external_ref: _builtins.str = ...,
+        waiting_for: _abc.Iterable[_resources_pb2.Role.ValueType] | None = ...,
+        open_notes: _builtins.int = ...,
+        sequence: _builtins.int = ...,
+        update_time: _timestamp_pb2.Timestamp | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["update_time", b"update_time"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["cycle", b"cycle", "external_ref", b"external_ref", "name", b"name", "open_notes", b"open_notes", "sequence", b"sequence", "stage", b"stage", "title", b"title", "update_time", b"update_time", "waiting_for", b"waiting_for"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___SongSummary: _TypeAlias = SongSummary  # noqa: Y015
+
+@_typing.final
+class SearchSongsResponse(_message.Message):
+    """Response of SearchSongs."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    SONGS_FIELD_NUMBER: _builtins.int
+    NEXT_PAGE_TOKEN_FIELD_NUMBER: _builtins.int
+    next_page_token: _builtins.str
+    """Token of the next page, or empty."""
+    @_builtins.property
+    def songs(self) -> _containers.RepeatedCompositeFieldContainer[Global___SongSummary]:
+        """The page, oldest songs first."""
+
+    def __init__(
+        self,
+        *,
+        songs: _abc.Iterable[Global___SongSummary] | None = ...,
+        next_page_token: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["next_page_token", b"next_page_token", "songs", b"songs"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___SearchSongsResponse: _TypeAlias = SearchSongsResponse  # noqa: Y015
+
+@_typing.final
+class RebuildViewsRequest(_message.Message):
+    """Request of RebuildViews."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    def __init__(
+        self,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___RebuildViewsRequest: _TypeAlias = RebuildViewsRequest  # noqa: Y015
+
+@_typing.final
+class RebuildViewsResponse(_message.Message):
+    """Response of RebuildViews."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    POSITION_FIELD_NUMBER: _builtins.int
+    EQUAL_FIELD_NUMBER: _builtins.int
+    position: _builtins.int
+    """Position in the log that the new views have reached."""
+    equal: _builtins.bool
+    """Whether the new views equal the old ones."""
+    def __init__(
+        self,
+        *,
+        position: _builtins.int = ...,
+        equal: _builtins.bool = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["equal", b"equal", "position", b"position"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___RebuildViewsResponse: _TypeAlias = RebuildViewsResponse  # noqa: Y015

@@ -113,6 +113,11 @@ class SessionServiceStub:
                 request_serializer=tapelog_dot_session_dot_v1_dot_session__service__pb2.ListSongsRequest.SerializeToString,
                 response_deserializer=tapelog_dot_session_dot_v1_dot_session__service__pb2.ListSongsResponse.FromString,
                 _registered_method=True)
+        self.SearchSongs = channel.unary_unary(
+                '/tapelog.session.v1.SessionService/SearchSongs',
+                request_serializer=tapelog_dot_session_dot_v1_dot_session__service__pb2.SearchSongsRequest.SerializeToString,
+                response_deserializer=tapelog_dot_session_dot_v1_dot_session__service__pb2.SearchSongsResponse.FromString,
+                _registered_method=True)
         self.ListSongEvents = channel.unary_unary(
                 '/tapelog.session.v1.SessionService/ListSongEvents',
                 request_serializer=tapelog_dot_session_dot_v1_dot_session__service__pb2.ListSongEventsRequest.SerializeToString,
@@ -448,6 +453,11 @@ class SessionServiceStub:
                 request_serializer=tapelog_dot_session_dot_v1_dot_session__service__pb2.ExportCreditsRequest.SerializeToString,
                 response_deserializer=tapelog_dot_session_dot_v1_dot_session__service__pb2.ExportCreditsResponse.FromString,
                 _registered_method=True)
+        self.RebuildViews = channel.unary_unary(
+                '/tapelog.session.v1.SessionService/RebuildViews',
+                request_serializer=tapelog_dot_session_dot_v1_dot_session__service__pb2.RebuildViewsRequest.SerializeToString,
+                response_deserializer=tapelog_dot_session_dot_v1_dot_session__service__pb2.RebuildViewsResponse.FromString,
+                _registered_method=True)
         self.CheckPermission = channel.unary_unary(
                 '/tapelog.session.v1.SessionService/CheckPermission',
                 request_serializer=tapelog_dot_session_dot_v1_dot_session__service__pb2.CheckPermissionRequest.SerializeToString,
@@ -559,6 +569,13 @@ class SessionServiceServicer:
 
     def ListSongs(self, request, context):
         """Lists the songs of a project, oldest first.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def SearchSongs(self, request, context):
+        """Finds songs in all projects of which the caller is a member; an auditor's are all of the tenant.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -1047,6 +1064,14 @@ class SessionServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def RebuildViews(self, request, context):
+        """Drops what lists and searches are answered from and makes it anew from the log, while the old keeps answering.
+        For the tenant's ADMIN.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def CheckPermission(self, request, context):
         """Says whether a party may do something in a project now. For services and consoles; grants nothing.
         """
@@ -1126,6 +1151,11 @@ def add_SessionServiceServicer_to_server(servicer, server):
                     servicer.ListSongs,
                     request_deserializer=tapelog_dot_session_dot_v1_dot_session__service__pb2.ListSongsRequest.FromString,
                     response_serializer=tapelog_dot_session_dot_v1_dot_session__service__pb2.ListSongsResponse.SerializeToString,
+            ),
+            'SearchSongs': grpc.unary_unary_rpc_method_handler(
+                    servicer.SearchSongs,
+                    request_deserializer=tapelog_dot_session_dot_v1_dot_session__service__pb2.SearchSongsRequest.FromString,
+                    response_serializer=tapelog_dot_session_dot_v1_dot_session__service__pb2.SearchSongsResponse.SerializeToString,
             ),
             'ListSongEvents': grpc.unary_unary_rpc_method_handler(
                     servicer.ListSongEvents,
@@ -1461,6 +1491,11 @@ def add_SessionServiceServicer_to_server(servicer, server):
                     servicer.ExportCredits,
                     request_deserializer=tapelog_dot_session_dot_v1_dot_session__service__pb2.ExportCreditsRequest.FromString,
                     response_serializer=tapelog_dot_session_dot_v1_dot_session__service__pb2.ExportCreditsResponse.SerializeToString,
+            ),
+            'RebuildViews': grpc.unary_unary_rpc_method_handler(
+                    servicer.RebuildViews,
+                    request_deserializer=tapelog_dot_session_dot_v1_dot_session__service__pb2.RebuildViewsRequest.FromString,
+                    response_serializer=tapelog_dot_session_dot_v1_dot_session__service__pb2.RebuildViewsResponse.SerializeToString,
             ),
             'CheckPermission': grpc.unary_unary_rpc_method_handler(
                     servicer.CheckPermission,
@@ -1854,6 +1889,33 @@ class SessionService:
             '/tapelog.session.v1.SessionService/ListSongs',
             tapelog_dot_session_dot_v1_dot_session__service__pb2.ListSongsRequest.SerializeToString,
             tapelog_dot_session_dot_v1_dot_session__service__pb2.ListSongsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def SearchSongs(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/tapelog.session.v1.SessionService/SearchSongs',
+            tapelog_dot_session_dot_v1_dot_session__service__pb2.SearchSongsRequest.SerializeToString,
+            tapelog_dot_session_dot_v1_dot_session__service__pb2.SearchSongsResponse.FromString,
             options,
             channel_credentials,
             insecure,
@@ -3663,6 +3725,33 @@ class SessionService:
             '/tapelog.session.v1.SessionService/ExportCredits',
             tapelog_dot_session_dot_v1_dot_session__service__pb2.ExportCreditsRequest.SerializeToString,
             tapelog_dot_session_dot_v1_dot_session__service__pb2.ExportCreditsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def RebuildViews(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/tapelog.session.v1.SessionService/RebuildViews',
+            tapelog_dot_session_dot_v1_dot_session__service__pb2.RebuildViewsRequest.SerializeToString,
+            tapelog_dot_session_dot_v1_dot_session__service__pb2.RebuildViewsResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -70,6 +70,8 @@ class SessionServiceStub:
     """Reads a song, now, at any past sequence or time. OUT_OF_RANGE: a sequence that does not exist yet."""
     ListSongs: _grpc.UnaryUnaryMultiCallable[_session_service_pb2.ListSongsRequest, _session_service_pb2.ListSongsResponse]
     """Lists the songs of a project, oldest first."""
+    SearchSongs: _grpc.UnaryUnaryMultiCallable[_session_service_pb2.SearchSongsRequest, _session_service_pb2.SearchSongsResponse]
+    """Finds songs in all projects of which the caller is a member; an auditor's are all of the tenant."""
     ListSongEvents: _grpc.UnaryUnaryMultiCallable[_session_service_pb2.ListSongEventsRequest, _session_service_pb2.ListSongEventsResponse]
     """Lists the facts of a song in order."""
     GetSongHistory: _grpc.UnaryUnaryMultiCallable[_session_service_pb2.GetSongHistoryRequest, _session_service_pb2.GetSongHistoryResponse]
@@ -229,6 +231,10 @@ class SessionServiceStub:
     """Ends a studio session. Contributions can still be noted, confirmed and disputed."""
     ExportCredits: _grpc.UnaryUnaryMultiCallable[_session_service_pb2.ExportCreditsRequest, _session_service_pb2.ExportCreditsResponse]
     """Writes the credits of a song as XML in the shape of DDEX RIN 2.1, with a report of what is missing. Stores nothing."""
+    RebuildViews: _grpc.UnaryUnaryMultiCallable[_session_service_pb2.RebuildViewsRequest, _session_service_pb2.RebuildViewsResponse]
+    """Drops what lists and searches are answered from and makes it anew from the log, while the old keeps answering.
+    For the tenant's ADMIN.
+    """
     CheckPermission: _grpc.UnaryUnaryMultiCallable[_session_service_pb2.CheckPermissionRequest, _session_service_pb2.CheckPermissionResponse]
     """Says whether a party may do something in a project now. For services and consoles; grants nothing."""
 
@@ -273,6 +279,8 @@ class SessionServiceAsyncStub(SessionServiceStub):
     """Reads a song, now, at any past sequence or time. OUT_OF_RANGE: a sequence that does not exist yet."""
     ListSongs: _aio.UnaryUnaryMultiCallable[_session_service_pb2.ListSongsRequest, _session_service_pb2.ListSongsResponse]  # type: ignore[assignment]
     """Lists the songs of a project, oldest first."""
+    SearchSongs: _aio.UnaryUnaryMultiCallable[_session_service_pb2.SearchSongsRequest, _session_service_pb2.SearchSongsResponse]  # type: ignore[assignment]
+    """Finds songs in all projects of which the caller is a member; an auditor's are all of the tenant."""
     ListSongEvents: _aio.UnaryUnaryMultiCallable[_session_service_pb2.ListSongEventsRequest, _session_service_pb2.ListSongEventsResponse]  # type: ignore[assignment]
     """Lists the facts of a song in order."""
     GetSongHistory: _aio.UnaryUnaryMultiCallable[_session_service_pb2.GetSongHistoryRequest, _session_service_pb2.GetSongHistoryResponse]  # type: ignore[assignment]
@@ -432,6 +440,10 @@ class SessionServiceAsyncStub(SessionServiceStub):
     """Ends a studio session. Contributions can still be noted, confirmed and disputed."""
     ExportCredits: _aio.UnaryUnaryMultiCallable[_session_service_pb2.ExportCreditsRequest, _session_service_pb2.ExportCreditsResponse]  # type: ignore[assignment]
     """Writes the credits of a song as XML in the shape of DDEX RIN 2.1, with a report of what is missing. Stores nothing."""
+    RebuildViews: _aio.UnaryUnaryMultiCallable[_session_service_pb2.RebuildViewsRequest, _session_service_pb2.RebuildViewsResponse]  # type: ignore[assignment]
+    """Drops what lists and searches are answered from and makes it anew from the log, while the old keeps answering.
+    For the tenant's ADMIN.
+    """
     CheckPermission: _aio.UnaryUnaryMultiCallable[_session_service_pb2.CheckPermissionRequest, _session_service_pb2.CheckPermissionResponse]  # type: ignore[assignment]
     """Says whether a party may do something in a project now. For services and consoles; grants nothing."""
 
@@ -557,6 +569,14 @@ class SessionServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_session_service_pb2.ListSongsResponse, _abc.Awaitable[_session_service_pb2.ListSongsResponse]]:
         """Lists the songs of a project, oldest first."""
+
+    @_abc_1.abstractmethod
+    def SearchSongs(
+        self,
+        request: _session_service_pb2.SearchSongsRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_session_service_pb2.SearchSongsResponse, _abc.Awaitable[_session_service_pb2.SearchSongsResponse]]:
+        """Finds songs in all projects of which the caller is a member; an auditor's are all of the tenant."""
 
     @_abc_1.abstractmethod
     def ListSongEvents(
@@ -1118,6 +1138,16 @@ class SessionServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_session_service_pb2.ExportCreditsResponse, _abc.Awaitable[_session_service_pb2.ExportCreditsResponse]]:
         """Writes the credits of a song as XML in the shape of DDEX RIN 2.1, with a report of what is missing. Stores nothing."""
+
+    @_abc_1.abstractmethod
+    def RebuildViews(
+        self,
+        request: _session_service_pb2.RebuildViewsRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_session_service_pb2.RebuildViewsResponse, _abc.Awaitable[_session_service_pb2.RebuildViewsResponse]]:
+        """Drops what lists and searches are answered from and makes it anew from the log, while the old keeps answering.
+        For the tenant's ADMIN.
+        """
 
     @_abc_1.abstractmethod
     def CheckPermission(

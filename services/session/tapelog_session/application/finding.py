@@ -1,0 +1,178 @@
+"""Lists and searches over many projects and songs, answered from the views, now or as it was at a time."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Iterable
+from datetime import datetime
+from typing import Final
+
+from tapelog.session.v1 import session_service_pb2 as rpc
+from tapelog_chassis.pages import coerce_page_size, decode_page_token, encode_page_token
+
+from tapelog_session.application.access import Call, authorize
+from tapelog_session.application.aggregates import Aggregates
+from tapelog_session.application.lists import ProjectRow, SongRow
+from tapelog_session.application.past import Past
+from tapelog_session.application.resources import project_resource, song_resource, timestamp
+from tapelog_session.application.song_index import SongIndex, Summary, summary_of
+from tapelog_session.application.talk import for_label, reads_client_thread_alone
+from tapelog_session.application.views import Views
+from tapelog_session.domain.errors import Denied
+from tapelog_session.domain.names import SongName, parse_project
+from tapelog_session.domain.permissions import AUDITOR, LABEL
+
+PAGE_BYTES_MAX: Final = 3 * 1024 * 1024
+"""A page ends before this: an answer may have 4 MiB."""
+ADMIN: Final = "ADMIN"
+
+
+async def list_projects(
+    aggregates: Aggregates, views: Views, call: Call, request: rpc.ListProjectsRequest, past: Past
+) -> rpc.ListProjectsResponse:
+    """List the projects of which the caller is a member; an auditor and a service see all of the tenant."""
+    size = coerce_page_size(request.page_size)
+    after = int(decode_page_token(request.page_token, request) or 0)
+    await views.caught_up()
+    response = rpc.ListProjectsResponse()
+    for row in _visible(views, call, request.external_ref):
+        is_later = past.time is not None and row.create_time > past.time
+        if row.order <= after or is_later or (request.member and request.member not in row.members):
+            continue
+        if len(response.projects) == size or response.ByteSize() > PAGE_BYTES_MAX:
+            response.next_page_token = encode_page_token(str(after), request)
+            break
+        aggregate = aggregates.projects.aggregate(call.tenant, row.id)
+        response.projects.append(project_resource(await aggregates.projects.load(aggregate, as_of_time=past.time)))
+        after = row.order
+    return response
+
+
+async def list_songs(
+    aggregates: Aggregates,
+    views: Views,
+    index: SongIndex,
+    call: Call,
+    request: rpc.ListSongsRequest,
+    *,
+    past: Past,
+) -> rpc.ListSongsResponse:
+    """List the songs of a project, oldest first; a page may be shorter than asked for when songs are large."""
+    size = coerce_page_size(request.page_size)
+    after = int(decode_page_token(request.page_token, request) or 0)
+    project = parse_project(request.parent, "parent")
+    client_alone = reads_client_thread_alone(await authorize(aggregates.projects, call, project))
+    await views.caught_up()
+    response = rpc.ListSongsResponse()
+    total_bytes = 0
+    wanted = rpc.SearchSongsRequest(
+        stage=request.stage, waiting_for=request.waiting_for, open_notes=request.open_notes, person=request.person
+    )
+    rows = (row for row in views.songs_of(call.tenant, project, request.external_ref) if row.order > after)
+    async for row, _ in _matching(aggregates, index, call, rows, wanted, client_alone=client_alone, time=past.time):
+        aggregate = aggregates.songs.aggregate(call.tenant, row.id)
+        song = song_resource(await aggregates.songs.load(aggregate, as_of_time=past.time))
+        song = for_label(song) if client_alone else song
+        total_bytes += song.ByteSize()
+        if len(response.songs) == size or (response.songs and total_bytes > PAGE_BYTES_MAX):
+            response.next_page_token = encode_page_token(str(after), request)
+            break
+        response.songs.append(song)
+        after = row.order
+    return response
+
+
+async def search_songs(
+    aggregates: Aggregates, views: Views, index: SongIndex, call: Call, request: rpc.SearchSongsRequest
+) -> rpc.SearchSongsResponse:
+    """Find songs in all projects that the caller may read, oldest first."""
+    size = coerce_page_size(request.page_size)
+    after = int(decode_page_token(request.page_token, request) or 0)
+    only = parse_project(request.project, "project") if request.project else ""
+    await views.caught_up()
+    projects = {row.id: row for row in _visible(views, call, "") if only in ("", row.id)}
+    rows = [song for row in projects.values() for song in row.songs if song.place > after]
+    rows = [row for row in rows if request.external_ref in ("", row.external_ref)]
+    response = rpc.SearchSongsResponse()
+    for row in sorted(rows, key=lambda row: row.place):
+        project = projects[row.project]
+        client_alone = set(project.members.get(call.party, ())) == {LABEL}
+        async for _, summary in _matching(
+            aggregates, index, call, [row], request, client_alone=client_alone, time=None
+        ):
+            if not _waits_for_person(project, summary, request.waiting_for_person):
+                continue
+            if len(response.songs) == size:
+                response.next_page_token = encode_page_token(str(after), request)
+                return response
+            response.songs.append(_summary_resource(row, summary, client_alone=client_alone))
+            after = row.place
+    return response
+
+
+async def rebuild_views(views: Views, index: SongIndex, call: Call) -> rpc.RebuildViewsResponse:
+    """Make the views anew, as the tenant's administrator."""
+    if ADMIN not in call.principal.tenant_roles and call.principal.kind != "service":
+        raise Denied("ADMIN_ONLY", f"RebuildViews is for the tenant's {ADMIN}", party=call.party)
+    is_equal = await views.rebuild()
+    index.drop()
+    return rpc.RebuildViewsResponse(position=views.position, equal=is_equal)
+
+
+def _visible(views: Views, call: Call, external_ref: str) -> list[ProjectRow]:
+    sees_all = call.principal.kind == "service" or AUDITOR in call.principal.tenant_roles
+    return views.projects_of(call.tenant, None if sees_all else call.party, external_ref)
+
+
+async def _matching(
+    aggregates: Aggregates,
+    index: SongIndex,
+    call: Call,
+    rows: Iterable[SongRow],
+    wanted: rpc.SearchSongsRequest,
+    *,
+    client_alone: bool,
+    time: datetime | None,
+) -> AsyncIterator[tuple[SongRow, Summary]]:
+    """Yield the rows that match, with their summaries: at a time from their histories, now from the index."""
+    for row in rows:
+        if time is not None and row.create_time > time:
+            continue
+        if (wanted.person and wanted.person not in row.people) or wanted.title.lower() not in row.title.lower():
+            continue
+        if time is None:
+            summary = await index.summary(call.tenant, row)
+        else:
+            then = await aggregates.songs.load(aggregates.songs.aggregate(call.tenant, row.id), as_of_time=time)
+            summary = summary_of(then.state, then.sequence)
+        if _is_wanted(summary, wanted, client_alone=client_alone):
+            yield row, summary
+
+
+def _is_wanted(song: Summary, wanted: rpc.SearchSongsRequest, *, client_alone: bool) -> bool:
+    if wanted.stage and song.stage != wanted.stage:
+        return False
+    if wanted.waiting_for and wanted.waiting_for not in song.waiting_for:
+        return False
+    return not wanted.open_notes or _open_notes(song, client_alone=client_alone) > 0
+
+
+def _waits_for_person(project: ProjectRow, song: Summary, party: str) -> bool:
+    return not party or bool(set(project.members.get(party, ())) & set(song.waiting_for))
+
+
+def _open_notes(song: Summary, *, client_alone: bool) -> int:
+    return song.open_client_notes if client_alone else song.open_notes
+
+
+def _summary_resource(row: SongRow, song: Summary, *, client_alone: bool) -> rpc.SongSummary:
+    return rpc.SongSummary(
+        name=str(SongName(row.project, row.id)),
+        title=song.title,
+        stage=song.stage,
+        cycle=song.cycle,
+        external_ref=row.external_ref,
+        waiting_for=song.waiting_for,
+        open_notes=_open_notes(song, client_alone=client_alone),
+        sequence=song.sequence,
+        update_time=timestamp(row.update_time),
+    )

@@ -1,0 +1,181 @@
+"""What lists need and aggregates do not have: the fold of a whole log into rows, in memory."""
+
+from __future__ import annotations
+
+import dataclasses
+from datetime import datetime, timedelta
+from typing import Final
+
+import structlog
+from google.protobuf.message import Message
+from tapelog.session.v1 import events_pb2 as pb
+from tapelog_chassis.event_log import StoredEvent
+from tapelog_chassis.event_registry import EventRegistry
+
+from tapelog_session.domain.names import KindValue
+from tapelog_session.domain.roles import RoleValue
+from tapelog_session.domain.versions import MASTER, MIX
+
+SONG_TYPES: Final = "tapelog.song."
+
+_log = structlog.get_logger(__name__)
+
+
+@dataclasses.dataclass(slots=True)
+class ProjectRow:
+    """What lists know of a project; `order` rises with every project of the service."""
+
+    order: int
+    id: str
+    external_ref: str
+    create_time: datetime
+    members: dict[str, tuple[RoleValue, ...]] = dataclasses.field(default_factory=dict)
+    songs: list[SongRow] = dataclasses.field(default_factory=list)
+    objects: set[str] = dataclasses.field(default_factory=set)
+
+
+@dataclasses.dataclass(slots=True)
+class SongRow:
+    """What lists know of a song; `order` counts from 1 in its project, `place` over all songs of the service."""
+
+    order: int
+    place: int
+    project: str
+    id: str
+    title: str
+    external_ref: str
+    create_time: datetime
+    sequence: int = 0
+    update_time: datetime | None = None
+    people: set[str] = dataclasses.field(default_factory=set)
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Deadline:
+    """Approvals that are expected by a time."""
+
+    tenant: str
+    project: str
+    song: str
+    kind: KindValue
+    number: int
+    due: datetime
+
+
+@dataclasses.dataclass(slots=True)
+class Lists:
+    """The rows; equal when they were made of equal events."""
+
+    projects: dict[tuple[str, str], ProjectRow] = dataclasses.field(default_factory=dict)
+    by_tenant: dict[str, list[ProjectRow]] = dataclasses.field(default_factory=dict)
+    songs: dict[tuple[str, str], SongRow] = dataclasses.field(default_factory=dict)
+    uploads: dict[tuple[str, str], str] = dataclasses.field(default_factory=dict)
+    deadlines: dict[tuple[str, str, KindValue, int], Deadline] = dataclasses.field(default_factory=dict)
+    position: int = 0
+
+    def apply(self, event: StoredEvent, events: EventRegistry) -> None:
+        """Take in one event; positions that were seen before change nothing."""
+        if event.position > self.position:
+            is_read = event.type in _READ or event.type not in events.types  # which refuses what it does not know
+            self._apply(event, events.decode(event) if is_read else None)
+            self.position = event.position
+
+    def _apply(self, event: StoredEvent, message: Message | None) -> None:
+        tenant, metadata = event.aggregate.tenant, event.metadata
+        if isinstance(message, pb.ProjectCreated):
+            row = ProjectRow(len(self.projects) + 1, message.project, message.external_ref, event.time)
+            self.projects[tenant, message.project] = row
+            self.by_tenant.setdefault(tenant, []).append(row)
+            return
+        known = self.projects.get((tenant, metadata.project))
+        if known is None:
+            _log.error("event of a project that was never created", event_id=event.event_id, project=metadata.project)
+            return
+        if isinstance(message, pb.SongCreated):
+            self._add_song(known, message, event)
+        if event.type.startswith(SONG_TYPES):
+            self._touch(event)
+        if message is not None:
+            self._expect(event, message)
+            _keep(known, message)
+        if isinstance(message, pb.AssetRegistered):
+            self.uploads.setdefault((tenant, metadata.request_id), metadata.request_hash)
+
+    def _add_song(self, known: ProjectRow, created: pb.SongCreated, event: StoredEvent) -> None:
+        row = SongRow(
+            order=len(known.songs) + 1,
+            place=len(self.songs) + 1,
+            project=known.id,
+            id=created.song,
+            title=created.title,
+            external_ref=created.external_ref,
+            create_time=event.time,
+        )
+        known.songs.append(row)
+        self.songs[event.aggregate.tenant, created.song] = row
+
+    def _touch(self, event: StoredEvent) -> None:
+        row = self.songs.get((event.aggregate.tenant, event.aggregate.id))
+        if row is None:
+            _log.error("event of a song that was never created", event_id=event.event_id, song=event.aggregate.id)
+            return
+        row.sequence, row.update_time = event.sequence, event.time
+        row.people.update({event.metadata.actor, event.metadata.on_behalf_of} - {""})
+
+    def _expect(self, event: StoredEvent, message: Message) -> None:
+        """Keep the deadlines of versions in review."""
+        tenant, song = event.aggregate.tenant, event.aggregate.id
+        match message:
+            case pb.VersionSubmittedForReview() if message.deadline_hours:
+                due = event.time + timedelta(hours=message.deadline_hours)
+                key = (tenant, song, message.kind, message.number)
+                project = event.metadata.project
+                self.deadlines[key] = Deadline(tenant, project, song, message.kind, message.number, due)
+            case pb.ApprovalDeadlineMissed() | pb.ChangesRequested() | pb.VersionRejected() | pb.VersionSuperseded():
+                self.deadlines.pop((tenant, song, message.kind, message.number), None)
+            case pb.MixVersionApproved():
+                self.deadlines.pop((tenant, song, MIX, message.number), None)
+            case pb.MasterVersionApproved():
+                self.deadlines.pop((tenant, song, MASTER, message.number), None)
+
+
+def _keep(known: ProjectRow, message: Message) -> None:
+    """Keep members, and the objects that a project refers to."""
+    match message:
+        case pb.MemberAdded() | pb.MemberRoleChanged():
+            known.members[message.party] = tuple(message.roles)
+        case pb.MemberRemoved():
+            known.members.pop(message.party, None)
+        case pb.AssetRegistered():
+            known.objects.add(message.asset.sha256)
+        case pb.VersionRendered():
+            known.objects.update(audio.sha256 for audio in message.audio)
+            known.objects.update(attachment.sha256 for attachment in message.attachments)
+        case pb.AlternateRendered() if message.HasField("audio"):
+            known.objects.add(message.audio.sha256)
+        case pb.DeliveryBuilt():
+            known.objects.update(file.sha256 for file in message.files)
+            known.objects.add(message.manifest_sha256)
+
+
+_READ: Final[frozenset[str]] = frozenset(
+    {
+        "tapelog.project.project_created.v1",
+        "tapelog.project.member_added.v1",
+        "tapelog.project.member_role_changed.v1",
+        "tapelog.project.member_removed.v1",
+        "tapelog.song.song_created.v1",
+        "tapelog.song.version_rendered.v1",
+        "tapelog.song.alternate_rendered.v1",
+        "tapelog.song.version_submitted_for_review.v1",
+        "tapelog.song.approval_deadline_missed.v1",
+        "tapelog.song.changes_requested.v1",
+        "tapelog.song.version_rejected.v1",
+        "tapelog.song.version_superseded.v1",
+        "tapelog.song.mix_version_approved.v1",
+        "tapelog.song.master_version_approved.v1",
+        "tapelog.asset.asset_registered.v1",
+        "tapelog.delivery_package.delivery_built.v1",
+    }
+)
+"""Types whose content matters here; of the others the headers are enough."""
