@@ -78,10 +78,20 @@ class _Command(Generic[S]):
 
 @dataclasses.dataclass(slots=True)
 class _Entry(Generic[S]):
-    """A loaded aggregate and the lock that puts this process's commands on it in line."""
+    """A loaded aggregate and the lock that puts this process's commands on it in line.
+
+    Attributes
+    ----------
+    reads : int
+        Reads of the log's end that were begun.
+    read : int
+        Number of the last one that ended well: whoever came before it began need not read again.
+    """
 
     versioned: Versioned[S] | None = None
     lock: asyncio.Lock = dataclasses.field(default_factory=asyncio.Lock)
+    reads: int = 0
+    read: int = 0
 
 
 class Repository(Generic[S]):
@@ -159,10 +169,24 @@ class Repository(Generic[S]):
         """
         if as_of_sequence is None and as_of_time is None:
             entry = self._entry(aggregate)
+            begun = entry.reads
             async with entry.lock:
+                if entry.versioned is not None and entry.read > begun:
+                    return entry.versioned
                 return await self._refresh(aggregate, entry)
         versioned, _ = await self._history.as_of(aggregate, sequence=as_of_sequence, time=as_of_time)
         return versioned
+
+    async def recall(self, aggregate: AggregateId) -> Versioned[S]:
+        """Return an aggregate as this process last knew it, which may be behind the log; loaded if it does not.
+
+        For what cannot change any more, and for decisions that `execute` makes again on the newest state.
+        Raises as `load`.
+        """
+        entry = self._entry(aggregate)
+        if entry.versioned is not None and entry.versioned.exists:
+            return entry.versioned
+        return await self.load(aggregate)
 
     async def execute(
         self,
@@ -302,7 +326,10 @@ class Repository(Generic[S]):
 
     async def _refresh(self, aggregate: AggregateId, entry: _Entry[S]) -> Versioned[S]:
         """Bring an entry up to the log's end."""
+        entry.reads += 1
+        number = entry.reads
         entry.versioned = await self._history.latest(aggregate, entry.versioned)
+        entry.read = number
         return entry.versioned
 
     def _entry(self, aggregate: AggregateId) -> _Entry[S]:

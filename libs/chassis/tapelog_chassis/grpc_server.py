@@ -133,7 +133,7 @@ def build_server(
     if config.tls is None and not is_loopback(config.host):
         raise InsecureBind(config.host)
     deadline = call_layers.Deadline()
-    layers: tuple[Layer, ...] = (
+    layers: tuple[call_layers.Layer, ...] = (
         call_layers.Telemetry(),
         call_layers.Admission(unary_calls_max=config.unary_calls_max, streaming_calls_max=config.streaming_calls_max),
         call_layers.Context(),
@@ -157,17 +157,10 @@ def build_server(
     return RpcServer(server, config, names, health_servicer, deadline)
 
 
-Layer = (
-    call_layers.Telemetry
-    | call_layers.Admission
-    | call_layers.Context
-    | call_layers.Identity
-    | call_layers.Deadline
-    | call_layers.Errors
-)
-
 _Handler: TypeAlias = "grpc.RpcMethodHandler[Any, Any]"
 
+
+_CallOf: TypeAlias = Callable[[Any, Callable[[], Awaitable[Any]]], call_layers.Call]
 
 _MAKERS: Final[Mapping[tuple[bool, bool], Any]] = {
     (False, False): grpc.unary_unary_rpc_method_handler,
@@ -187,8 +180,8 @@ class _Malformed:
 class _Around(grpc.aio.ServerInterceptor):  # type: ignore[type-arg]  # generic in the stubs alone
     """Puts the layers around every handler, whatever its shape."""
 
-    def __init__(self, layers: Sequence[Layer]) -> None:
-        self._layers = tuple(layers)
+    def __init__(self, layers: Sequence[call_layers.Layer]) -> None:
+        self._around = call_layers.layered(layers)
 
     async def intercept_service(
         self,
@@ -202,29 +195,32 @@ class _Around(grpc.aio.ServerInterceptor):  # type: ignore[type-arg]  # generic 
             key: value for key, value in handler_call_details.invocation_metadata or () if isinstance(value, str)
         }
 
-        def call_of(request: Any) -> call_layers.Call:
+        def call_of(request: Any, serve: Callable[[], Awaitable[Any]]) -> call_layers.Call:
             return call_layers.Call(
                 method=handler_call_details.method,
                 metadata=metadata,
                 request=None if handler.request_streaming else request,
                 streams_request=handler.request_streaming,
                 streams_response=handler.response_streaming,
+                serve=serve,
             )
 
         return self._wrap(handler, call_of)
 
-    def _wrap(self, handler: Any, call_of: Callable[[Any], call_layers.Call]) -> _Handler:
+    def _wrap(self, handler: Any, call_of: _CallOf) -> _Handler:
         behaviour = handler.unary_unary or handler.unary_stream or handler.stream_unary or handler.stream_stream
         check = _each_checked if handler.request_streaming else _checked
 
         async def answer(request: Any, context: call_layers.ServicerContext) -> Any:
-            async with self._entered(call_of(request), context):
+            async def serve() -> Any:
                 return await behaviour(check(request), context)
+
+            return await self._around(call_of(request, serve), context)
 
         async def stream(request: Any, context: call_layers.ServicerContext) -> None:
             # Written here and not yielded, so that the whole stream runs inside the layers: its deadline can end a
             # write that waits for a slow reader, and the handler's clean-up runs before the call ends.
-            async with self._entered(call_of(request), context):
+            async def serve() -> None:
                 result = behaviour(check(request), context)
                 if inspect.isawaitable(result):
                     await result
@@ -233,6 +229,8 @@ class _Around(grpc.aio.ServerInterceptor):  # type: ignore[type-arg]  # generic 
                     async for response in result:
                         await context.write(response)
 
+            await self._around(call_of(request, serve), context)
+
         make = _MAKERS[handler.request_streaming, handler.response_streaming]
         wrapped: _Handler = make(
             stream if handler.response_streaming else answer,
@@ -240,13 +238,6 @@ class _Around(grpc.aio.ServerInterceptor):  # type: ignore[type-arg]  # generic 
             response_serializer=handler.response_serializer,
         )
         return wrapped
-
-    @contextlib.asynccontextmanager
-    async def _entered(self, call: call_layers.Call, context: call_layers.ServicerContext) -> Any:
-        async with contextlib.AsyncExitStack() as stack:
-            for layer in self._layers:
-                await stack.enter_async_context(layer.around(call, context))
-            yield
 
 
 def _tolerant(deserialize: Callable[[bytes], Any]) -> Callable[[bytes], Any]:

@@ -9,6 +9,8 @@ import structlog
 from google.protobuf.message import Message
 from pydantic import SecretBytes, SecretStr
 
+from tapelog_chassis.request_context import add_request
+
 HIDDEN: Final = "<hidden>"
 
 SECRET_KEYS: Final = frozenset({"authorization", "token", "secret", "password", "api_key", "private_key", "nats_creds"})
@@ -39,6 +41,7 @@ def configure_logs(level: str = "info", *, stream: TextIO | None = None, json: b
         raise ValueError(f"log level {level!r} is not one of debug, info, warning, error")
     shared: list[structlog.typing.Processor] = [
         structlog.contextvars.merge_contextvars,
+        add_request,
         structlog.processors.add_log_level,
         structlog.processors.TimeStamper(fmt="iso", utc=True),
         redact,

@@ -3,9 +3,8 @@
 import contextlib
 import contextvars
 import dataclasses
-from collections.abc import Iterator
-
-import structlog
+from collections.abc import Iterator, MutableMapping
+from typing import Any
 
 from tapelog_chassis.auth.principal import Principal
 from tapelog_chassis.errors import Unauthenticated
@@ -60,25 +59,43 @@ def current_principal() -> Principal:
 
 @contextlib.contextmanager
 def serving(request: CurrentRequest) -> Iterator[None]:
-    """Make `request` current, here and in every log line."""
-    token = _request.set(request)
+    """Make `request` current."""
+    token = set_request(request)
     try:
-        with structlog.contextvars.bound_contextvars(
-            rpc=request.method, correlation_id=request.correlation_id, request_id=request.request_id
-        ):
-            yield
+        yield
     finally:
         _request.reset(token)
 
 
 @contextlib.contextmanager
 def acting_as(principal: Principal) -> Iterator[None]:
-    """Make `principal` current, here and in every log line."""
-    token = _principal.set(principal)
+    """Make `principal` current."""
+    token = set_principal(principal)
     try:
-        with structlog.contextvars.bound_contextvars(
-            tenant=principal.tenant, party=principal.party, on_behalf_of=principal.on_behalf_of
-        ):
-            yield
+        yield
     finally:
         _principal.reset(token)
+
+
+def set_request(request: CurrentRequest) -> contextvars.Token[CurrentRequest]:
+    """Make `request` current in this task, which serves it and nothing after it."""
+    return _request.set(request)
+
+
+def set_principal(principal: Principal) -> contextvars.Token[Principal]:
+    """Make `principal` current in this task, which serves one call of it and nothing after it."""
+    return _principal.set(principal)
+
+
+def add_request(_logger: Any, _method: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
+    """Tell in every log line which call it is about (a structlog processor): read when there is a line to write."""
+    request, principal = _request.get(None), _principal.get(None)
+    if request is not None:
+        event.setdefault("rpc", request.method)
+        event.setdefault("correlation_id", request.correlation_id)
+        event.setdefault("request_id", request.request_id)
+    if principal is not None:
+        event.setdefault("tenant", principal.tenant)
+        event.setdefault("party", principal.party)
+        event.setdefault("on_behalf_of", principal.on_behalf_of)
+    return event

@@ -11,6 +11,7 @@ Source: CloudEvents 1.0.2, NATS protocol binding, section 3.1; header value enco
 from __future__ import annotations
 
 import functools
+import re
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Final
@@ -24,6 +25,8 @@ CONTENT_TYPE: Final = "application/protobuf"
 SCHEMA_SCHEME: Final = "proto:"
 """`ce-dataschema` must be an absolute URI: `proto:` and the message's full name."""
 MSG_ID: Final = "Nats-Msg-Id"
+SEQUENCE: Final = "ce-sequence"
+"""The event's place in its aggregate."""
 
 AGGREGATES_MAX: Final = 1024
 """Names that are remembered: the events of one aggregate come one after another."""
@@ -32,6 +35,8 @@ MAX_VALUE_CHARS: Final = 512
 """One metadata value before encoding: ids and references, never text."""
 
 _VISIBLE: Final = "".join(chr(c) for c in range(0x21, 0x7F) if chr(c) not in '"%')
+_PLAIN: Final = re.compile(r"[!#$&-~]*")
+"""Values that are their own encoding: nearly all, and worth not walking through one by one."""
 
 _METADATA_HEADERS: Final = {
     "actor": "tl-actor",
@@ -50,12 +55,12 @@ _METADATA_HEADERS: Final = {
 
 def encode_value(value: str) -> str:
     """Percent-encode a header value as the CloudEvents NATS binding demands."""
-    return quote(value, safe=_VISIBLE)
+    return value if _PLAIN.fullmatch(value) else quote(value, safe=_VISIBLE)
 
 
 def decode_value(value: str) -> str:
     """Undo `encode_value`."""
-    return unquote(value, errors="strict")
+    return unquote(value, errors="strict") if "%" in value else value
 
 
 def format_time(time: datetime) -> str:
@@ -157,7 +162,7 @@ def decode(subject: str, headers: Mapping[str, str], data: bytes, position: int)
         membership_sequence = int(values.pop("membership_sequence", "0"))
         event = StoredEvent(
             aggregate=aggregate,
-            sequence=int(headers["ce-sequence"]),
+            sequence=int(headers[SEQUENCE]),
             position=position,
             event_id=decode_value(headers["ce-id"]),
             type=decode_value(headers["ce-type"]),

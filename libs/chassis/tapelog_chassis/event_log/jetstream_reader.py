@@ -15,7 +15,7 @@ from tapelog_chassis.nats.ordered import OrderedReader
 from tapelog_chassis.topology import es_stream
 
 from . import chain
-from .codec import decode
+from .codec import SEQUENCE, decode
 from .errors import LogUnavailable, PositionAhead
 from .port import AggregateId, StoredEvent
 
@@ -35,6 +35,8 @@ class JetStreamReader:
     async def load(self, aggregate: AggregateId, *, after_sequence: int, after_position: int) -> list[StoredEvent]:
         """See `EventLog.load`."""
         if after_sequence and after_position:
+            if await self._is_last(aggregate, after_sequence, after_position):
+                return []
             # The event at the snapshot is read too: it proves the position and anchors the chain.
             events = await self._read_subject(aggregate, after_position - 1)
             if events and (events[0].sequence, events[0].position) == (after_sequence, after_position):
@@ -46,14 +48,22 @@ class JetStreamReader:
         chain.verify(aggregate, events)
         return events[after_sequence:]
 
+    async def _is_last(self, aggregate: AggregateId, sequence: int, position: int) -> bool:
+        """Say whether nothing was appended behind an event: one small request, where a batch needs an inbox."""
+        message = await self._last_message(aggregate)
+        return message is not None and message.position == position and message.headers[SEQUENCE] == str(sequence)
+
     async def last(self, aggregate: AggregateId) -> StoredEvent | None:
         """Read an aggregate's last event; None if there is none."""
-        message = await _persist(
+        message = await self._last_message(aggregate)
+        return _event(message) if message is not None else None
+
+    async def _last_message(self, aggregate: AggregateId) -> StoredMessage | None:
+        return await _persist(
             lambda: direct.get_last(
                 self._connection, es_stream(aggregate.context), aggregate.subject, timeout_s=self._timeout_s
             )
         )
-        return _event(message) if message is not None else None
 
     async def head(self, context: str) -> int:
         """See `EventLog.head`."""

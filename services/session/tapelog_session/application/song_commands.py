@@ -17,7 +17,7 @@ from tapelog_session.application.aggregates import Aggregates
 from tapelog_session.domain import policies, recording, songs, stages, takes
 from tapelog_session.domain.asset import Registration, asset_id
 from tapelog_session.domain.checks import REFERENCE_CHARS_MAX, SHA256
-from tapelog_session.domain.errors import Unknown
+from tapelog_session.domain.errors import Denied, Unknown
 from tapelog_session.domain.evolve import evolve
 from tapelog_session.domain.names import KindValue, SongName
 from tapelog_session.domain.permissions import SESSION
@@ -80,14 +80,22 @@ async def on_song(
         for a request that was answered.
     """
     aggregate = aggregates.songs.aggregate(call.tenant, name.song)
-    versioned = await aggregates.songs.load(aggregate)
+    # Whose song it is never changes; what is decided is decided again if this is not the newest state. Only roles that
+    # the song itself chooses or allows have to be looked up in it as it is now.
+    versioned = await (aggregates.songs.recall(aggregate) if prefer is None else aggregates.songs.load(aggregate))
     song = versioned.state
     is_theirs = song.exists and song.project == name.project
 
     def is_own_work(role: RoleValue) -> bool:
         return owns is not None and is_theirs and owns(song, role)
 
-    access = await authorize(aggregates.projects, call, name.project, kind=kind, owns=is_own_work)
+    try:
+        access = await authorize(aggregates.projects, call, name.project, kind=kind, owns=is_own_work)
+    except Denied:
+        if owns is None:
+            raise
+        song = (await aggregates.songs.load(aggregate)).state
+        access = await authorize(aggregates.projects, call, name.project, kind=kind, owns=is_own_work)
     if not is_theirs:
         raise no_such_song(name)
     if prefer is not None:
