@@ -164,6 +164,8 @@ class Views:
             case pb.VersionRendered():
                 known.objects.update(audio.sha256 for audio in message.audio)
                 known.objects.update(attachment.sha256 for attachment in message.attachments)
+            case pb.CompRendered() if message.HasField("audio"):
+                known.objects.add(message.audio.sha256)
             case pb.AlternateRendered() if message.HasField("audio"):
                 known.objects.add(message.audio.sha256)
             case pb.DeliveryBuilt():
