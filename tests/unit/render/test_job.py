@@ -215,8 +215,9 @@ def test_a_job_nobody_asked_for_does_nothing():
             command()
 
 
-def test_a_job_that_waits_at_its_deadline_fails_and_a_running_one_does_not(history: History):
+def test_a_job_that_waits_at_its_deadline_fails_and_a_running_one_does_not():
     """Only a queued job expires, only once its time has come, and its outcome names the reason."""
+    history = History()
     wanted = RenderJob()
     wanted.CopyFrom(WANTED)
     deadline = START + timedelta(minutes=5)
@@ -233,8 +234,9 @@ def test_a_job_that_waits_at_its_deadline_fails_and_a_running_one_does_not(histo
     assert jobs.expire(history.job, deadline) == ()
 
 
-def test_a_verification_that_differs_says_so_before_it_succeeds(history: History):
+def test_a_verification_that_differs_says_so_before_it_succeeds():
     """RenderMismatchFound and RenderSucceeded are recorded together; an equal repetition records no mismatch."""
+    history = History()
     history.add(jobs.request(history.job, WANTED))
     history.add(jobs.start(history.job, worker="wrk-1", engine_version="e"))
     equal = RenderResult(verification=Verification(equal=True))
