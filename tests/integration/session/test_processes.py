@@ -5,7 +5,7 @@ from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
-from tapelog.common.v1 import recipe_pb2
+from tapelog.common.v1 import audio_pb2, recipe_pb2
 from tapelog.render.v1 import events_pb2 as render_events
 from tapelog.render.v1 import render_service_pb2 as render_wire
 from tapelog.render.v1 import resources_pb2 as render_pb
@@ -21,6 +21,7 @@ from tapelog_chassis.objects import ObjectStore
 from tapelog_chassis.request_context import current_principal
 from tapelog_chassis.testing import eventually
 from tapelog_client.channel import open_channel
+from tapelog_session.domain.comps import passages_digest
 
 RENDER = "/tapelog.render.v1.RenderService/"
 
@@ -128,6 +129,28 @@ async def test_takes_mixes_masters_and_alternates_are_ordered_once(booked: Any, 
     )
     assert len(orders.orders) == 3
     assert orders.calls == 5
+
+
+async def test_a_comp_is_ordered_as_one_recording(booked: Any, renders: Any, desk: Any) -> None:
+    """Passages name their takes' assets, crossfades become frames, and the order comes with the fact."""
+    orders = desk[0]
+    await booked.agree()
+    await booked.advance(pb.STAGE_RECORDING)
+    take = await booked.add_take(booked.wav(440))
+    await renders.measure(take)
+    regions = [
+        pb.CompRegion(take=take.id, range=audio_pb2.FrameRange(start_frame=0, end_frame=2400)),
+        pb.CompRegion(take=take.id, range=audio_pb2.FrameRange(start_frame=2400, end_frame=4800), crossfade_ms=10),
+    ]
+    song = await booked.call("rex", "SetComp", wire.SetCompRequest(song=booked.song, track="lead-vox", regions=regions))
+    key = f"comps/lead-vox/{passages_digest(song.tracks[0].comp)}"
+    await eventually(lambda: orders.order(key) is not None)
+    passages = orders.order(key).comp.passages
+    assert orders.order(key).kind == render_pb.RENDER_KIND_COMP
+    assert [(p.asset_sha256, p.range.start_frame, p.crossfade_frames) for p in passages] == [
+        (take.asset_sha256, 0, 0),
+        (take.asset_sha256, 2400, 480),
+    ]
 
 
 async def test_a_refused_job_fails_on_its_song_and_nobody_waits_for_it(booked: Any, renders: Any, desk: Any) -> None:

@@ -9,6 +9,7 @@ from tapelog.session.v1 import resources_pb2 as pb
 from tapelog.session.v1 import session_service_pb2 as wire
 from tapelog_chassis.testing import eventually
 from tapelog_client.errors import NotFound, PermissionDenied
+from tapelog_session.domain import comps
 
 
 async def test_a_take_is_cleaned_and_both_are_comped(booked: Any, renders: Any) -> None:
@@ -51,6 +52,14 @@ async def test_a_take_is_cleaned_and_both_are_comped(booked: Any, renders: Any) 
     song = await booked.call("ana", "SetComp", wire.SetCompRequest(song=booked.song, track="lead-vox", regions=regions))
     assert (list(song.tracks[0].comp.regions), song.tracks[0].comp.set_by) == (regions, "ana")
     assert not song.open_conditions
+    passages = comps.passages_digest(song.tracks[0].comp)
+    await renders.succeed(f"comps/lead-vox/{passages}", booked.audio(b"comp"))
+
+    async def rendered() -> bool:
+        return (await booked.get_song()).tracks[0].comp.HasField("audio")
+
+    await eventually(rendered)
+    assert (await booked.get_song()).tracks[0].comp.audio == booked.audio(b"comp")
     another = wire.RequestAlternateTakeRequest(song=booked.song, track="lead-vox", reason="less breath")
     assert (await booked.call("pia", "RequestAlternateTake", another)).tracks[0].take_requests[0].requested_by == "pia"
     reject = wire.RejectTakeRequest(song=booked.song, take=cleaned.id, reason="artefacts")

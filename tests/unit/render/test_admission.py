@@ -1,6 +1,7 @@
 """Requests become jobs, or a list of everything that is wrong with them."""
 
 import pytest
+from tapelog.common.v1.audio_pb2 import FrameRange
 from tapelog.common.v1.recipe_pb2 import (
     Alternate,
     Container,
@@ -12,22 +13,32 @@ from tapelog.common.v1.recipe_pb2 import (
     RecipeTrack,
 )
 from tapelog.render.v1.resources_pb2 import (
+    AlbumSong,
+    AlbumSpec,
     AnalysisSpec,
+    CompPassage,
+    CompSpec,
     JobState,
     MasterSpec,
     MixSpec,
+    PreviewSpec,
     PriorityClass,
     RenderJob,
     RenderKind,
     RenderReference,
+    RepairSpec,
+    StemGroup,
+    StemsSpec,
+    VerifySpec,
 )
 from tapelog_chassis.errors import InvalidArgument
-from tapelog_render.application import admission, specs
+from tapelog_render.application import admission, sizing, specs
 
 ASSET = "ab" * 32
 RECIPE = MixRecipe(
     sample_rate_hz=48_000, tracks=[RecipeTrack(id="vox", source=RecipeSource(asset_sha256=ASSET), tags=["vocal"])]
 )
+TARGET = MasterTarget(integrated_lufs=-14.0)
 REFERENCE = RenderReference(project="prj-a", song="sng-a", key="mixVersions/1", cycle=1)
 
 
@@ -174,3 +185,90 @@ def test_an_impulse_response_is_fetched_and_owned_like_a_take():
     recipe.CopyFrom(RECIPE)
     recipe.buses.add(id="room").chain.add().convolution.impulse.asset_sha256 = "1" * 64
     assert specs.assets_of(_mix(mix=MixSpec(recipe=recipe)))[-1] == "1" * 64
+
+
+def _of(kind: RenderKind.ValueType, **spec: object) -> RenderJob:
+    return RenderJob(kind=kind, reference=REFERENCE, **spec)
+
+
+@pytest.mark.parametrize(
+    ("job", "field"),
+    [
+        (_of(RenderKind.RENDER_KIND_VERIFY, verify=VerifySpec()), "job.kind"),
+        (_of(RenderKind.RENDER_KIND_PREVIEW, mix=MixSpec(recipe=RECIPE)), "job.preview"),
+        (_of(RenderKind.RENDER_KIND_PREVIEW, preview=PreviewSpec(asset_sha256=ASSET)), "job.preview.range"),
+        (
+            _of(
+                RenderKind.RENDER_KIND_PREVIEW,
+                preview=PreviewSpec(mix=RECIPE, range=FrameRange(end_frame=700 * 48_000)),
+            ),
+            "job.preview.range",
+        ),
+        (
+            _of(
+                RenderKind.RENDER_KIND_PREVIEW,
+                preview=PreviewSpec(asset_sha256=ASSET, range=FrameRange(end_frame=48_000), target_lufs=3.0),
+            ),
+            "job.preview.target_lufs",
+        ),
+        (_of(RenderKind.RENDER_KIND_REPAIR, repair=RepairSpec(asset_sha256=ASSET, tools=["x"])), "job.repair.tools[0]"),
+        (
+            _of(RenderKind.RENDER_KIND_STEMS, stems=StemsSpec(recipe=RECIPE, groups=[StemGroup(id="a")])),
+            "job.stems.groups[0].members",
+        ),
+        (_of(RenderKind.RENDER_KIND_COMP, comp=CompSpec()), "job.comp.passages"),
+        (
+            _of(
+                RenderKind.RENDER_KIND_COMP,
+                comp=CompSpec(passages=[CompPassage(asset_sha256="x", range=FrameRange(end_frame=9))]),
+            ),
+            "job.comp.passages[0].asset_sha256",
+        ),
+        (_of(RenderKind.RENDER_KIND_ALBUM, album=AlbumSpec(target=TARGET)), "job.album.songs"),
+        (
+            _of(
+                RenderKind.RENDER_KIND_ALBUM,
+                album=AlbumSpec(target=TARGET, songs=[AlbumSong(asset_sha256=ASSET, gap_s=61.0, title="x" * 201)]),
+            ),
+            "job.album.songs[0].gap_s",
+        ),
+    ],
+    ids=[*"abcdefghijk"],
+)
+def test_a_wrong_spec_is_refused_by_its_field(job: RenderJob, field: str):
+    """Each kind's mistakes are found before anything is recorded."""
+    assert field in _refused(job)
+
+
+def test_the_digest_of_a_spec_is_free_of_its_files_and_the_render_digest_is_not():
+    """Another format of the same stems is the same intent, under another key of caches."""
+    plain = _of(RenderKind.RENDER_KIND_STEMS, stems=StemsSpec(recipe=RECIPE))
+    flac = _of(
+        RenderKind.RENDER_KIND_STEMS,
+        stems=StemsSpec(recipe=RECIPE, output=OutputFormat(container=Container.CONTAINER_FLAC, bit_depth=24)),
+    )
+    one, two = (admission.admit(job, engine_version="engine/1") for job in (plain, flac))
+    assert one.recipe_digest == two.recipe_digest
+    assert one.render_digest != two.render_digest
+    mix = admission.admit(_mix(), engine_version="engine/1")
+    assert mix.recipe_digest != one.recipe_digest
+
+
+def test_every_source_of_every_kind_is_known():
+    """Whatever field names an asset, it is fetched and asked about, each once."""
+    passages = [CompPassage(asset_sha256=letter * 64, range=FrameRange(end_frame=1)) for letter in "aba"]
+    assert specs.assets_of(_of(RenderKind.RENDER_KIND_COMP, comp=CompSpec(passages=passages))) == ["a" * 64, "b" * 64]
+    repeated = RenderJob(verify=VerifySpec(job=_mix()))
+    assert specs.assets_of(repeated) == [ASSET]
+
+
+def test_limits_grow_with_what_a_job_is():
+    """More tracks and longer sources may take more; the model is proportional to the length."""
+    small = _mix()
+    large = _mix(mix=MixSpec(recipe=MixRecipe(sample_rate_hz=48_000, tracks=[RECIPE.tracks[0]] * 64)))
+    assert sizing.limits_of(large).memory_bytes > sizing.limits_of(small).memory_bytes
+    assert sizing.limits_of(small, source_bytes=10**9).time_s > sizing.limits_of(small).time_s
+    one, two = (sizing.render_seconds(small, seconds) - sizing.START_S for seconds in (60.0, 120.0))
+    assert two == pytest.approx(2.0 * one)
+    repair = _of(RenderKind.RENDER_KIND_REPAIR, repair=RepairSpec(asset_sha256=ASSET))
+    assert sizing.limits_of(repair, source_bytes=10**7).memory_bytes > 800_000_000

@@ -6,8 +6,14 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 from google.protobuf.message import Message
-from tapelog.render.v1.events_pb2 import RenderAttemptFailed, RenderFailed, RenderStarted, RenderSucceeded
-from tapelog.render.v1.resources_pb2 import JobState, RenderJob, RenderKind, RenderReference, RenderResult
+from tapelog.render.v1.events_pb2 import (
+    RenderAttemptFailed,
+    RenderFailed,
+    RenderMismatchFound,
+    RenderStarted,
+    RenderSucceeded,
+)
+from tapelog.render.v1.resources_pb2 import JobState, RenderJob, RenderKind, RenderReference, RenderResult, Verification
 from tapelog_render.domain import job as jobs
 from tapelog_render.domain.errors import AttemptSuperseded, JobEnded, JobExists, JobUnknown
 
@@ -207,3 +213,37 @@ def test_a_job_nobody_asked_for_does_nothing():
     ):
         with pytest.raises(JobUnknown):
             command()
+
+
+def test_a_job_that_waits_at_its_deadline_fails_and_a_running_one_does_not():
+    """Only a queued job expires, only once its time has come, and its outcome names the reason."""
+    history = History()
+    wanted = RenderJob()
+    wanted.CopyFrom(WANTED)
+    deadline = START + timedelta(minutes=5)
+    wanted.deadline_time.FromDatetime(deadline)
+    history.add(jobs.request(history.job, wanted))
+    assert jobs.expire(history.job, deadline - timedelta(seconds=1)) == ()
+    running = History()
+    running.add(jobs.request(running.job, wanted))
+    running.add(jobs.start(running.job, worker="wrk-1", engine_version="e"))
+    assert jobs.expire(running.job, deadline) == ()
+    (failed,) = history.add(jobs.expire(history.job, deadline))
+    assert isinstance(failed, RenderFailed)
+    assert (failed.reason, failed.attempts) == (jobs.DEADLINE_EXCEEDED, 0)
+    assert jobs.expire(history.job, deadline) == ()
+
+
+def test_a_verification_that_differs_says_so_before_it_succeeds():
+    """RenderMismatchFound and RenderSucceeded are recorded together; an equal repetition records no mismatch."""
+    history = History()
+    history.add(jobs.request(history.job, WANTED))
+    history.add(jobs.start(history.job, worker="wrk-1", engine_version="e"))
+    equal = RenderResult(verification=Verification(equal=True))
+    other = RenderResult(verification=Verification(job="renderJobs/job-1"))
+    assert len(jobs.succeed(history.job, fence=history.job.fence, result=equal)) == 1
+    mismatch, succeeded = history.add(jobs.succeed(history.job, fence=history.job.fence, result=other))
+    assert isinstance(mismatch, RenderMismatchFound)
+    assert (mismatch.worker, mismatch.verification.job) == ("wrk-1", "renderJobs/job-1")
+    assert isinstance(succeeded, RenderSucceeded)
+    assert history.job.state == JobState.JOB_STATE_SUCCEEDED

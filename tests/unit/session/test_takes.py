@@ -5,7 +5,8 @@ from typing import Any
 import pytest
 from tapelog.common.v1 import audio_pb2
 from tapelog.session.v1 import resources_pb2 as pb
-from tapelog_session.domain import recording, stages, takes, versions
+from tapelog_session.domain import comps, recording, stages, takes, versions
+from tapelog_session.domain.brief_check import tracks_of
 from tapelog_session.domain.errors import InvalidCommand, NotNow, Unknown
 from tapelog_session.domain.roles import Actor
 
@@ -42,6 +43,36 @@ def test_a_comp_stands_in_for_a_selected_take(session: Any) -> None:
     assert session.song.tracks["lead-vox"].comp is None
     session.do(takes.set_comp, ENGINEER, "lead-vox", regions)
     assert session.song.tracks["lead-vox"].selected_take == ""
+
+
+def test_a_rendered_comp_may_be_mixed(session: Any) -> None:
+    """Its recording is kept with its passages: set aside and set again it is there; of other passages it is not."""
+    _two_takes(session)
+    regions = [_region("tk-1", 0, 20_000), _region("tk-2", 20_000, 48_000, 10)]
+    session.do(takes.set_comp, ENGINEER, "lead-vox", regions)
+    track = session.song.tracks["lead-vox"]
+    passages = comps.passages_digest(track.comp)
+    audio = audio_pb2.AudioResult(sha256="c" * 64, format=audio_pb2.AudioFormat(length_frames=48_000))
+    session.do(comps.record_comp_render, "lead-vox", passages, audio=audio, render_job="job-1", error="")
+    assert session.song.tracks["lead-vox"].comp.audio == audio
+    assert tracks_of(session.song)["c" * 64] == {"lead-vox", "tk-1", "tk-2"}
+    again = comps.record_comp_render(session.song, "lead-vox", passages, audio=audio, render_job="job-1", error="")
+    assert list(again) == []
+    session.do(takes.set_comp, ENGINEER, "lead-vox", regions[:1])
+    assert not session.song.tracks["lead-vox"].comp.HasField("audio")
+    assert "c" * 64 not in comps.comp_recordings(session.song)
+    session.do(takes.set_comp, ENGINEER, "lead-vox", regions)
+    assert session.song.tracks["lead-vox"].comp.audio == audio
+
+
+def test_a_comp_that_could_not_be_rendered_says_why(session: Any) -> None:
+    """The reason stands with the comp, and the takes can still be mixed."""
+    _two_takes(session)
+    session.do(takes.set_comp, ENGINEER, "lead-vox", [_region("tk-1", 0, 48_000)])
+    passages = comps.passages_digest(session.song.tracks["lead-vox"].comp)
+    session.do(comps.record_comp_render, "lead-vox", passages, audio=None, render_job="job-1", error="RATES: differ")
+    assert session.song.tracks["lead-vox"].comp.render_error == "RATES: differ"
+    assert [take.id for take in session.song.selected_takes()] == ["tk-1"]
 
 
 @pytest.mark.parametrize(

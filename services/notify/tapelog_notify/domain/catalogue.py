@@ -63,6 +63,7 @@ EVENT_TYPES: Final[dict[str, str]] = {
     "tapelog.song.take_rejected.v1": "tapelog.session.v1.TakeRejected",
     "tapelog.song.take_cleaned.v1": "tapelog.session.v1.TakeCleaned",
     "tapelog.song.comp_set.v1": "tapelog.session.v1.CompSet",
+    "tapelog.song.comp_rendered.v1": "tapelog.session.v1.CompRendered",
     "tapelog.song.alternate_take_requested.v1": "tapelog.session.v1.AlternateTakeRequested",
     "tapelog.song.mix_version_proposed.v1": "tapelog.session.v1.MixVersionProposed",
     "tapelog.song.master_version_proposed.v1": "tapelog.session.v1.MasterVersionProposed",

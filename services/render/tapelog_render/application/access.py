@@ -7,7 +7,7 @@ from tapelog_chassis.auth import Kind
 from tapelog_chassis.errors import PermissionDenied
 from tapelog_chassis.event_log import Metadata
 
-RESERVED_KEYS: Final = ("takes/", "mixVersions/", "masterVersions/")
+RESERVED_KEYS: Final = ("takes/", "comps/", "mixVersions/", "masterVersions/")
 """How keys begin by which the session service knows its own renders again."""
 
 

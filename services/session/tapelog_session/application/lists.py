@@ -151,7 +151,7 @@ def _keep(known: ProjectRow, message: Message) -> None:
         case pb.VersionRendered():
             known.objects.update(audio.sha256 for audio in message.audio)
             known.objects.update(attachment.sha256 for attachment in message.attachments)
-        case pb.AlternateRendered() if message.HasField("audio"):
+        case pb.CompRendered() | pb.AlternateRendered() if message.HasField("audio"):
             known.objects.add(message.audio.sha256)
         case pb.DeliveryBuilt():
             known.objects.update(file.sha256 for file in message.files)
@@ -167,6 +167,7 @@ _READ: Final[frozenset[str]] = frozenset(
         "tapelog.song.song_created.v1",
         "tapelog.song.version_rendered.v1",
         "tapelog.song.alternate_rendered.v1",
+        "tapelog.song.comp_rendered.v1",
         "tapelog.song.version_submitted_for_review.v1",
         "tapelog.song.approval_deadline_missed.v1",
         "tapelog.song.changes_requested.v1",

@@ -19,7 +19,7 @@ from tapelog_chassis.event_log import Metadata
 
 from tapelog_session.application.processes import PARTY, UnprocessableError
 from tapelog_session.application.render_requests import job_id_of
-from tapelog_session.domain import recording, songs, versions
+from tapelog_session.domain import comps, recording, songs, versions
 from tapelog_session.domain.errors import DomainError, Unknown
 from tapelog_session.domain.names import KindValue, SongName
 from tapelog_session.domain.song import Song
@@ -27,6 +27,7 @@ from tapelog_session.domain.versions import MASTER, MIX
 
 _KEY: Final = re.compile(
     r"takes/(?P<take>[a-z][a-z0-9-]{0,31})"
+    r"|comps/(?P<comp>[a-z][a-z0-9-]{0,31})/(?P<passages>[0-9a-f]{16})"
     r"|(?P<kind>mix|master)Versions/(?P<number>[1-9][0-9]{0,5})(?:/alternates/(?P<alternate>[a-z][a-z0-9-]{0,31}))?"
 )
 
@@ -102,6 +103,8 @@ async def record_outcome(repository: Repository[Song], outcome: RenderOutcome) -
 def _decide(song: Song, match: re.Match[str], outcome: RenderOutcome) -> Sequence[Message]:
     if match["take"]:
         return _take(song, match["take"], outcome.end)
+    if match["comp"]:
+        return _comp(song, match["comp"], match["passages"], outcome)
     kind: KindValue = MIX if match["kind"] == "mix" else MASTER
     number = int(match["number"])
     if match["alternate"]:
@@ -131,6 +134,12 @@ def _take(song: Song, take: str, end: EndOfRender) -> Sequence[Message]:
     if audio is None or (known is not None and audio.sha256 != known.asset_sha256):
         raise UnprocessableError(f"the analysis of take {take} is not of its asset")
     return recording.record_check(song, take, audio.measurements, audio.format)
+
+
+def _comp(song: Song, track: str, passages: str, outcome: RenderOutcome) -> Sequence[Message]:
+    end = outcome.end
+    audio = _audio(outcome, end.result)[0] if isinstance(end, render_events.RenderSucceeded) else None
+    return comps.record_comp_render(song, track, passages, audio=audio, render_job=outcome.job, error=why(end))
 
 
 def _alternate(song: Song, number: int, alternate: str, outcome: RenderOutcome) -> Sequence[Message]:

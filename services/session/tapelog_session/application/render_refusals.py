@@ -14,7 +14,7 @@ from tapelog_chassis.ids import follow_up_request_id
 
 from tapelog_session.application.ports import RenderRefused
 from tapelog_session.application.processes import PARTY
-from tapelog_session.domain import recording, songs, versions
+from tapelog_session.domain import comps, recording, songs, versions
 from tapelog_session.domain.song import Song
 from tapelog_session.domain.versions import MASTER, MIX
 
@@ -55,6 +55,9 @@ def _failures(song: Song, cause: Message, error: str) -> Sequence[Message]:
     match cause:
         case events_pb2.TakeRecorded() | events_pb2.TakeCleaned():
             return recording.record_check_failure(song, cause.take, error)
+        case events_pb2.CompSet():
+            passages = comps.passages_digest(cause.comp)
+            return comps.record_comp_render(song, cause.track, passages, audio=None, render_job="", error=error)
         case events_pb2.MixVersionProposed():
             return versions.record_render_failure(song, MIX, cause.number, "", error)
         case events_pb2.MasterVersionProposed():

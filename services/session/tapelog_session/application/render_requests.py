@@ -9,6 +9,7 @@ from google.protobuf.message import Message
 from tapelog.common.v1 import recipe_pb2
 from tapelog.render.v1 import resources_pb2 as render_pb
 from tapelog.session.v1 import events_pb2
+from tapelog.session.v1 import resources_pb2 as pb
 from tapelog_chassis.commands import Repository
 from tapelog_chassis.event_log import StoredEvent
 from tapelog_chassis.event_registry import EventRegistry
@@ -17,6 +18,7 @@ from tapelog_chassis.ids import derive_id, follow_up_request_id
 from tapelog_session.application.ports import RenderJobs, RenderRefused
 from tapelog_session.application.processes import PARTY, UnprocessableError
 from tapelog_session.application.render_refusals import record_refusal
+from tapelog_session.domain.comps import passages_digest
 from tapelog_session.domain.names import SongName, version_key
 from tapelog_session.domain.permissions import RENDER
 from tapelog_session.domain.song import Song
@@ -29,6 +31,7 @@ _CAUSES: Final = frozenset(
     for message in (
         events_pb2.TakeRecorded,
         events_pb2.TakeCleaned,
+        events_pb2.CompSet,
         events_pb2.MixVersionProposed,
         events_pb2.MasterVersionProposed,
         events_pb2.AlternatesRequested,
@@ -97,6 +100,10 @@ def job_of(song: Song, event: Message) -> render_pb.RenderJob:
             job = _job(song, f"takes/{event.take}", render_pb.RENDER_KIND_ANALYSIS)
             job.priority_class = render_pb.PRIORITY_CLASS_INTERACTIVE
             job.analysis.asset_sha256 = event.asset_sha256
+        case events_pb2.CompSet():
+            job = _job(song, f"comps/{event.track}/{passages_digest(event.comp)}", render_pb.RENDER_KIND_COMP)
+            job.comp.CopyFrom(comp_spec(song, event.comp))
+            job.expected_length_frames = event.comp.regions[-1].range.end_frame
         case events_pb2.MixVersionProposed():
             job = _job(song, version_key(MIX, event.number), render_pb.RENDER_KIND_MIX)
             job.mix.recipe.CopyFrom(event.recipe)
@@ -108,6 +115,23 @@ def job_of(song: Song, event: Message) -> render_pb.RenderJob:
         case _:
             raise TypeError(f"{type(event).__name__} asks for no single job")
     return job
+
+
+def comp_spec(song: Song, comp: pb.Comp) -> render_pb.CompSpec:
+    """Return a comp's passages with the assets of their takes, and crossfades in frames."""
+    return render_pb.CompSpec(
+        passages=[
+            render_pb.CompPassage(
+                asset_sha256=song.takes[region.take].asset_sha256,
+                range=region.range,
+                crossfade_frames=min(
+                    round(region.crossfade_ms * song.sample_rate_hz / 1000.0),
+                    region.range.end_frame - region.range.start_frame,
+                ),
+            )
+            for region in comp.regions
+        ]
+    )
 
 
 def alternate_jobs(song: Song, event: events_pb2.AlternatesRequested) -> list[render_pb.RenderJob]:

@@ -13,6 +13,7 @@ from tapelog.common.v1 import audio_pb2, recipe_pb2
 from tapelog.session.v1 import brief_pb2, events_pb2
 
 from tapelog_session.domain import recipe_rules, signal_rules
+from tapelog_session.domain.comps import comp_recordings
 from tapelog_session.domain.names import KindValue
 from tapelog_session.domain.routes import Routing
 from tapelog_session.domain.song import Brief, Recipe, Song
@@ -94,6 +95,8 @@ def tracks_of(song: Song) -> Mapping[str, frozenset[str]]:
     found: dict[str, frozenset[str]] = {}
     for take in song.takes.values():
         found[take.asset_sha256] = found.get(take.asset_sha256, frozenset()) | {take.track, take.id}
+    for sha256, (track, _) in comp_recordings(song).items():
+        found[sha256] = found.get(sha256, frozenset()) | {track, *song.tracks[track].chosen_takes}
     return found
 
 

@@ -11,6 +11,7 @@ from tapelog.session.v1 import events_pb2 as pb
 
 from tapelog_session.domain import (
     brief,
+    comps,
     disagreement_folds,
     holds,
     note_folds,
@@ -54,6 +55,7 @@ ON: Final[Mapping[type[Message], Callable[[Song, Any, datetime], Song]]] = {
     pb.TakeRejected: takes.on_rejected,
     pb.TakeCleaned: takes.on_cleaned,
     pb.CompSet: takes.on_comp_set,
+    pb.CompRendered: comps.on_comp_rendered,
     pb.AlternateTakeRequested: takes.on_take_requested,
     pb.MixVersionProposed: version_folds.on_mix_proposed,
     pb.MasterVersionProposed: version_folds.on_master_proposed,

@@ -47,7 +47,7 @@ class Brief:
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Track:
-    """One lane; `order` counts from 1 as tracks are defined."""
+    """One lane; `order` counts from 1 as tracks are defined, `recordings` are rendered comps by their passages."""
 
     id: str
     order: int
@@ -56,6 +56,7 @@ class Track:
     selected_take: str = ""
     comp: pb.Comp | None = None
     take_requests: tuple[pb.TakeRequest, ...] = ()
+    recordings: immutables.Map[str, audio_pb2.AudioResult] = NONE
 
     @property
     def chosen_takes(self) -> tuple[str, ...]:

@@ -114,6 +114,7 @@ TELLERS: Final[Mapping[type[Message], Teller]] = {
     pb.TakeRejected: lambda e: (f"rejected take {e.take}", e.reason),
     pb.TakeCleaned: lambda e: (f"cleaned take {e.parent} of {e.track} into {e.take}", "; ".join(e.treatments)),
     pb.CompSet: lambda e: (f"set a comp of {len(e.comp.regions)} passages on {e.track}", ""),
+    pb.CompRendered: lambda e: (f"{'could not render' if e.error else 'rendered'} the comp of {e.track}", e.error),
     pb.AlternateTakeRequested: lambda e: (f"asked for another take of {e.track}", e.request.reason),
     pb.MixVersionProposed: lambda e: (f"proposed mix {e.number}", e.comment),
     pb.MasterVersionProposed: lambda e: (f"proposed master {e.number} of mix {e.mix_number}", e.comment),

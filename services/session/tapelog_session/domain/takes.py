@@ -12,6 +12,7 @@ from tapelog.session.v1 import events_pb2
 from tapelog.session.v1 import resources_pb2 as pb
 
 from tapelog_session.domain.checks import TEXT_CHARS_MAX, Fields
+from tapelog_session.domain.comps import with_recording
 from tapelog_session.domain.errors import Condition, InvalidCommand, NotNow, Unknown
 from tapelog_session.domain.permissions import require_stage
 from tapelog_session.domain.recording import TAKES_MAX, require_track
@@ -172,8 +173,10 @@ def on_cleaned(song: Song, event: events_pb2.TakeCleaned, _time: datetime) -> So
 
 
 def on_comp_set(song: Song, event: events_pb2.CompSet, _time: datetime) -> Song:
-    """Let the comp stand in for a selected take."""
-    track = dataclasses.replace(song.tracks[event.track], comp=event.comp, selected_take="")
+    """Let the comp stand in for a selected take; the same passages have been rendered to the same recording."""
+    known = song.tracks[event.track]
+    comp = with_recording(event.comp, known.recordings)
+    track = dataclasses.replace(known, comp=comp, selected_take="")
     return dataclasses.replace(song, tracks=song.tracks.set(event.track, track))
 
 

@@ -11,7 +11,7 @@ from tapelog.session.v1 import events_pb2
 from tapelog.session.v1 import resources_pb2 as pb
 from tapelog_recipe import Violation, recipe_digest, validate_master, validate_mix
 
-from tapelog_session.domain import brief_check
+from tapelog_session.domain import brief_check, comps
 from tapelog_session.domain.carry_over import carry_over
 from tapelog_session.domain.checks import TEXT_CHARS_MAX, Fields
 from tapelog_session.domain.errors import InvalidCommand, NotNow, Unknown
@@ -105,13 +105,16 @@ def check_mix_recipe(song: Song, recipe: recipe_pb2.MixRecipe) -> None:
         "recipe.sample_rate_hz",
         f"{recipe.sample_rate_hz} Hz is not the session's {song.sample_rate_hz} Hz",
     )
-    usable = {take.asset_sha256 for take in song.usable_takes() if take.has_passed}
+    recordings = comps.comp_recordings(song)
+    usable = {take.asset_sha256 for take in song.usable_takes() if take.has_passed} | set(recordings)
     lengths = {take.asset_sha256: take.format.length_frames for take in song.takes.values() if take.format is not None}
+    lengths |= {sha256: length for sha256, (_, length) in recordings.items()}
     for track in recipe.tracks:
         fields.that(
             track.source.asset_sha256 in usable,
             f"recipe.tracks[{track.id}].source.asset_sha256",
-            f"{track.source.asset_sha256[:12]}… is of no take that is selected, in a comp, or cleaned from one",
+            f"{track.source.asset_sha256[:12]}… is of no rendered comp, and of no take that is selected, in a comp, or "
+            "cleaned from one",
         )
         end_s = (track.start_frame + lengths.get(track.source.asset_sha256, 0)) / recipe.sample_rate_hz + recipe.tail_s
         fields.that(

@@ -452,8 +452,8 @@ class RenderReference(_message.Message):
     song: _builtins.str
     """Song id."""
     key: _builtins.str
-    """The asker's own key. Keys that begin with "takes/", "mixVersions/" or "masterVersions/" are the session service's;
-    PERMISSION_DENIED (RESERVED_REFERENCE_KEY) for everybody else.
+    """The asker's own key. Keys that begin with "takes/", "comps/", "mixVersions/" or "masterVersions/" are the session
+    service's; PERMISSION_DENIED (RESERVED_REFERENCE_KEY) for everybody else.
     """
     cycle: _builtins.int
     """Cycle of the song."""

@@ -1103,6 +1103,46 @@ class CompSet(_message.Message):
 Global___CompSet: _TypeAlias = CompSet  # noqa: Y015
 
 @_typing.final
+class CompRendered(_message.Message):
+    """Song: a comp was rendered to one recording, or could not be."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    TRACK_FIELD_NUMBER: _builtins.int
+    PASSAGES_FIELD_NUMBER: _builtins.int
+    AUDIO_FIELD_NUMBER: _builtins.int
+    RENDER_JOB_FIELD_NUMBER: _builtins.int
+    ERROR_FIELD_NUMBER: _builtins.int
+    track: _builtins.str
+    """Track id."""
+    passages: _builtins.str
+    """Names the passages that were rendered: 16 hex digits of a SHA-256 over them."""
+    render_job: _builtins.str
+    """Id of the render job."""
+    error: _builtins.str
+    """Why there is none."""
+    @_builtins.property
+    def audio(self) -> _audio_pb2.AudioResult:
+        """The recording; absent where there is none."""
+
+    def __init__(
+        self,
+        *,
+        track: _builtins.str = ...,
+        passages: _builtins.str = ...,
+        audio: _audio_pb2.AudioResult | None = ...,
+        render_job: _builtins.str = ...,
+        error: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["audio", b"audio"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["audio", b"audio", "error", b"error", "passages", b"passages", "render_job", b"render_job", "track", b"track"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___CompRendered: _TypeAlias = CompRendered  # noqa: Y015
+
+@_typing.final
 class AlternateTakeRequested(_message.Message):
     """Song: somebody wants another take of a track."""
 

@@ -1340,21 +1340,31 @@ class Comp(_message.Message):
 
     REGIONS_FIELD_NUMBER: _builtins.int
     SET_BY_FIELD_NUMBER: _builtins.int
+    AUDIO_FIELD_NUMBER: _builtins.int
+    RENDER_ERROR_FIELD_NUMBER: _builtins.int
     set_by: _builtins.str
     """Party id of who set it."""
+    render_error: _builtins.str
+    """Why it could not be rendered; then the takes themselves have to be mixed."""
     @_builtins.property
     def regions(self) -> _containers.RepeatedCompositeFieldContainer[Global___CompRegion]:
         """Its passages in order, without gaps or overlaps but the crossfades."""
+
+    @_builtins.property
+    def audio(self) -> _audio_pb2.AudioResult:
+        """The comp as one recording, once it is rendered; a mix may be made of it."""
 
     def __init__(
         self,
         *,
         regions: _abc.Iterable[Global___CompRegion] | None = ...,
         set_by: _builtins.str = ...,
+        audio: _audio_pb2.AudioResult | None = ...,
+        render_error: _builtins.str = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["audio", b"audio"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["regions", b"regions", "set_by", b"set_by"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["audio", b"audio", "regions", b"regions", "render_error", b"render_error", "set_by", b"set_by"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
