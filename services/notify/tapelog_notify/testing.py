@@ -264,6 +264,13 @@ class NotifyProcess:
     ) -> None:
         await self.stop()
 
+    @property
+    def pid(self) -> int:
+        """Its process id, once it was started."""
+        if self._process is None:
+            raise RuntimeError("the process was not started")
+        return self._process.pid
+
     async def start(self) -> None:
         """Start it; it may not serve yet."""
         self._process = await asyncio.create_subprocess_exec(
