@@ -31,6 +31,7 @@ from .application.alert_handlers import AlertDesk
 from .application.alert_marks import AlertMarks
 from .application.desk import Desk
 from .application.dispatcher import IN_FLIGHT_MAX, Delivering
+from .application.fanout import Fanout
 from .application.handlers import stop_delivering
 from .application.projector import Projector
 from .application.registry import Registered, Registry
@@ -87,13 +88,14 @@ async def run(settings: NotifySettings, *, ready: Ready, stop: asyncio.Event) ->
             alerts.clock,
             AlertMarks(JetStreamSnapshotStore(connection), CONTEXT),
         )
+        fanout = Fanout(desk.public)
         projector = Projector(JetStreamEventLog(connection), JetStreamPublicStream(connection), CONTEXTS)
         server = build_server(
             settings.server_config(),
             [
                 (
                     notify_service_pb2_grpc.add_NotifyServiceServicer_to_server,
-                    NotifyService(desk, alerts, Follow()),
+                    NotifyService(desk, alerts, fanout, Follow()),
                     SERVICE,
                 )
             ],
@@ -106,6 +108,7 @@ async def run(settings: NotifySettings, *, ready: Ready, stop: asyncio.Event) ->
                 group.create_task(supervisor.run(), name="supervisor"),
                 group.create_task(alerts.book.run(), name="alert book"),
                 group.create_task(engine.run(), name="alert engine"),
+                group.create_task(fanout.run(), name="fanout"),
             ]
             if settings.projector:
                 background.append(group.create_task(projector.run(), name="projector"))

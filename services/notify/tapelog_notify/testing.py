@@ -23,6 +23,7 @@ from tapelog_chassis.event_log import AggregateId, JetStreamEventLog, Metadata, 
 from tapelog_chassis.testing import Broker
 from tapelog_chassis.testing_rpc import TokenFactory
 
+from .domain.public_event import PublicEvent
 from .main import run
 from .settings import NotifySettings
 
@@ -140,7 +141,13 @@ class NotifyClient:
     async def deliveries(self, name: str) -> list[Any]:
         """Read a webhook's attempts, newest first."""
         request = pb.ListDeliveriesRequest(parent=name, page_size=500)
-        return list((await self.stub.ListDeliveries(request, metadata=self.caller())).deliveries)
+        found: list[Any] = []
+        while True:
+            page = await self.stub.ListDeliveries(request, metadata=self.caller())
+            found += page.deliveries
+            request.page_token = page.next_page_token
+            if not request.page_token:
+                return found
 
     def subscribe(
         self,
@@ -162,6 +169,16 @@ class NotifyClient:
         if time is not None:
             request.start.time.FromDatetime(time)
         return self.stub.Subscribe(request, metadata=caller or self.caller())
+
+
+def public_event(position: int, *, song: str = "sng-1", time: datetime | None = None) -> PublicEvent:
+    """Return a public event as a stream would have it at a position."""
+    return PublicEvent(
+        id=f"evt-{position}", type="tapelog.song.track_defined.v1", source="/tapelog/session",
+        time=time or datetime(2026, 1, 1, tzinfo=UTC), tenant=TENANT, project="prj-1", song=song, aggregate=song,
+        sequence=position, position=position, actor="pty-ana", on_behalf_of="", role_used="", correlation_id="",
+        causation_id="", schema="tapelog.session.v1.TrackDefined", data=b"",
+    )  # fmt: skip
 
 
 async def read_events(call: Any, count: int, *, within_s: float = 20.0) -> list[Any]:
@@ -233,6 +250,7 @@ class NotifyProcess:
             "TAPELOG_NATS_CREDS": str(settings.nats_creds),
             "TAPELOG_ALLOW_LOOPBACK_WEBHOOKS": "true",
             "TAPELOG_PORT": str(settings.port),
+            "TAPELOG_WEBHOOK_TIMEOUT_S": str(settings.webhook_timeout_s),
             "TAPELOG_WEBHOOK_SCHEDULE_S": json.dumps(settings.webhook_schedule_s),
             "TAPELOG_LOG_LEVEL": "warning",
         }
@@ -245,6 +263,13 @@ class NotifyProcess:
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
         await self.stop()
+
+    @property
+    def pid(self) -> int:
+        """Its process id, once it was started."""
+        if self._process is None:
+            raise RuntimeError("the process was not started")
+        return self._process.pid
 
     async def start(self) -> None:
         """Start it; it may not serve yet."""

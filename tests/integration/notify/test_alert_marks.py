@@ -19,6 +19,7 @@ from tapelog_notify.application.projector import Projector
 from tapelog_notify.domain import alert_rule as rules
 from tapelog_notify.domain.alert import Alert
 from tapelog_notify.domain.alert_rule import Rule
+from tapelog_notify.domain.event_filter import EventFilter
 from tapelog_notify.domain.public_event import PublicEvent
 from tapelog_notify.main import EVENTS, evolve_alert, evolve_rule
 from tapelog_notify.testing import TENANT, Recorder
@@ -31,9 +32,11 @@ class Watched(JetStreamPublicEvents):
 
     read_again: list[int]
 
-    async def range(self, tenant: str, *, after_position: int, last: int) -> AsyncGenerator[PublicEvent, None]:
+    async def range(
+        self, tenant: str, *, after_position: int, last: int, event_filter: EventFilter | None = None
+    ) -> AsyncGenerator[PublicEvent, None]:
         """See `PublicEvents.range`."""
-        async for event in super().range(tenant, after_position=after_position, last=last):
+        async for event in super().range(tenant, after_position=after_position, last=last, event_filter=event_filter):
             self.read_again.append(event.position)
             yield event
 

@@ -25,6 +25,7 @@ from tapelog_notify.adapters.public_stream import JetStreamPublicEvents
 from tapelog_notify.adapters.secrets import JetStreamSecrets, SecretKey
 from tapelog_notify.adapters.webhook_client import WebhookClient
 from tapelog_notify.application.desk import Desk
+from tapelog_notify.application.fanout import Fanout
 from tapelog_notify.testing import NotifyClient, Recorder, read_events
 
 
@@ -221,9 +222,15 @@ async def hasty(broker: Broker, tmp_path: Path, limits: Follow) -> AsyncIterator
             clock=clock,
         )
         add = notify_service_pb2_grpc.add_NotifyServiceServicer_to_server
-        services = [(add, NotifyService(desk, None, limits), SERVICE)]
-        async with running_server(services, policies=POLICIES, audience="notify") as server:
+        fanout = Fanout(desk.public)
+        services = [(add, NotifyService(desk, None, fanout, limits), SERVICE)]
+        async with (
+            asyncio.TaskGroup() as group,
+            running_server(services, policies=POLICIES, audience="notify") as server,
+        ):
+            running = group.create_task(fanout.run())
             yield NotifyClient(server.server.address, server.channel, server.tokens)
+            running.cancel()
 
 
 async def test_heartbeats_carry_a_cursor_that_moves_on(

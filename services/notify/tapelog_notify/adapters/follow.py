@@ -9,7 +9,8 @@ from tapelog.notify.v1 import notify_service_pb2 as pb
 from tapelog_chassis.errors import ResourceExhausted
 
 from tapelog_notify import telemetry
-from tapelog_notify.application.ports import PublicEvents, Reader
+from tapelog_notify.application.fanout import Fanout
+from tapelog_notify.application.ports import Reader
 from tapelog_notify.domain.event_filter import EventFilter
 from tapelog_notify.domain.public_event import to_message
 
@@ -32,7 +33,7 @@ class Follow:
 
 
 async def follow(
-    public: PublicEvents,
+    fanout: Fanout,
     tenant: str,
     event_filter: EventFilter,
     *,
@@ -52,7 +53,7 @@ async def follow(
     """
     telemetry.FOLLOWERS.inc()
     try:
-        async with public.reader(tenant, event_filter, after_position=after_position) as reader:
+        async with fanout.reader(tenant, event_filter, after_position=after_position) as reader:
             cursor = after_position
             # The first sign of life says at once that the stream stands, and where.
             await _write(write, heartbeat_message(cursor), cursor, limits)

@@ -14,6 +14,7 @@ from tapelog_chassis.request_context import current_principal
 from tapelog_notify.application import creation, handlers
 from tapelog_notify.application.alert_handlers import AlertDesk
 from tapelog_notify.application.desk import Desk
+from tapelog_notify.application.fanout import Fanout
 from tapelog_notify.domain.public_event import to_message
 
 from . import translate
@@ -35,11 +36,14 @@ class NotifyService(CareMethods, AlertMethods, notify_service_pb2_grpc.NotifySer
         What the handlers work with.
     alerts
         The same for alerts.
+    fanout
+        What followers read from.
     limits
         Times of event streams.
     """
 
-    def __init__(self, desk: Desk, alerts: AlertDesk, limits: Follow) -> None:
+    def __init__(self, desk: Desk, alerts: AlertDesk, fanout: Fanout, limits: Follow) -> None:
+        self._fanout = fanout
         self._desk = desk
         self._alerts = alerts
         self._limits = limits
@@ -160,7 +164,7 @@ class NotifyService(CareMethods, AlertMethods, notify_service_pb2_grpc.NotifySer
                 self._desk.public, translate.start_of(request.start), now=self._desk.clock.now()
             )
             await follow(
-                self._desk.public,
+                self._fanout,
                 principal.tenant,
                 event_filter,
                 after_position=after_position,

@@ -19,6 +19,7 @@ from tapelog_chassis.nats.publish import (
 )
 from tapelog_chassis.topology import CONTEXTS, PUB, es_stream, pub_filter
 
+from tapelog_notify.application.coalesced import Coalesced
 from tapelog_notify.application.ports import Bounds, End, Outgoing
 from tapelog_notify.domain.event_filter import EventFilter
 from tapelog_notify.domain.public_event import PublicEvent
@@ -28,6 +29,8 @@ from .public_codec import SOURCE_POSITION, decode_public, encode_public, parse_p
 from .subjects import public_subjects
 
 READ_TIMEOUT_S: Final = 2.0
+TAIL_AHEAD: Final = 1024
+"""Events read ahead for all followers together."""
 READ_AHEAD: Final = 128
 """Events that wait in this process for one follower; the rest wait in the stream."""
 
@@ -82,9 +85,13 @@ class JetStreamPublicEvents:
 
     def __init__(self, connection: Client) -> None:
         self._connection = connection
+        self._coalesced_bounds = Coalesced(self._bounds)
 
     async def bounds(self) -> Bounds:
         """See `PublicEvents.bounds`."""
+        return await self._coalesced_bounds()
+
+    async def _bounds(self) -> Bounds:
         state = (await api.request(self._connection, f"STREAM.INFO.{PUB}"))["state"]
         last = int(state["last_seq"])
         return Bounds(first=int(state["first_seq"]) if state["messages"] else last + 1, last=last)
@@ -127,20 +134,35 @@ class JetStreamPublicEvents:
         message = await direct.get_at(self._connection, PUB, position, timeout_s=READ_TIMEOUT_S)
         return decode_public(message) if message is not None else None
 
-    async def range(self, tenant: str, *, after_position: int, last: int) -> AsyncGenerator[PublicEvent, None]:
+    async def range(
+        self, tenant: str, *, after_position: int, last: int, event_filter: EventFilter | None = None
+    ) -> AsyncGenerator[PublicEvent, None]:
         """See `PublicEvents.range`."""
         position = after_position
+        subjects = public_subjects(tenant, event_filter or EventFilter())
+        # A direct read takes one filter: where the events are on several subjects, this sorts them out.
+        subject = subjects[0] if len(subjects) == 1 else pub_filter(tenant)
         while position < last:
             batch = await direct.get_batch(
-                self._connection, PUB, pub_filter(tenant), after_position=position, timeout_s=READ_TIMEOUT_S
+                self._connection, PUB, subject, after_position=position, timeout_s=READ_TIMEOUT_S
             )
             for message in batch.messages:
                 if message.position > last:
                     return
-                yield decode_public(message)
                 position = message.position
+                event = decode_public(message)
+                if event_filter is None or event.passes(event_filter):
+                    yield event
             if not batch.pending or not batch.messages:
                 return
+
+    @asynccontextmanager
+    async def tail(self, *, after_position: int) -> AsyncIterator[AsyncIterator[PublicEvent]]:
+        """See `PublicEvents.tail`."""
+        async with OrderedReader(
+            self._connection, PUB, filters=("pub.>",), after_position=after_position, max_buffered=TAIL_AHEAD
+        ) as reader:
+            yield (decode_public(delivery) async for delivery in reader)
 
     @asynccontextmanager
     async def reader(

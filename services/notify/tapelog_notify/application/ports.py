@@ -94,8 +94,14 @@ class PublicEvents(Protocol):
         """Return the event at a position, of whatever tenant; None where there is none any more."""
         ...
 
-    def range(self, tenant: str, *, after_position: int, last: int) -> AsyncGenerator[PublicEvent, None]:
-        """Read one tenant's events behind a position up to another, and end."""
+    def range(
+        self, tenant: str, *, after_position: int, last: int, event_filter: EventFilter | None = None
+    ) -> AsyncGenerator[PublicEvent, None]:
+        """Read one tenant's events behind a position up to another, those that pass a filter, and end."""
+        ...
+
+    def tail(self, *, after_position: int) -> AbstractAsyncContextManager[AsyncIterator[PublicEvent]]:
+        """Read the events of every tenant behind a position, for ever."""
         ...
 
     def reader(
