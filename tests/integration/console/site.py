@@ -239,5 +239,6 @@ def write_stem(path: Path, seed: int, length_s: float) -> Path:
 def section(page: str, name: str) -> str:
     """Return the text of a live region, without tags, with single spaces."""
     begin = page.index(f'id="{name}"')
-    end = page.find("data-live", begin + len(name) + 40)
+    begin = page.index(">", begin) + 1
+    end = page.find(" data-live", begin)
     return re.sub(r"\s+", " ", unescape(re.sub(r"<[^>]*>", " ", page[begin : end if end > 0 else None])))
