@@ -63,13 +63,16 @@ class SongView:
 
     @property
     def rate_hz(self) -> int:
-        """Sample rate of what is looked at; of the session while nothing is rendered."""
-        return self.sides[0].audio.format.sample_rate_hz if self.sides else self.song.sample_rate_hz
+        """Sample rate in which notes and positions are counted: the session's, whatever a file has."""
+        return self.song.sample_rate_hz
 
     @property
     def length_frames(self) -> int:
-        """Length of what is looked at; 0 while nothing is rendered."""
-        return self.sides[0].audio.format.length_frames if self.sides else 0
+        """Length of what is looked at, in frames of the session; 0 while nothing is rendered."""
+        if not self.sides:
+            return 0
+        form = self.sides[0].audio.format
+        return round(form.length_frames * self.rate_hz / max(form.sample_rate_hz, 1))
 
     @property
     def notes(self) -> list[res.Note]:

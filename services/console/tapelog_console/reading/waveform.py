@@ -19,8 +19,8 @@ COLUMNS_MAX: Final = 900
 """Columns of a drawing: a wide screen's pixels, halved."""
 KEPT_MAX: Final = 64
 """Drawings kept, about 30 kB each; what they show never changes, so the digest is the key."""
-LOUDNESS_MIN_LUFS: Final = -40.0
-LOUDNESS_MAX_LUFS: Final = -4.0
+LOUDNESS_MIN_LUFS: Final = -30.0
+LOUDNESS_MAX_LUFS: Final = -6.0
 """Range of the loudness curve: below it is silence between passages, above it nothing is released."""
 WIDTH: Final = 1000
 """Width of a drawing in its own units; height of the wave is 2 (−1 to 1), of the curve 1 (bottom to top)."""

@@ -132,7 +132,7 @@ def level(measurements: audio_pb2.Measurements | None, field: str, unit: str = "
 
 def decibels(value: float) -> str:
     """Return a gain with its sign: "−1.3 dB"."""
-    return f"{value:+.1f} dB".replace("-", "−")
+    return "0.0 dB" if abs(value) < 0.05 else f"{value:+.1f} dB".replace("-", "−")
 
 
 def moment(time: Timestamp) -> str:
