@@ -112,6 +112,11 @@ class ObjectStore:
     def __repr__(self) -> str:
         return f"ObjectStore({self._store!r})"
 
+    @property
+    def folder(self) -> Path | None:
+        """The local folder that holds the objects, or None."""
+        return self._folder
+
     async def put_stream(
         self, chunks: AsyncIterator[bytes], *, max_bytes: int, expected_sha256: str | None = None
     ) -> ObjectRef:

@@ -1,11 +1,12 @@
 """The engine process: `python -m tapelog_render.engine --parent PID`.
 
 It renders what its worker asks for, one job after another, and stays warm in between. It knows no broker, no log and
-no object store: files in, files out, one JSON line for each order, progress tick and answer.
+no object store: files in, files out, one JSON line for each order, progress tick and answer. Before the first order it
+gives up everything else (`sandbox.py`).
 
 ```
 worker -> engine   {"folder": ".../order", "sources": {sha256: path}, "memory_limit_bytes": n}
-engine -> worker   {"ready": engine version}     once, at the start
+engine -> worker   {"ready": engine version, "landlock_abi": n, "seccomp": true}     once, at the start
                    {"progress": 0.25}
                    {"made": {"audio": [path or null], "files": [[role, path, media type]]}}
                    {"failed": {"reason": "...", "message": "...", "is_final": true}}
@@ -34,6 +35,7 @@ from tapelog_recipe import RecipeError
 
 from tapelog_render.adapters.processes import die_with
 from tapelog_render.engine_kinds import Order, make
+from tapelog_render.sandbox import confine, installation
 
 JOB_FILE: Final = "job.binpb"
 RESULT_FILE: Final = "result.binpb"
@@ -58,9 +60,12 @@ def main() -> int:
     """Serve orders until the worker closes the pipe."""
     parser = argparse.ArgumentParser(prog="tapelog_render.engine", description="Render for a worker; not for people.")
     parser.add_argument("--parent", type=int, required=True, help="process id of the worker")
+    parser.add_argument("--read", type=Path, action="append", default=[], help="folder to read sources from")
+    parser.add_argument("--write", type=Path, action="append", default=[], help="folder to work in")
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the worker's to handle
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
-    if not die_with(parser.parse_args().parent, signal.SIGKILL):
+    arguments = parser.parse_args()
+    if not die_with(arguments.parent, signal.SIGKILL):
         return 1
     answers = _take_stdout()
     try:
@@ -68,13 +73,14 @@ def main() -> int:
     except KernelsMissingError as error:
         sys.stderr.write(f"{error}\n")
         return 1
+    confined = confine(read=(*installation(), *arguments.read), write=arguments.write)
     baseline_bytes = _address_space_bytes()
 
     def say(message: Mapping[str, Any]) -> None:
         answers.write(json.dumps(message) + "\n")
         answers.flush()
 
-    say({"ready": ENGINE_VERSION})
+    say({"ready": ENGINE_VERSION, "landlock_abi": confined.landlock_abi, "seccomp": confined.seccomp})
     for line in sys.stdin:
         say(_answer(json.loads(line), say, baseline_bytes))
     return 0

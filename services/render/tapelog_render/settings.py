@@ -22,6 +22,9 @@ class WorkerSettings(ServiceSettings):
     worker_drain_s: float = Field(
         default=20.0, ge=0, le=300, description="How long a job may finish at stop before it is given back, in seconds."
     )
+    sandbox_required: bool = Field(
+        default=False, description="Refuse to work where the kernel has no Landlock and seccomp to confine the engine."
+    )
     scratch_dir: Path | None = Field(
         default=None, description="Folder for files in the making; empty means `scratch` in the data folder."
     )

@@ -43,10 +43,15 @@ async def run(settings: WorkerSettings, *, ready: Ready, stop: asyncio.Event) ->
     worker = worker_id(os.getpid())
     hurry = asyncio.Event()
     structlog.contextvars.bind_contextvars(worker=worker)
-    engine = EngineProcess(
-        memory_limit_bytes=settings.job_memory_limit_mib * MIB, time_limit_s=settings.job_time_limit_s
-    )
+    objects = ObjectStore(settings.objects_at)
     with own_folder(settings.scratch_root) as scratch:
+        engine = EngineProcess(
+            memory_limit_bytes=settings.job_memory_limit_mib * MIB,
+            time_limit_s=settings.job_time_limit_s,
+            read=() if objects.folder is None else (objects.folder,),
+            write=(scratch,),
+            sandbox_required=settings.sandbox_required,
+        )
         async with (
             connected(
                 settings.nats_url, name="worker", creds=settings.nats_creds, tls_ca=settings.nats_tls_ca
@@ -57,7 +62,7 @@ async def run(settings: WorkerSettings, *, ready: Ready, stop: asyncio.Event) ->
             bench = Bench(
                 worker=worker,
                 jobs=job_repository(JetStreamEventLog(connection)),
-                objects=ObjectStore(settings.objects_at),
+                objects=objects,
                 engine=engine,
                 signals=NatsWorkSignals(connection),
                 heartbeat_s=settings.heartbeat_s,

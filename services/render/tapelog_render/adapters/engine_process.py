@@ -6,7 +6,8 @@ import json
 import os
 import signal
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import Any, Final
 
 import structlog
@@ -14,6 +15,7 @@ from tapelog.render.v1.resources_pb2 import RenderResult
 
 from tapelog_render.application.ports import EngineFailure, Made, MadeFile, RenderOrder
 from tapelog_render.application.sizing import Limits, limits_of
+from tapelog_render.sandbox import Confinement
 
 START_TIMEOUT_S: Final = 60.0
 """Its imports take about a second; a machine under load may need many times that."""
@@ -36,9 +38,25 @@ class EngineProcess:
         Address space that any job may take, on top of what the idle engine has; its own limit may be lower.
     time_limit_s : float
         How long any job may take; its own limit may be lower.
+    read, write : sequence of Path
+        Where its sources may lie, and where it may work; it reaches no other files but its installation's.
+    sandbox_required : bool
+        Whether it does not start where the kernel cannot confine it.
     """
 
-    def __init__(self, *, memory_limit_bytes: int, time_limit_s: float) -> None:
+    def __init__(
+        self,
+        *,
+        memory_limit_bytes: int,
+        time_limit_s: float,
+        read: Sequence[Path] = (),
+        write: Sequence[Path] = (),
+        sandbox_required: bool = False,
+    ) -> None:
+        named = (*(("--read", path) for path in read), *(("--write", path) for path in write))
+        self._folders = [word for name, path in named for word in (name, str(path.resolve()))]
+        self._sandbox_required = sandbox_required
+        self._temporary = {"TMPDIR": str(write[0].resolve())} if write else {}
         self._memory_limit_bytes = memory_limit_bytes
         self._time_limit_s = time_limit_s
         self._process: asyncio.subprocess.Process | None = None
@@ -93,14 +111,16 @@ class EngineProcess:
         environment = {key: value for key, value in os.environ.items() if not key.startswith("TAPELOG_")}
         self._process = process = await asyncio.create_subprocess_exec(
             sys.executable,
+            "-P",  # the folder it is started in holds no code of ours
             "-m",
             "tapelog_render.engine",
             "--parent",
             str(os.getpid()),
+            *self._folders,
             stdin=asyncio.subprocess.PIPE,
             stdout=asyncio.subprocess.PIPE,
             limit=LINE_BYTES_MAX,
-            env={**environment, **SINGLE_THREAD},
+            env={**environment, **SINGLE_THREAD, **self._temporary},
         )
         try:
             async with asyncio.timeout(START_TIMEOUT_S):
@@ -117,8 +137,17 @@ class EngineProcess:
             await self._kill()
             was = f", it was {self._version} before" if self._version else ""
             raise EngineFailure("ENGINE_NOT_STARTED", f"the engine answered {ready}{was}", is_final=False)
+        confined = Confinement(int(ready.get("landlock_abi", 0)), bool(ready.get("seccomp")))
+        if self._sandbox_required and not confined.is_whole:
+            await self._kill()
+            raise EngineFailure(
+                "ENGINE_NOT_STARTED",
+                f"the kernel cannot confine the engine (Landlock {confined.landlock_abi or 'absent'}, seccomp "
+                f"{'on' if confined.seccomp else 'absent'}), and TAPELOG_SANDBOX_REQUIRED asks for it",
+                is_final=False,
+            )
         self._version = version
-        _log.info("engine ready", engine_pid=process.pid, engine_version=version)
+        _log.info("engine ready", engine_pid=process.pid, engine_version=version, **confined._asdict())
         return process
 
     def _limits(self, order: RenderOrder) -> Limits:
