@@ -10,6 +10,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from typing import Final
 
 import structlog
+from tapelog_chassis import failpoints
 from tapelog_chassis.errors import ConfigRefusal
 from tapelog_chassis.lifecycle import EXIT_CONFIG
 
@@ -121,7 +122,8 @@ class WorkerPool:
             stopping.cancel()
 
     async def _spawn(self) -> asyncio.subprocess.Process:
-        environment = {key: value for key, value in os.environ.items() if not key.startswith("TAPELOG_")}
+        kept = (key for key in os.environ if key == failpoints.VARIABLE or not key.startswith("TAPELOG_"))
+        environment = {key: os.environ[key] for key in kept}
         return await asyncio.create_subprocess_exec(
             sys.executable,
             "-m",

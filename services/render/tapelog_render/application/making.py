@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Final
 
 from tapelog.render.v1.resources_pb2 import RenderedFile, RenderResult
+from tapelog_chassis.failpoints import failpoint
 from tapelog_chassis.objects import (
     ObjectCorruptError,
     ObjectNotFoundError,
@@ -45,6 +46,7 @@ async def make(engine: Engine, objects: ObjectStore, job: Job, *, folder: Path, 
         (folder / "results").mkdir(parents=True)
         with ticker.stage("fetch"):
             sources = await _fetch(objects, specs.assets_of(job.asked), folder)
+            failpoint("render.fetch")
         with ticker.stage("render"):
             made = await engine.render(RenderOrder(job.asked, sources, folder / "results"), ticker.advance)
         with ticker.stage("store"):
@@ -76,6 +78,9 @@ class _Ticker:
 
     def advance(self, share: float) -> None:
         """Take the share that the engine says is done."""
+        failpoint("render.decode")
+        if share >= 0.5:
+            failpoint("render.mid-render")
         elapsed_s = time.monotonic() - self._render_start_s
         left_s = elapsed_s * (1.0 - share) / share if share > 0 else 0.0
         percent = round(100.0 * min(max(share, 0.0), 1.0), 1)
@@ -123,6 +128,7 @@ async def _store(objects: ObjectStore, made: Made) -> RenderResult:
             if path is None:
                 continue
             ref = await objects.put_file(path)
+            failpoint("render.upload")
             if ref.sha256 != audio.sha256:
                 raise EngineFailure(
                     "RESULT_CHANGED",
