@@ -17,8 +17,7 @@ TL_EXPORT void tl_curve(const int64_t *frame, const double *value, const double 
                         const int64_t *shape, int64_t count, int64_t start, int64_t decibels, double *out,
                         int64_t frames) {
     const Curve curve = {frame, value, rise, span, shape, count};
-    curve_fill(&curve, start, frames, out);
-    if (decibels) curve_to_gains(out, frames);
+    curve_fill(&curve, start, frames, decibels, out);
 }
 
 /* y = float32(x * gain[n] * side), one channel; adding 0 leaves no negative zero. */
