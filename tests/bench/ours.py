@@ -11,7 +11,6 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parent))  # a program, not a test: its neighbour is no package
 
-import numpy as np
 import session
 import tapelog_dsp as dsp
 from tapelog.common.v1 import recipe_pb2
@@ -66,6 +65,8 @@ def _blocks(reader: object) -> Iterator[dsp.Audio]:
 
 def w3(source: Path) -> None:
     """Measure a file: I, range, M and S series, true peak."""
+    import numpy as np  # after the core, which says how many threads it needs
+
     with open_audio(source) as reader:
         meter = dsp.Meter(reader.format.sample_rate_hz, reader.format.channels)
         block = np.empty((reader.format.channels, 65_536))
