@@ -1,4 +1,7 @@
-"""Our side of the workloads, a whole process each: ``ours.py w1 STEMS TRACKS SECONDS OUT`` and w2, w3, start."""
+"""Our side of the workloads, a whole process each.
+
+``ours.py w1 STEMS TRACKS SECONDS OUT``, ``w2 IN OUT [IN OUT ...]``, ``w3 IN``, ``product STEMS TRACKS SECONDS FOLDER``.
+"""
 
 import os
 import sys
@@ -8,7 +11,6 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parent))  # a program, not a test: its neighbour is no package
 
-import numpy as np
 import session
 import tapelog_dsp as dsp
 from tapelog.common.v1 import recipe_pb2
@@ -63,6 +65,8 @@ def _blocks(reader: object) -> Iterator[dsp.Audio]:
 
 def w3(source: Path) -> None:
     """Measure a file: I, range, M and S series, true peak."""
+    import numpy as np  # after the core, which says how many threads it needs
+
     with open_audio(source) as reader:
         meter = dsp.Meter(reader.format.sample_rate_hz, reader.format.channels)
         block = np.empty((reader.format.channels, 65_536))
@@ -73,11 +77,29 @@ def w3(source: Path) -> None:
                      f"{reading.true_peak.max_dbtp:.2f} dBTP\n")  # fmt: skip
 
 
+def product(stems: Path, tracks: int, seconds: int, folder: Path) -> None:
+    """Do W1 as `tapelog mix` and `tapelog master` do.
+
+    Beyond what the peers do that pins every source by its digest, measures and digests what is written, draws its
+    waveform, and searches the drive with which the limited master really has its loudness.
+    """
+    import recipes  # the other workloads need no recipes
+    from tapelog_desk import beside, render_master, render_mix
+
+    folder.mkdir()
+    mixed = render_mix(recipes.mix(tracks, seconds), beside(stems), (), folder, threads=THREADS)
+    source = mixed.audio[0].path
+    render_master(recipes.master(source), beside(folder), folder, best_effort=True)
+
+
 if __name__ == "__main__":
     kind, *words = sys.argv[1:]
     if kind == "w1":
         w1(Path(words[0]), int(words[1]), int(words[2]), Path(words[3]))
     elif kind == "w2":
-        w2(Path(words[0]), Path(words[1]))
+        for source, out in zip(words[::2], words[1::2], strict=True):
+            w2(Path(source), Path(out))
+    elif kind == "product":
+        product(Path(words[0]), int(words[1]), int(words[2]), Path(words[3]))
     else:
         w3(Path(words[0]))

@@ -16,7 +16,7 @@ def settled_db(compressor: Compressor, level_db: float) -> float:
 @pytest.mark.parametrize("ratio", [1.5, 4.0, 100.0])
 @pytest.mark.parametrize("knee_db", [0.0, 6.0, 12.0])
 def test_static_curve(ratio: float, knee_db: float):
-    """Below the knee 1:1, in it eq. (4), above it the slope 1/R, each to 1e-9 dB."""
+    """Below the knee 1:1, in it eq. (4), above it the slope 1/R, each to 1e-7 dB: the level is measured to 4e-8."""
     compressor = Compressor(-20.0, ratio, attack_ms=0.0, release_ms=1.0, knee_db=knee_db)
     for over in (-15.0, -knee_db / 2, -knee_db / 4, 0.0, knee_db / 4, knee_db / 2, 10.0, 20.0):
         if 2.0 * over < -knee_db:
@@ -25,7 +25,7 @@ def test_static_curve(ratio: float, knee_db: float):
             wanted = over + (1.0 / ratio - 1.0) * (over + knee_db / 2.0) ** 2 / (2.0 * knee_db)
         else:
             wanted = over / ratio if over > 0.0 else over
-        assert settled_db(compressor, -20.0 + over) == pytest.approx(-20.0 + wanted, abs=1e-9)
+        assert settled_db(compressor, -20.0 + over) == pytest.approx(-20.0 + wanted, abs=1e-7)
 
 
 def reduction_of_a_step(attack_ms: float, release_ms: float, first_db: float, then_db: float):

@@ -1,5 +1,6 @@
 """A signal kept on disk between passes: float32, as the core hands it over, so nothing is lost."""
 
+from array import array
 from collections.abc import Iterator
 from pathlib import Path
 from tempfile import TemporaryFile
@@ -10,7 +11,6 @@ import numpy as np
 
 from tapelog_desk.errors import OutputError
 from tapelog_desk.files.decoders import Samples
-from tapelog_desk.limits import BLOCK_FRAMES
 
 
 class Spill:
@@ -32,6 +32,7 @@ class Spill:
         except OSError as error:
             raise self._error(error) from error
         self.frames = 0
+        self._blocks = array("q")  # 8 bytes per block: 3 KB per hour
 
     def _error(self, error: OSError) -> OutputError:
         problem = f"no temporary file can be written in {self._folder}: {error.strerror or error}"
@@ -48,17 +49,20 @@ class Spill:
     def write(self, samples: Samples) -> None:
         """Append a block ``[channels, frames]`` that is on the float32 grid."""
         try:
-            self._file.write(np.ascontiguousarray(samples.T, dtype="<f4").tobytes())
+            self._file.write(np.ascontiguousarray(samples, dtype="<f4").data)
         except OSError as error:
             raise self._error(error) from error
+        self._blocks.append(samples.shape[1])
         self.frames += samples.shape[1]
 
     def blocks(self) -> Iterator[Samples]:
-        """Yield everything from the start as float64 blocks."""
+        """Yield everything from the start as float64 blocks, as they were written."""
         self._file.seek(0)
-        frame_bytes = 4 * self._channels
-        while raw := self._file.read(BLOCK_FRAMES * frame_bytes):
-            yield np.ascontiguousarray(np.frombuffer(raw, dtype="<f4").reshape(-1, self._channels).T, dtype=np.float64)
+        for frames in self._blocks:
+            kept = np.empty((self._channels, frames), dtype="<f4")
+            if self._file.readinto(kept.data) != kept.nbytes:
+                raise self._error(OSError("it is shorter than what was written"))
+            yield kept.astype(np.float64)
 
     def close(self) -> None:
         """Remove the file."""

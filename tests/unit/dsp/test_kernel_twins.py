@@ -69,6 +69,17 @@ def test_exp2(random: np.random.Generator):
     assert got[-7:-4].tolist() == [1.0, 2.0, 0.5]
 
 
+def test_level_and_gain_polynomials():
+    """The logarithm of a level is within 7e-9, the power of a gain within 5e-11; both are exact at whole powers."""
+    levels = np.concatenate([np.geomspace(1e-20, 1e9, 20_001), np.linspace(0.5, 2.0, 20_001)])
+    assert np.abs(plain_console.level_log2_array(levels) - np.log2(levels)).max() < 7e-9
+    gains = np.linspace(-40.0, 20.0, 60_001)
+    assert np.abs(plain_console.gain_exp2_array(gains) / np.exp2(gains) - 1.0).max() < 5e-11
+    whole = np.arange(-1_020.0, 1_000.0)
+    assert same_bits(plain_console.gain_exp2_array(whole), np.exp2(whole))
+    assert same_bits(plain_console.level_log2_array(np.exp2(whole)), whole)
+
+
 def test_faders_and_sums(random: np.random.Generator):
     """Fader, sum and gain curve equal their twins."""
     samples, gains = random.standard_normal((2, 1003)), random.uniform(0, 2, 1003)

@@ -7,6 +7,7 @@ import numpy as np
 import numpy.typing as npt
 
 from tapelog_dsp.audio import Audio
+from tapelog_dsp.graph.plan import Edge
 from tapelog_dsp.kernels.call import Float32s
 from tapelog_dsp.kernels.lanes import PACKED_MARGIN
 
@@ -56,6 +57,10 @@ class BlockLines:
             name: np.zeros((2, frames), dtype=np.float32) for name, wanted in strips.items() if wanted
         }
         self.kept: dict[Hashable, Any] = {}
+
+    def tapped(self, edge: Edge) -> Float32s:
+        """Return the signal that leaves on a way."""
+        return self.pre_fader[edge.source] if edge.pre_fader else self.post_fader[edge.source]
 
     def fits(self, frames: int, packed: Mapping[str, int]) -> bool:
         """Tell whether these lines serve a block of such length and inputs."""

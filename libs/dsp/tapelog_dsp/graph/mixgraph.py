@@ -12,8 +12,8 @@ from tapelog_dsp.graph.lines import BlockLines
 from tapelog_dsp.graph.plan import Edge, path_maximum, plan
 from tapelog_dsp.graph.spec import MIX, BusSpec, MixSpec, TrackSpec
 from tapelog_dsp.graph.strip import Strip
+from tapelog_dsp.graph.sums import FrontSums
 from tapelog_dsp.graph.ways import Way
-from tapelog_dsp.kernels.call import Float32s
 from tapelog_dsp.kernels.console import weighted_sum
 from tapelog_dsp.processors.delayline import DelayLine
 
@@ -82,6 +82,7 @@ class MixGraph:
         self._groups, self._alone = lane_groups(front)
         first = {strip.spec.id for group in self._groups for strip in group.strips}
         first |= {strip.spec.id for strip in self._alone}
+        self._sums = FrontSums(self._ways, first)
         self._later = [name for name in self._strips if name not in first]
         self._spare: list[BlockLines] = []
         self._clock = 0
@@ -170,11 +171,12 @@ class MixGraph:
     def finish(self, block: BlockLines) -> MixBlock:
         """Do what waits for the tracks: keyed tracks, buses, the mix node; blocks in order, after their front work."""
         start, frames = block.start_frame, block.frames
+        summed = self._sums.run(block)
         for name in self._later:
             strip = self._strips[name]
-            inside = self._inside(name, block)
+            inside = summed[name] if name in summed else self._inside(name, block)
             keys = {
-                edge.key_position: line.process(self._tapped(edge, block)).astype(np.float64)
+                edge.key_position: line.process(block.tapped(edge)).astype(np.float64)
                 for edge, line in self._keys[name]
                 if edge.key_position is not None
             }
@@ -192,15 +194,11 @@ class MixGraph:
             return self._waits[name].process(samples) if name in self._waits else samples
         inside = np.empty((2, block.frames))
         ways = self._ways[name]
-        signals = [way.process(self._tapped(way.edge, block), block.start_frame) for way in ways]
+        signals = [way.process(block.tapped(way.edge), block.start_frame) for way in ways]
         gains = np.array([way.gain for way in ways])
         for side in (0, 1):
             weighted_sum([signal[side] for signal in signals], gains, inside[side])
         return inside
-
-    @staticmethod
-    def _tapped(edge: Edge, block: BlockLines) -> Float32s:
-        return block.pre_fader[edge.source] if edge.pre_fader else block.post_fader[edge.source]
 
     def process(self, blocks: Mapping[str, Audio], frames: int) -> MixBlock:
         """Mix the next ``frames`` frames.

@@ -22,11 +22,19 @@ class Way:
         How late the signal is when it arrives, for the automation's sense of song time.
     sample_rate : int
         In Hz.
+
+    Attributes
+    ----------
+    gain : float
+        The fixed level, which the sum applies.
+    still : bool
+        Whether that level is all there is to it.
     """
 
     def __init__(self, edge: Edge, delay_frames: int, arrival_frames: int, sample_rate: int) -> None:
         self.edge = edge
         self.delay = DelayLine(2, delay_frames)
+        self.still = delay_frames == 0 and not edge.gain_automation
         self._arrival = arrival_frames
         self._level = Fader(edge.gain_db, [edge.gain_automation], sample_rate) if edge.gain_automation else None
         self.gain = 1.0 if self._level else db_to_gain(edge.gain_db)

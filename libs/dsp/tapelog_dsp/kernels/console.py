@@ -65,10 +65,36 @@ def fade(samples: Float64s, gain: float | Float64s, side: float, out: Float32s) 
         function("tl_fade", "ppdpl")(address(samples), address(gain), side, address(out), samples.size)
 
 
+class Sums:
+    """Weighted sums of rows, all made in one pass: the rows and where they go are looked up once.
+
+    Parameters
+    ----------
+    parts : sequence of (sources, gains, out)
+        For each sum float32 rows of equal length, one gain for each, and the float64 row that receives the sum, added
+        in the order of the sources from zero on.
+    """
+
+    def __init__(self, parts: Sequence[tuple[Sequence[Float32s], Sequence[float], Float64s]]) -> None:
+        self._rows = parts  # held, because the kernel knows them by address
+        self._sources = np.array([address(row) for sources, _, _ in parts for row in sources], dtype=np.uint64)
+        self._gains = np.array([gain for _, gains, _ in parts for gain in gains])
+        self._counts = np.array([len(sources) for sources, _, _ in parts], dtype=np.int64)
+        self._outs = np.array([address(out) for _, _, out in parts], dtype=np.uint64)
+
+    def run(self) -> None:
+        """Make the sums of what the rows hold now."""
+        if not self._rows:
+            return
+        function("tl_sums", "ppppll")(
+            address(self._sources), address(self._gains), address(self._counts), address(self._outs),
+            len(self._rows), self._rows[0][2].size,
+        )  # fmt: skip
+
+
 def weighted_sum(sources: Sequence[Float32s], gains: Float64s, out: Float64s) -> None:
     """Write the sum of sources times gains into ``out``, added in their order from zero on."""
-    places = np.array([address(source) for source in sources], dtype=np.uint64)
-    function("tl_sum", "pplpl")(address(places), address(gains), len(sources), address(out), out.size)
+    Sums([(sources, gains.tolist(), out)]).run()
 
 
 def apply_curve(samples: Float64s, gains: Float64s) -> Float64s:

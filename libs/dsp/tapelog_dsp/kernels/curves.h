@@ -35,8 +35,20 @@ TL_INLINE int curve_still(const Curve *curve, int64_t start, int64_t frames) {
     return (index < 0 || curve->shape[index] == SHAPE_HOLD) && start + frames <= curve->frame[index + 1];
 }
 
-/* Write the values of `frames` frames from `start` on. */
-static inline void curve_fill(const Curve *curve, int64_t start, int64_t frames, double *restrict out) {
+/* Decibels to a linear gain; at or below -144 dB it is exactly 0. What stands still is worked out in full, what moves
+ * sample by sample to the accuracy of a gain: a rule per frame, so that no block can be seen in it. */
+TL_INLINE double curve_still_gain(double level) {
+    return level <= -144.0 ? 0.0 : tl_exp2(level * 0.1660964047443681);
+}
+
+TL_INLINE double curve_moving_gain(double level) {
+    const double gain = tl_gain_exp2(level * 0.1660964047443681);
+    return level <= -144.0 ? 0.0 : gain;
+}
+
+/* Write the values of `frames` frames from `start` on; `decibels` turns them into linear gains. */
+static inline void curve_fill(const Curve *curve, int64_t start, int64_t frames, int64_t decibels,
+                              double *restrict out) {
     int64_t filled = 0;
     while (filled < frames) {
         const int64_t now = start + filled, index = curve_before(curve, now);
@@ -45,11 +57,12 @@ static inline void curve_fill(const Curve *curve, int64_t start, int64_t frames,
         const int still = index < 0 || index + 1 == curve->count || curve->shape[index] == SHAPE_HOLD;
         const double value = curve->value[index < 0 ? 0 : index];
         if (still) {
-            for (int64_t n = filled; n < stop; n++) out[n] = value;
+            const double held = decibels ? curve_still_gain(value) : value;
+            for (int64_t n = filled; n < stop; n++) out[n] = held;
             filled = stop;
             continue;
         }
-        const double rise = curve->rise[index], span = curve->span[index];
+        const double rise = curve->rise[index], span = curve->span[index], slope = rise / span;
         const int64_t first = curve->frame[index] - start;
         switch (curve->shape[index]) {
             case SHAPE_SMOOTH: /* 3 t^2 - 2 t^3: starts and ends level */
@@ -71,17 +84,11 @@ static inline void curve_fill(const Curve *curve, int64_t start, int64_t frames,
                 }
                 break;
             default:
-                for (int64_t n = filled; n < stop; n++) out[n] = value + rise * ((double)(n - first) / span);
+                for (int64_t n = filled; n < stop; n++) out[n] = value + slope * (double)(n - first);
         }
+        if (decibels)
+            for (int64_t n = filled; n < stop; n++) out[n] = curve_moving_gain(out[n]);
         filled = stop;
-    }
-}
-
-/* Decibels to linear gains in place; at or below -144 dB the gain is exactly 0. */
-static inline void curve_to_gains(double *values, int64_t frames) {
-    for (int64_t n = 0; n < frames; n++) {
-        const double gain = tl_exp2(values[n] * 0.1660964047443681);
-        values[n] = values[n] <= -144.0 ? 0.0 : gain;
     }
 }
 

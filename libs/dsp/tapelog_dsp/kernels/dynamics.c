@@ -39,7 +39,7 @@ TL_EXPORT void tl_compress(const double *settings, double *state, const double *
                 level[n] = mean;
             }
         for (int64_t n = 0; n < count; n++) {
-            const double over = log_scale * tl_log2(tl_max(level[n], floor)) - threshold;
+            const double over = log_scale * tl_level_log2(tl_max(level[n], floor)) - threshold;
             const double into = over + half_knee;
             const double bent = into * into * knee_scale;
             const double above = over > half_knee ? over : bent;
@@ -53,7 +53,7 @@ TL_EXPORT void tl_compress(const double *settings, double *state, const double *
             sum += smooth;
         }
         for (int64_t n = 0; n < count; n++)
-            gain[first + n] = tl_exp2((makeup - level[n]) * OCTAVES_PER_DB) * wet + dry;
+            gain[first + n] = tl_gain_exp2((makeup - level[n]) * OCTAVES_PER_DB) * wet + dry;
     }
     state[HELD_DB] = held;
     state[SMOOTH_DB] = smooth;

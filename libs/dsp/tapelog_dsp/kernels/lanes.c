@@ -171,7 +171,7 @@ static void compress(const double *numbers, double *state, v8d x[][SPAN], int64_
             level[n] = squared ? mean : level[n];
         }
     for (int64_t n = 0; n < frames; n++) {
-        const v8d over = log_scale * log2_8(max8(level[n], floor)) - threshold;
+        const v8d over = log_scale * level_log2_8(max8(level[n], floor)) - threshold;
         const v8d into = over + half_knee;
         const v8d bent = into * into * knee_scale;
         const v8d above = over > half_knee ? over : bent;
@@ -185,7 +185,7 @@ static void compress(const double *numbers, double *state, v8d x[][SPAN], int64_
         sum += smooth;
     }
     for (int64_t n = 0; n < frames; n++) {
-        const v8d gain = exp2_8((makeup - level[n]) * all8(0.1660964047443681)) * wet + dry;
+        const v8d gain = gain_exp2_8((makeup - level[n]) * all8(0.1660964047443681)) * wet + dry;
         for (int64_t c = 0; c < channels; c++) x[c][n] = x[c][n] * gain;
     }
     store8(state + LANES * HELD_DB, held);
@@ -214,12 +214,10 @@ static void fade_track(const uint64_t *curve_fields, const double *sides, const 
     if (outputs[0]) {
         const double *ready = curve.count ? gains : curve.value + at;
         if (curve.count && curve_still(&curve, start + at, count)) {
-            curve_fill(&curve, start + at, 1, gains);
-            curve_to_gains(gains, 1);
+            curve_fill(&curve, start + at, 1, 1, gains);
             for (int64_t n = 1; n < count; n++) gains[n] = gains[0];
         } else if (curve.count) {
-            curve_fill(&curve, start + at, count, gains);
-            curve_to_gains(gains, count);
+            curve_fill(&curve, start + at, count, 1, gains);
         }
         place(left, ready, sides[0], (float *)(uintptr_t)outputs[0] + at, count);
         place(right, ready, sides[1], (float *)(uintptr_t)outputs[1] + at, count);

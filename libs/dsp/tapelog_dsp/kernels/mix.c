@@ -17,8 +17,7 @@ TL_EXPORT void tl_curve(const int64_t *frame, const double *value, const double 
                         const int64_t *shape, int64_t count, int64_t start, int64_t decibels, double *out,
                         int64_t frames) {
     const Curve curve = {frame, value, rise, span, shape, count};
-    curve_fill(&curve, start, frames, out);
-    if (decibels) curve_to_gains(out, frames);
+    curve_fill(&curve, start, frames, decibels, out);
 }
 
 /* y = float32(x * gain[n] * side), one channel; adding 0 leaves no negative zero. */
@@ -32,17 +31,36 @@ TL_EXPORT void tl_fade_fixed(const double *restrict x, double gain, double side,
     for (int64_t n = 0; n < frames; n++) y[n] = (float)(x[n] * gain * side) + 0.0f;
 }
 
-/* sum [frames] = source 0 * gain 0 + source 1 * gain 1 + ... in that order, from 0 on, whatever the vector width. */
-TL_EXPORT void tl_sum(const uint64_t *sources, const double *gains, int64_t count, double *sum, int64_t frames) {
+TL_INLINE const float *row_at(uint64_t address, int64_t at) { return (const float *)(uintptr_t)address + at; }
+
+/* part [size] = source 0 * gain 0 + source 1 * gain 1 + ... in that order, from 0 on; four sources to a pass, so that the
+ * sum is read and written a quarter as often. */
+static void sum_span(const uint64_t *sources, const double *gains, int64_t count, int64_t at, double *restrict part,
+                     int64_t size) {
+    int64_t k = 0;
+    for (int64_t n = 0; n < size; n++) part[n] = 0.0;
+    for (; k + 4 <= count; k += 4) {
+        const float *restrict a = row_at(sources[k], at), *restrict b = row_at(sources[k + 1], at);
+        const float *restrict c = row_at(sources[k + 2], at), *restrict d = row_at(sources[k + 3], at);
+        const double ga = gains[k], gb = gains[k + 1], gc = gains[k + 2], gd = gains[k + 3];
+        for (int64_t n = 0; n < size; n++)
+            part[n] = (((part[n] + (double)a[n] * ga) + (double)b[n] * gb) + (double)c[n] * gc) + (double)d[n] * gd;
+    }
+    for (; k < count; k++) {
+        const float *restrict x = row_at(sources[k], at);
+        const double gain = gains[k];
+        for (int64_t n = 0; n < size; n++) part[n] += (double)x[n] * gain;
+    }
+}
+
+/* Several sums over rows of the same length, a span of all of them at a time: a row that goes into more than one sum is
+ * still near when the next one wants it. counts [sums]: how many of the sources and gains belong to each. */
+TL_EXPORT void tl_sums(const uint64_t *sources, const double *gains, const int64_t *counts, const uint64_t *sums,
+                       int64_t count, int64_t frames) {
     for (int64_t at = 0; at < frames; at += SPAN) {
         const int64_t size = frames - at < SPAN ? frames - at : SPAN;
-        double *restrict part = sum + at;
-        for (int64_t n = 0; n < size; n++) part[n] = 0.0;
-        for (int64_t k = 0; k < count; k++) {
-            const float *restrict x = (const float *)(uintptr_t)sources[k] + at;
-            const double gain = gains[k];
-            for (int64_t n = 0; n < size; n++) part[n] += (double)x[n] * gain;
-        }
+        for (int64_t t = 0, first = 0; t < count; first += counts[t++])
+            sum_span(sources + first, gains + first, counts[t], at, (double *)(uintptr_t)sums[t] + at, size);
     }
 }
 

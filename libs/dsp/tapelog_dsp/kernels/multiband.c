@@ -138,7 +138,7 @@ static void dynamics(const Curves *curves, Figures *figures, v8d *bands, v2d *su
     }
     if (curves->any_power) mean_squares(curves, figures, (double *)levels, count);
     for (int64_t n = 0; 2 * n < count; n++) {
-        const v8d over = curves->log_scale * log2_8(max8(levels[n], curves->floor)) - curves->threshold;
+        const v8d over = curves->log_scale * level_log2_8(max8(levels[n], curves->floor)) - curves->threshold;
         const v8d into = over + curves->half_knee;
         const v8d above = over > curves->half_knee ? over : into * into * curves->knee_scale;
         levels[n] = min8(into <= all8(0.0) ? all8(0.0) : above * curves->slope, curves->range);
@@ -146,7 +146,7 @@ static void dynamics(const Curves *curves, Figures *figures, v8d *bands, v2d *su
     smooth_reductions(curves, figures, (double *)levels, count);
     for (int64_t n = 0; n < count; n += 2) {
         const v8d scaled = (curves->makeup - levels[n / 2]) * all8(0.1660964047443681); /* octaves per dB */
-        const v8d gain = exp2_8(scaled) * curves->wet + curves->dry;
+        const v8d gain = gain_exp2_8(scaled) * curves->wet + curves->dry;
         const v8d a = bands[n] * __builtin_shufflevector(gain, gain, 0, 0, 1, 1, 2, 2, 3, 3);
         const v8d b = bands[n + 1] * __builtin_shufflevector(gain, gain, 4, 4, 5, 5, 6, 6, 7, 7);
         v2d now = sum[n], next = sum[n + 1];

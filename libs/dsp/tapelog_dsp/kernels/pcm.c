@@ -1,6 +1,8 @@
 /* From float to whole numbers: TPDF dither out of a counter-based generator, and rounding. */
 #include "philox.h"
 
+enum { WORDS = 128 };
+
 /* One channel: pcm = round(x * scale + d), d triangular over +-1 step, clipped to [-scale, scale - 1].
  *
  * Sample n of the song uses word n of the generator's stream (counter n / 4 + 1), high and low half as two uniform
@@ -9,18 +11,23 @@
 TL_EXPORT int64_t tl_dither(const double *x, double scale, uint64_t key_0, uint64_t key_1, int64_t start, int32_t *pcm,
                             double *real, int64_t frames) {
     const double step = 1.0 / scale;
-    uint64_t words[4];
+    uint64_t words[WORDS + 4];
     int64_t clipped = 0;
-    if (start & 3) philox((uint64_t)(start >> 2) + 1, key_0, key_1, words);
-    for (int64_t n = 0; n < frames; n++) {
-        const int64_t at = start + n;
-        if (!(at & 3)) philox((uint64_t)(at >> 2) + 1, key_0, key_1, words);
-        double value = __builtin_floor(x[n] * scale + triangular(words[at & 3]) + 0.5);
-        const int high = value > scale - 1.0, low = value < -scale;
-        clipped += high | low;
-        value = high ? scale - 1.0 : low ? -scale : value;
-        pcm[n] = (int32_t)value;
-        real[n] = value * step;
+    for (int64_t first = 0; first < frames; first += WORDS) {
+        /* The noise first, by itself: each call is long, and none waits for another. */
+        const int64_t count = frames - first < WORDS ? frames - first : WORDS;
+        const int64_t at = start + first, skipped = at & 3;
+        for (int64_t k = 0; k < skipped + count; k += 4)
+            philox((uint64_t)((at + k) >> 2) + 1, key_0, key_1, words + k);
+        const uint64_t *noise = words + skipped;
+        for (int64_t n = 0; n < count; n++) {
+            double value = __builtin_floor(x[first + n] * scale + triangular(noise[n]) + 0.5);
+            const int high = value > scale - 1.0, low = value < -scale;
+            clipped += high | low;
+            value = high ? scale - 1.0 : low ? -scale : value;
+            pcm[first + n] = (int32_t)value;
+            real[first + n] = value * step;
+        }
     }
     return clipped;
 }
@@ -90,9 +97,23 @@ TL_EXPORT void tl_unpack(const uint8_t *restrict raw, int64_t bytes, int64_t cha
     }
 }
 
+/* Both samples of a frame in one word; all but the last write two bytes more, which the next frame puts right. */
+static void pack_stereo_24(const int32_t *restrict left, const int32_t *restrict right, uint8_t *restrict raw,
+                           int64_t frames) {
+    for (int64_t n = 0; n < frames; n++) {
+        const uint64_t low = (uint32_t)left[n] & 0xffffffu, high = (uint32_t)right[n] & 0xffffffu;
+        const uint64_t frame = low | high << 24;
+        __builtin_memcpy(raw + 6 * n, &frame, n + 1 < frames ? 8 : 6);
+    }
+}
+
 /* The other way: planar whole numbers [channels, frames] to interleaved little-endian bytes. */
 TL_EXPORT void tl_pack(const int32_t *restrict pcm, int64_t bytes, int64_t channels, uint8_t *restrict raw,
                        int64_t frames) {
+    if (bytes == 3 && channels == 2) {
+        pack_stereo_24(pcm, pcm + frames, raw, frames);
+        return;
+    }
     for (int64_t c = 0; c < channels; c++) {
         const int32_t *from = pcm + c * frames;
         uint8_t *to = raw + c * bytes;

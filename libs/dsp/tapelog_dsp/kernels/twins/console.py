@@ -44,22 +44,71 @@ def exp2_array(exponents: Float64s) -> Float64s:
     return power * scale
 
 
+LEVEL_COEFFICIENTS = (
+    0.12541241867447173,
+    -0.2103033352721202,
+    0.21737938666319495,
+    -0.2385194382793943,
+    0.28765667473505535,
+    -0.3607211953042859,
+    0.48092252892828047,
+    -0.7213471284694511,
+    1.4426948685556595,
+)
+GAIN_COEFFICIENTS = (
+    1.5196155930374822e-05,
+    0.0001546675632891903,
+    0.0013333935057352336,
+    0.009618038132020092,
+    0.05550410365990362,
+    0.24022651066561343,
+    0.6931471807045319,
+    1.0,
+)
+
+
+def level_log2_array(values: Float64s) -> Float64s:
+    """Return log2 of levels to 7e-9: the mantissa between 1/sqrt(2) and sqrt(2) by a fitted polynomial."""
+    bits = values.view(np.uint64) + np.uint64(0x00095F619980C433)
+    exponent = ((bits >> np.uint64(52)) | _WHOLE).view(np.float64) - 4503599627371519.0
+    f = ((bits & _MANTISSA) + np.uint64(0x3FE6A09E667F3BCD)).view(np.float64) - 1.0
+    p = np.full_like(f, LEVEL_COEFFICIENTS[0])
+    for coefficient in LEVEL_COEFFICIENTS[1:]:
+        p = p * f + coefficient
+    return exponent + f * p
+
+
+def gain_exp2_array(exponents: Float64s) -> Float64s:
+    """Return two to the power as a gain, to 5e-11 of itself."""
+    whole = (exponents + 6755399441055744.0) - 6755399441055744.0
+    fraction = exponents - whole
+    power = np.full_like(fraction, GAIN_COEFFICIENTS[0])
+    for coefficient in GAIN_COEFFICIENTS[1:]:
+        power = power * fraction + coefficient
+    scale = ((whole.astype(np.int64) + 1023) << 52).view(np.float64)
+    return power * scale
+
+
 def curve(points: CurvePoints, start_frame: int, frames: int, *, decibels: bool) -> Float64s:
     """Return the automation's value for every frame, one frame after another."""
     result = np.empty(frames)
+    moves = np.zeros(frames, dtype=bool)
     for n in range(frames):
         now = start_frame + n
         index = int(np.searchsorted(points.frame, now, side="right")) - 1
         result[n] = points.value[max(index, 0)]
         shape = HOLD if index < 0 or index + 1 == points.frame.size else int(points.shape[index])
+        moves[n] = shape != HOLD
         if shape == HOLD:
             continue
-        t = float(now - int(points.frame[index])) / float(points.span[index])
-        way = {SMOOTH: t * t * (3.0 - 2.0 * t), EARLY: t * (2.0 - t), LATE: t * t}.get(shape, t)
-        result[n] += points.rise[index] * way
+        passed, rise, span = float(now - int(points.frame[index])), points.rise[index], points.span[index]
+        t = passed / span
+        ways = {SMOOTH: t * t * (3.0 - 2.0 * t), EARLY: t * (2.0 - t), LATE: t * t}
+        result[n] += rise * ways[shape] if shape in ways else rise / span * passed
     if not decibels:
         return result
-    gains = exp2_array(result * LOG2_10_OVER_20)
+    exponents = result * LOG2_10_OVER_20
+    gains = np.where(moves, gain_exp2_array(exponents), exp2_array(exponents))
     gains[result <= SILENCE_DB] = 0.0
     return gains
 

@@ -3,7 +3,7 @@
 import numpy as np
 
 from tapelog_dsp.kernels.call import Float64s
-from tapelog_dsp.kernels.twins.console import exp2_array, log2_array
+from tapelog_dsp.kernels.twins.console import exp2_array, gain_exp2_array, level_log2_array, log2_array
 from tapelog_dsp.units import DB_PER_OCTAVE, LOG2_10_OVER_20
 
 
@@ -18,7 +18,7 @@ def compress(settings: Float64s, state: Float64s, key: Float64s) -> Float64s:
         for n, value in enumerate(level.tolist()):
             mean += power * (value * value - mean)
             level[n] = mean
-    over = log_scale * log2_array(np.maximum(level, floor)) - threshold
+    over = log_scale * level_log2_array(np.maximum(level, floor)) - threshold
     into = over + 0.5 * knee
     bent = into * into * (0.5 / knee if knee > 0.0 else 0.0)
     wanted = np.where(into <= 0.0, 0.0, np.where(over > 0.5 * knee, over, bent) * slope)
@@ -30,7 +30,7 @@ def compress(settings: Float64s, state: Float64s, key: Float64s) -> Float64s:
         total += smooth
         reduction[n] = smooth
     state[:] = held, smooth, mean, most, total
-    gains: Float64s = exp2_array((makeup - reduction) * LOG2_10_OVER_20) * mix + (1.0 - mix)
+    gains: Float64s = gain_exp2_array((makeup - reduction) * LOG2_10_OVER_20) * mix + (1.0 - mix)
     return gains
 
 

@@ -4,7 +4,7 @@ import numpy as np
 
 from tapelog_dsp.kernels.call import Float64s
 from tapelog_dsp.kernels.recursion import sos_state
-from tapelog_dsp.kernels.twins.console import exp2_array, log2_array
+from tapelog_dsp.kernels.twins.console import gain_exp2_array, level_log2_array
 from tapelog_dsp.kernels.twins.recursion import sos
 from tapelog_dsp.units import DB_PER_OCTAVE, LOG2_10_OVER_20
 
@@ -36,7 +36,7 @@ def gains(settings: Float64s, band: Float64s) -> Float64s:
         for n, value in enumerate(level.tolist()):
             mean += power * (value * value - mean)
             level[n] = mean
-    over = log_scale * log2_array(np.maximum(level, floor)) - threshold
+    over = log_scale * level_log2_array(np.maximum(level, floor)) - threshold
     into = over + 0.5 * knee
     bent = into * into * (0.5 / knee if knee > 0.0 else 0.0)
     wanted = np.minimum(np.where(into <= 0.0, 0.0, np.where(over > 0.5 * knee, over, bent) * slope), most)
@@ -46,7 +46,7 @@ def gains(settings: Float64s, band: Float64s) -> Float64s:
         held = max(value, held + release * (value - held))
         smooth += attack * (held - smooth)
         reduction[n] = smooth
-    gain: Float64s = exp2_array((makeup - reduction) * LOG2_10_OVER_20) * mix + (1.0 - mix)
+    gain: Float64s = gain_exp2_array((makeup - reduction) * LOG2_10_OVER_20) * mix + (1.0 - mix)
     return gain
 
 
