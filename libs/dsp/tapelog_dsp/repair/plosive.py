@@ -12,11 +12,12 @@ from typing import Final
 import numpy as np
 
 from tapelog_dsp.audio import Audio, valid_audio, valid_sample_rate
-from tapelog_dsp.checks import in_range
+from tapelog_dsp.checks import declared, default
 from tapelog_dsp.design.butterworth import butterworth
 from tapelog_dsp.kernels import recursion
 from tapelog_dsp.kernels.call import Float64s
 from tapelog_dsp.repair.report import Finding, RepairReport, Span, changed, confidence, untouched
+from tapelog_dsp.repair.runs import runs
 from tapelog_dsp.repair.windows import hann
 
 STEP_S: Final = 0.01
@@ -42,10 +43,10 @@ class PlosiveSettings:
         80 to 200 Hz.
     """
 
-    crossover_hz: float = 130.0
+    crossover_hz: float = default("PlosiveSettings", "crossover_hz")
 
     def __post_init__(self) -> None:
-        in_range(self, "crossover_hz", 80.0, 200.0, "Hz")
+        declared(self)
 
 
 def _low_band(row: Float64s, sample_rate: int, crossover_hz: float) -> Float64s:
@@ -96,10 +97,9 @@ def detect(samples: Audio, sample_rate: int, settings: PlosiveSettings | None = 
     share = usual / (float(np.median(rest_power[active])) + 1e-30)
     over = (low_power > OVER_REST * rest_power) & (low_power > OVER_USUAL * usual) & (low_power > QUIETEST)
     time_share = float(over.sum()) / float(active.sum())
-    edges = np.flatnonzero(np.diff(np.concatenate(([0], over.astype(np.int8), [0])))).reshape(-1, 2)
     spans = tuple(
         Span(0, a * step, (b - a) * step, float(low_power[a:b].max()) / (usual + 1e-30))
-        for a, b in edges.tolist()
+        for a, b in runs(over)
         if SHORTEST_S <= (b - a) * STEP_S <= LONGEST_S
     )
     voice_like = share <= USUAL_SHARE and time_share <= LOW_TIME_MAX and float(active.mean()) >= ACTIVE_SHARE
