@@ -49,7 +49,13 @@ EVENTS: Final = EventRegistry(
             pb.ContributionDisputed,
             pb.StudioSessionClosed,
         ],
-        "delivery_package": [pb.DeliveryBuilt, pb.DeliveryHandedOver, pb.DeliveryAccepted, pb.DeliveryReturned],
+        "delivery_package": [
+            pb.DeliveryBuilt,
+            pb.CreditsExported,
+            pb.DeliveryHandedOver,
+            pb.DeliveryAccepted,
+            pb.DeliveryReturned,
+        ],
     }
 )
 """Every event message, by the word of its aggregate."""

@@ -153,6 +153,8 @@ def _keep(known: ProjectRow, message: Message) -> None:
             known.objects.update(attachment.sha256 for attachment in message.attachments)
         case pb.CompRendered() | pb.AlternateRendered() if message.HasField("audio"):
             known.objects.add(message.audio.sha256)
+        case pb.StemsRendered():
+            known.objects.update(stem.audio.sha256 for stem in message.stems)
         case pb.DeliveryBuilt():
             known.objects.update(file.sha256 for file in message.files)
             known.objects.add(message.manifest_sha256)
@@ -168,6 +170,7 @@ _READ: Final[frozenset[str]] = frozenset(
         "tapelog.song.version_rendered.v1",
         "tapelog.song.alternate_rendered.v1",
         "tapelog.song.comp_rendered.v1",
+        "tapelog.song.stems_rendered.v1",
         "tapelog.song.version_submitted_for_review.v1",
         "tapelog.song.approval_deadline_missed.v1",
         "tapelog.song.changes_requested.v1",

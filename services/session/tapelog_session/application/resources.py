@@ -88,6 +88,8 @@ def song_resource(versioned: Versioned[Song]) -> pb.Song:
         revision_rounds=song.rounds,
         revision_allowance=song.policy.revision_allowance,
         reference_tracks=song.references,
+        lyrics=song.lyrics,
+        stem_sets=[_stem_set(song, number) for number in sorted(song.stems)],
     )
 
 
@@ -210,6 +212,7 @@ def delivery_resource(versioned: Versioned[DeliveryPackage]) -> pb.DeliveryPacka
         return_comment=package.return_comment,
         handed_over_to=package.handed_over_to,
         hand_over_time=timestamp(package.hand_over_time),
+        spec=package.spec,
     )
 
 
@@ -291,6 +294,17 @@ def _alternate(song: Song, alternate: Alternate) -> pb.AlternateRender:
         audio=alternate.audio,
         render_job=_job_name(alternate.render_job),
         render_error=alternate.render_error,
+    )
+
+
+def _stem_set(song: Song, number: int) -> pb.StemSet:
+    known = song.stems[number]
+    return pb.StemSet(
+        version=song.name.version(MIX, number),
+        groups=known.groups,
+        stems=known.stems,
+        render_job=_job_name(known.render_job),
+        render_error=known.render_error,
     )
 
 

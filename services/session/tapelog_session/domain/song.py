@@ -222,6 +222,21 @@ class Alternate:
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
+class StemSet:
+    """The stems of one mix: the groups asked for, and what came of it."""
+
+    groups: tuple[pb.StemGroup, ...]
+    stems: tuple[pb.Stem, ...] = ()
+    render_job: str = ""
+    render_error: str = ""
+
+    @property
+    def is_pending(self) -> bool:
+        """Whether their render is on the way."""
+        return not self.stems and not self.render_error
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
 class Precheck:
     """The last attempt to build a delivery: whether it could be, for which master, and the package."""
 
@@ -285,6 +300,8 @@ class Song:
     rounds: int = 0
     contributions: immutables.Map[str, pb.ContributionCount] = NONE
     references: tuple[brief_pb2.ReferenceTrack, ...] = ()
+    lyrics: pb.Lyrics | None = None
+    stems: immutables.Map[int, StemSet] = NONE
 
     @property
     def exists(self) -> bool:

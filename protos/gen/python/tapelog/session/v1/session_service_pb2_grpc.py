@@ -138,6 +138,11 @@ class SessionServiceStub:
                 request_serializer=tapelog_dot_session_dot_v1_dot_session__service__pb2.SetWritersRequest.SerializeToString,
                 response_deserializer=tapelog_dot_session_dot_v1_dot_resources__pb2.Song.FromString,
                 _registered_method=True)
+        self.SetLyrics = channel.unary_unary(
+                '/tapelog.session.v1.SessionService/SetLyrics',
+                request_serializer=tapelog_dot_session_dot_v1_dot_session__service__pb2.SetLyricsRequest.SerializeToString,
+                response_deserializer=tapelog_dot_session_dot_v1_dot_resources__pb2.Song.FromString,
+                _registered_method=True)
         self.SetCatalogueIds = channel.unary_unary(
                 '/tapelog.session.v1.SessionService/SetCatalogueIds',
                 request_serializer=tapelog_dot_session_dot_v1_dot_session__service__pb2.SetCatalogueIdsRequest.SerializeToString,
@@ -273,6 +278,11 @@ class SessionServiceStub:
                 request_serializer=tapelog_dot_session_dot_v1_dot_session__service__pb2.RequestAlternatesRequest.SerializeToString,
                 response_deserializer=tapelog_dot_session_dot_v1_dot_resources__pb2.Song.FromString,
                 _registered_method=True)
+        self.RequestStems = channel.unary_unary(
+                '/tapelog.session.v1.SessionService/RequestStems',
+                request_serializer=tapelog_dot_session_dot_v1_dot_session__service__pb2.RequestStemsRequest.SerializeToString,
+                response_deserializer=tapelog_dot_session_dot_v1_dot_resources__pb2.Song.FromString,
+                _registered_method=True)
         self.AddNote = channel.unary_unary(
                 '/tapelog.session.v1.SessionService/AddNote',
                 request_serializer=tapelog_dot_session_dot_v1_dot_session__service__pb2.AddNoteRequest.SerializeToString,
@@ -382,6 +392,11 @@ class SessionServiceStub:
                 '/tapelog.session.v1.SessionService/BuildDelivery',
                 request_serializer=tapelog_dot_session_dot_v1_dot_session__service__pb2.BuildDeliveryRequest.SerializeToString,
                 response_deserializer=tapelog_dot_session_dot_v1_dot_resources__pb2.DeliveryPackage.FromString,
+                _registered_method=True)
+        self.RebuildDelivery = channel.unary_unary(
+                '/tapelog.session.v1.SessionService/RebuildDelivery',
+                request_serializer=tapelog_dot_session_dot_v1_dot_session__service__pb2.RebuildDeliveryRequest.SerializeToString,
+                response_deserializer=tapelog_dot_session_dot_v1_dot_session__service__pb2.RebuildDeliveryResponse.FromString,
                 _registered_method=True)
         self.GetDelivery = channel.unary_unary(
                 '/tapelog.session.v1.SessionService/GetDelivery',
@@ -609,6 +624,13 @@ class SessionServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def SetLyrics(self, request, context):
+        """Sets the words of the song.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def SetCatalogueIds(self, request, context):
         """Sets the ISRC. INVALID_ARGUMENT: not an ISRC.
         """
@@ -803,6 +825,13 @@ class SessionServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def RequestStems(self, request, context):
+        """Renders a mix in parts that sum to it.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def AddNote(self, request, context):
         """Adds a timecoded note to a version.
         """
@@ -960,6 +989,13 @@ class SessionServiceServicer:
     def BuildDelivery(self, request, context):
         """Builds a delivery package: a draft in MASTERING (the check that the last gate reads), the final one in DELIVERED.
         FAILED_PRECONDITION lists everything that is missing.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def RebuildDelivery(self, request, context):
+        """Makes the manifest and documents of a package anew from the log, byte by byte, and says whether they are the same.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -1177,6 +1213,11 @@ def add_SessionServiceServicer_to_server(servicer, server):
                     request_deserializer=tapelog_dot_session_dot_v1_dot_session__service__pb2.SetWritersRequest.FromString,
                     response_serializer=tapelog_dot_session_dot_v1_dot_resources__pb2.Song.SerializeToString,
             ),
+            'SetLyrics': grpc.unary_unary_rpc_method_handler(
+                    servicer.SetLyrics,
+                    request_deserializer=tapelog_dot_session_dot_v1_dot_session__service__pb2.SetLyricsRequest.FromString,
+                    response_serializer=tapelog_dot_session_dot_v1_dot_resources__pb2.Song.SerializeToString,
+            ),
             'SetCatalogueIds': grpc.unary_unary_rpc_method_handler(
                     servicer.SetCatalogueIds,
                     request_deserializer=tapelog_dot_session_dot_v1_dot_session__service__pb2.SetCatalogueIdsRequest.FromString,
@@ -1312,6 +1353,11 @@ def add_SessionServiceServicer_to_server(servicer, server):
                     request_deserializer=tapelog_dot_session_dot_v1_dot_session__service__pb2.RequestAlternatesRequest.FromString,
                     response_serializer=tapelog_dot_session_dot_v1_dot_resources__pb2.Song.SerializeToString,
             ),
+            'RequestStems': grpc.unary_unary_rpc_method_handler(
+                    servicer.RequestStems,
+                    request_deserializer=tapelog_dot_session_dot_v1_dot_session__service__pb2.RequestStemsRequest.FromString,
+                    response_serializer=tapelog_dot_session_dot_v1_dot_resources__pb2.Song.SerializeToString,
+            ),
             'AddNote': grpc.unary_unary_rpc_method_handler(
                     servicer.AddNote,
                     request_deserializer=tapelog_dot_session_dot_v1_dot_session__service__pb2.AddNoteRequest.FromString,
@@ -1421,6 +1467,11 @@ def add_SessionServiceServicer_to_server(servicer, server):
                     servicer.BuildDelivery,
                     request_deserializer=tapelog_dot_session_dot_v1_dot_session__service__pb2.BuildDeliveryRequest.FromString,
                     response_serializer=tapelog_dot_session_dot_v1_dot_resources__pb2.DeliveryPackage.SerializeToString,
+            ),
+            'RebuildDelivery': grpc.unary_unary_rpc_method_handler(
+                    servicer.RebuildDelivery,
+                    request_deserializer=tapelog_dot_session_dot_v1_dot_session__service__pb2.RebuildDeliveryRequest.FromString,
+                    response_serializer=tapelog_dot_session_dot_v1_dot_session__service__pb2.RebuildDeliveryResponse.SerializeToString,
             ),
             'GetDelivery': grpc.unary_unary_rpc_method_handler(
                     servicer.GetDelivery,
@@ -2023,6 +2074,33 @@ class SessionService:
             target,
             '/tapelog.session.v1.SessionService/SetWriters',
             tapelog_dot_session_dot_v1_dot_session__service__pb2.SetWritersRequest.SerializeToString,
+            tapelog_dot_session_dot_v1_dot_resources__pb2.Song.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def SetLyrics(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/tapelog.session.v1.SessionService/SetLyrics',
+            tapelog_dot_session_dot_v1_dot_session__service__pb2.SetLyricsRequest.SerializeToString,
             tapelog_dot_session_dot_v1_dot_resources__pb2.Song.FromString,
             options,
             channel_credentials,
@@ -2764,6 +2842,33 @@ class SessionService:
             _registered_method=True)
 
     @staticmethod
+    def RequestStems(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/tapelog.session.v1.SessionService/RequestStems',
+            tapelog_dot_session_dot_v1_dot_session__service__pb2.RequestStemsRequest.SerializeToString,
+            tapelog_dot_session_dot_v1_dot_resources__pb2.Song.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
     def AddNote(request,
             target,
             options=(),
@@ -3347,6 +3452,33 @@ class SessionService:
             '/tapelog.session.v1.SessionService/BuildDelivery',
             tapelog_dot_session_dot_v1_dot_session__service__pb2.BuildDeliveryRequest.SerializeToString,
             tapelog_dot_session_dot_v1_dot_resources__pb2.DeliveryPackage.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def RebuildDelivery(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/tapelog.session.v1.SessionService/RebuildDelivery',
+            tapelog_dot_session_dot_v1_dot_session__service__pb2.RebuildDeliveryRequest.SerializeToString,
+            tapelog_dot_session_dot_v1_dot_session__service__pb2.RebuildDeliveryResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -80,6 +80,8 @@ class SessionServiceStub:
     """Links a musical work and its writers."""
     SetWriters: _grpc.UnaryUnaryMultiCallable[_session_service_pb2.SetWritersRequest, _resources_pb2.Song]
     """Says anew who wrote a work that is linked."""
+    SetLyrics: _grpc.UnaryUnaryMultiCallable[_session_service_pb2.SetLyricsRequest, _resources_pb2.Song]
+    """Sets the words of the song."""
     SetCatalogueIds: _grpc.UnaryUnaryMultiCallable[_session_service_pb2.SetCatalogueIdsRequest, _resources_pb2.Song]
     """Sets the ISRC. INVALID_ARGUMENT: not an ISRC."""
     ProposeBrief: _grpc.UnaryUnaryMultiCallable[_session_service_pb2.ProposeBriefRequest, _resources_pb2.Song]
@@ -143,6 +145,8 @@ class SessionServiceStub:
     """Approves the exact bytes named. FAILED_PRECONDITION: they are not the current ones, or the brief moved on."""
     RequestAlternates: _grpc.UnaryUnaryMultiCallable[_session_service_pb2.RequestAlternatesRequest, _resources_pb2.Song]
     """Asks for alternates of a mix; they render as one batch."""
+    RequestStems: _grpc.UnaryUnaryMultiCallable[_session_service_pb2.RequestStemsRequest, _resources_pb2.Song]
+    """Renders a mix in parts that sum to it."""
     AddNote: _grpc.UnaryUnaryMultiCallable[_session_service_pb2.AddNoteRequest, _resources_pb2.Note]
     """Adds a timecoded note to a version."""
     AddressNote: _grpc.UnaryUnaryMultiCallable[_session_service_pb2.AddressNoteRequest, _resources_pb2.Note]
@@ -201,6 +205,8 @@ class SessionServiceStub:
     """Builds a delivery package: a draft in MASTERING (the check that the last gate reads), the final one in DELIVERED.
     FAILED_PRECONDITION lists everything that is missing.
     """
+    RebuildDelivery: _grpc.UnaryUnaryMultiCallable[_session_service_pb2.RebuildDeliveryRequest, _session_service_pb2.RebuildDeliveryResponse]
+    """Makes the manifest and documents of a package anew from the log, byte by byte, and says whether they are the same."""
     GetDelivery: _grpc.UnaryUnaryMultiCallable[_session_service_pb2.GetDeliveryRequest, _resources_pb2.DeliveryPackage]
     """Reads a delivery package."""
     HandOverDelivery: _grpc.UnaryUnaryMultiCallable[_session_service_pb2.HandOverDeliveryRequest, _resources_pb2.DeliveryPackage]
@@ -289,6 +295,8 @@ class SessionServiceAsyncStub(SessionServiceStub):
     """Links a musical work and its writers."""
     SetWriters: _aio.UnaryUnaryMultiCallable[_session_service_pb2.SetWritersRequest, _resources_pb2.Song]  # type: ignore[assignment]
     """Says anew who wrote a work that is linked."""
+    SetLyrics: _aio.UnaryUnaryMultiCallable[_session_service_pb2.SetLyricsRequest, _resources_pb2.Song]  # type: ignore[assignment]
+    """Sets the words of the song."""
     SetCatalogueIds: _aio.UnaryUnaryMultiCallable[_session_service_pb2.SetCatalogueIdsRequest, _resources_pb2.Song]  # type: ignore[assignment]
     """Sets the ISRC. INVALID_ARGUMENT: not an ISRC."""
     ProposeBrief: _aio.UnaryUnaryMultiCallable[_session_service_pb2.ProposeBriefRequest, _resources_pb2.Song]  # type: ignore[assignment]
@@ -352,6 +360,8 @@ class SessionServiceAsyncStub(SessionServiceStub):
     """Approves the exact bytes named. FAILED_PRECONDITION: they are not the current ones, or the brief moved on."""
     RequestAlternates: _aio.UnaryUnaryMultiCallable[_session_service_pb2.RequestAlternatesRequest, _resources_pb2.Song]  # type: ignore[assignment]
     """Asks for alternates of a mix; they render as one batch."""
+    RequestStems: _aio.UnaryUnaryMultiCallable[_session_service_pb2.RequestStemsRequest, _resources_pb2.Song]  # type: ignore[assignment]
+    """Renders a mix in parts that sum to it."""
     AddNote: _aio.UnaryUnaryMultiCallable[_session_service_pb2.AddNoteRequest, _resources_pb2.Note]  # type: ignore[assignment]
     """Adds a timecoded note to a version."""
     AddressNote: _aio.UnaryUnaryMultiCallable[_session_service_pb2.AddressNoteRequest, _resources_pb2.Note]  # type: ignore[assignment]
@@ -410,6 +420,8 @@ class SessionServiceAsyncStub(SessionServiceStub):
     """Builds a delivery package: a draft in MASTERING (the check that the last gate reads), the final one in DELIVERED.
     FAILED_PRECONDITION lists everything that is missing.
     """
+    RebuildDelivery: _aio.UnaryUnaryMultiCallable[_session_service_pb2.RebuildDeliveryRequest, _session_service_pb2.RebuildDeliveryResponse]  # type: ignore[assignment]
+    """Makes the manifest and documents of a package anew from the log, byte by byte, and says whether they are the same."""
     GetDelivery: _aio.UnaryUnaryMultiCallable[_session_service_pb2.GetDeliveryRequest, _resources_pb2.DeliveryPackage]  # type: ignore[assignment]
     """Reads a delivery package."""
     HandOverDelivery: _aio.UnaryUnaryMultiCallable[_session_service_pb2.HandOverDeliveryRequest, _resources_pb2.DeliveryPackage]  # type: ignore[assignment]
@@ -609,6 +621,14 @@ class SessionServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_resources_pb2.Song, _abc.Awaitable[_resources_pb2.Song]]:
         """Says anew who wrote a work that is linked."""
+
+    @_abc_1.abstractmethod
+    def SetLyrics(
+        self,
+        request: _session_service_pb2.SetLyricsRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_resources_pb2.Song, _abc.Awaitable[_resources_pb2.Song]]:
+        """Sets the words of the song."""
 
     @_abc_1.abstractmethod
     def SetCatalogueIds(
@@ -836,6 +856,14 @@ class SessionServiceServicer(metaclass=_abc_1.ABCMeta):
         """Asks for alternates of a mix; they render as one batch."""
 
     @_abc_1.abstractmethod
+    def RequestStems(
+        self,
+        request: _session_service_pb2.RequestStemsRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_resources_pb2.Song, _abc.Awaitable[_resources_pb2.Song]]:
+        """Renders a mix in parts that sum to it."""
+
+    @_abc_1.abstractmethod
     def AddNote(
         self,
         request: _session_service_pb2.AddNoteRequest,
@@ -1024,6 +1052,14 @@ class SessionServiceServicer(metaclass=_abc_1.ABCMeta):
         """Builds a delivery package: a draft in MASTERING (the check that the last gate reads), the final one in DELIVERED.
         FAILED_PRECONDITION lists everything that is missing.
         """
+
+    @_abc_1.abstractmethod
+    def RebuildDelivery(
+        self,
+        request: _session_service_pb2.RebuildDeliveryRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_session_service_pb2.RebuildDeliveryResponse, _abc.Awaitable[_session_service_pb2.RebuildDeliveryResponse]]:
+        """Makes the manifest and documents of a package anew from the log, byte by byte, and says whether they are the same."""
 
     @_abc_1.abstractmethod
     def GetDelivery(
