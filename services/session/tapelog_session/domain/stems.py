@@ -14,7 +14,7 @@ from tapelog.session.v1 import resources_pb2 as pb
 from tapelog_session.domain.checks import Fields
 from tapelog_session.domain.errors import NotNow, Unknown
 from tapelog_session.domain.permissions import require_stage
-from tapelog_session.domain.song import Song, StemSet
+from tapelog_session.domain.song import Song, StemSet, changed
 from tapelog_session.domain.versions import MIX, require_version, wrong_state
 
 GROUPS_MAX: Final = 32
@@ -80,7 +80,7 @@ def set_lyrics(song: Song, lyrics: pb.Lyrics) -> Sequence[Message]:
 
 def on_requested(song: Song, event: events_pb2.StemsRequested, _time: datetime) -> Song:
     """Wait for them."""
-    return dataclasses.replace(song, stems=song.stems.set(event.mix_number, StemSet(tuple(event.groups))))
+    return changed(song, stems=song.stems.set(event.mix_number, StemSet(tuple(event.groups))))
 
 
 def on_rendered(song: Song, event: events_pb2.StemsRendered, _time: datetime) -> Song:
@@ -91,9 +91,9 @@ def on_rendered(song: Song, event: events_pb2.StemsRendered, _time: datetime) ->
         render_job=event.render_job,
         render_error=event.error,
     )
-    return dataclasses.replace(song, stems=song.stems.set(event.mix_number, known))
+    return changed(song, stems=song.stems.set(event.mix_number, known))
 
 
 def on_lyrics_set(song: Song, event: events_pb2.LyricsSet, _time: datetime) -> Song:
     """Keep the words."""
-    return dataclasses.replace(song, lyrics=event.lyrics if event.lyrics.text.strip() else None)
+    return changed(song, lyrics=event.lyrics if event.lyrics.text.strip() else None)
