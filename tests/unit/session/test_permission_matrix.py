@@ -111,7 +111,7 @@ render/GetStatement           . A . . . . . . . A . .  -
 render/AdjustUsage            . . . . . . . . . . . .  -
 """
 TENANT_WIDE = {"UpsertParty", "GetParty", "CreateProject", "ListProjects", "CheckPermission"}
-TENANT_WIDE |= {"SearchSongs", "RebuildViews"}
+TENANT_WIDE |= {"SearchSongs", "RebuildViews", "ErasePerson", "ExportPersonalData"}
 ROWS = [line.split() for line in TABLE.strip().splitlines()]
 KINDS = {"mix": pb.VERSION_KIND_MIX, "master": pb.VERSION_KIND_MASTER}
 

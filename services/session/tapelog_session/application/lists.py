@@ -17,6 +17,7 @@ from tapelog_session.domain.roles import RoleValue
 from tapelog_session.domain.versions import MASTER, MIX
 
 SONG_TYPES: Final = "tapelog.song."
+PERSON_ERASED: Final = "tapelog.person.person_erased.v1"
 
 _log = structlog.get_logger(__name__)
 
@@ -86,6 +87,8 @@ class Lists:
             row = ProjectRow(len(self.projects) + 1, message.project, message.external_ref, event.time)
             self.projects[tenant, message.project] = row
             self.by_tenant.setdefault(tenant, []).append(row)
+            return
+        if event.type == PERSON_ERASED:
             return
         known = self.projects.get((tenant, metadata.project))
         if known is None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime
+from typing import Final
 
 from google.protobuf import any_pb2, timestamp_pb2
 from tapelog.common.v1 import event_pb2, recipe_pb2
@@ -24,6 +25,9 @@ from tapelog_session.domain.versions import MIX
 from tapelog_session.domain.waiting import waiting_for
 
 TYPE_URL = "type.googleapis.com/"
+
+ERASED_PERSON: Final = "erased person"
+"""What is shown in place of the name of somebody whose key was destroyed."""
 
 
 def project_resource(versioned: Versioned[Project]) -> pb.Project:
@@ -218,7 +222,8 @@ def delivery_resource(versioned: Versioned[DeliveryPackage]) -> pb.DeliveryPacka
 
 def party_resource(record: PartyRecord) -> pb.Party:
     """Return a party as it is read."""
-    return pb.Party(name=f"parties/{record.party}", display_name=record.display_name, email=record.email)
+    name = ERASED_PERSON if record.erased else record.display_name
+    return pb.Party(name=f"parties/{record.party}", display_name=name, email=record.email, erased=record.erased)
 
 
 def event_resource(event: StoredEvent) -> event_pb2.Event:

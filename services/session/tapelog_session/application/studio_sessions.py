@@ -18,6 +18,7 @@ from tapelog_session.application.access import Call, authorize
 from tapelog_session.application.aggregates import Aggregates
 from tapelog_session.application.past import Past
 from tapelog_session.application.ports import Parties
+from tapelog_session.application.resources import party_resource
 from tapelog_session.application.song_commands import Request, load_song, no_such_song
 from tapelog_session.domain import credits as domain_credits
 from tapelog_session.domain import studio_session as domain
@@ -140,7 +141,7 @@ async def credits_of(
     names = {}
     for party in nameless.parties():
         entry = await parties.get(tenant, party)
-        names[party] = entry.record.display_name if entry is not None else ""
+        names[party] = party_resource(entry.record).display_name if entry is not None else ""
     return dataclasses.replace(nameless, names=names)
 
 

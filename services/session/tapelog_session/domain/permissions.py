@@ -102,6 +102,8 @@ _WORK: Final = (RECORDING_STAGE, *_REVIEW)
 MATRIX: Final[Mapping[str, Row]] = {
     SESSION + "UpsertParty": _ANYBODY,
     SESSION + "GetParty": _ANYBODY,
+    SESSION + "ErasePerson": Row(is_tenant_wide=True),
+    SESSION + "ExportPersonalData": Row(is_tenant_wide=True),
     SESSION + "CreateProject": Row(is_tenant_wide=True),
     SESSION + "GetProject": dataclasses.replace(_READ, roles=(*_PEOPLE, BILLING)),
     SESSION + "ListProjects": _ANYBODY,

@@ -49,12 +49,34 @@ BRIEF_CHECK_SCOPE_SIGNAL: BriefCheckScope.ValueType  # 2
 Global___BriefCheckScope: _TypeAlias = BriefCheckScope  # noqa: Y015
 
 @_typing.final
-class ProjectCreated(_message.Message):
+class PersonErased(_message.Message):
     """The facts of the session service, in the past tense. Who acted, for whom, in which role and when stands in the
     envelope (docs/events.md). A payload is never changed in place: a new shape is a new version of the type.
 
-    Project: a project was created.
+    Person: the key of a party's record was destroyed; name and contact cannot be read any more.
     """
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    PARTY_FIELD_NUMBER: _builtins.int
+    party: _builtins.str
+    """Party id."""
+    def __init__(
+        self,
+        *,
+        party: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["party", b"party"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___PersonErased: _TypeAlias = PersonErased  # noqa: Y015
+
+@_typing.final
+class ProjectCreated(_message.Message):
+    """Project: a project was created."""
 
     DESCRIPTOR: _descriptor.Descriptor
 

@@ -53,6 +53,16 @@ class SessionServiceStub:
                 request_serializer=tapelog_dot_session_dot_v1_dot_session__service__pb2.GetPartyRequest.SerializeToString,
                 response_deserializer=tapelog_dot_session_dot_v1_dot_resources__pb2.Party.FromString,
                 _registered_method=True)
+        self.ErasePerson = channel.unary_unary(
+                '/tapelog.session.v1.SessionService/ErasePerson',
+                request_serializer=tapelog_dot_session_dot_v1_dot_session__service__pb2.ErasePersonRequest.SerializeToString,
+                response_deserializer=tapelog_dot_session_dot_v1_dot_resources__pb2.Party.FromString,
+                _registered_method=True)
+        self.ExportPersonalData = channel.unary_unary(
+                '/tapelog.session.v1.SessionService/ExportPersonalData',
+                request_serializer=tapelog_dot_session_dot_v1_dot_session__service__pb2.ExportPersonalDataRequest.SerializeToString,
+                response_deserializer=tapelog_dot_session_dot_v1_dot_session__service__pb2.ExportPersonalDataResponse.FromString,
+                _registered_method=True)
         self.CreateProject = channel.unary_unary(
                 '/tapelog.session.v1.SessionService/CreateProject',
                 request_serializer=tapelog_dot_session_dot_v1_dot_session__service__pb2.CreateProjectRequest.SerializeToString,
@@ -500,6 +510,21 @@ class SessionServiceServicer:
 
     def GetParty(self, request, context):
         """Reads a party record.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ErasePerson(self, request, context):
+        """Erases a person: destroys the key of their record. The log and its hashes stay as they are. For the person and for
+        the tenant's ADMIN; there is no way back.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ExportPersonalData(self, request, context):
+        """Gives a person what is kept about them. For the person and for the tenant's ADMIN.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -1128,6 +1153,16 @@ def add_SessionServiceServicer_to_server(servicer, server):
                     request_deserializer=tapelog_dot_session_dot_v1_dot_session__service__pb2.GetPartyRequest.FromString,
                     response_serializer=tapelog_dot_session_dot_v1_dot_resources__pb2.Party.SerializeToString,
             ),
+            'ErasePerson': grpc.unary_unary_rpc_method_handler(
+                    servicer.ErasePerson,
+                    request_deserializer=tapelog_dot_session_dot_v1_dot_session__service__pb2.ErasePersonRequest.FromString,
+                    response_serializer=tapelog_dot_session_dot_v1_dot_resources__pb2.Party.SerializeToString,
+            ),
+            'ExportPersonalData': grpc.unary_unary_rpc_method_handler(
+                    servicer.ExportPersonalData,
+                    request_deserializer=tapelog_dot_session_dot_v1_dot_session__service__pb2.ExportPersonalDataRequest.FromString,
+                    response_serializer=tapelog_dot_session_dot_v1_dot_session__service__pb2.ExportPersonalDataResponse.SerializeToString,
+            ),
             'CreateProject': grpc.unary_unary_rpc_method_handler(
                     servicer.CreateProject,
                     request_deserializer=tapelog_dot_session_dot_v1_dot_session__service__pb2.CreateProjectRequest.FromString,
@@ -1616,6 +1651,60 @@ class SessionService:
             '/tapelog.session.v1.SessionService/GetParty',
             tapelog_dot_session_dot_v1_dot_session__service__pb2.GetPartyRequest.SerializeToString,
             tapelog_dot_session_dot_v1_dot_resources__pb2.Party.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ErasePerson(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/tapelog.session.v1.SessionService/ErasePerson',
+            tapelog_dot_session_dot_v1_dot_session__service__pb2.ErasePersonRequest.SerializeToString,
+            tapelog_dot_session_dot_v1_dot_resources__pb2.Party.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ExportPersonalData(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/tapelog.session.v1.SessionService/ExportPersonalData',
+            tapelog_dot_session_dot_v1_dot_session__service__pb2.ExportPersonalDataRequest.SerializeToString,
+            tapelog_dot_session_dot_v1_dot_session__service__pb2.ExportPersonalDataResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -46,6 +46,12 @@ class SessionServiceStub:
     """Creates or replaces a party record. Not an event: names and contacts can be erased."""
     GetParty: _grpc.UnaryUnaryMultiCallable[_session_service_pb2.GetPartyRequest, _resources_pb2.Party]
     """Reads a party record."""
+    ErasePerson: _grpc.UnaryUnaryMultiCallable[_session_service_pb2.ErasePersonRequest, _resources_pb2.Party]
+    """Erases a person: destroys the key of their record. The log and its hashes stay as they are. For the person and for
+    the tenant's ADMIN; there is no way back.
+    """
+    ExportPersonalData: _grpc.UnaryUnaryMultiCallable[_session_service_pb2.ExportPersonalDataRequest, _session_service_pb2.ExportPersonalDataResponse]
+    """Gives a person what is kept about them. For the person and for the tenant's ADMIN."""
     CreateProject: _grpc.UnaryUnaryMultiCallable[_session_service_pb2.CreateProjectRequest, _resources_pb2.Project]
     """Creates a project; the caller becomes a member with the roles given. INVALID_ARGUMENT: a field is wrong."""
     GetProject: _grpc.UnaryUnaryMultiCallable[_session_service_pb2.GetProjectRequest, _resources_pb2.Project]
@@ -261,6 +267,12 @@ class SessionServiceAsyncStub(SessionServiceStub):
     """Creates or replaces a party record. Not an event: names and contacts can be erased."""
     GetParty: _aio.UnaryUnaryMultiCallable[_session_service_pb2.GetPartyRequest, _resources_pb2.Party]  # type: ignore[assignment]
     """Reads a party record."""
+    ErasePerson: _aio.UnaryUnaryMultiCallable[_session_service_pb2.ErasePersonRequest, _resources_pb2.Party]  # type: ignore[assignment]
+    """Erases a person: destroys the key of their record. The log and its hashes stay as they are. For the person and for
+    the tenant's ADMIN; there is no way back.
+    """
+    ExportPersonalData: _aio.UnaryUnaryMultiCallable[_session_service_pb2.ExportPersonalDataRequest, _session_service_pb2.ExportPersonalDataResponse]  # type: ignore[assignment]
+    """Gives a person what is kept about them. For the person and for the tenant's ADMIN."""
     CreateProject: _aio.UnaryUnaryMultiCallable[_session_service_pb2.CreateProjectRequest, _resources_pb2.Project]  # type: ignore[assignment]
     """Creates a project; the caller becomes a member with the roles given. INVALID_ARGUMENT: a field is wrong."""
     GetProject: _aio.UnaryUnaryMultiCallable[_session_service_pb2.GetProjectRequest, _resources_pb2.Project]  # type: ignore[assignment]
@@ -485,6 +497,24 @@ class SessionServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_resources_pb2.Party, _abc.Awaitable[_resources_pb2.Party]]:
         """Reads a party record."""
+
+    @_abc_1.abstractmethod
+    def ErasePerson(
+        self,
+        request: _session_service_pb2.ErasePersonRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_resources_pb2.Party, _abc.Awaitable[_resources_pb2.Party]]:
+        """Erases a person: destroys the key of their record. The log and its hashes stay as they are. For the person and for
+        the tenant's ADMIN; there is no way back.
+        """
+
+    @_abc_1.abstractmethod
+    def ExportPersonalData(
+        self,
+        request: _session_service_pb2.ExportPersonalDataRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_session_service_pb2.ExportPersonalDataResponse, _abc.Awaitable[_session_service_pb2.ExportPersonalDataResponse]]:
+        """Gives a person what is kept about them. For the person and for the tenant's ADMIN."""
 
     @_abc_1.abstractmethod
     def CreateProject(
