@@ -47,6 +47,7 @@ lint: setup ## ruff, import contracts, proto lint, mypy strict
 	$(BIN)/python tools/gen_reference.py --check
 	$(BIN)/python tools/gen_events.py --check
 	$(BIN)/python tools/gen_asyncapi.py --check
+	$(BIN)/python tools/gen_limits.py --check
 	$(MAKE) --no-print-directory types
 
 types: setup ## mypy --strict
@@ -55,10 +56,11 @@ types: setup ## mypy --strict
 protos: setup ## regenerate protos/gen from protos/tapelog
 	$(BIN)/python tools/gen_protos.py
 
-reference: setup ## regenerate docs/reference, docs/events.md and docs/asyncapi.yaml from the code
+reference: setup ## regenerate docs/reference, docs/events.md, docs/limits.md and docs/asyncapi.yaml from the code
 	$(BIN)/python tools/gen_reference.py
 	$(BIN)/python tools/gen_events.py
 	$(BIN)/python tools/gen_asyncapi.py
+	$(BIN)/python tools/gen_limits.py
 
 size: setup ## lines of code per package
 	$(BIN)/python tools/count_lines.py

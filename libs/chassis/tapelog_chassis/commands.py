@@ -252,6 +252,10 @@ class Repository(Generic[S]):
         versioned = await self._refresh(aggregate, entry) if entry.versioned is None else entry.versioned
         losses = 0
         while True:
+            if versioned.requests.may_be_older(command.metadata.request_id):
+                # A snapshot does not hold old requests in full: the whole history does.
+                versioned, _ = await self._history.as_of(aggregate, sequence=None, time=None)
+                is_fresh, entry.versioned = True, versioned
             if replay := await self._replay(command, versioned):
                 return replay
             try:

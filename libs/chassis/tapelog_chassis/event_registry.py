@@ -1,8 +1,9 @@
 """Which protobuf message is which CloudEvents type: `tapelog.<aggregate>.<event_snake>.v<N>`."""
 
+import dataclasses
 import re
-from collections.abc import Iterable, Mapping
-from typing import Final
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any, Final
 
 from google.protobuf.message import DecodeError, Message
 
@@ -13,6 +14,22 @@ _WORD_EDGE: Final = re.compile(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])
 _VERSION: Final = re.compile(r"v[1-9][0-9]*")
 
 
+@dataclasses.dataclass(frozen=True, slots=True)
+class Upcaster:
+    """How an event of an older version is read as one of a newer.
+
+    Attributes
+    ----------
+    type : str
+        The older CloudEvents type, such as `tapelog.song.take_checked.v1`.
+    cast : Callable[[Message], Message]
+        Pure: the same event in, the same out; never changes what it is given.
+    """
+
+    type: str
+    cast: Callable[[Any], Message]
+
+
 class EventRegistry:
     """The event vocabulary of a service.
 
@@ -20,11 +37,14 @@ class EventRegistry:
     ----------
     words : Mapping[str, Iterable[type[Message]]]
         Event messages by the word of their aggregate: `{"song": [SongCreated, …], "project": […]}`.
+    upcasters : Iterable[Upcaster]
+        How events of older versions are read; their messages stay among the words.
     """
 
-    def __init__(self, words: Mapping[str, Iterable[type[Message]]]) -> None:
+    def __init__(self, words: Mapping[str, Iterable[type[Message]]], *, upcasters: Iterable[Upcaster] = ()) -> None:
         self._classes: dict[str, type[Message]] = {}
         self._types: dict[str, str] = {}
+        self._upcasters = {upcaster.type: upcaster for upcaster in upcasters}
         for word, messages in words.items():
             for message in messages:
                 name = message.DESCRIPTOR.full_name
@@ -33,6 +53,10 @@ class EventRegistry:
                     raise ValueError(f"event message {name} is registered twice")
                 self._types[name] = event_type
                 self._classes[event_type] = message
+
+        unknown = sorted(self._upcasters.keys() - self._classes.keys())
+        if unknown:
+            raise ValueError(f"upcasters of {', '.join(unknown)}, which are not registered: keep the old messages")
 
     @property
     def types(self) -> Mapping[str, type[Message]]:
@@ -64,7 +88,8 @@ class EventRegistry:
                 metadata=values,
             )
         try:
-            return message_class.FromString(stored.data)
+            message = message_class.FromString(stored.data)
+            return self.current(stored.type, message) if stored.type in self._upcasters else message
         except DecodeError:
             raise DataLoss(
                 "EVENT_UNREADABLE",
@@ -72,6 +97,13 @@ class EventRegistry:
                 "from its journal",
                 metadata=values,
             ) from None
+
+    def current(self, type_: str, message: Message) -> Message:
+        """Return an event as the newest version of its type says it: every upcaster on the way, one after another."""
+        while (upcaster := self._upcasters.get(type_)) is not None:
+            message = upcaster.cast(message)
+            type_ = self.type_of(message)
+        return message
 
     def __repr__(self) -> str:
         return f"EventRegistry({len(self._classes)} types)"

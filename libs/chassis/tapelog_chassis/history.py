@@ -108,17 +108,18 @@ class History(Generic[S]):
 
     def fold(self, versioned: Versioned[S], stored: Sequence[StoredEvent]) -> Versioned[S]:
         """Return the version after some more events; `DataLoss` when they do not continue it."""
+        state, sequence, previous_hash = versioned.state, versioned.sequence, versioned.hash
         for event in stored:
-            if event.sequence != versioned.sequence + 1 or (versioned.hash and event.previous_hash != versioned.hash):
+            if event.sequence != sequence + 1 or (previous_hash and event.previous_hash != previous_hash):
                 raise DataLoss(
                     "HISTORY_CORRUPT",
-                    f"event {event.sequence} of {event.aggregate} does not continue event {versioned.sequence}, which "
+                    f"event {event.sequence} of {event.aggregate} does not continue event {sequence}, which "
                     "this service has read before; the operator has to restore the log",
                     metadata={"aggregate": event.aggregate, "sequence": event.sequence},
                 )
-            state = self._evolve(versioned.state, self._events.decode(event), event)
-            versioned = versioned.after(state, event)
-        return versioned
+            state = self._evolve(state, self._events.decode(event), event)
+            sequence, previous_hash = event.sequence, event.hash
+        return versioned.after(state, stored)
 
     async def _from_snapshot(self, aggregate: AggregateId) -> Versioned[S] | None:
         if self._snapshots is None or self._codec is None:

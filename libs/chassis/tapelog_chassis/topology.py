@@ -101,6 +101,8 @@ SECRETS_BUCKET: Final = "secrets"
 SECRETS: Final = f"KV_{SECRETS_BUCKET}"
 PARTIES_BUCKET: Final = "parties"
 PARTIES: Final = f"KV_{PARTIES_BUCKET}"
+PARTY_KEYS_BUCKET: Final = "party_keys"
+PARTY_KEYS: Final = f"KV_{PARTY_KEYS_BUCKET}"
 DELIVERIES: Final = "DELIVERIES"
 DELIVERIES_PER_SUBSCRIPTION: Final = 1000
 """Attempts of one webhook that are kept, for `DELIVERIES_DAYS` at most."""
@@ -147,7 +149,9 @@ STREAMS: Final = (
     ),
     StreamSpec(name=SECRETS, subjects=(f"$KV.{SECRETS_BUCKET}.*.*",), share=0.01, max_messages_per_subject=1),
     # One message a person: a new one takes the old one's place, so that names and contacts can be erased.
-    StreamSpec(name=PARTIES, subjects=(f"$KV.{PARTIES_BUCKET}.*.*",), share=0.01, max_messages_per_subject=1),
+    StreamSpec(name=PARTIES, subjects=(f"$KV.{PARTIES_BUCKET}.*.*",), share=0.005, max_messages_per_subject=1),
+    # The key of each person's record. No backup takes this stream: whoever destroys a key has erased the person.
+    StreamSpec(name=PARTY_KEYS, subjects=(f"$KV.{PARTY_KEYS_BUCKET}.*.*",), share=0.005, max_messages_per_subject=1),
     # What was tried, for people to look at: a full log forgets its oldest attempts and never stops a delivery.
     StreamSpec(
         name=DELIVERIES,
@@ -306,6 +310,11 @@ def snapshot_subject(context: str, tenant: str, id_: str) -> str:
 def party_subject(tenant: str, party: str) -> str:
     """Where a person's name and contact are: the key `<tenant>.<party>` of the bucket."""
     return f"$KV.{PARTIES_BUCKET}.{_token('tenant', tenant)}.{_token('party', party)}"
+
+
+def party_key_subject(tenant: str, party: str) -> str:
+    """Where the key of a person's record is: the key `<tenant>.<party>` of the bucket."""
+    return f"$KV.{PARTY_KEYS_BUCKET}.{_token('tenant', tenant)}.{_token('party', party)}"
 
 
 def secret_subject(tenant: str, subscription: str) -> str:

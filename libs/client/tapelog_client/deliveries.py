@@ -16,7 +16,13 @@ class Deliveries(Group):
     """Delivery packages of a song: `api.deliveries`."""
 
     async def build(
-        self, song: str, mixer_initials: str, *, etag: str = "", request_id: str = ""
+        self,
+        song: str,
+        mixer_initials: str,
+        *,
+        spec: res.DeliverySpec | None = None,
+        etag: str = "",
+        request_id: str = "",
     ) -> res.DeliveryPackage:
         """Build a package: a draft in MASTERING, the final one in DELIVERED.
 
@@ -25,8 +31,14 @@ class Deliveries(Group):
         FailedPrecondition
             Something is missing; `violations` lists all of it.
         """
-        request = rpc.BuildDeliveryRequest(song=song, mixer_initials=mixer_initials, request_id=request_id, etag=etag)
+        request = rpc.BuildDeliveryRequest(
+            song=song, mixer_initials=mixer_initials, spec=spec, request_id=request_id, etag=etag
+        )
         return await self._link.unary(self._link.session.BuildDelivery, request)
+
+    async def rebuild(self, name: str) -> rpc.RebuildDeliveryResponse:
+        """Make manifest and documents anew from the log, and say whether they are byte for byte the same."""
+        return await self._link.unary(self._link.session.RebuildDelivery, rpc.RebuildDeliveryRequest(name=name))
 
     async def get(
         self, name: str, *, as_of_sequence: int = 0, as_of_time: datetime | None = None

@@ -22,6 +22,16 @@ class Parties(Group):
         """Read the record of the party with this id."""
         return await self._link.unary(self._link.session.GetParty, rpc.GetPartyRequest(name=f"parties/{party}"))
 
+    async def erase(self, party: str, *, request_id: str = "") -> res.Party:
+        """Erase a person for ever: destroy the key of their record. For the person, or the tenant's ADMIN."""
+        request = rpc.ErasePersonRequest(name=f"parties/{party}", request_id=request_id)
+        return await self._link.unary(self._link.session.ErasePerson, request)
+
+    async def export(self, party: str) -> rpc.ExportPersonalDataResponse:
+        """Read what is kept about a person. For the person, or the tenant's ADMIN."""
+        request = rpc.ExportPersonalDataRequest(name=f"parties/{party}")
+        return await self._link.unary(self._link.session.ExportPersonalData, request)
+
 
 class Projects(Group):
     """Projects, their members and what these may do: `api.projects`."""

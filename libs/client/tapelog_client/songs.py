@@ -163,6 +163,14 @@ class Songs(Group):
         request = rpc.AttachReferenceTrackRequest(song=song, reference=reference, request_id=request_id, etag=etag)
         return await self._link.unary(self._link.session.AttachReferenceTrack, request)
 
+    async def set_lyrics(
+        self, song: str, text: str, *, language: str = "", etag: str = "", request_id: str = ""
+    ) -> res.Song:
+        """Set the words of the song; without text they are taken away."""
+        lyrics = res.Lyrics(text=text, language=language)
+        request = rpc.SetLyricsRequest(song=song, lyrics=lyrics, request_id=request_id, etag=etag)
+        return await self._link.unary(self._link.session.SetLyrics, request)
+
     async def set_isrc(self, song: str, isrc: str, *, etag: str = "", request_id: str = "") -> res.Song:
         """Set the International Standard Recording Code."""
         request = rpc.SetCatalogueIdsRequest(song=song, isrc=isrc, request_id=request_id, etag=etag)

@@ -147,6 +147,37 @@ class Versions(Group):
             raise RenderNotDone(name, version.render_error)
         return version
 
+    async def request_stems(
+        self, version: str, groups: Iterable[res.StemGroup] = (), *, etag: str = "", request_id: str = ""
+    ) -> res.Song:
+        """Ask for the stems of a mix: in groups, or one for each bus and track that goes straight into it."""
+        request = rpc.RequestStemsRequest(version=version, groups=groups, request_id=request_id, etag=etag)
+        return await self._link.unary(self._link.session.RequestStems, request)
+
+    async def wait_stems(self, song: str, version: str, *, timeout_s: float = RENDER_TIMEOUT_S) -> res.StemSet:
+        """Wait until the stems of a version are rendered.
+
+        Raises
+        ------
+        RenderNotDone
+            They failed.
+        WaitTimeout
+            They are not rendered yet.
+        """
+
+        async def rendered() -> res.StemSet | None:
+            found = await self._link.unary(self._link.session.GetSong, rpc.GetSongRequest(name=song))
+            mine = next((known for known in found.stem_sets if known.version == version), None)
+            return mine if mine is not None and (mine.stems or mine.render_error) else None
+
+        try:
+            found = await poll(rendered, timeout_s=timeout_s)
+        except TimeoutError:
+            raise WaitTimeout(f"the stems of {version} are not rendered yet", timeout_s=timeout_s) from None
+        if found.render_error:
+            raise RenderNotDone(f"{version}/stems", found.render_error)
+        return found
+
     async def wait_alternates(self, song: str, version: str, *, timeout_s: float = RENDER_TIMEOUT_S) -> res.Song:
         """Wait until every alternate of a version is rendered.
 

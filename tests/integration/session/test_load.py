@@ -13,6 +13,7 @@ from tapelog.session.v1 import events_pb2
 from tapelog.session.v1 import resources_pb2 as pb
 from tapelog_chassis.event_log import Metadata, NewEvent
 from tapelog_chassis.testing import Broker
+from tapelog_chassis.versioned import FORMAT
 from tapelog_session.application.aggregates import EVENTS, Aggregates
 from tapelog_session.application.song_snapshot import SongCodec
 
@@ -20,6 +21,7 @@ SONG_MESSAGES = 4
 """Facts about one note in turn: added, answered, addressed, reopened; then the next note, over and over."""
 NOTES = 4000
 BATCH = 500
+"""Events of one append, each a request of its own, as a song that people talk about gets them."""
 LOAD_S_MAX = 2.0
 
 
@@ -46,7 +48,7 @@ def history(count: int) -> list[Any]:
 
 
 async def _write(broker: Broker, aggregates: Aggregates, count: int) -> Any:
-    """Append the history in large appends of one request each: a snapshot has room for about 4,700 requests."""
+    """Append the history in large appends."""
     log = await broker.log("session")
     aggregate = aggregates.songs.aggregate("acme", f"sng-{count}")
     start = datetime(2026, 1, 1, tzinfo=UTC)
@@ -90,7 +92,7 @@ async def test_a_long_song_is_loaded_in_time(broker: Broker, count: int, capsys:
     folded, _, growth_mib = runs[0]
     seconds = min(run[1] for run in runs)
     await Aggregates.on(log, snapshots=snapshots).songs._history.keep_snapshot(aggregate, 0, folded)
-    kept = await snapshots.get(aggregate, f"versioned-1-{SongCodec().schema_hash}")
+    kept = await snapshots.get(aggregate, f"{FORMAT}-{SongCodec().schema_hash}")
     again = [await _loaded(Aggregates.on(log, snapshots=snapshots), aggregate) for _ in range(3)]
     assert again[0][0].state == folded.state
     size = f"{len(kept.data) / 1024:.0f} KiB" if kept else "too large to keep"

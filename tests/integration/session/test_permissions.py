@@ -12,7 +12,7 @@ from tapelog_client.errors import PermissionDenied, TapelogApiError
 
 METHODS: Final = wire.DESCRIPTOR.services_by_name["SessionService"].methods
 TENANT_WIDE = {"UpsertParty", "GetParty", "CreateProject", "ListProjects", "CheckPermission"}
-TENANT_WIDE |= {"SearchSongs", "RebuildViews"}
+TENANT_WIDE |= {"SearchSongs", "RebuildViews", "ErasePerson", "ExportPersonalData"}
 STREAMS: Final = {"UploadAsset", "DownloadObject"}
 OF_PROJECT: Final = [method for method in METHODS if method.name not in TENANT_WIDE | STREAMS]
 SAMPLE: Final = {
@@ -48,7 +48,8 @@ def _request(studio: Any, method: Any) -> Message:
         "GetSongHistory": studio.song,
         "GetAsset": f"{studio.project}/assets/{'a' * 64}",
         **dict.fromkeys(
-            ("GetDelivery", "AcceptDelivery", "VerifyDelivery", "HandOverDelivery"), f"{studio.song}/deliveries/dlv-1"
+            ("GetDelivery", "AcceptDelivery", "VerifyDelivery", "HandOverDelivery", "RebuildDelivery"),
+            f"{studio.song}/deliveries/dlv-1",
         ),
         **dict.fromkeys(of_version, version),
     }
@@ -60,7 +61,7 @@ def _request(studio: Any, method: Any) -> Message:
         "before": version,
         "after": version,
         "request_id": str(uuid.uuid4()),
-        **({"version": version} if method.name in {"RequestAlternates", "WaiveCheck"} else {}),
+        **({"version": version} if method.name in {"RequestAlternates", "RequestStems", "WaiveCheck"} else {}),
     }
     for name in known & set(values):
         setattr(request, name, values[name])

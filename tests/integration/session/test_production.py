@@ -46,7 +46,7 @@ async def test_a_song_goes_from_booking_to_accepted_delivery(booked: Any, render
     await _master(booked, renders)
     draft = await _draft(booked)
     assert "TNP_LightsOut_MM02_Master01_48k_24.wav" in [file.filename for file in draft.files]
-    assert {file.role for file in draft.files} == {"master", "mix", "recipe", "analysis"}
+    assert {file.role for file in draft.files} == {"master", "mix", "recipe", "analysis", "credits"}
     await booked.advance(pb.STAGE_DELIVERED)
     await _hand_over(booked, draft)
     history = await booked.call("pia", "ListSongEvents", wire.ListSongEventsRequest(parent=booked.song))

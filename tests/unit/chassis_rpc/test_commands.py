@@ -13,6 +13,7 @@ from tapelog_chassis import ids
 from tapelog_chassis.errors import Aborted, DataLoss, InvalidArgument, OutOfRange, Unavailable
 from tapelog_chassis.event_log import AggregateId, MemorySnapshotStore, Metadata, NewEvent
 from tapelog_chassis.event_registry import EventRegistry, event_type_of
+from tapelog_chassis.versioned import FORMAT, unpack
 
 A, B, C = (str(uuid.UUID(int=n)) for n in (1, 2, 3))
 
@@ -276,7 +277,7 @@ async def test_snapshots_shorten_loading_and_keep_requests(open_desk: Callable[.
     requests = [str(uuid.UUID(int=200 + n)) for n in range(12)]
     for n, request_id in enumerate(requests):
         await first.add(f"p{n}", request_id=request_id)
-    snapshot = await snapshots.get(GUESTS, "versioned-1-guests-1")
+    snapshot = await snapshots.get(GUESTS, f"{FORMAT}-guests-1")
     assert snapshot is not None
     assert snapshot.sequence == 10
     fresh, plain = open_desk(**kept), open_desk()
@@ -284,12 +285,34 @@ async def test_snapshots_shorten_loading_and_keep_requests(open_desk: Callable[.
     assert (await fresh.add("p0", request_id=requests[0])).replayed
 
 
+async def test_a_snapshot_stays_small_and_old_requests_stay_known(open_desk: Callable[..., Any], codec: Any):
+    """Requests older than the newest thousand cost four bytes each, and are still answered as the first time."""
+    snapshots = MemorySnapshotStore()
+    kept = {"snapshots": snapshots, "codec": codec, "snapshot_every": 500}
+    first = open_desk(**kept)
+    requests = [str(uuid.UUID(int=n * 2**96 + n)) for n in range(1, 3001)]
+    for n, request_id in enumerate(requests):
+        await first.add(f"p{n}", request_id=request_id)
+    snapshot = await snapshots.get(GUESTS, f"{FORMAT}-guests-1")
+    versioned = unpack(snapshot.sequence, snapshot.position, snapshot.data, codec)
+    assert (len(versioned.requests.known), len(versioned.requests.older)) == (1000, 2000)
+    assert all(versioned.requests.may_be_older(request_id) for request_id in requests[:2000])
+    fresh = open_desk(**kept)
+    again = await fresh.add("p0", request_id=requests[0])
+    assert (again.replayed, [event.sequence for event in again.events]) == (True, [1])
+    fresh = open_desk(**kept)
+    with pytest.raises(InvalidArgument, match="already used"):
+        await fresh.add("ana", request_id=requests[1], body="another")
+    added = await open_desk(**kept).add("ben", request_id=str(uuid.uuid4()))
+    assert (added.replayed, added.versioned.sequence) == (False, 3001)
+
+
 async def test_a_broken_snapshot_is_passed_over(open_desk: Callable[..., Any], codec: Any):
     """Bytes that are no snapshot cost time and nothing else."""
     snapshots = MemorySnapshotStore()
     desk = open_desk()
     await desk.add("ana", request_id=A)
-    await snapshots.put(GUESTS, 1, "versioned-1-guests-1", b"\xc1 rubbish")
+    await snapshots.put(GUESTS, 1, f"{FORMAT}-guests-1", b"\xc1 rubbish")
     assert await open_desk(snapshots=snapshots, codec=codec).parties() == ("ana",)
 
 

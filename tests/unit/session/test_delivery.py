@@ -9,7 +9,7 @@ import pytest
 from tapelog.common.v1 import recipe_pb2
 from tapelog.session.v1 import events_pb2
 from tapelog.session.v1 import resources_pb2 as pb
-from tapelog_session.domain import delivery, songs
+from tapelog_session.domain import delivery, package_contents, songs
 from tapelog_session.domain.errors import InvalidCommand, Moved, NotNow
 from tapelog_session.domain.naming import depth_word, file_name, initials, rate_word, title_word
 from tapelog_session.domain.versions import MASTER, MIX
@@ -58,7 +58,7 @@ def test_a_file_name_has_its_parts_in_the_order_of_the_rule() -> None:
 def test_every_gap_is_listed_at_once(session: Any) -> None:
     """An empty song lacks ISRC, mix and master; a master without FLAC and analysis lacks those."""
     session.to_mixing()
-    assert [gap.code for gap in delivery.gaps(session.song)] == [
+    assert [gap.code for gap in package_contents.gaps(session.song)] == [
         "ISRC_MISSING",
         "MIX_NOT_APPROVED",
         "MASTER_NOT_APPROVED",
@@ -66,7 +66,7 @@ def test_every_gap_is_listed_at_once(session: Any) -> None:
     session.render(MIX, session.mix())
     session.do(songs.request_alternates, 1, [recipe_pb2.Alternate(id="tv", mute=["vocal"])])
     session.approve(MIX, 1)
-    gaps = delivery.gaps(session.song)
+    gaps = package_contents.gaps(session.song)
     assert [gap.code for gap in gaps] == ["ISRC_MISSING", "MASTER_NOT_APPROVED", "ALTERNATE_NOT_RENDERED"]
     assert [delivery.condition_of(delivery.finding_of(gap)) for gap in gaps] == list(gaps)
 
@@ -74,15 +74,15 @@ def test_every_gap_is_listed_at_once(session: Any) -> None:
 def test_the_same_song_gives_the_same_manifest(session: Any) -> None:
     """Files trace to approved versions; the manifest is canonical, without time and package id."""
     session.to_delivered()
-    contents = delivery.contents(session.song, "The North Pier", "mm")
+    contents = package_contents.contents(session.song, "The North Pier", "mm")
     names = [file.filename for file in contents.files] + [document.filename for document in contents.documents]
     assert len({name.lower() for name in names}) == len(names)
     assert "TNP_LightsOut_MM01_Master01_48k_24.flac" in names
     approved = {session.song.name.version(MIX, 1), session.song.name.version(MASTER, 1)}
     assert {file.version for file in contents.files} == approved
-    first = delivery.manifest(session.song, "The North Pier", contents.files)
-    again = delivery.manifest(
-        session.song, "The North Pier", delivery.contents(session.song, "The North Pier", "mm").files
+    first = package_contents.manifest(session.song, "The North Pier", contents.files)
+    again = package_contents.manifest(
+        session.song, "The North Pier", package_contents.contents(session.song, "The North Pier", "mm").files
     )
     assert first == again
     plain = json.loads(first)
@@ -100,7 +100,7 @@ def test_a_delivered_master_says_how_its_measured_peak_stands_to_its_ceiling(ses
     for measured, over in ((ceiling, 0.0), (ceiling + 0.6, 0.6)):
         for audio in master.audio:
             audio.measurements.true_peak_dbtp = measured
-        files = delivery.contents(session.song, "The North Pier", "mm").files
+        files = package_contents.contents(session.song, "The North Pier", "mm").files
         masters = [file for file in files if file.role == "master"]
         assert len(masters) == len(master.audio) > 0
         for file in masters:
@@ -159,7 +159,7 @@ def test_initials_that_cannot_stand_in_a_name_are_refused(session: Any, mixer: s
     """One to four plain letters."""
     session.to_mastering()
     with pytest.raises(InvalidCommand):
-        delivery.check_request(session.song, mixer)
+        delivery.check_request(session.song, mixer, package_contents.DEFAULT)
 
 
 def _time() -> Any:

@@ -31,6 +31,7 @@ ListSongEvents        A A A A A A A A A . . .  -
 RegisterWork          A A A . . . . . . . . .  1
 SetWriters            A A A . . . . . . . . .  1
 AttachReferenceTrack  A A . . . . . . . . . .  1234
+SetLyrics             A A A . . . . . . . . .  12345
 SetCatalogueIds       . A . . . . A . A . . .  1234
 ProposeBrief          A A . . . . . . . . . .  1234
 AgreeBrief            A A . . . . . . . . . .  1234
@@ -59,6 +60,7 @@ RejectVersion         . A . . . . . . . . . .  34
 WithdrawApproval      A A . . . . . . . . . .  34
 ApproveVersion        A A . . . . . . . . . .  34
 RequestAlternates     . A . . A A A . . . . .  345
+RequestStems          . A . . A A A . . . . .  345
 AddNote               A A a a A A A A A . . .  2345
 AddressNote           . . . . A A A . . . . .  234
 VerifyNote            A A . . . . . . . . . .  234
@@ -81,6 +83,7 @@ PutSongOnHold         . A . . . . . . . . . .  1234
 ResumeSong            . A . . . . . . . . . .  7
 CancelSong            . A . . . . . . . . . .  1234
 BuildDelivery         . A . . . . A A . . . .  45
+RebuildDelivery       A A A A A A A A A . . .  -
 GetDelivery           A A A A A A A A A . . .  -
 HandOverDelivery      . A . . . . A A . . . .  5
 AcceptDelivery        . . . . . . . . A . . .  5
@@ -108,7 +111,7 @@ render/GetStatement           . A . . . . . . . A . .  -
 render/AdjustUsage            . . . . . . . . . . . .  -
 """
 TENANT_WIDE = {"UpsertParty", "GetParty", "CreateProject", "ListProjects", "CheckPermission"}
-TENANT_WIDE |= {"SearchSongs", "RebuildViews"}
+TENANT_WIDE |= {"SearchSongs", "RebuildViews", "ErasePerson", "ExportPersonalData"}
 ROWS = [line.split() for line in TABLE.strip().splitlines()]
 KINDS = {"mix": pb.VERSION_KIND_MIX, "master": pb.VERSION_KIND_MASTER}
 

@@ -43,6 +43,7 @@ NAMES: Final = {
     "GetAsset": f"{PROJECT}/assets/{SHA}",
     "GetDelivery": f"{SONG}/deliveries/dlv-1",
     "AcceptDelivery": f"{SONG}/deliveries/dlv-1",
+    "RebuildDelivery": f"{SONG}/deliveries/dlv-1",
     "HandOverDelivery": f"{SONG}/deliveries/dlv-1",
     "VerifyDelivery": f"{SONG}/deliveries/dlv-1",
     "GetVersion": f"{SONG}/mixVersions/1",
@@ -82,7 +83,7 @@ def _request(row: str) -> Any:
         "after": f"{SONG}/mixVersions/1",
         "request_id": str(uuid.uuid4()),
     }
-    if rpc in {"RequestAlternates", "WaiveCheck"}:
+    if rpc in {"RequestAlternates", "RequestStems", "WaiveCheck"}:
         values["version"] = f"{SONG}/mixVersions/1"
     if rpc == "UploadAsset":
         header = wire.UploadHeader(parent=PROJECT, sha256=SHA, size_bytes=4096, request_id=values["request_id"])

@@ -22,8 +22,17 @@ from tapelog_session.application.aggregates import EVENTS, Aggregates
 from tapelog_session.application.resources import song_resource
 from tapelog_session.application.song_commands import Request
 from tapelog_session.application.talk import for_label, is_internal
-from tapelog_session.domain import delivery, notes, reviews, send_backs, songs, stages, versions, waivers
 from tapelog_session.domain import disagreements as talks
+from tapelog_session.domain import (
+    notes,
+    package_contents,
+    reviews,
+    send_backs,
+    songs,
+    stages,
+    versions,
+    waivers,
+)
 from tapelog_session.domain.errors import Denied, DomainError, NotNow
 from tapelog_session.domain.evolve import evolve
 from tapelog_session.domain.names import VersionName
@@ -227,8 +236,8 @@ def test_inv_14_every_delivered_file_is_in_the_manifest_and_traces_to_an_approve
     session.do(stages.advance, pb.STAGE_MASTERING)
     session.approve(MASTER, session.master())
     session.do(songs.set_catalogue_ids, "QZABC2500001")
-    files = delivery.contents(session.song, "The North Pier", "mm").files
-    manifest = json.loads(delivery.manifest(session.song, "The North Pier", files))
+    files = package_contents.contents(session.song, "The North Pier", "mm").files
+    manifest = json.loads(package_contents.manifest(session.song, "The North Pier", files))
     listed = {(file["filename"], file["sha256"], file["version"]) for file in manifest["files"]}
     assert listed == {(file.filename, file.sha256, file.version) for file in files}
     name = session.song.name

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from google.protobuf.timestamp_pb2 import Timestamp
 from tapelog.session.v1 import resources_pb2 as pb
-from tapelog_session.domain import delivery, studio_session
+from tapelog_session.domain import package_contents, studio_session
 from tapelog_session.domain.errors import InvalidCommand, NotNow, Unknown
 from tapelog_session.domain.studio_session import StudioSession
 from tapelog_session.domain.versions import MASTER
@@ -37,7 +37,7 @@ def test_what_waits_for_a_person_closes_the_last_gate(session: Any) -> None:
     waiting = pb.ContributionCount(studio_session="ses-1", waiting=1, session_sequence=2)
     session.do(studio_session.settle, waiting)
     assert "CONTRIBUTION_UNCONFIRMED" in session.failing()
-    assert "CONTRIBUTION_UNCONFIRMED" in {gap.code for gap in delivery.gaps(session.song)}
+    assert "CONTRIBUTION_UNCONFIRMED" in {gap.code for gap in package_contents.gaps(session.song)}
     session.do(studio_session.settle, pb.ContributionCount(studio_session="ses-1", disputed=1, session_sequence=3))
     assert not session.do(studio_session.settle, waiting)
     assert "CONTRIBUTION_UNCONFIRMED" not in session.failing()

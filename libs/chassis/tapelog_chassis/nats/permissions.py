@@ -22,6 +22,8 @@ from tapelog_chassis.topology import (
     JOBS,
     PARTIES,
     PARTIES_BUCKET,
+    PARTY_KEYS,
+    PARTY_KEYS_BUCKET,
     PUB,
     SECRETS,
     SECRETS_BUCKET,
@@ -116,7 +118,16 @@ def _service(name: str, publish: Iterable[str], subscribe: Iterable[str] = ()) -
 
 
 def _session() -> Permissions:
-    parties = (f"$KV.{PARTIES_BUCKET}.*.*", f"{API}.DIRECT.GET.{PARTIES}.$KV.{PARTIES_BUCKET}.*.*")
+    parties = tuple(
+        subject
+        for bucket, stream in ((PARTIES_BUCKET, PARTIES), (PARTY_KEYS_BUCKET, PARTY_KEYS))
+        for subject in (
+            f"$KV.{bucket}.*.*",
+            f"{API}.DIRECT.GET.{stream}.$KV.{bucket}.*.*",
+            # Overwrites one message on the disk: the erasure of a person.
+            f"{API}.STREAM.MSG.DELETE.{stream}",
+        )
+    )
     return _service("session", (*_append_and_load("session"), *_tail("session"), *parties))
 
 

@@ -7,7 +7,7 @@ from tapelog.session.v1 import resources_pb2 as pb
 from tapelog.session.v1 import session_service_pb2 as wire
 
 from tapelog_session.adapters.grpc_common import Part, past_of, request_of, rpc
-from tapelog_session.application import archive, deliveries, queries
+from tapelog_session.application import archive, deliveries, packages, queries
 from tapelog_session.application.access import Call
 from tapelog_session.application.follow_ups import follow_up
 from tapelog_session.application.resources import delivery_resource, song_resource
@@ -23,12 +23,20 @@ class DeliveryPart(Part):
         versioned = await deliveries.build_delivery(
             self._aggregates,
             self._desk.objects,
+            self._desk.parties,
             call,
             request_of(request),
             name=parse_song(request.song, "song"),
             mixer_initials=request.mixer_initials,
+            spec=request.spec,
         )
         return delivery_resource(versioned)
+
+    @rpc
+    async def RebuildDelivery(self, request: wire.RebuildDeliveryRequest, call: Call) -> wire.RebuildDeliveryResponse:
+        """See the proto."""
+        name, delivery = parse_delivery(request.name, "name")
+        return await packages.rebuild(self._aggregates, self._desk.parties, call, name, delivery)
 
     @rpc
     async def GetDelivery(self, request: wire.GetDeliveryRequest, call: Call) -> pb.DeliveryPackage:

@@ -37,6 +37,23 @@ class ProjectPart(Part):
         return party_resource(await parties.get_party(self._desk.parties, call, parse_party(request.name, "name")))
 
     @rpc
+    async def ErasePerson(self, request: wire.ErasePersonRequest, call: Call) -> pb.Party:
+        """See the proto."""
+        party = parse_party(request.name, "name")
+        desk = self._desk
+        return party_resource(
+            await parties.erase_person(desk.aggregates, desk.parties, call, request_of(request), party)
+        )
+
+    @rpc
+    async def ExportPersonalData(
+        self, request: wire.ExportPersonalDataRequest, call: Call
+    ) -> wire.ExportPersonalDataResponse:
+        """See the proto."""
+        party = parse_party(request.name, "name")
+        return await parties.export_personal_data(self._desk.parties, self._desk.views, call, party)
+
+    @rpc
     async def CreateProject(self, request: wire.CreateProjectRequest, call: Call) -> pb.Project:
         """See the proto."""
         project = events_pb2.ProjectCreated(

@@ -14,7 +14,7 @@ from tapelog_session.application import finding, histories, queries, references,
 from tapelog_session.application.access import Call
 from tapelog_session.application.resources import song_resource
 from tapelog_session.application.song_commands import Decision
-from tapelog_session.domain import brief, songs
+from tapelog_session.domain import brief, songs, stems
 from tapelog_session.domain.names import parse_project, parse_song
 from tapelog_session.domain.roles import RoleValue
 from tapelog_session.domain.song import Song
@@ -22,6 +22,7 @@ from tapelog_session.domain.song import Song
 SongRequest = (
     wire.RegisterWorkRequest
     | wire.SetWritersRequest
+    | wire.SetLyricsRequest
     | wire.SetCatalogueIdsRequest
     | wire.ProposeBriefRequest
     | wire.AttachReferenceTrackRequest
@@ -114,6 +115,11 @@ class SongPart(Part):
         return await self._decided(
             request, call, lambda song, _: songs.set_writers(song, request.work, request.writers)
         )
+
+    @rpc
+    async def SetLyrics(self, request: wire.SetLyricsRequest, call: Call) -> pb.Song:
+        """See the proto."""
+        return await self._decided(request, call, lambda song, _: stems.set_lyrics(song, request.lyrics))
 
     @rpc
     async def SetCatalogueIds(self, request: wire.SetCatalogueIdsRequest, call: Call) -> pb.Song:

@@ -12,7 +12,7 @@ from tapelog_session.adapters.grpc_common import Part, past_of, request_of, rpc
 from tapelog_session.application import histories, queries, song_commands
 from tapelog_session.application.access import Call
 from tapelog_session.application.resources import song_resource, song_version
-from tapelog_session.domain import reviews, songs, versions
+from tapelog_session.domain import reviews, songs, stems, versions
 from tapelog_session.domain.errors import InvalidCommand
 from tapelog_session.domain.names import KindValue, parse_song, parse_version
 from tapelog_session.domain.song import Song
@@ -145,6 +145,21 @@ class VersionPart(Part):
             request_of(request),
             name.song,
             lambda song, _: songs.request_alternates(song, name.number, request.alternates),
+        )
+        return song_resource(outcome.versioned)
+
+    @rpc
+    async def RequestStems(self, request: wire.RequestStemsRequest, call: Call) -> pb.Song:
+        """See the proto."""
+        name = parse_version(request.version, "version")
+        if name.kind != MIX:
+            raise InvalidCommand("NOT_A_MIX", [("version", f"{name} is no mix; stems are made of mixes")])
+        outcome = await song_commands.on_song(
+            self._aggregates,
+            call,
+            request_of(request),
+            name.song,
+            lambda song, _: stems.request_stems(song, name.number, request.groups),
         )
         return song_resource(outcome.versioned)
 

@@ -16,10 +16,12 @@ from tapelog_session.application.song_snapshot import SongCodec
 from tapelog_session.domain import asset as assets
 from tapelog_session.domain import delivery as deliveries
 from tapelog_session.domain import evolve as song_fold
+from tapelog_session.domain import person as people
 from tapelog_session.domain import project as projects
 from tapelog_session.domain import studio_session as studio_sessions
 from tapelog_session.domain.asset import Asset
 from tapelog_session.domain.delivery import DeliveryPackage
+from tapelog_session.domain.person import Person
 from tapelog_session.domain.project import Project
 from tapelog_session.domain.song import Song
 from tapelog_session.domain.studio_session import StudioSession
@@ -39,6 +41,7 @@ EVENTS: Final = EventRegistry(
             pb.ProjectReopened,
         ],
         "song": list(song_fold.ON),
+        "person": [pb.PersonErased],
         "asset": [pb.AssetRegistered],
         "studio_session": [
             pb.StudioSessionOpened,
@@ -49,7 +52,13 @@ EVENTS: Final = EventRegistry(
             pb.ContributionDisputed,
             pb.StudioSessionClosed,
         ],
-        "delivery_package": [pb.DeliveryBuilt, pb.DeliveryHandedOver, pb.DeliveryAccepted, pb.DeliveryReturned],
+        "delivery_package": [
+            pb.DeliveryBuilt,
+            pb.CreditsExported,
+            pb.DeliveryHandedOver,
+            pb.DeliveryAccepted,
+            pb.DeliveryReturned,
+        ],
     }
 )
 """Every event message, by the word of its aggregate."""
@@ -64,6 +73,7 @@ class Aggregates:
     assets: Repository[Asset]
     deliveries: Repository[DeliveryPackage]
     sessions: Repository[StudioSession]
+    people: Repository[Person]
 
     @classmethod
     def on(cls, log: EventLog, *, clock: Clock | None = None, snapshots: SnapshotStore | None = None) -> Self:
@@ -85,6 +95,7 @@ class Aggregates:
                 log, CONTEXT, initial=DeliveryPackage, evolve=_delivery_after, events=EVENTS, clock=clock
             ),
             sessions=Repository(log, CONTEXT, initial=StudioSession, evolve=_session_after, events=EVENTS, clock=clock),
+            people=Repository(log, CONTEXT, initial=Person, evolve=_person_after, events=EVENTS, clock=clock),
         )
 
 
@@ -98,6 +109,10 @@ def _song_after(state: Song, event: Message, stored: StoredEvent) -> Song:
 
 def _asset_after(state: Asset, event: Message, stored: StoredEvent) -> Asset:
     return assets.evolve(state, event, stored.time)
+
+
+def _person_after(state: Person, event: Message, stored: StoredEvent) -> Person:
+    return people.evolve(state, event, stored.time)
 
 
 def _session_after(state: StudioSession, event: Message, stored: StoredEvent) -> StudioSession:

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable, Sequence
-from typing import Final
+from collections.abc import Callable, Sequence
 
 from google.protobuf.message import Message
 from tapelog.session.v1 import events_pb2
@@ -14,10 +13,14 @@ from tapelog_chassis.etag import check_etag
 from tapelog_chassis.objects import ObjectStore
 from tapelog_chassis.versioned import Versioned
 
+from tapelog_session.application import packages
 from tapelog_session.application.access import Access, Call, authorize
 from tapelog_session.application.aggregates import Aggregates
+from tapelog_session.application.packages import Material
+from tapelog_session.application.ports import Parties
 from tapelog_session.application.song_commands import Request, load_song, no_such_song
 from tapelog_session.domain import delivery as domain
+from tapelog_session.domain import package_contents
 from tapelog_session.domain.delivery import DeliveryPackage
 from tapelog_session.domain.errors import Condition, InvalidCommand, Unknown
 from tapelog_session.domain.names import SongName, parse_version
@@ -26,12 +29,17 @@ from tapelog_session.domain.project import Project
 from tapelog_session.domain.song import Song
 from tapelog_session.domain.versions import MASTER
 
-DOCUMENT_BYTES_MAX: Final = 1024 * 1024
-"""A recipe or a manifest as JSON."""
-
 
 async def build_delivery(
-    aggregates: Aggregates, objects: ObjectStore, call: Call, request: Request, *, name: SongName, mixer_initials: str
+    aggregates: Aggregates,
+    objects: ObjectStore,
+    parties: Parties,
+    call: Call,
+    request: Request,
+    *,
+    name: SongName,
+    mixer_initials: str,
+    spec: pb.DeliverySpec,
 ) -> Versioned[DeliveryPackage]:
     """Build a package: a draft in MASTERING, the final one in DELIVERED.
 
@@ -57,14 +65,21 @@ async def build_delivery(
         _require_same_request(package, request)
     else:
         check_etag(request.etag, song.sequence)
-        domain.check_request(song.state, mixer_initials)
-        gaps = domain.gaps(song.state) or await _missing_objects(objects, song.state, access, mixer_initials)
-        if gaps:
+        domain.check_request(song.state, mixer_initials, spec)
+        gaps = package_contents.gaps(song.state, spec)
+        material = (
+            None
+            if gaps
+            else await _material(aggregates, parties, access, song, mixer_initials=mixer_initials, spec=spec)
+        )
+        if material is not None:
+            gaps = await _missing_objects(objects, material)
+        if gaps or material is None:
             if song.state.stage == MASTERING_STAGE:
                 findings = [domain.finding_of(gap) for gap in gaps]
                 await _on_song(aggregates, access, request, song.state, findings=findings)
             raise domain.incomplete(gaps)
-        built = await _store(objects, song.state, access, mixer_initials)
+        built = [fact for fact in await packages.store(objects, material) if fact is not None]
         package = await _record(aggregates, access, request, delivery=delivery, built=built, song=song.state)
     await _on_song(aggregates, access, request, song.state, delivery=delivery, master_number=_master_of(package.state))
     return package
@@ -132,46 +147,36 @@ async def _on_package(
     )
 
 
-async def _missing_objects(
-    objects: ObjectStore, song: Song, access: Access, mixer_initials: str
-) -> tuple[Condition, ...]:
-    """Return a gap for every file whose bytes are not in the store."""
-    files = domain.contents(song, access.project.artist_name, mixer_initials).files
-    return tuple(
-        [
-            Condition("OBJECT_MISSING", file.version, f"{file.filename} is not in the object store; restore it")
-            for file in files
-            if not await objects.exists(file.sha256)
-        ]
+async def _material(
+    aggregates: Aggregates,
+    parties: Parties,
+    access: Access,
+    song: Versioned[Song],
+    *,
+    mixer_initials: str,
+    spec: pb.DeliverySpec,
+) -> Material:
+    """Gather what the package is made of, as the song and the project are now."""
+    return await packages.material_of(
+        aggregates,
+        parties,
+        access.call.tenant,
+        song.state.name,
+        mixer_initials=mixer_initials,
+        spec=spec,
+        song_sequence=song.sequence,
+        project_sequence=access.membership_sequence,
     )
 
 
-async def _store(objects: ObjectStore, song: Song, access: Access, mixer_initials: str) -> events_pb2.DeliveryBuilt:
-    """Write documents and manifest, and return the package they make."""
-    contents = domain.contents(song, access.project.artist_name, mixer_initials)
-    files = list(contents.files)
-    for document in contents.documents:
-        stored = await objects.put_stream(_once(document.content), max_bytes=DOCUMENT_BYTES_MAX)
-        files.append(
-            pb.DeliveryFile(
-                filename=document.filename,
-                role=document.role,
-                sha256=stored.sha256,
-                size_bytes=stored.size_bytes,
-                media_type=domain.JSON_TYPE,
-                version=document.version,
-                recipe_digest=document.recipe_digest,
-            )
-        )
-    files.sort(key=lambda file: file.filename)
-    manifest = domain.manifest(song, access.project.artist_name, files)
-    stored = await objects.put_stream(_once(manifest), max_bytes=DOCUMENT_BYTES_MAX)
-    return events_pb2.DeliveryBuilt(
-        project=song.project,
-        song=song.id,
-        draft=song.stage == MASTERING_STAGE,
-        files=files,
-        manifest_sha256=stored.sha256,
+async def _missing_objects(objects: ObjectStore, material: Material) -> tuple[Condition, ...]:
+    """Return a gap for every file whose bytes are not in the store."""
+    return tuple(
+        [
+            Condition("OBJECT_MISSING", file.version, f"{file.filename} is not in the object store; restore it")
+            for file in material.contents().files
+            if not await objects.exists(file.sha256)
+        ]
     )
 
 
@@ -181,12 +186,12 @@ async def _record(
     request: Request,
     *,
     delivery: str,
-    built: events_pb2.DeliveryBuilt,
+    built: Sequence[Message],
     song: Song,
 ) -> Versioned[DeliveryPackage]:
     outcome = await aggregates.deliveries.execute(
         aggregates.deliveries.aggregate(access.call.tenant, delivery),
-        lambda state: () if state.exists else [built],
+        lambda state: () if state.exists else built,
         request_id=request.request_id,
         request_hash=request.request_hash,
         metadata=access.metadata(song=song.id, external_ref=song.external_ref),
@@ -230,7 +235,3 @@ def _require_same_request(package: Versioned[DeliveryPackage], request: Request)
     if record is not None and record.request_hash != request.request_hash:
         text = f"{request.request_id} was already used for another request; make a new one"
         raise InvalidCommand("REQUEST_ID_REUSED", [("request_id", text)])
-
-
-async def _once(content: bytes) -> AsyncIterator[bytes]:
-    yield content

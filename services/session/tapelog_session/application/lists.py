@@ -17,6 +17,7 @@ from tapelog_session.domain.roles import RoleValue
 from tapelog_session.domain.versions import MASTER, MIX
 
 SONG_TYPES: Final = "tapelog.song."
+PERSON_ERASED: Final = "tapelog.person.person_erased.v1"
 
 _log = structlog.get_logger(__name__)
 
@@ -87,6 +88,8 @@ class Lists:
             self.projects[tenant, message.project] = row
             self.by_tenant.setdefault(tenant, []).append(row)
             return
+        if event.type == PERSON_ERASED:
+            return
         known = self.projects.get((tenant, metadata.project))
         if known is None:
             _log.error("event of a project that was never created", event_id=event.event_id, project=metadata.project)
@@ -153,6 +156,8 @@ def _keep(known: ProjectRow, message: Message) -> None:
             known.objects.update(attachment.sha256 for attachment in message.attachments)
         case pb.CompRendered() | pb.AlternateRendered() if message.HasField("audio"):
             known.objects.add(message.audio.sha256)
+        case pb.StemsRendered():
+            known.objects.update(stem.audio.sha256 for stem in message.stems)
         case pb.DeliveryBuilt():
             known.objects.update(file.sha256 for file in message.files)
             known.objects.add(message.manifest_sha256)
@@ -168,6 +173,7 @@ _READ: Final[frozenset[str]] = frozenset(
         "tapelog.song.version_rendered.v1",
         "tapelog.song.alternate_rendered.v1",
         "tapelog.song.comp_rendered.v1",
+        "tapelog.song.stems_rendered.v1",
         "tapelog.song.version_submitted_for_review.v1",
         "tapelog.song.approval_deadline_missed.v1",
         "tapelog.song.changes_requested.v1",

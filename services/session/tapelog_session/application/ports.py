@@ -19,6 +19,8 @@ class PartyRecord:
         Party that made the record; may correct it.
     request_id, request_hash : str
         The request that wrote it last.
+    erased : bool
+        Whether its key was destroyed; name and contact are then empty.
     """
 
     party: str
@@ -27,6 +29,7 @@ class PartyRecord:
     created_by: str
     request_id: str = ""
     request_hash: str = ""
+    erased: bool = False
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -46,6 +49,10 @@ class Parties(Protocol):
 
     async def put(self, tenant: str, record: PartyRecord, revision: int) -> bool:
         """Keep a record; False if the entry is not at `revision` any more (0: there is none)."""
+        ...
+
+    async def erase(self, tenant: str, party: str) -> None:
+        """Destroy the key of a record, and the record: nobody can read it again. Erasing again changes nothing."""
         ...
 
 

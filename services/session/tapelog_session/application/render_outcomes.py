@@ -19,7 +19,7 @@ from tapelog_chassis.event_log import Metadata
 
 from tapelog_session.application.processes import PARTY, UnprocessableError
 from tapelog_session.application.render_requests import job_id_of
-from tapelog_session.domain import comps, recording, songs, versions
+from tapelog_session.domain import comps, recording, songs, stems, versions
 from tapelog_session.domain.errors import DomainError, Unknown
 from tapelog_session.domain.names import KindValue, SongName
 from tapelog_session.domain.song import Song
@@ -28,7 +28,8 @@ from tapelog_session.domain.versions import MASTER, MIX
 _KEY: Final = re.compile(
     r"takes/(?P<take>[a-z][a-z0-9-]{0,31})"
     r"|comps/(?P<comp>[a-z][a-z0-9-]{0,31})/(?P<passages>[0-9a-f]{16})"
-    r"|(?P<kind>mix|master)Versions/(?P<number>[1-9][0-9]{0,5})(?:/alternates/(?P<alternate>[a-z][a-z0-9-]{0,31}))?"
+    r"|(?P<kind>mix|master)Versions/(?P<number>[1-9][0-9]{0,5})"
+    r"(?:/(?:alternates/(?P<alternate>[a-z][a-z0-9-]{0,31})|(?P<stems>stems)))?"
 )
 
 EndOfRender = render_events.RenderSucceeded | render_events.RenderFailed | render_events.RenderCancelled
@@ -107,6 +108,8 @@ def _decide(song: Song, match: re.Match[str], outcome: RenderOutcome) -> Sequenc
         return _comp(song, match["comp"], match["passages"], outcome)
     kind: KindValue = MIX if match["kind"] == "mix" else MASTER
     number = int(match["number"])
+    if match["stems"]:
+        return _stems(song, number, outcome)
     if match["alternate"]:
         return _alternate(song, number, match["alternate"], outcome)
     if not isinstance(outcome.end, render_events.RenderSucceeded):
@@ -153,6 +156,17 @@ def _alternate(song: Song, number: int, alternate: str, outcome: RenderOutcome) 
         render_job=outcome.job,
         error=why(end),
     )
+
+
+def _stems(song: Song, number: int, outcome: RenderOutcome) -> Sequence[Message]:
+    end = outcome.end
+    found: list[pb.Stem] = []
+    if isinstance(end, render_events.RenderSucceeded):
+        labels = end.result.labels
+        if len(labels) != len(_audio(outcome, end.result)):
+            raise UnprocessableError(f"job {outcome.job} names {len(labels)} of {len(end.result.audio)} stems")
+        found = [pb.Stem(id=label, audio=audio) for label, audio in zip(labels, end.result.audio, strict=True)]
+    return stems.record_stems(song, number, found, render_job=outcome.job, error=why(end))
 
 
 def _audio(outcome: RenderOutcome, result: render_pb.RenderResult) -> Sequence[audio_pb2.AudioResult]:

@@ -14,7 +14,7 @@ from tapelog_chassis.ids import follow_up_request_id
 
 from tapelog_session.application.ports import RenderRefused
 from tapelog_session.application.processes import PARTY
-from tapelog_session.domain import comps, recording, songs, versions
+from tapelog_session.domain import comps, recording, songs, stems, versions
 from tapelog_session.domain.song import Song
 from tapelog_session.domain.versions import MASTER, MIX
 
@@ -70,4 +70,6 @@ def _failures(song: Song, cause: Message, error: str) -> Sequence[Message]:
                     song, cause.mix_number, alternate.id, audio=None, render_job="", error=error
                 )
             ]
+        case events_pb2.StemsRequested():
+            return stems.record_stems(song, cause.mix_number, (), render_job="", error=error)
     raise TypeError(f"{type(cause).__name__} asks for no render")

@@ -35,6 +35,7 @@ _CAUSES: Final = frozenset(
         events_pb2.MixVersionProposed,
         events_pb2.MasterVersionProposed,
         events_pb2.AlternatesRequested,
+        events_pb2.StemsRequested,
     )
 )
 
@@ -112,6 +113,8 @@ def job_of(song: Song, event: Message) -> render_pb.RenderJob:
             job = _job(song, version_key(MASTER, event.number), render_pb.RENDER_KIND_MASTER)
             job.master.recipe.CopyFrom(event.recipe)
             job.expected_length_frames = song.mixes[event.mix_number].audio[0].format.length_frames
+        case events_pb2.StemsRequested():
+            job = _stems_job(song, event)
         case _:
             raise TypeError(f"{type(event).__name__} asks for no single job")
     return job
@@ -132,6 +135,19 @@ def comp_spec(song: Song, comp: pb.Comp) -> render_pb.CompSpec:
             for region in comp.regions
         ]
     )
+
+
+def _stems_job(song: Song, event: events_pb2.StemsRequested) -> render_pb.RenderJob:
+    recipe = song.mixes[event.mix_number].recipe
+    if not isinstance(recipe, recipe_pb2.MixRecipe):
+        raise TypeError("a mix version has a mix recipe")
+    job = _job(song, f"{version_key(MIX, event.mix_number)}/stems", render_pb.RENDER_KIND_STEMS)
+    job.priority_class = render_pb.PRIORITY_CLASS_BULK
+    job.stems.recipe.CopyFrom(recipe)
+    job.stems.groups.extend(render_pb.StemGroup(id=group.id, members=group.members) for group in event.groups)
+    job.stems.output.CopyFrom(recipe_pb2.OutputFormat(container=recipe_pb2.CONTAINER_WAV, bit_depth=song.bit_depth))
+    job.expected_length_frames = mix_length_frames(song, recipe)
+    return job
 
 
 def alternate_jobs(song: Song, event: events_pb2.AlternatesRequested) -> list[render_pb.RenderJob]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime
+from typing import Final
 
 from google.protobuf import any_pb2, timestamp_pb2
 from tapelog.common.v1 import event_pb2, recipe_pb2
@@ -24,6 +25,9 @@ from tapelog_session.domain.versions import MIX
 from tapelog_session.domain.waiting import waiting_for
 
 TYPE_URL = "type.googleapis.com/"
+
+ERASED_PERSON: Final = "erased person"
+"""What is shown in place of the name of somebody whose key was destroyed."""
 
 
 def project_resource(versioned: Versioned[Project]) -> pb.Project:
@@ -88,6 +92,8 @@ def song_resource(versioned: Versioned[Song]) -> pb.Song:
         revision_rounds=song.rounds,
         revision_allowance=song.policy.revision_allowance,
         reference_tracks=song.references,
+        lyrics=song.lyrics,
+        stem_sets=[_stem_set(song, number) for number in sorted(song.stems)],
     )
 
 
@@ -210,12 +216,14 @@ def delivery_resource(versioned: Versioned[DeliveryPackage]) -> pb.DeliveryPacka
         return_comment=package.return_comment,
         handed_over_to=package.handed_over_to,
         hand_over_time=timestamp(package.hand_over_time),
+        spec=package.spec,
     )
 
 
 def party_resource(record: PartyRecord) -> pb.Party:
     """Return a party as it is read."""
-    return pb.Party(name=f"parties/{record.party}", display_name=record.display_name, email=record.email)
+    name = ERASED_PERSON if record.erased else record.display_name
+    return pb.Party(name=f"parties/{record.party}", display_name=name, email=record.email, erased=record.erased)
 
 
 def event_resource(event: StoredEvent) -> event_pb2.Event:
@@ -291,6 +299,17 @@ def _alternate(song: Song, alternate: Alternate) -> pb.AlternateRender:
         audio=alternate.audio,
         render_job=_job_name(alternate.render_job),
         render_error=alternate.render_error,
+    )
+
+
+def _stem_set(song: Song, number: int) -> pb.StemSet:
+    known = song.stems[number]
+    return pb.StemSet(
+        version=song.name.version(MIX, number),
+        groups=known.groups,
+        stems=known.stems,
+        render_job=_job_name(known.render_job),
+        render_error=known.render_error,
     )
 
 

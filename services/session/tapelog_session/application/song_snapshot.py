@@ -34,6 +34,7 @@ SHAPES: Final = (
     song.Precheck,
     song.Policy,
     roles.Consent,
+    song.StemSet,
 )
 """Every dataclass in the state of a song; a new one is added at the end."""
 FOLD: Final = 1

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Callable, Sequence
 from datetime import datetime
 
@@ -17,6 +18,7 @@ from tapelog_session.application.access import Call, authorize
 from tapelog_session.application.aggregates import Aggregates
 from tapelog_session.application.past import Past
 from tapelog_session.application.ports import Parties
+from tapelog_session.application.resources import party_resource
 from tapelog_session.application.song_commands import Request, load_song, no_such_song
 from tapelog_session.domain import credits as domain_credits
 from tapelog_session.domain import studio_session as domain
@@ -24,6 +26,7 @@ from tapelog_session.domain.credits import Credits
 from tapelog_session.domain.errors import Unknown
 from tapelog_session.domain.names import SongName, studio_session_name
 from tapelog_session.domain.permissions import require_stage
+from tapelog_session.domain.project import Project
 from tapelog_session.domain.roles import RoleValue
 from tapelog_session.domain.song import Song
 from tapelog_session.domain.studio_session import StudioSession
@@ -116,11 +119,30 @@ async def list_sessions(
     await load_song(aggregates, call.tenant, name)
     aggregate = aggregates.songs.aggregate(call.tenant, name.song)
     then = await aggregates.songs.load(aggregate, as_of_sequence=past.sequence, as_of_time=past.time)
-    found = await _sessions(aggregates, call, then.state, None if past.is_now else then.time)
+    found = await _sessions(aggregates, call.tenant, then.state, None if past.is_now else then.time)
     response = rpc.ListStudioSessionsResponse(sessions=[session_resource(v) for v in found[first : first + size]])
     if first + size < len(found):
         response.next_page_token = encode_page_token(str(first + size), request)
     return response
+
+
+async def credits_of(
+    aggregates: Aggregates,
+    parties: Parties,
+    tenant: str,
+    project: Project,
+    song: Versioned[Song],
+    *,
+    time: datetime | None = None,
+) -> Credits:
+    """Gather the credits of a song, its sessions now or as they were at a time, with the names of today."""
+    sessions = [found.state for found in await _sessions(aggregates, tenant, song.state, time)]
+    nameless = Credits(project, song.state, sessions, {}, song.sequence)
+    names = {}
+    for party in nameless.parties():
+        entry = await parties.get(tenant, party)
+        names[party] = party_resource(entry.record).display_name if entry is not None else ""
+    return dataclasses.replace(nameless, names=names)
 
 
 async def export_credits(
@@ -132,13 +154,7 @@ async def export_credits(
     song = versioned.state
     if not song.exists or song.project != name.project:
         raise no_such_song(name)
-    sessions = [found.state for found in await _sessions(aggregates, call, song)]
-    nameless = Credits(access.project, song, sessions, {}, versioned.sequence)
-    names = {}
-    for party in nameless.parties():
-        entry = await parties.get(call.tenant, party)
-        names[party] = entry.record.display_name if entry is not None else ""
-    credits_ = Credits(access.project, song, sessions, names, versioned.sequence)
+    credits_ = await credits_of(aggregates, parties, call.tenant, access.project, versioned)
     return rpc.ExportCreditsResponse(
         xml=domain_credits.rin_xml(credits_, live=live),
         missing=[
@@ -157,11 +173,11 @@ def session_resource(versioned: Versioned[StudioSession]) -> pb.StudioSession:
 
 
 async def _sessions(
-    aggregates: Aggregates, call: Call, song: Song, time: datetime | None = None
+    aggregates: Aggregates, tenant: str, song: Song, time: datetime | None = None
 ) -> list[Versioned[StudioSession]]:
     """Return the sessions that the song knows of, now or as they were at a time, oldest first."""
     found = [
-        await aggregates.sessions.load(aggregates.sessions.aggregate(call.tenant, id_), as_of_time=time)
+        await aggregates.sessions.load(aggregates.sessions.aggregate(tenant, id_), as_of_time=time)
         for id_ in song.contributions
     ]
     return sorted(found, key=lambda v: (v.state.content.start_time.ToNanoseconds(), v.state.id))

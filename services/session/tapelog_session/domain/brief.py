@@ -17,7 +17,7 @@ from tapelog_session.domain.checks import Fields
 from tapelog_session.domain.errors import Condition, NotNow
 from tapelog_session.domain.permissions import require_stage
 from tapelog_session.domain.roles import Actor, Consent, missing_consents, role_word
-from tapelog_session.domain.song import Brief, Song, Version
+from tapelog_session.domain.song import Brief, Song, Version, changed
 from tapelog_session.domain.waivers import still_standing
 
 
@@ -55,7 +55,7 @@ def attach_reference(song: Song, actor: Actor, reference: brief_pb2.ReferenceTra
 
 def on_reference_attached(song: Song, event: events_pb2.ReferenceTrackAttached, _time: datetime) -> Song:
     """Add the reference."""
-    return dataclasses.replace(song, references=(*song.references, event.reference))
+    return changed(song, references=(*song.references, event.reference))
 
 
 def agree_brief(song: Song, actor: Actor, revision: int) -> Sequence[Message]:
@@ -108,7 +108,7 @@ def _brief_of(brief: brief_pb2.Brief) -> Brief:
 
 def on_brief_proposed(song: Song, event: events_pb2.BriefProposed, _time: datetime) -> Song:
     """Put revision 1 in force."""
-    return dataclasses.replace(song, brief=_brief_of(event.brief))
+    return changed(song, brief=_brief_of(event.brief))
 
 
 def on_brief_amended(song: Song, event: events_pb2.BriefAmended, _time: datetime) -> Song:
@@ -137,9 +137,9 @@ def on_brief_agreed(song: Song, event: events_pb2.BriefAgreed, time: datetime) -
     if song.brief is None:
         return song
     agreements = (*song.brief.agreements, Consent(event.party, event.role, time))
-    return dataclasses.replace(song, brief=dataclasses.replace(song.brief, agreements=agreements))
+    return changed(song, brief=dataclasses.replace(song.brief, agreements=agreements))
 
 
 def on_arrangement_approved(song: Song, event: events_pb2.ArrangementApproved, time: datetime) -> Song:
     """Note one role's approval."""
-    return dataclasses.replace(song, arrangement=(*song.arrangement, Consent(event.party, event.role, time)))
+    return changed(song, arrangement=(*song.arrangement, Consent(event.party, event.role, time)))

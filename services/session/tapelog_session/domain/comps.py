@@ -13,7 +13,7 @@ from tapelog.session.v1 import events_pb2
 from tapelog.session.v1 import resources_pb2 as pb
 
 from tapelog_session.domain.errors import Unknown
-from tapelog_session.domain.song import Song
+from tapelog_session.domain.song import Song, changed
 
 
 def passages_digest(comp: pb.Comp) -> str:
@@ -63,7 +63,7 @@ def on_comp_rendered(song: Song, event: events_pb2.CompRendered, _time: datetime
         comp = with_recording(comp, recordings)
         comp.render_error = event.error
     track = dataclasses.replace(known, comp=comp, recordings=recordings)
-    return dataclasses.replace(song, tracks=song.tracks.set(known.id, track))
+    return changed(song, tracks=song.tracks.set(known.id, track))
 
 
 def comp_recordings(song: Song) -> dict[str, tuple[str, int]]:

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import dataclasses
 from datetime import datetime
 
 from tapelog.session.v1 import events_pb2
 from tapelog.session.v1 import resources_pb2 as pb
 
 from tapelog_session.domain.disagreements import CLOSED, CONSENTED, DECIDED, OPEN, OPTIONS, POSITIONS_MIN, STATED
-from tapelog_session.domain.song import Song
+from tapelog_session.domain.song import Song, changed
 
 
 def _copy(song: Song, id_: str) -> pb.Disagreement:
@@ -18,8 +17,8 @@ def _copy(song: Song, id_: str) -> pb.Disagreement:
     return known
 
 
-def _with(song: Song, changed: pb.Disagreement) -> Song:
-    return dataclasses.replace(song, disagreements=song.disagreements.set(changed.id, changed))
+def _with(song: Song, known: pb.Disagreement) -> Song:
+    return changed(song, disagreements=song.disagreements.set(known.id, known))
 
 
 def on_opened(song: Song, event: events_pb2.DisagreementOpened, time: datetime) -> Song:

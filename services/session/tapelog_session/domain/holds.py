@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Sequence
 from datetime import datetime
 
@@ -12,7 +11,7 @@ from tapelog.session.v1 import resources_pb2 as pb
 
 from tapelog_session.domain.checks import TEXT_CHARS_MAX, Fields
 from tapelog_session.domain.permissions import require_stage
-from tapelog_session.domain.song import Song
+from tapelog_session.domain.song import Song, changed
 
 
 def put_on_hold(song: Song, reason: str) -> Sequence[Message]:
@@ -44,14 +43,14 @@ def _check_reason(reason: str) -> None:
 
 def on_put_on_hold(song: Song, event: events_pb2.SongPutOnHold, _time: datetime) -> Song:
     """Rest, and remember where."""
-    return dataclasses.replace(song, stage=pb.STAGE_ON_HOLD, held_stage=getattr(event, "from"))
+    return changed(song, stage=pb.STAGE_ON_HOLD, held_stage=getattr(event, "from"))
 
 
 def on_resumed(song: Song, event: events_pb2.SongResumed, _time: datetime) -> Song:
     """Go on."""
-    return dataclasses.replace(song, stage=event.stage, held_stage=pb.STAGE_UNSPECIFIED)
+    return changed(song, stage=event.stage, held_stage=pb.STAGE_UNSPECIFIED)
 
 
 def on_cancelled(song: Song, _event: events_pb2.SongCancelled, _time: datetime) -> Song:
     """End."""
-    return dataclasses.replace(song, stage=pb.STAGE_CANCELLED)
+    return changed(song, stage=pb.STAGE_CANCELLED)

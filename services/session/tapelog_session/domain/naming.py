@@ -14,7 +14,13 @@ TITLE_CHARS_MAX: Final = 15
 """The rule asks for a title of fewer characters than sixteen, so that names stay readable in a list."""
 INITIALS_MAX: Final = 4
 INITIALS: Final = re.compile(r"[A-Za-z]{1,4}")
-EXTENSIONS: Final = {"audio/wav": "wav", "audio/flac": "flac", "application/json": "json"}
+EXTENSIONS: Final = {
+    "audio/wav": "wav",
+    "audio/flac": "flac",
+    "application/json": "json",
+    "text/plain": "txt",
+    "application/xml": "xml",
+}
 
 
 def initials(name: str) -> str:

@@ -10,7 +10,7 @@ from tapelog.session.v1 import events_pb2
 from tapelog.session.v1 import resources_pb2 as pb
 
 from tapelog_session.domain.names import parse_version
-from tapelog_session.domain.song import Note, Song
+from tapelog_session.domain.song import Note, Song, changed
 
 
 def on_note_added(song: Song, event: events_pb2.NoteAdded, time: datetime) -> Song:
@@ -25,7 +25,7 @@ def on_note_added(song: Song, event: events_pb2.NoteAdded, time: datetime) -> So
         state=pb.NOTE_STATE_OPEN,
         create_time=time,
     )
-    return dataclasses.replace(song, notes=song.notes.set(note.id, note))
+    return changed(song, notes=song.notes.set(note.id, note))
 
 
 def on_note_addressed(song: Song, event: events_pb2.NoteAddressed, _time: datetime) -> Song:
@@ -33,13 +33,13 @@ def on_note_addressed(song: Song, event: events_pb2.NoteAddressed, _time: dateti
     note = dataclasses.replace(
         song.notes[event.note], state=pb.NOTE_STATE_ADDRESSED, answer=event.answer, answered_in=event.version
     )
-    return dataclasses.replace(song, notes=song.notes.set(note.id, note))
+    return changed(song, notes=song.notes.set(note.id, note))
 
 
 def on_note_verified(song: Song, event: events_pb2.NoteVerified, _time: datetime) -> Song:
     """Close the note."""
     note = dataclasses.replace(song.notes[event.note], state=pb.NOTE_STATE_VERIFIED)
-    return dataclasses.replace(song, notes=song.notes.set(note.id, note))
+    return changed(song, notes=song.notes.set(note.id, note))
 
 
 def on_note_replied(song: Song, event: events_pb2.NoteReplied, time: datetime) -> Song:
@@ -69,4 +69,4 @@ def on_notes_carried_over(song: Song, event: events_pb2.NotesCarriedOver, _time:
 
 def _changed(song: Song, note: str, **changes: Any) -> Song:
     known = dataclasses.replace(song.notes[note], **changes)
-    return dataclasses.replace(song, notes=song.notes.set(note, known))
+    return changed(song, notes=song.notes.set(note, known))

@@ -102,6 +102,8 @@ _WORK: Final = (RECORDING_STAGE, *_REVIEW)
 MATRIX: Final[Mapping[str, Row]] = {
     SESSION + "UpsertParty": _ANYBODY,
     SESSION + "GetParty": _ANYBODY,
+    SESSION + "ErasePerson": Row(is_tenant_wide=True),
+    SESSION + "ExportPersonalData": Row(is_tenant_wide=True),
     SESSION + "CreateProject": Row(is_tenant_wide=True),
     SESSION + "GetProject": dataclasses.replace(_READ, roles=(*_PEOPLE, BILLING)),
     SESSION + "ListProjects": _ANYBODY,
@@ -121,6 +123,7 @@ MATRIX: Final[Mapping[str, Row]] = {
     SESSION + "RegisterWork": Row((SONGWRITER, PRODUCER, ARTIST), stages=(PRE_STAGE,)),
     SESSION + "SetWriters": Row((SONGWRITER, PRODUCER, ARTIST), stages=(PRE_STAGE,)),
     SESSION + "AttachReferenceTrack": Row((ARTIST, PRODUCER), stages=OPEN),
+    SESSION + "SetLyrics": Row((SONGWRITER, ARTIST, PRODUCER), stages=(*OPEN, DELIVERED_STAGE)),
     SESSION + "SetCatalogueIds": Row((PRODUCER, LABEL, MASTERING), stages=OPEN),
     SESSION + "ProposeBrief": Row((ARTIST, PRODUCER), stages=OPEN),
     SESSION + "AgreeBrief": Row((ARTIST, PRODUCER), stages=OPEN),
@@ -153,6 +156,7 @@ MATRIX: Final[Mapping[str, Row]] = {
     SESSION + "WithdrawApproval": Row((ARTIST, PRODUCER), stages=_REVIEW),
     SESSION + "ApproveVersion": Row((ARTIST, PRODUCER), stages=_REVIEW),
     SESSION + "RequestAlternates": Row(_RENDERERS, stages=(*_REVIEW, DELIVERED_STAGE)),
+    SESSION + "RequestStems": Row(_RENDERERS, stages=(*_REVIEW, DELIVERED_STAGE)),
     SESSION + "AddNote": Row(
         (PRODUCER, ARTIST, MIXING, MASTERING, RECORDING, TECHNICIAN, LABEL),
         own=(SONGWRITER, MUSICIAN),
@@ -184,6 +188,7 @@ MATRIX: Final[Mapping[str, Row]] = {
     SESSION + "ResumeSong": Row((PRODUCER,), stages=(ON_HOLD,)),
     SESSION + "CancelSong": Row((PRODUCER,), stages=OPEN),
     SESSION + "BuildDelivery": Row((MASTERING, PRODUCER, TECHNICIAN), stages=(MASTERING_STAGE, DELIVERED_STAGE)),
+    SESSION + "RebuildDelivery": _READ,
     SESSION + "GetDelivery": _READ,
     SESSION + "HandOverDelivery": Row((MASTERING, PRODUCER, TECHNICIAN), stages=(DELIVERED_STAGE,)),
     SESSION + "AcceptDelivery": Row((LABEL,), stages=(DELIVERED_STAGE,)),

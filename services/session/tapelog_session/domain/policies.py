@@ -11,7 +11,7 @@ from tapelog.session.v1 import events_pb2
 from tapelog.session.v1 import resources_pb2 as pb
 
 from tapelog_session.domain.names import KindValue
-from tapelog_session.domain.song import Policy, Song
+from tapelog_session.domain.song import Policy, Song, changed
 
 
 def adopt(song: Song, policy: Policy, project_sequence: int) -> Sequence[Message]:
@@ -52,11 +52,11 @@ def policy_of(policy: pb.Policy, revision_allowance: int) -> Policy:
 
 def on_adopted(song: Song, event: events_pb2.PolicyAdopted, _time: datetime) -> Song:
     """Let it hold."""
-    return dataclasses.replace(song, policy=policy_of(event.policy, event.revision_allowance))
+    return changed(song, policy=policy_of(event.policy, event.revision_allowance))
 
 
 def on_allowance_exceeded(song: Song, _event: events_pb2.RevisionAllowanceExceeded, _time: datetime) -> Song:
     """Bill what follows as an extra revision, unless the cycle has a scope of its own."""
     if song.usage_scope != pb.USAGE_SCOPE_INCLUDED:
         return song
-    return dataclasses.replace(song, usage_scope=pb.USAGE_SCOPE_EXTRA_REVISION)
+    return changed(song, usage_scope=pb.USAGE_SCOPE_EXTRA_REVISION)

@@ -16,7 +16,7 @@ from tapelog_session.domain import take_checks
 from tapelog_session.domain.checks import TITLE_CHARS_MAX, Fields
 from tapelog_session.domain.errors import Condition, InvalidCommand, NotNow, Unknown
 from tapelog_session.domain.permissions import require_stage
-from tapelog_session.domain.song import Song, Take, Track
+from tapelog_session.domain.song import Song, Take, Track, changed
 
 TRACKS_MAX: Final = 256
 """A large film session; also the most a mix recipe takes."""
@@ -120,14 +120,14 @@ def on_track_defined(song: Song, event: events_pb2.TrackDefined, _time: datetime
     """Add a track."""
     track = event.track
     added = Track(track.id, len(song.tracks) + 1, track.title, track.required)
-    return dataclasses.replace(song, tracks=song.tracks.set(track.id, added))
+    return changed(song, tracks=song.tracks.set(track.id, added))
 
 
 def on_take_recorded(song: Song, event: events_pb2.TakeRecorded, _time: datetime) -> Song:
     """Add a take, to be checked; it answers the requests for another one."""
     take = Take(event.take, len(song.takes) + 1, event.track, event.asset_sha256, event.recorded_by)
     track = dataclasses.replace(song.tracks[event.track], take_requests=())
-    return dataclasses.replace(song, takes=song.takes.set(event.take, take), tracks=song.tracks.set(event.track, track))
+    return changed(song, takes=song.takes.set(event.take, take), tracks=song.tracks.set(event.track, track))
 
 
 def on_take_checked(song: Song, event: events_pb2.TakeChecked, _time: datetime) -> Song:
@@ -141,10 +141,10 @@ def on_take_checked(song: Song, event: events_pb2.TakeChecked, _time: datetime) 
         measurements=event.measurements if event.HasField("measurements") else None,
         format=event.format if event.HasField("format") else None,
     )
-    return dataclasses.replace(song, takes=song.takes.set(event.take, take))
+    return changed(song, takes=song.takes.set(event.take, take))
 
 
 def on_take_selected(song: Song, event: events_pb2.TakeSelected, _time: datetime) -> Song:
     """Choose a take; a comp of the track is set aside."""
     track = dataclasses.replace(song.tracks[event.track], selected_take=event.take, comp=None)
-    return dataclasses.replace(song, tracks=song.tracks.set(event.track, track))
+    return changed(song, tracks=song.tracks.set(event.track, track))

@@ -18,7 +18,7 @@ from tapelog_session.domain.names import KindValue
 from tapelog_session.domain.notes import SETTLED, require_note
 from tapelog_session.domain.permissions import LABEL, require_stage, stage_word
 from tapelog_session.domain.roles import Actor
-from tapelog_session.domain.song import Note, Song, StageValue, Take, Version
+from tapelog_session.domain.song import Note, Song, StageValue, Take, Version, changed
 from tapelog_session.domain.versions import MASTER, MIX
 
 NOTES_MAX: Final = 256
@@ -251,7 +251,7 @@ def on_advised(song: Song, event: events_pb2.SendBackRequested, time: datetime) 
     advice = pb.SendBackAdvice()
     advice.CopyFrom(event.advice)
     advice.time.FromDatetime(time)
-    return dataclasses.replace(song, advice=(*song.advice, advice))
+    return changed(song, advice=(*song.advice, advice))
 
 
 def targets(song: Song) -> Iterator[Note]:

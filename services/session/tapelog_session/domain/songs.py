@@ -17,7 +17,7 @@ from tapelog_recipe import alternate_violations
 from tapelog_session.domain.checks import REFERENCE_CHARS_MAX, TITLE_CHARS_MAX, Fields
 from tapelog_session.domain.errors import InvalidCommand, NotNow, Unknown, WrongField
 from tapelog_session.domain.permissions import require_stage
-from tapelog_session.domain.song import Alternate, Precheck, Song
+from tapelog_session.domain.song import Alternate, Precheck, Song, changed
 from tapelog_session.domain.versions import MIX, require_version, wrong_state
 
 SAMPLE_RATES_HZ: Final = (44100, 48000, 88200, 96000, 176400, 192000)
@@ -179,19 +179,19 @@ def on_song_created(_song: Song, event: events_pb2.SongCreated, time: datetime) 
 
 def on_work_linked(song: Song, event: events_pb2.WorkLinked, _time: datetime) -> Song:
     """Add a work."""
-    return dataclasses.replace(song, works=(*song.works, event.work))
+    return changed(song, works=(*song.works, event.work))
 
 
 def on_writers_set(song: Song, event: events_pb2.WritersSet, _time: datetime) -> Song:
     """Replace the writers of a work."""
     known = song.works[event.work - 1]
     work = pb.Work(title=known.title, iswc=known.iswc, writers=event.writers)
-    return dataclasses.replace(song, works=(*song.works[: event.work - 1], work, *song.works[event.work :]))
+    return changed(song, works=(*song.works[: event.work - 1], work, *song.works[event.work :]))
 
 
 def on_catalogue_ids_set(song: Song, event: events_pb2.CatalogueIdsSet, _time: datetime) -> Song:
     """Set the ISRC."""
-    return dataclasses.replace(song, isrc=event.isrc)
+    return changed(song, isrc=event.isrc)
 
 
 def on_alternates_requested(song: Song, event: events_pb2.AlternatesRequested, _time: datetime) -> Song:
@@ -202,7 +202,7 @@ def on_alternates_requested(song: Song, event: events_pb2.AlternatesRequested, _
         known = alternates.get(key)
         order = known.order if known is not None else len(alternates) + 1
         alternates = alternates.set(key, Alternate(order, event.mix_number, spec))
-    return dataclasses.replace(song, alternates=alternates)
+    return changed(song, alternates=alternates)
 
 
 def on_alternate_rendered(song: Song, event: events_pb2.AlternateRendered, _time: datetime) -> Song:
@@ -214,20 +214,20 @@ def on_alternate_rendered(song: Song, event: events_pb2.AlternateRendered, _time
         render_job=event.render_job,
         render_error=event.error,
     )
-    return dataclasses.replace(song, alternates=song.alternates.set(key, rendered))
+    return changed(song, alternates=song.alternates.set(key, rendered))
 
 
 def on_prechecked(song: Song, event: events_pb2.DeliveryPrechecked, _time: datetime) -> Song:
     """Keep the result of the last build, and the newest package."""
     precheck = Precheck(event.passed, tuple(event.findings), event.delivery, event.master_number)
-    return dataclasses.replace(song, precheck=precheck, delivery=event.delivery or song.delivery)
+    return changed(song, precheck=precheck, delivery=event.delivery or song.delivery)
 
 
 def on_package_accepted(song: Song, event: events_pb2.PackageAccepted, _time: datetime) -> Song:
     """Note which package the label has accepted."""
-    return dataclasses.replace(song, accepted_delivery=event.delivery)
+    return changed(song, accepted_delivery=event.delivery)
 
 
 def on_package_verified(song: Song, event: events_pb2.PackageVerified, _time: datetime) -> Song:
     """Note in how many stores the package is whole."""
-    return dataclasses.replace(song, verified_stores=event.stores, verify_findings=tuple(event.findings))
+    return changed(song, verified_stores=event.stores, verify_findings=tuple(event.findings))

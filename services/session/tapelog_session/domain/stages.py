@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Callable, Sequence
 from datetime import datetime
 from typing import Final
@@ -14,7 +13,7 @@ from tapelog.session.v1 import resources_pb2 as pb
 from tapelog_session.domain import conditions, take_checks, translation
 from tapelog_session.domain.errors import Condition, NotNow
 from tapelog_session.domain.permissions import STAGES, stage_word
-from tapelog_session.domain.song import Song, StageValue
+from tapelog_session.domain.song import Song, StageValue, changed
 from tapelog_session.domain.versions import MASTER, MIX
 
 Check = Callable[[Song], Sequence[pb.GateCondition]]
@@ -168,4 +167,4 @@ def on_entered(song: Song, _event: events_pb2.StageEntered, _time: datetime) -> 
 
 def on_stage_advanced(song: Song, event: events_pb2.StageAdvanced, _time: datetime) -> Song:
     """Enter the stage."""
-    return dataclasses.replace(song, stage=event.to, cycle=event.cycle, advice=())
+    return changed(song, stage=event.to, cycle=event.cycle, advice=())

@@ -157,6 +157,12 @@ TELLERS: Final[Mapping[type[Message], Teller]] = {
         f"{'failed to render' if e.error else 'rendered'} alternate {e.alternate} of mix {e.mix_number}",
         e.error,
     ),
+    pb.StemsRequested: lambda e: (f"asked for the stems of mix {e.mix_number}", ""),
+    pb.StemsRendered: lambda e: (
+        f"{'failed to render' if e.error else 'rendered'} the stems of mix {e.mix_number}",
+        e.error,
+    ),
+    pb.LyricsSet: lambda e: ("set the words" if e.lyrics.text.strip() else "took the words away", ""),
     pb.DeliveryPrechecked: lambda e: (
         f"built delivery {e.delivery}" if e.passed else "tried to build a delivery",
         "; ".join(e.findings),

@@ -16,7 +16,7 @@ from tapelog_session.domain.checks import TEXT_CHARS_MAX, TITLE_CHARS_MAX, Field
 from tapelog_session.domain.errors import InvalidCommand, NotNow, Unknown
 from tapelog_session.domain.names import parse_song
 from tapelog_session.domain.roles import RoleValue
-from tapelog_session.domain.song import Song
+from tapelog_session.domain.song import Song, changed
 
 ATTENDEES_MAX: Final = 200
 EQUIPMENT_MAX: Final = 512
@@ -171,7 +171,7 @@ def settle(song: Song, count: pb.ContributionCount) -> Sequence[Message]:
 def on_settled(song: Song, event: events_pb2.ContributionsSettled, _time: datetime) -> Song:
     """Keep the newest count of a session."""
     contributions = song.contributions.set(event.count.studio_session, event.count)
-    return dataclasses.replace(song, contributions=contributions)
+    return changed(song, contributions=contributions)
 
 
 def require_contribution(state: StudioSession, id_: str) -> pb.Contribution:

@@ -20,7 +20,7 @@ from tapelog_session.domain.checks import TEXT_CHARS_MAX, Fields
 from tapelog_session.domain.errors import Condition, NotNow, Unknown
 from tapelog_session.domain.permissions import require_stage
 from tapelog_session.domain.roles import Actor
-from tapelog_session.domain.song import Song, Take
+from tapelog_session.domain.song import Song, Take, changed
 
 KindValue: TypeAlias = "pb.TakeCheckKind.ValueType"
 Check = Callable[[Song, audio_pb2.Measurements, audio_pb2.AudioFormat], pb.TakeCheck]
@@ -125,7 +125,7 @@ def on_waived(song: Song, event: events_pb2.TakeCheckWaived, time: datetime) -> 
     waiver.time.FromDatetime(time)
     known = song.takes[waiver.take]
     take = dataclasses.replace(known, waivers=(*known.waivers, waiver))
-    return dataclasses.replace(song, takes=song.takes.set(take.id, take))
+    return changed(song, takes=song.takes.set(take.id, take))
 
 
 def _check(

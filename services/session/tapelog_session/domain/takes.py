@@ -17,7 +17,7 @@ from tapelog_session.domain.errors import Condition, InvalidCommand, NotNow, Unk
 from tapelog_session.domain.permissions import require_stage
 from tapelog_session.domain.recording import TAKES_MAX, require_track
 from tapelog_session.domain.roles import Actor
-from tapelog_session.domain.song import Song, Take
+from tapelog_session.domain.song import Song, Take, changed
 
 TREATMENTS_MAX: Final = 16
 REGIONS_MAX: Final = 512
@@ -155,7 +155,7 @@ def on_rejected(song: Song, event: events_pb2.TakeRejected, _time: datetime) -> 
     track = song.tracks[take.track]
     if take.id in track.chosen_takes:
         track = dataclasses.replace(track, selected_take="", comp=None)
-    return dataclasses.replace(song, takes=song.takes.set(take.id, take), tracks=song.tracks.set(track.id, track))
+    return changed(song, takes=song.takes.set(take.id, take), tracks=song.tracks.set(track.id, track))
 
 
 def on_cleaned(song: Song, event: events_pb2.TakeCleaned, _time: datetime) -> Song:
@@ -169,7 +169,7 @@ def on_cleaned(song: Song, event: events_pb2.TakeCleaned, _time: datetime) -> So
         parent=event.parent,
         treatments=tuple(event.treatments),
     )
-    return dataclasses.replace(song, takes=song.takes.set(event.take, take))
+    return changed(song, takes=song.takes.set(event.take, take))
 
 
 def on_comp_set(song: Song, event: events_pb2.CompSet, _time: datetime) -> Song:
@@ -177,7 +177,7 @@ def on_comp_set(song: Song, event: events_pb2.CompSet, _time: datetime) -> Song:
     known = song.tracks[event.track]
     comp = with_recording(event.comp, known.recordings)
     track = dataclasses.replace(known, comp=comp, selected_take="")
-    return dataclasses.replace(song, tracks=song.tracks.set(event.track, track))
+    return changed(song, tracks=song.tracks.set(event.track, track))
 
 
 def on_take_requested(song: Song, event: events_pb2.AlternateTakeRequested, time: datetime) -> Song:
@@ -187,4 +187,4 @@ def on_take_requested(song: Song, event: events_pb2.AlternateTakeRequested, time
     wanted.time.FromDatetime(time)
     known = song.tracks[event.track]
     track = dataclasses.replace(known, take_requests=(*known.take_requests, wanted))
-    return dataclasses.replace(song, tracks=song.tracks.set(event.track, track))
+    return changed(song, tracks=song.tracks.set(event.track, track))

@@ -10,7 +10,7 @@ from tapelog.session.v1 import events_pb2
 from tapelog.session.v1 import resources_pb2 as pb
 
 from tapelog_session.domain.names import KindValue
-from tapelog_session.domain.song import Approval, Song, Version
+from tapelog_session.domain.song import Approval, Song, Version, changed
 from tapelog_session.domain.versions import MASTER, MIX
 
 _DECIDED: Final = frozenset(
@@ -21,8 +21,8 @@ _DECIDED: Final = frozenset(
 
 def _with(song: Song, kind: KindValue, version: Version) -> Song:
     if kind == MIX:
-        return dataclasses.replace(song, mixes=song.mixes.set(version.number, version))
-    return dataclasses.replace(song, masters=song.masters.set(version.number, version))
+        return changed(song, mixes=song.mixes.set(version.number, version))
+    return changed(song, masters=song.masters.set(version.number, version))
 
 
 def _changed(song: Song, kind: KindValue, number: int, **changes: Any) -> Song:

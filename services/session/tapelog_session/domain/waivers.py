@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Callable, Sequence
 from datetime import datetime
 from typing import Final
@@ -18,7 +17,7 @@ from tapelog_session.domain.errors import Condition, NotNow, Unknown
 from tapelog_session.domain.names import VersionName
 from tapelog_session.domain.permissions import require_stage
 from tapelog_session.domain.roles import Actor
-from tapelog_session.domain.song import Song, Version
+from tapelog_session.domain.song import Song, Version, changed
 from tapelog_session.domain.versions import require_version
 
 WAIVERS_MAX: Final = 1000
@@ -121,7 +120,7 @@ def on_waived(song: Song, event: events_pb2.CheckWaived, time: datetime) -> Song
     waiver = pb.Waiver()
     waiver.CopyFrom(event.waiver)
     waiver.time.FromDatetime(time)
-    return dataclasses.replace(song, waivers=(*song.waivers, waiver))
+    return changed(song, waivers=(*song.waivers, waiver))
 
 
 def _rule(song: Song, constraint: str) -> brief_pb2.Constraint | None:

@@ -49,12 +49,34 @@ BRIEF_CHECK_SCOPE_SIGNAL: BriefCheckScope.ValueType  # 2
 Global___BriefCheckScope: _TypeAlias = BriefCheckScope  # noqa: Y015
 
 @_typing.final
-class ProjectCreated(_message.Message):
+class PersonErased(_message.Message):
     """The facts of the session service, in the past tense. Who acted, for whom, in which role and when stands in the
     envelope (docs/events.md). A payload is never changed in place: a new shape is a new version of the type.
 
-    Project: a project was created.
+    Person: the key of a party's record was destroyed; name and contact cannot be read any more.
     """
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    PARTY_FIELD_NUMBER: _builtins.int
+    party: _builtins.str
+    """Party id."""
+    def __init__(
+        self,
+        *,
+        party: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["party", b"party"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___PersonErased: _TypeAlias = PersonErased  # noqa: Y015
+
+@_typing.final
+class ProjectCreated(_message.Message):
+    """Project: a project was created."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -2007,6 +2029,94 @@ class AlternateRendered(_message.Message):
 Global___AlternateRendered: _TypeAlias = AlternateRendered  # noqa: Y015
 
 @_typing.final
+class StemsRequested(_message.Message):
+    """Song: stems of a mix were asked for. Their render begins."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    MIX_NUMBER_FIELD_NUMBER: _builtins.int
+    GROUPS_FIELD_NUMBER: _builtins.int
+    mix_number: _builtins.int
+    """Number of the mix version."""
+    @_builtins.property
+    def groups(self) -> _containers.RepeatedCompositeFieldContainer[_resources_pb2.StemGroup]:
+        """The groups; empty is one for each bus and track that goes straight into the mix."""
+
+    def __init__(
+        self,
+        *,
+        mix_number: _builtins.int = ...,
+        groups: _abc.Iterable[_resources_pb2.StemGroup] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["groups", b"groups", "mix_number", b"mix_number"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___StemsRequested: _TypeAlias = StemsRequested  # noqa: Y015
+
+@_typing.final
+class StemsRendered(_message.Message):
+    """Song: stems of a mix were rendered, or failed to."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    MIX_NUMBER_FIELD_NUMBER: _builtins.int
+    STEMS_FIELD_NUMBER: _builtins.int
+    RENDER_JOB_FIELD_NUMBER: _builtins.int
+    ERROR_FIELD_NUMBER: _builtins.int
+    mix_number: _builtins.int
+    """Number of the mix version."""
+    render_job: _builtins.str
+    """Render job id."""
+    error: _builtins.str
+    """Why it failed, or empty."""
+    @_builtins.property
+    def stems(self) -> _containers.RepeatedCompositeFieldContainer[_resources_pb2.Stem]:
+        """The files, in order; empty if it failed."""
+
+    def __init__(
+        self,
+        *,
+        mix_number: _builtins.int = ...,
+        stems: _abc.Iterable[_resources_pb2.Stem] | None = ...,
+        render_job: _builtins.str = ...,
+        error: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["error", b"error", "mix_number", b"mix_number", "render_job", b"render_job", "stems", b"stems"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___StemsRendered: _TypeAlias = StemsRendered  # noqa: Y015
+
+@_typing.final
+class LyricsSet(_message.Message):
+    """Song: its words were set."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    LYRICS_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def lyrics(self) -> _resources_pb2.Lyrics:
+        """The words."""
+
+    def __init__(
+        self,
+        *,
+        lyrics: _resources_pb2.Lyrics | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["lyrics", b"lyrics"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["lyrics", b"lyrics"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___LyricsSet: _TypeAlias = LyricsSet  # noqa: Y015
+
+@_typing.final
 class DeliveryPrechecked(_message.Message):
     """Song: a delivery package was built, or could not be: the check that the gate to DELIVERED reads."""
 
@@ -2471,6 +2581,10 @@ class DeliveryBuilt(_message.Message):
     DRAFT_FIELD_NUMBER: _builtins.int
     FILES_FIELD_NUMBER: _builtins.int
     MANIFEST_SHA256_FIELD_NUMBER: _builtins.int
+    SPEC_FIELD_NUMBER: _builtins.int
+    MIXER_INITIALS_FIELD_NUMBER: _builtins.int
+    SONG_SEQUENCE_FIELD_NUMBER: _builtins.int
+    PROJECT_SEQUENCE_FIELD_NUMBER: _builtins.int
     project: _builtins.str
     """Project id."""
     song: _builtins.str
@@ -2479,9 +2593,19 @@ class DeliveryBuilt(_message.Message):
     """Whether this is the draft of MASTERING or the final one."""
     manifest_sha256: _builtins.str
     """SHA-256 of the manifest."""
+    mixer_initials: _builtins.str
+    """Initials of the mixing engineer in its file names."""
+    song_sequence: _builtins.int
+    """Sequence of the song that it was built from: with spec and initials all that a rebuild needs."""
+    project_sequence: _builtins.int
+    """The same of the project."""
     @_builtins.property
     def files(self) -> _containers.RepeatedCompositeFieldContainer[_resources_pb2.DeliveryFile]:
         """Its files."""
+
+    @_builtins.property
+    def spec(self) -> _resources_pb2.DeliverySpec:
+        """What it was built by."""
 
     def __init__(
         self,
@@ -2491,14 +2615,50 @@ class DeliveryBuilt(_message.Message):
         draft: _builtins.bool = ...,
         files: _abc.Iterable[_resources_pb2.DeliveryFile] | None = ...,
         manifest_sha256: _builtins.str = ...,
+        spec: _resources_pb2.DeliverySpec | None = ...,
+        mixer_initials: _builtins.str = ...,
+        song_sequence: _builtins.int = ...,
+        project_sequence: _builtins.int = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["spec", b"spec"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["draft", b"draft", "files", b"files", "manifest_sha256", b"manifest_sha256", "project", b"project", "song", b"song"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["draft", b"draft", "files", b"files", "manifest_sha256", b"manifest_sha256", "mixer_initials", b"mixer_initials", "project", b"project", "project_sequence", b"project_sequence", "song", b"song", "song_sequence", b"song_sequence", "spec", b"spec"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___DeliveryBuilt: _TypeAlias = DeliveryBuilt  # noqa: Y015
+
+@_typing.final
+class CreditsExported(_message.Message):
+    """DeliveryPackage: the credits of the song were written into it."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    SHA256_FIELD_NUMBER: _builtins.int
+    MESSAGE_VERSION_FIELD_NUMBER: _builtins.int
+    MISSING_FIELD_NUMBER: _builtins.int
+    sha256: _builtins.str
+    """SHA-256 of the RIN-shaped XML."""
+    message_version: _builtins.int
+    """Version of the message: the song's cycle."""
+    @_builtins.property
+    def missing(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """What they lack, one line each."""
+
+    def __init__(
+        self,
+        *,
+        sha256: _builtins.str = ...,
+        message_version: _builtins.int = ...,
+        missing: _abc.Iterable[_builtins.str] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["message_version", b"message_version", "missing", b"missing", "sha256", b"sha256"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___CreditsExported: _TypeAlias = CreditsExported  # noqa: Y015
 
 @_typing.final
 class DeliveryHandedOver(_message.Message):

@@ -739,6 +739,30 @@ CONTRIBUTION_STATE_DISPUTED: ContributionState.ValueType  # 3
 """The person says that it is not."""
 Global___ContributionState: _TypeAlias = ContributionState  # noqa: Y015
 
+class _DeliveryNaming:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _DeliveryNamingEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_DeliveryNaming.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    DELIVERY_NAMING_UNSPECIFIED: _DeliveryNaming.ValueType  # 0
+    """The default: the rule of the Producers & Engineers Wing."""
+    DELIVERY_NAMING_PRODUCERS_AND_ENGINEERS: _DeliveryNaming.ValueType  # 1
+    """Artist, title, mixer and revision, version, rate, depth: TNP_LightsOut_MM02_Master_48k_24.wav."""
+    DELIVERY_NAMING_ISRC: _DeliveryNaming.ValueType  # 2
+    """The recording's code first, as labels file it: QZABC2500001_LightsOut_Master_48k_24.wav."""
+
+class DeliveryNaming(_DeliveryNaming, metaclass=_DeliveryNamingEnumTypeWrapper):
+    """How delivered files are named."""
+
+DELIVERY_NAMING_UNSPECIFIED: DeliveryNaming.ValueType  # 0
+"""The default: the rule of the Producers & Engineers Wing."""
+DELIVERY_NAMING_PRODUCERS_AND_ENGINEERS: DeliveryNaming.ValueType  # 1
+"""Artist, title, mixer and revision, version, rate, depth: TNP_LightsOut_MM02_Master_48k_24.wav."""
+DELIVERY_NAMING_ISRC: DeliveryNaming.ValueType  # 2
+"""The recording's code first, as labels file it: QZABC2500001_LightsOut_Master_48k_24.wav."""
+Global___DeliveryNaming: _TypeAlias = DeliveryNaming  # noqa: Y015
+
 @_typing.final
 class SendBack(_message.Message):
     """A song sent back to an earlier stage, with everything that follows from it. Nothing is deleted."""
@@ -885,22 +909,26 @@ class Party(_message.Message):
     NAME_FIELD_NUMBER: _builtins.int
     DISPLAY_NAME_FIELD_NUMBER: _builtins.int
     EMAIL_FIELD_NUMBER: _builtins.int
+    ERASED_FIELD_NUMBER: _builtins.int
     name: _builtins.str
     """Resource name: parties/{party}."""
     display_name: _builtins.str
     """Name to show."""
     email: _builtins.str
     """E-mail address, or empty."""
+    erased: _builtins.bool
+    """Whether the person was erased: name and address are gone for ever, the id stays."""
     def __init__(
         self,
         *,
         name: _builtins.str = ...,
         display_name: _builtins.str = ...,
         email: _builtins.str = ...,
+        erased: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["display_name", b"display_name", "email", b"email", "name", b"name"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["display_name", b"display_name", "email", b"email", "erased", b"erased", "name", b"name"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -1072,6 +1100,8 @@ class Song(_message.Message):
     STUDIO_SESSIONS_FIELD_NUMBER: _builtins.int
     WAITING_FOR_FIELD_NUMBER: _builtins.int
     REFERENCE_TRACKS_FIELD_NUMBER: _builtins.int
+    LYRICS_FIELD_NUMBER: _builtins.int
+    STEM_SETS_FIELD_NUMBER: _builtins.int
     name: _builtins.str
     """Resource name: projects/{project}/songs/{song}."""
     etag: _builtins.str
@@ -1176,6 +1206,14 @@ class Song(_message.Message):
     def reference_tracks(self) -> _containers.RepeatedCompositeFieldContainer[_brief_pb2.ReferenceTrack]:
         """Reference tracks that were attached beside those of the brief."""
 
+    @_builtins.property
+    def lyrics(self) -> Global___Lyrics:
+        """The words, or absent."""
+
+    @_builtins.property
+    def stem_sets(self) -> _containers.RepeatedCompositeFieldContainer[Global___StemSet]:
+        """Stems of mixes that were asked for."""
+
     def __init__(
         self,
         *,
@@ -1213,10 +1251,12 @@ class Song(_message.Message):
         studio_sessions: _abc.Iterable[Global___ContributionCount] | None = ...,
         waiting_for: _abc.Iterable[Global___Role.ValueType] | None = ...,
         reference_tracks: _abc.Iterable[_brief_pb2.ReferenceTrack] | None = ...,
+        lyrics: Global___Lyrics | None = ...,
+        stem_sets: _abc.Iterable[Global___StemSet] | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["brief", b"brief", "create_time", b"create_time", "update_time", b"update_time"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["brief", b"brief", "create_time", b"create_time", "lyrics", b"lyrics", "update_time", b"update_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["alternates", b"alternates", "arrangement_approvals", b"arrangement_approvals", "bit_depth", b"bit_depth", "brief", b"brief", "create_time", b"create_time", "cycle", b"cycle", "delivery", b"delivery", "disagreements", b"disagreements", "etag", b"etag", "external_ref", b"external_ref", "held_stage", b"held_stage", "isrc", b"isrc", "name", b"name", "notes", b"notes", "open_conditions", b"open_conditions", "reference_tracks", b"reference_tracks", "revision_allowance", b"revision_allowance", "revision_rounds", b"revision_rounds", "sample_rate_hz", b"sample_rate_hz", "send_back_advice", b"send_back_advice", "send_backs", b"send_backs", "sequence", b"sequence", "stage", b"stage", "stage_state", b"stage_state", "studio_sessions", b"studio_sessions", "takes", b"takes", "title", b"title", "tracks", b"tracks", "update_time", b"update_time", "usage_scope", b"usage_scope", "versions", b"versions", "waiting_for", b"waiting_for", "waivers", b"waivers", "works", b"works"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["alternates", b"alternates", "arrangement_approvals", b"arrangement_approvals", "bit_depth", b"bit_depth", "brief", b"brief", "create_time", b"create_time", "cycle", b"cycle", "delivery", b"delivery", "disagreements", b"disagreements", "etag", b"etag", "external_ref", b"external_ref", "held_stage", b"held_stage", "isrc", b"isrc", "lyrics", b"lyrics", "name", b"name", "notes", b"notes", "open_conditions", b"open_conditions", "reference_tracks", b"reference_tracks", "revision_allowance", b"revision_allowance", "revision_rounds", b"revision_rounds", "sample_rate_hz", b"sample_rate_hz", "send_back_advice", b"send_back_advice", "send_backs", b"send_backs", "sequence", b"sequence", "stage", b"stage", "stage_state", b"stage_state", "stem_sets", b"stem_sets", "studio_sessions", b"studio_sessions", "takes", b"takes", "title", b"title", "tracks", b"tracks", "update_time", b"update_time", "usage_scope", b"usage_scope", "versions", b"versions", "waiting_for", b"waiting_for", "waivers", b"waivers", "works", b"works"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -2113,6 +2153,7 @@ class DeliveryPackage(_message.Message):
     RETURN_COMMENT_FIELD_NUMBER: _builtins.int
     HANDED_OVER_TO_FIELD_NUMBER: _builtins.int
     HAND_OVER_TIME_FIELD_NUMBER: _builtins.int
+    SPEC_FIELD_NUMBER: _builtins.int
     name: _builtins.str
     """Resource name: projects/{project}/songs/{song}/deliveries/{delivery}."""
     etag: _builtins.str
@@ -2139,6 +2180,10 @@ class DeliveryPackage(_message.Message):
     def hand_over_time(self) -> _timestamp_pb2.Timestamp:
         """When it was."""
 
+    @_builtins.property
+    def spec(self) -> Global___DeliverySpec:
+        """What it was built by."""
+
     def __init__(
         self,
         *,
@@ -2152,10 +2197,11 @@ class DeliveryPackage(_message.Message):
         return_comment: _builtins.str = ...,
         handed_over_to: _builtins.str = ...,
         hand_over_time: _timestamp_pb2.Timestamp | None = ...,
+        spec: Global___DeliverySpec | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["create_time", b"create_time", "hand_over_time", b"hand_over_time"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["create_time", b"create_time", "hand_over_time", b"hand_over_time", "spec", b"spec"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["accepted_by", b"accepted_by", "create_time", b"create_time", "etag", b"etag", "files", b"files", "hand_over_time", b"hand_over_time", "handed_over_to", b"handed_over_to", "manifest_sha256", b"manifest_sha256", "name", b"name", "return_comment", b"return_comment", "state", b"state"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["accepted_by", b"accepted_by", "create_time", b"create_time", "etag", b"etag", "files", b"files", "hand_over_time", b"hand_over_time", "handed_over_to", b"handed_over_to", "manifest_sha256", b"manifest_sha256", "name", b"name", "return_comment", b"return_comment", "spec", b"spec", "state", b"state"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -2181,7 +2227,7 @@ class DeliveryFile(_message.Message):
     filename: _builtins.str
     """Name by the delivery naming rule: ASCII, no spaces."""
     role: _builtins.str
-    """What it is: "master", "mix", "alternate", "recipe", "analysis"."""
+    """What it is: "master", "mix", "alternate", "stem", "recipe", "analysis", "lyrics", "credits"."""
     sha256: _builtins.str
     """SHA-256: the key in the object store."""
     size_bytes: _builtins.int
@@ -2718,3 +2764,207 @@ class ContributionCount(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___ContributionCount: _TypeAlias = ContributionCount  # noqa: Y015
+
+@_typing.final
+class Lyrics(_message.Message):
+    """The words of a song."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    TEXT_FIELD_NUMBER: _builtins.int
+    LANGUAGE_FIELD_NUMBER: _builtins.int
+    text: _builtins.str
+    """The words, lines as they are sung. At most 20,000 characters."""
+    language: _builtins.str
+    """Language as an IETF BCP 47 tag, such as "en", or empty."""
+    def __init__(
+        self,
+        *,
+        text: _builtins.str = ...,
+        language: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["language", b"language", "text", b"text"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___Lyrics: _TypeAlias = Lyrics  # noqa: Y015
+
+@_typing.final
+class StemGroup(_message.Message):
+    """What goes into one stem."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ID_FIELD_NUMBER: _builtins.int
+    MEMBERS_FIELD_NUMBER: _builtins.int
+    id: _builtins.str
+    """Names the stem. Not "shared"."""
+    @_builtins.property
+    def members(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Ids of tracks and buses of the recipe, and tags of its tracks."""
+
+    def __init__(
+        self,
+        *,
+        id: _builtins.str = ...,
+        members: _abc.Iterable[_builtins.str] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["id", b"id", "members", b"members"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___StemGroup: _TypeAlias = StemGroup  # noqa: Y015
+
+@_typing.final
+class Stem(_message.Message):
+    """A stem of a mix."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ID_FIELD_NUMBER: _builtins.int
+    AUDIO_FIELD_NUMBER: _builtins.int
+    id: _builtins.str
+    """Id of its group, or the name that the render gave it."""
+    @_builtins.property
+    def audio(self) -> _audio_pb2.AudioResult:
+        """The file."""
+
+    def __init__(
+        self,
+        *,
+        id: _builtins.str = ...,
+        audio: _audio_pb2.AudioResult | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["audio", b"audio"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["audio", b"audio", "id", b"id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___Stem: _TypeAlias = Stem  # noqa: Y015
+
+@_typing.final
+class StemSet(_message.Message):
+    """The stems of one mix: they sum to it."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    VERSION_FIELD_NUMBER: _builtins.int
+    GROUPS_FIELD_NUMBER: _builtins.int
+    STEMS_FIELD_NUMBER: _builtins.int
+    RENDER_JOB_FIELD_NUMBER: _builtins.int
+    RENDER_ERROR_FIELD_NUMBER: _builtins.int
+    version: _builtins.str
+    """Resource name of the mix version."""
+    render_job: _builtins.str
+    """Resource name of the render job."""
+    render_error: _builtins.str
+    """Why the render failed, or empty."""
+    @_builtins.property
+    def groups(self) -> _containers.RepeatedCompositeFieldContainer[Global___StemGroup]:
+        """The groups that were asked for; empty is one for each bus and track that goes straight into the mix."""
+
+    @_builtins.property
+    def stems(self) -> _containers.RepeatedCompositeFieldContainer[Global___Stem]:
+        """The files, in order; empty until rendered."""
+
+    def __init__(
+        self,
+        *,
+        version: _builtins.str = ...,
+        groups: _abc.Iterable[Global___StemGroup] | None = ...,
+        stems: _abc.Iterable[Global___Stem] | None = ...,
+        render_job: _builtins.str = ...,
+        render_error: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["groups", b"groups", "render_error", b"render_error", "render_job", b"render_job", "stems", b"stems", "version", b"version"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___StemSet: _TypeAlias = StemSet  # noqa: Y015
+
+@_typing.final
+class DeliveryFormat(_message.Message):
+    """A format that the master must be there in."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    MEDIA_TYPE_FIELD_NUMBER: _builtins.int
+    BIT_DEPTH_FIELD_NUMBER: _builtins.int
+    media_type: _builtins.str
+    """Media type: "audio/wav" or "audio/flac"."""
+    bit_depth: _builtins.int
+    """Bits per sample; 0 is any."""
+    def __init__(
+        self,
+        *,
+        media_type: _builtins.str = ...,
+        bit_depth: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["bit_depth", b"bit_depth", "media_type", b"media_type"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___DeliveryFormat: _TypeAlias = DeliveryFormat  # noqa: Y015
+
+@_typing.final
+class DeliverySpec(_message.Message):
+    """What a delivery package holds. Without one: the master as 24-bit WAV and as FLAC, mix, alternates, recipes, credits."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    MASTER_FORMATS_FIELD_NUMBER: _builtins.int
+    NAMING_FIELD_NUMBER: _builtins.int
+    ALTERNATES_FIELD_NUMBER: _builtins.int
+    STEMS_FIELD_NUMBER: _builtins.int
+    LYRIC_SHEET_FIELD_NUMBER: _builtins.int
+    WITHOUT_MIX_FIELD_NUMBER: _builtins.int
+    WITHOUT_RECIPES_FIELD_NUMBER: _builtins.int
+    WITHOUT_CREDITS_FIELD_NUMBER: _builtins.int
+    naming: Global___DeliveryNaming.ValueType
+    """How files are named."""
+    stems: _builtins.bool
+    """Whether the mix's stems must be there."""
+    lyric_sheet: _builtins.bool
+    """Whether the words must be there."""
+    without_mix: _builtins.bool
+    """Leaves the unmastered mix out."""
+    without_recipes: _builtins.bool
+    """Leaves the recipes out."""
+    without_credits: _builtins.bool
+    """Leaves the credits out."""
+    @_builtins.property
+    def master_formats(self) -> _containers.RepeatedCompositeFieldContainer[Global___DeliveryFormat]:
+        """Formats that the master must be there in; empty is 24-bit WAV and FLAC. At most 8."""
+
+    @_builtins.property
+    def alternates(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Alternates that must be there besides those that the brief requires. At most 16."""
+
+    def __init__(
+        self,
+        *,
+        master_formats: _abc.Iterable[Global___DeliveryFormat] | None = ...,
+        naming: Global___DeliveryNaming.ValueType = ...,
+        alternates: _abc.Iterable[_builtins.str] | None = ...,
+        stems: _builtins.bool = ...,
+        lyric_sheet: _builtins.bool = ...,
+        without_mix: _builtins.bool = ...,
+        without_recipes: _builtins.bool = ...,
+        without_credits: _builtins.bool = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["alternates", b"alternates", "lyric_sheet", b"lyric_sheet", "master_formats", b"master_formats", "naming", b"naming", "stems", b"stems", "without_credits", b"without_credits", "without_mix", b"without_mix", "without_recipes", b"without_recipes"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___DeliverySpec: _TypeAlias = DeliverySpec  # noqa: Y015

@@ -2862,6 +2862,7 @@ class BuildDeliveryRequest(_message.Message):
     MIXER_INITIALS_FIELD_NUMBER: _builtins.int
     REQUEST_ID_FIELD_NUMBER: _builtins.int
     ETAG_FIELD_NUMBER: _builtins.int
+    SPEC_FIELD_NUMBER: _builtins.int
     song: _builtins.str
     """projects/{project}/songs/{song}."""
     mixer_initials: _builtins.str
@@ -2870,6 +2871,10 @@ class BuildDeliveryRequest(_message.Message):
     """Makes a retry safe."""
     etag: _builtins.str
     """If set, must be the song's current one."""
+    @_builtins.property
+    def spec(self) -> _resources_pb2.DeliverySpec:
+        """What the package is to hold; absent is the default."""
+
     def __init__(
         self,
         *,
@@ -2877,10 +2882,11 @@ class BuildDeliveryRequest(_message.Message):
         mixer_initials: _builtins.str = ...,
         request_id: _builtins.str = ...,
         etag: _builtins.str = ...,
+        spec: _resources_pb2.DeliverySpec | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["spec", b"spec"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["etag", b"etag", "mixer_initials", b"mixer_initials", "request_id", b"request_id", "song", b"song"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["etag", b"etag", "mixer_initials", b"mixer_initials", "request_id", b"request_id", "song", b"song", "spec", b"spec"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -3800,3 +3806,241 @@ class RebuildViewsResponse(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___RebuildViewsResponse: _TypeAlias = RebuildViewsResponse  # noqa: Y015
+
+@_typing.final
+class RequestStemsRequest(_message.Message):
+    """Request of RequestStems."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    VERSION_FIELD_NUMBER: _builtins.int
+    GROUPS_FIELD_NUMBER: _builtins.int
+    REQUEST_ID_FIELD_NUMBER: _builtins.int
+    ETAG_FIELD_NUMBER: _builtins.int
+    version: _builtins.str
+    """.../mixVersions/{n}."""
+    request_id: _builtins.str
+    """Makes a retry safe."""
+    etag: _builtins.str
+    """If set, must be the song's current one."""
+    @_builtins.property
+    def groups(self) -> _containers.RepeatedCompositeFieldContainer[_resources_pb2.StemGroup]:
+        """The stems: at most 32; empty is one for each bus and track that goes straight into the mix."""
+
+    def __init__(
+        self,
+        *,
+        version: _builtins.str = ...,
+        groups: _abc.Iterable[_resources_pb2.StemGroup] | None = ...,
+        request_id: _builtins.str = ...,
+        etag: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["etag", b"etag", "groups", b"groups", "request_id", b"request_id", "version", b"version"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___RequestStemsRequest: _TypeAlias = RequestStemsRequest  # noqa: Y015
+
+@_typing.final
+class SetLyricsRequest(_message.Message):
+    """Request of SetLyrics."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    SONG_FIELD_NUMBER: _builtins.int
+    LYRICS_FIELD_NUMBER: _builtins.int
+    REQUEST_ID_FIELD_NUMBER: _builtins.int
+    ETAG_FIELD_NUMBER: _builtins.int
+    song: _builtins.str
+    """projects/{project}/songs/{song}."""
+    request_id: _builtins.str
+    """Makes a retry safe."""
+    etag: _builtins.str
+    """If set, must be current."""
+    @_builtins.property
+    def lyrics(self) -> _resources_pb2.Lyrics:
+        """The words; without text they are taken away."""
+
+    def __init__(
+        self,
+        *,
+        song: _builtins.str = ...,
+        lyrics: _resources_pb2.Lyrics | None = ...,
+        request_id: _builtins.str = ...,
+        etag: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["lyrics", b"lyrics"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["etag", b"etag", "lyrics", b"lyrics", "request_id", b"request_id", "song", b"song"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___SetLyricsRequest: _TypeAlias = SetLyricsRequest  # noqa: Y015
+
+@_typing.final
+class RebuildDeliveryRequest(_message.Message):
+    """Request of RebuildDelivery."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    NAME_FIELD_NUMBER: _builtins.int
+    name: _builtins.str
+    """projects/{project}/songs/{song}/deliveries/{delivery}."""
+    def __init__(
+        self,
+        *,
+        name: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["name", b"name"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___RebuildDeliveryRequest: _TypeAlias = RebuildDeliveryRequest  # noqa: Y015
+
+@_typing.final
+class RebuildDeliveryResponse(_message.Message):
+    """Response of RebuildDelivery."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    IDENTICAL_FIELD_NUMBER: _builtins.int
+    MANIFEST_SHA256_FIELD_NUMBER: _builtins.int
+    DIFFERENT_FIELD_NUMBER: _builtins.int
+    identical: _builtins.bool
+    """Whether manifest and every document are byte for byte what was delivered."""
+    manifest_sha256: _builtins.str
+    """SHA-256 of the manifest as it was made anew."""
+    @_builtins.property
+    def different(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Names of the files that differ, or are new, or missing."""
+
+    def __init__(
+        self,
+        *,
+        identical: _builtins.bool = ...,
+        manifest_sha256: _builtins.str = ...,
+        different: _abc.Iterable[_builtins.str] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["different", b"different", "identical", b"identical", "manifest_sha256", b"manifest_sha256"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___RebuildDeliveryResponse: _TypeAlias = RebuildDeliveryResponse  # noqa: Y015
+
+@_typing.final
+class ErasePersonRequest(_message.Message):
+    """Request of ErasePerson."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    NAME_FIELD_NUMBER: _builtins.int
+    REQUEST_ID_FIELD_NUMBER: _builtins.int
+    name: _builtins.str
+    """parties/{party}."""
+    request_id: _builtins.str
+    """Makes a retry safe."""
+    def __init__(
+        self,
+        *,
+        name: _builtins.str = ...,
+        request_id: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["name", b"name", "request_id", b"request_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ErasePersonRequest: _TypeAlias = ErasePersonRequest  # noqa: Y015
+
+@_typing.final
+class ExportPersonalDataRequest(_message.Message):
+    """Request of ExportPersonalData."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    NAME_FIELD_NUMBER: _builtins.int
+    name: _builtins.str
+    """parties/{party}."""
+    def __init__(
+        self,
+        *,
+        name: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["name", b"name"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ExportPersonalDataRequest: _TypeAlias = ExportPersonalDataRequest  # noqa: Y015
+
+@_typing.final
+class ExportPersonalDataResponse(_message.Message):
+    """Response of ExportPersonalData."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    PARTY_FIELD_NUMBER: _builtins.int
+    MEMBERSHIPS_FIELD_NUMBER: _builtins.int
+    SONGS_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def party(self) -> _resources_pb2.Party:
+        """The record, with everything that was kept of the person themself."""
+
+    @_builtins.property
+    def memberships(self) -> _containers.RepeatedCompositeFieldContainer[Global___PersonalMembership]:
+        """Projects of which the person is a member, with the roles."""
+
+    @_builtins.property
+    def songs(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Resource names of the songs in which the person did something; their histories say what."""
+
+    def __init__(
+        self,
+        *,
+        party: _resources_pb2.Party | None = ...,
+        memberships: _abc.Iterable[Global___PersonalMembership] | None = ...,
+        songs: _abc.Iterable[_builtins.str] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["party", b"party"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["memberships", b"memberships", "party", b"party", "songs", b"songs"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ExportPersonalDataResponse: _TypeAlias = ExportPersonalDataResponse  # noqa: Y015
+
+@_typing.final
+class PersonalMembership(_message.Message):
+    """A membership of a person."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    PROJECT_FIELD_NUMBER: _builtins.int
+    ROLES_FIELD_NUMBER: _builtins.int
+    project: _builtins.str
+    """projects/{project}."""
+    @_builtins.property
+    def roles(self) -> _containers.RepeatedScalarFieldContainer[_resources_pb2.Role.ValueType]:
+        """Roles held."""
+
+    def __init__(
+        self,
+        *,
+        project: _builtins.str = ...,
+        roles: _abc.Iterable[_resources_pb2.Role.ValueType] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["project", b"project", "roles", b"roles"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___PersonalMembership: _TypeAlias = PersonalMembership  # noqa: Y015

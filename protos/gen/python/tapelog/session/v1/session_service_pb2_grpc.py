@@ -53,6 +53,16 @@ class SessionServiceStub:
                 request_serializer=tapelog_dot_session_dot_v1_dot_session__service__pb2.GetPartyRequest.SerializeToString,
                 response_deserializer=tapelog_dot_session_dot_v1_dot_resources__pb2.Party.FromString,
                 _registered_method=True)
+        self.ErasePerson = channel.unary_unary(
+                '/tapelog.session.v1.SessionService/ErasePerson',
+                request_serializer=tapelog_dot_session_dot_v1_dot_session__service__pb2.ErasePersonRequest.SerializeToString,
+                response_deserializer=tapelog_dot_session_dot_v1_dot_resources__pb2.Party.FromString,
+                _registered_method=True)
+        self.ExportPersonalData = channel.unary_unary(
+                '/tapelog.session.v1.SessionService/ExportPersonalData',
+                request_serializer=tapelog_dot_session_dot_v1_dot_session__service__pb2.ExportPersonalDataRequest.SerializeToString,
+                response_deserializer=tapelog_dot_session_dot_v1_dot_session__service__pb2.ExportPersonalDataResponse.FromString,
+                _registered_method=True)
         self.CreateProject = channel.unary_unary(
                 '/tapelog.session.v1.SessionService/CreateProject',
                 request_serializer=tapelog_dot_session_dot_v1_dot_session__service__pb2.CreateProjectRequest.SerializeToString,
@@ -136,6 +146,11 @@ class SessionServiceStub:
         self.SetWriters = channel.unary_unary(
                 '/tapelog.session.v1.SessionService/SetWriters',
                 request_serializer=tapelog_dot_session_dot_v1_dot_session__service__pb2.SetWritersRequest.SerializeToString,
+                response_deserializer=tapelog_dot_session_dot_v1_dot_resources__pb2.Song.FromString,
+                _registered_method=True)
+        self.SetLyrics = channel.unary_unary(
+                '/tapelog.session.v1.SessionService/SetLyrics',
+                request_serializer=tapelog_dot_session_dot_v1_dot_session__service__pb2.SetLyricsRequest.SerializeToString,
                 response_deserializer=tapelog_dot_session_dot_v1_dot_resources__pb2.Song.FromString,
                 _registered_method=True)
         self.SetCatalogueIds = channel.unary_unary(
@@ -273,6 +288,11 @@ class SessionServiceStub:
                 request_serializer=tapelog_dot_session_dot_v1_dot_session__service__pb2.RequestAlternatesRequest.SerializeToString,
                 response_deserializer=tapelog_dot_session_dot_v1_dot_resources__pb2.Song.FromString,
                 _registered_method=True)
+        self.RequestStems = channel.unary_unary(
+                '/tapelog.session.v1.SessionService/RequestStems',
+                request_serializer=tapelog_dot_session_dot_v1_dot_session__service__pb2.RequestStemsRequest.SerializeToString,
+                response_deserializer=tapelog_dot_session_dot_v1_dot_resources__pb2.Song.FromString,
+                _registered_method=True)
         self.AddNote = channel.unary_unary(
                 '/tapelog.session.v1.SessionService/AddNote',
                 request_serializer=tapelog_dot_session_dot_v1_dot_session__service__pb2.AddNoteRequest.SerializeToString,
@@ -383,6 +403,11 @@ class SessionServiceStub:
                 request_serializer=tapelog_dot_session_dot_v1_dot_session__service__pb2.BuildDeliveryRequest.SerializeToString,
                 response_deserializer=tapelog_dot_session_dot_v1_dot_resources__pb2.DeliveryPackage.FromString,
                 _registered_method=True)
+        self.RebuildDelivery = channel.unary_unary(
+                '/tapelog.session.v1.SessionService/RebuildDelivery',
+                request_serializer=tapelog_dot_session_dot_v1_dot_session__service__pb2.RebuildDeliveryRequest.SerializeToString,
+                response_deserializer=tapelog_dot_session_dot_v1_dot_session__service__pb2.RebuildDeliveryResponse.FromString,
+                _registered_method=True)
         self.GetDelivery = channel.unary_unary(
                 '/tapelog.session.v1.SessionService/GetDelivery',
                 request_serializer=tapelog_dot_session_dot_v1_dot_session__service__pb2.GetDeliveryRequest.SerializeToString,
@@ -485,6 +510,21 @@ class SessionServiceServicer:
 
     def GetParty(self, request, context):
         """Reads a party record.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ErasePerson(self, request, context):
+        """Erases a person: destroys the key of their record. The log and its hashes stay as they are. For the person and for
+        the tenant's ADMIN; there is no way back.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ExportPersonalData(self, request, context):
+        """Gives a person what is kept about them. For the person and for the tenant's ADMIN.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -604,6 +644,13 @@ class SessionServiceServicer:
 
     def SetWriters(self, request, context):
         """Says anew who wrote a work that is linked.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def SetLyrics(self, request, context):
+        """Sets the words of the song.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -803,6 +850,13 @@ class SessionServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def RequestStems(self, request, context):
+        """Renders a mix in parts that sum to it.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def AddNote(self, request, context):
         """Adds a timecoded note to a version.
         """
@@ -965,6 +1019,13 @@ class SessionServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def RebuildDelivery(self, request, context):
+        """Makes the manifest and documents of a package anew from the log, byte by byte, and says whether they are the same.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def GetDelivery(self, request, context):
         """Reads a delivery package.
         """
@@ -1092,6 +1153,16 @@ def add_SessionServiceServicer_to_server(servicer, server):
                     request_deserializer=tapelog_dot_session_dot_v1_dot_session__service__pb2.GetPartyRequest.FromString,
                     response_serializer=tapelog_dot_session_dot_v1_dot_resources__pb2.Party.SerializeToString,
             ),
+            'ErasePerson': grpc.unary_unary_rpc_method_handler(
+                    servicer.ErasePerson,
+                    request_deserializer=tapelog_dot_session_dot_v1_dot_session__service__pb2.ErasePersonRequest.FromString,
+                    response_serializer=tapelog_dot_session_dot_v1_dot_resources__pb2.Party.SerializeToString,
+            ),
+            'ExportPersonalData': grpc.unary_unary_rpc_method_handler(
+                    servicer.ExportPersonalData,
+                    request_deserializer=tapelog_dot_session_dot_v1_dot_session__service__pb2.ExportPersonalDataRequest.FromString,
+                    response_serializer=tapelog_dot_session_dot_v1_dot_session__service__pb2.ExportPersonalDataResponse.SerializeToString,
+            ),
             'CreateProject': grpc.unary_unary_rpc_method_handler(
                     servicer.CreateProject,
                     request_deserializer=tapelog_dot_session_dot_v1_dot_session__service__pb2.CreateProjectRequest.FromString,
@@ -1175,6 +1246,11 @@ def add_SessionServiceServicer_to_server(servicer, server):
             'SetWriters': grpc.unary_unary_rpc_method_handler(
                     servicer.SetWriters,
                     request_deserializer=tapelog_dot_session_dot_v1_dot_session__service__pb2.SetWritersRequest.FromString,
+                    response_serializer=tapelog_dot_session_dot_v1_dot_resources__pb2.Song.SerializeToString,
+            ),
+            'SetLyrics': grpc.unary_unary_rpc_method_handler(
+                    servicer.SetLyrics,
+                    request_deserializer=tapelog_dot_session_dot_v1_dot_session__service__pb2.SetLyricsRequest.FromString,
                     response_serializer=tapelog_dot_session_dot_v1_dot_resources__pb2.Song.SerializeToString,
             ),
             'SetCatalogueIds': grpc.unary_unary_rpc_method_handler(
@@ -1312,6 +1388,11 @@ def add_SessionServiceServicer_to_server(servicer, server):
                     request_deserializer=tapelog_dot_session_dot_v1_dot_session__service__pb2.RequestAlternatesRequest.FromString,
                     response_serializer=tapelog_dot_session_dot_v1_dot_resources__pb2.Song.SerializeToString,
             ),
+            'RequestStems': grpc.unary_unary_rpc_method_handler(
+                    servicer.RequestStems,
+                    request_deserializer=tapelog_dot_session_dot_v1_dot_session__service__pb2.RequestStemsRequest.FromString,
+                    response_serializer=tapelog_dot_session_dot_v1_dot_resources__pb2.Song.SerializeToString,
+            ),
             'AddNote': grpc.unary_unary_rpc_method_handler(
                     servicer.AddNote,
                     request_deserializer=tapelog_dot_session_dot_v1_dot_session__service__pb2.AddNoteRequest.FromString,
@@ -1421,6 +1502,11 @@ def add_SessionServiceServicer_to_server(servicer, server):
                     servicer.BuildDelivery,
                     request_deserializer=tapelog_dot_session_dot_v1_dot_session__service__pb2.BuildDeliveryRequest.FromString,
                     response_serializer=tapelog_dot_session_dot_v1_dot_resources__pb2.DeliveryPackage.SerializeToString,
+            ),
+            'RebuildDelivery': grpc.unary_unary_rpc_method_handler(
+                    servicer.RebuildDelivery,
+                    request_deserializer=tapelog_dot_session_dot_v1_dot_session__service__pb2.RebuildDeliveryRequest.FromString,
+                    response_serializer=tapelog_dot_session_dot_v1_dot_session__service__pb2.RebuildDeliveryResponse.SerializeToString,
             ),
             'GetDelivery': grpc.unary_unary_rpc_method_handler(
                     servicer.GetDelivery,
@@ -1565,6 +1651,60 @@ class SessionService:
             '/tapelog.session.v1.SessionService/GetParty',
             tapelog_dot_session_dot_v1_dot_session__service__pb2.GetPartyRequest.SerializeToString,
             tapelog_dot_session_dot_v1_dot_resources__pb2.Party.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ErasePerson(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/tapelog.session.v1.SessionService/ErasePerson',
+            tapelog_dot_session_dot_v1_dot_session__service__pb2.ErasePersonRequest.SerializeToString,
+            tapelog_dot_session_dot_v1_dot_resources__pb2.Party.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ExportPersonalData(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/tapelog.session.v1.SessionService/ExportPersonalData',
+            tapelog_dot_session_dot_v1_dot_session__service__pb2.ExportPersonalDataRequest.SerializeToString,
+            tapelog_dot_session_dot_v1_dot_session__service__pb2.ExportPersonalDataResponse.FromString,
             options,
             channel_credentials,
             insecure,
@@ -2023,6 +2163,33 @@ class SessionService:
             target,
             '/tapelog.session.v1.SessionService/SetWriters',
             tapelog_dot_session_dot_v1_dot_session__service__pb2.SetWritersRequest.SerializeToString,
+            tapelog_dot_session_dot_v1_dot_resources__pb2.Song.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def SetLyrics(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/tapelog.session.v1.SessionService/SetLyrics',
+            tapelog_dot_session_dot_v1_dot_session__service__pb2.SetLyricsRequest.SerializeToString,
             tapelog_dot_session_dot_v1_dot_resources__pb2.Song.FromString,
             options,
             channel_credentials,
@@ -2764,6 +2931,33 @@ class SessionService:
             _registered_method=True)
 
     @staticmethod
+    def RequestStems(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/tapelog.session.v1.SessionService/RequestStems',
+            tapelog_dot_session_dot_v1_dot_session__service__pb2.RequestStemsRequest.SerializeToString,
+            tapelog_dot_session_dot_v1_dot_resources__pb2.Song.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
     def AddNote(request,
             target,
             options=(),
@@ -3347,6 +3541,33 @@ class SessionService:
             '/tapelog.session.v1.SessionService/BuildDelivery',
             tapelog_dot_session_dot_v1_dot_session__service__pb2.BuildDeliveryRequest.SerializeToString,
             tapelog_dot_session_dot_v1_dot_resources__pb2.DeliveryPackage.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def RebuildDelivery(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/tapelog.session.v1.SessionService/RebuildDelivery',
+            tapelog_dot_session_dot_v1_dot_session__service__pb2.RebuildDeliveryRequest.SerializeToString,
+            tapelog_dot_session_dot_v1_dot_session__service__pb2.RebuildDeliveryResponse.FromString,
             options,
             channel_credentials,
             insecure,

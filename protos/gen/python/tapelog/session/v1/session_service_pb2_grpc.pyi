@@ -46,6 +46,12 @@ class SessionServiceStub:
     """Creates or replaces a party record. Not an event: names and contacts can be erased."""
     GetParty: _grpc.UnaryUnaryMultiCallable[_session_service_pb2.GetPartyRequest, _resources_pb2.Party]
     """Reads a party record."""
+    ErasePerson: _grpc.UnaryUnaryMultiCallable[_session_service_pb2.ErasePersonRequest, _resources_pb2.Party]
+    """Erases a person: destroys the key of their record. The log and its hashes stay as they are. For the person and for
+    the tenant's ADMIN; there is no way back.
+    """
+    ExportPersonalData: _grpc.UnaryUnaryMultiCallable[_session_service_pb2.ExportPersonalDataRequest, _session_service_pb2.ExportPersonalDataResponse]
+    """Gives a person what is kept about them. For the person and for the tenant's ADMIN."""
     CreateProject: _grpc.UnaryUnaryMultiCallable[_session_service_pb2.CreateProjectRequest, _resources_pb2.Project]
     """Creates a project; the caller becomes a member with the roles given. INVALID_ARGUMENT: a field is wrong."""
     GetProject: _grpc.UnaryUnaryMultiCallable[_session_service_pb2.GetProjectRequest, _resources_pb2.Project]
@@ -80,6 +86,8 @@ class SessionServiceStub:
     """Links a musical work and its writers."""
     SetWriters: _grpc.UnaryUnaryMultiCallable[_session_service_pb2.SetWritersRequest, _resources_pb2.Song]
     """Says anew who wrote a work that is linked."""
+    SetLyrics: _grpc.UnaryUnaryMultiCallable[_session_service_pb2.SetLyricsRequest, _resources_pb2.Song]
+    """Sets the words of the song."""
     SetCatalogueIds: _grpc.UnaryUnaryMultiCallable[_session_service_pb2.SetCatalogueIdsRequest, _resources_pb2.Song]
     """Sets the ISRC. INVALID_ARGUMENT: not an ISRC."""
     ProposeBrief: _grpc.UnaryUnaryMultiCallable[_session_service_pb2.ProposeBriefRequest, _resources_pb2.Song]
@@ -143,6 +151,8 @@ class SessionServiceStub:
     """Approves the exact bytes named. FAILED_PRECONDITION: they are not the current ones, or the brief moved on."""
     RequestAlternates: _grpc.UnaryUnaryMultiCallable[_session_service_pb2.RequestAlternatesRequest, _resources_pb2.Song]
     """Asks for alternates of a mix; they render as one batch."""
+    RequestStems: _grpc.UnaryUnaryMultiCallable[_session_service_pb2.RequestStemsRequest, _resources_pb2.Song]
+    """Renders a mix in parts that sum to it."""
     AddNote: _grpc.UnaryUnaryMultiCallable[_session_service_pb2.AddNoteRequest, _resources_pb2.Note]
     """Adds a timecoded note to a version."""
     AddressNote: _grpc.UnaryUnaryMultiCallable[_session_service_pb2.AddressNoteRequest, _resources_pb2.Note]
@@ -201,6 +211,8 @@ class SessionServiceStub:
     """Builds a delivery package: a draft in MASTERING (the check that the last gate reads), the final one in DELIVERED.
     FAILED_PRECONDITION lists everything that is missing.
     """
+    RebuildDelivery: _grpc.UnaryUnaryMultiCallable[_session_service_pb2.RebuildDeliveryRequest, _session_service_pb2.RebuildDeliveryResponse]
+    """Makes the manifest and documents of a package anew from the log, byte by byte, and says whether they are the same."""
     GetDelivery: _grpc.UnaryUnaryMultiCallable[_session_service_pb2.GetDeliveryRequest, _resources_pb2.DeliveryPackage]
     """Reads a delivery package."""
     HandOverDelivery: _grpc.UnaryUnaryMultiCallable[_session_service_pb2.HandOverDeliveryRequest, _resources_pb2.DeliveryPackage]
@@ -255,6 +267,12 @@ class SessionServiceAsyncStub(SessionServiceStub):
     """Creates or replaces a party record. Not an event: names and contacts can be erased."""
     GetParty: _aio.UnaryUnaryMultiCallable[_session_service_pb2.GetPartyRequest, _resources_pb2.Party]  # type: ignore[assignment]
     """Reads a party record."""
+    ErasePerson: _aio.UnaryUnaryMultiCallable[_session_service_pb2.ErasePersonRequest, _resources_pb2.Party]  # type: ignore[assignment]
+    """Erases a person: destroys the key of their record. The log and its hashes stay as they are. For the person and for
+    the tenant's ADMIN; there is no way back.
+    """
+    ExportPersonalData: _aio.UnaryUnaryMultiCallable[_session_service_pb2.ExportPersonalDataRequest, _session_service_pb2.ExportPersonalDataResponse]  # type: ignore[assignment]
+    """Gives a person what is kept about them. For the person and for the tenant's ADMIN."""
     CreateProject: _aio.UnaryUnaryMultiCallable[_session_service_pb2.CreateProjectRequest, _resources_pb2.Project]  # type: ignore[assignment]
     """Creates a project; the caller becomes a member with the roles given. INVALID_ARGUMENT: a field is wrong."""
     GetProject: _aio.UnaryUnaryMultiCallable[_session_service_pb2.GetProjectRequest, _resources_pb2.Project]  # type: ignore[assignment]
@@ -289,6 +307,8 @@ class SessionServiceAsyncStub(SessionServiceStub):
     """Links a musical work and its writers."""
     SetWriters: _aio.UnaryUnaryMultiCallable[_session_service_pb2.SetWritersRequest, _resources_pb2.Song]  # type: ignore[assignment]
     """Says anew who wrote a work that is linked."""
+    SetLyrics: _aio.UnaryUnaryMultiCallable[_session_service_pb2.SetLyricsRequest, _resources_pb2.Song]  # type: ignore[assignment]
+    """Sets the words of the song."""
     SetCatalogueIds: _aio.UnaryUnaryMultiCallable[_session_service_pb2.SetCatalogueIdsRequest, _resources_pb2.Song]  # type: ignore[assignment]
     """Sets the ISRC. INVALID_ARGUMENT: not an ISRC."""
     ProposeBrief: _aio.UnaryUnaryMultiCallable[_session_service_pb2.ProposeBriefRequest, _resources_pb2.Song]  # type: ignore[assignment]
@@ -352,6 +372,8 @@ class SessionServiceAsyncStub(SessionServiceStub):
     """Approves the exact bytes named. FAILED_PRECONDITION: they are not the current ones, or the brief moved on."""
     RequestAlternates: _aio.UnaryUnaryMultiCallable[_session_service_pb2.RequestAlternatesRequest, _resources_pb2.Song]  # type: ignore[assignment]
     """Asks for alternates of a mix; they render as one batch."""
+    RequestStems: _aio.UnaryUnaryMultiCallable[_session_service_pb2.RequestStemsRequest, _resources_pb2.Song]  # type: ignore[assignment]
+    """Renders a mix in parts that sum to it."""
     AddNote: _aio.UnaryUnaryMultiCallable[_session_service_pb2.AddNoteRequest, _resources_pb2.Note]  # type: ignore[assignment]
     """Adds a timecoded note to a version."""
     AddressNote: _aio.UnaryUnaryMultiCallable[_session_service_pb2.AddressNoteRequest, _resources_pb2.Note]  # type: ignore[assignment]
@@ -410,6 +432,8 @@ class SessionServiceAsyncStub(SessionServiceStub):
     """Builds a delivery package: a draft in MASTERING (the check that the last gate reads), the final one in DELIVERED.
     FAILED_PRECONDITION lists everything that is missing.
     """
+    RebuildDelivery: _aio.UnaryUnaryMultiCallable[_session_service_pb2.RebuildDeliveryRequest, _session_service_pb2.RebuildDeliveryResponse]  # type: ignore[assignment]
+    """Makes the manifest and documents of a package anew from the log, byte by byte, and says whether they are the same."""
     GetDelivery: _aio.UnaryUnaryMultiCallable[_session_service_pb2.GetDeliveryRequest, _resources_pb2.DeliveryPackage]  # type: ignore[assignment]
     """Reads a delivery package."""
     HandOverDelivery: _aio.UnaryUnaryMultiCallable[_session_service_pb2.HandOverDeliveryRequest, _resources_pb2.DeliveryPackage]  # type: ignore[assignment]
@@ -473,6 +497,24 @@ class SessionServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_resources_pb2.Party, _abc.Awaitable[_resources_pb2.Party]]:
         """Reads a party record."""
+
+    @_abc_1.abstractmethod
+    def ErasePerson(
+        self,
+        request: _session_service_pb2.ErasePersonRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_resources_pb2.Party, _abc.Awaitable[_resources_pb2.Party]]:
+        """Erases a person: destroys the key of their record. The log and its hashes stay as they are. For the person and for
+        the tenant's ADMIN; there is no way back.
+        """
+
+    @_abc_1.abstractmethod
+    def ExportPersonalData(
+        self,
+        request: _session_service_pb2.ExportPersonalDataRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_session_service_pb2.ExportPersonalDataResponse, _abc.Awaitable[_session_service_pb2.ExportPersonalDataResponse]]:
+        """Gives a person what is kept about them. For the person and for the tenant's ADMIN."""
 
     @_abc_1.abstractmethod
     def CreateProject(
@@ -609,6 +651,14 @@ class SessionServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_resources_pb2.Song, _abc.Awaitable[_resources_pb2.Song]]:
         """Says anew who wrote a work that is linked."""
+
+    @_abc_1.abstractmethod
+    def SetLyrics(
+        self,
+        request: _session_service_pb2.SetLyricsRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_resources_pb2.Song, _abc.Awaitable[_resources_pb2.Song]]:
+        """Sets the words of the song."""
 
     @_abc_1.abstractmethod
     def SetCatalogueIds(
@@ -836,6 +886,14 @@ class SessionServiceServicer(metaclass=_abc_1.ABCMeta):
         """Asks for alternates of a mix; they render as one batch."""
 
     @_abc_1.abstractmethod
+    def RequestStems(
+        self,
+        request: _session_service_pb2.RequestStemsRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_resources_pb2.Song, _abc.Awaitable[_resources_pb2.Song]]:
+        """Renders a mix in parts that sum to it."""
+
+    @_abc_1.abstractmethod
     def AddNote(
         self,
         request: _session_service_pb2.AddNoteRequest,
@@ -1024,6 +1082,14 @@ class SessionServiceServicer(metaclass=_abc_1.ABCMeta):
         """Builds a delivery package: a draft in MASTERING (the check that the last gate reads), the final one in DELIVERED.
         FAILED_PRECONDITION lists everything that is missing.
         """
+
+    @_abc_1.abstractmethod
+    def RebuildDelivery(
+        self,
+        request: _session_service_pb2.RebuildDeliveryRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_session_service_pb2.RebuildDeliveryResponse, _abc.Awaitable[_session_service_pb2.RebuildDeliveryResponse]]:
+        """Makes the manifest and documents of a package anew from the log, byte by byte, and says whether they are the same."""
 
     @_abc_1.abstractmethod
     def GetDelivery(
