@@ -20,13 +20,18 @@ TAGS: Final = {"choir": ["vocal"], "lead-vox": ["vocal", "lead"]}
 BEGIN_S: Final = 14.5
 """The drop: all four play, the lead from its first word on."""
 HUM_HZ: Final = 50.0
+PAUSE_S: Final = 0.6
+PAUSE_AMPLITUDE: Final = 1e-4
+"""A breath before the first note, at -80 dBFS: what noise floors are measured in."""
 
 
 def excerpt(folder: Path, track: str, *, length_s: float, hum: float = 0.0, name: str = "") -> Path:
-    """Cut some seconds of a stem, as a 24-bit WAV; `hum` adds a mains hum of this amplitude."""
+    """Cut some seconds of a stem behind a pause, as a 24-bit WAV; `hum` adds a mains hum of this amplitude."""
     begin, frames = round(BEGIN_S * RATE_HZ), round(length_s * RATE_HZ)
     samples, rate_hz = soundfile.read(STEMS / FILES[track], start=begin, frames=frames, always_2d=True)
     assert rate_hz == RATE_HZ
+    pause = np.random.default_rng(1).standard_normal((round(PAUSE_S * rate_hz), samples.shape[1])) * PAUSE_AMPLITUDE
+    samples = np.concatenate((pause, samples))
     if hum:
         samples = samples + hum * _mains(len(samples))[:, None]
     path = folder / f"{name or track}.wav"

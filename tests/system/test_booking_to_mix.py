@@ -111,8 +111,12 @@ async def _record(booked: Booked, folder: Path) -> dict[str, str]:
     hummed = takes["synth"]
     cleaned = await _clean(booked, folder / "synth.wav", hummed)
     checked = await engineer.takes.wait_checked(song)
-    for take in [takes["kick"], cleaned, takes["choir"], takes["lead-vox"]]:
+    for take in takes.values():
         await producer.takes.select(song, take.track, take.id)
+    with pytest.raises(FailedPrecondition) as refused:
+        await producer.stages.advance(song, res.STAGE_MIXING)
+    assert ("TAKE_HUMS", f"synth/{hummed.id}") in {(v.type, v.subject) for v in refused.value.violations}
+    await producer.takes.select(song, "synth", cleaned.id)
     known = {take.id: take for take in checked.takes}
     assert (known[cleaned.id].parent, known[cleaned.id].check_state) == (hummed.id, res.TAKE_CHECK_STATE_PASSED)
     assert (known[hummed.id].asset_sha256, known[hummed.id].parent) == (hummed.asset_sha256, "")

@@ -160,8 +160,6 @@ def build_server(
 _Handler: TypeAlias = "grpc.RpcMethodHandler[Any, Any]"
 
 
-_CallOf: TypeAlias = Callable[[Any, Callable[[], Awaitable[Any]]], call_layers.Call]
-
 _MAKERS: Final[Mapping[tuple[bool, bool], Any]] = {
     (False, False): grpc.unary_unary_rpc_method_handler,
     (False, True): grpc.unary_stream_rpc_method_handler,
@@ -182,40 +180,45 @@ class _Around(grpc.aio.ServerInterceptor):  # type: ignore[type-arg]  # generic 
 
     def __init__(self, layers: Sequence[call_layers.Layer]) -> None:
         self._around = call_layers.layered(layers)
+        self._wrapped: dict[str, _Handler] = {}
 
     async def intercept_service(
         self,
         continuation: Callable[[grpc.HandlerCallDetails], Awaitable[_Handler]],
         handler_call_details: grpc.HandlerCallDetails,
     ) -> _Handler:
+        method = handler_call_details.method
+        wrapped = self._wrapped.get(method)
+        if wrapped is not None:
+            return wrapped
         handler: Any = await continuation(handler_call_details)
         if handler is None:
             return cast(_Handler, handler)  # unknown method: grpc answers UNIMPLEMENTED
-        metadata = {
-            key: value for key, value in handler_call_details.invocation_metadata or () if isinstance(value, str)
-        }
+        return self._wrapped.setdefault(method, self._wrap(method, handler))
 
-        def call_of(request: Any, serve: Callable[[], Awaitable[Any]]) -> call_layers.Call:
+    def _wrap(self, method: str, handler: Any) -> _Handler:
+        """Wrap a method's handler, once for all of its calls."""
+        behaviour = handler.unary_unary or handler.unary_stream or handler.stream_unary or handler.stream_stream
+        check = _each_checked if handler.request_streaming else _checked
+
+        def call_of(
+            request: Any, context: call_layers.ServicerContext, serve: Callable[[], Awaitable[Any]]
+        ) -> call_layers.Call:
+            metadata = context.invocation_metadata() or ()
             return call_layers.Call(
-                method=handler_call_details.method,
-                metadata=metadata,
+                method=method,
+                metadata={key: value for key, value in metadata if isinstance(value, str)},
                 request=None if handler.request_streaming else request,
                 streams_request=handler.request_streaming,
                 streams_response=handler.response_streaming,
                 serve=serve,
             )
 
-        return self._wrap(handler, call_of)
-
-    def _wrap(self, handler: Any, call_of: _CallOf) -> _Handler:
-        behaviour = handler.unary_unary or handler.unary_stream or handler.stream_unary or handler.stream_stream
-        check = _each_checked if handler.request_streaming else _checked
-
         async def answer(request: Any, context: call_layers.ServicerContext) -> Any:
             async def serve() -> Any:
                 return await behaviour(check(request), context)
 
-            return await self._around(call_of(request, serve), context)
+            return await self._around(call_of(request, context, serve), context)
 
         async def stream(request: Any, context: call_layers.ServicerContext) -> None:
             # Written here and not yielded, so that the whole stream runs inside the layers: its deadline can end a
@@ -229,7 +232,7 @@ class _Around(grpc.aio.ServerInterceptor):  # type: ignore[type-arg]  # generic 
                     async for response in result:
                         await context.write(response)
 
-            await self._around(call_of(request, serve), context)
+            await self._around(call_of(request, context, serve), context)
 
         make = _MAKERS[handler.request_streaming, handler.response_streaming]
         wrapped: _Handler = make(

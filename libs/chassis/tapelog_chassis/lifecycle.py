@@ -1,6 +1,7 @@
 """A process's life: settings, signals, readiness, drain, exit code."""
 
 import asyncio
+import gc
 import signal
 from collections.abc import Awaitable, Callable
 from typing import Any, Final, Protocol, TypeVar
@@ -21,6 +22,10 @@ STOP_S_MAX: Final = 30.0
 """How long `run` may take to end once it was asked to, before it is cancelled."""
 CANCEL_S_MAX: Final = 5.0
 """How long its clean-up may take once it was cancelled."""
+
+GC_THRESHOLDS: Final = (50_000, 20, 50)
+"""Allocations between two searches for cycles. A call makes thousands of objects and hardly a cycle, and loaded
+aggregates are a large, immutable heap that need not be walked through every few calls."""
 
 _log = structlog.get_logger(__name__)
 
@@ -75,6 +80,7 @@ def run_service(
         return EXIT_CONFIG
     configure_logs(settings.log_level)
     structlog.contextvars.bind_contextvars(service=service)
+    gc.set_threshold(*GC_THRESHOLDS)
     try:
         asyncio.run(_supervise(run, settings, stop_s_max=stop_s_max))
     except ConfigRefusal as refusal:
