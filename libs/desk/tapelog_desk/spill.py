@@ -53,6 +53,12 @@ class Spill:
             raise self._error(error) from error
         self.frames += samples.shape[1]
 
+    def clear(self) -> None:
+        """Forget everything that was written."""
+        self._file.seek(0)
+        self._file.truncate()
+        self.frames = 0
+
     def blocks(self) -> Iterator[Samples]:
         """Yield everything from the start as float64 blocks."""
         self._file.seek(0)

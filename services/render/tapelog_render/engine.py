@@ -28,6 +28,7 @@ from typing import Any, Final, TextIO
 
 from tapelog.render.v1.resources_pb2 import RenderJob
 from tapelog_desk import DeskError, OutputError
+from tapelog_desk.nodes import NodeStore
 from tapelog_dsp import ENGINE_VERSION, KernelsMissingError
 from tapelog_dsp.kernels.loader import open_library
 from tapelog_recipe import RecipeError
@@ -58,9 +59,11 @@ def main() -> int:
     """Serve orders until the worker closes the pipe."""
     parser = argparse.ArgumentParser(prog="tapelog_render.engine", description="Render for a worker; not for people.")
     parser.add_argument("--parent", type=int, required=True, help="process id of the worker")
+    parser.add_argument("--nodes", nargs=2, metavar=("FOLDER", "BYTES"), help="cache of signals inside mixes")
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the worker's to handle
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
-    if not die_with(parser.parse_args().parent, signal.SIGKILL):
+    arguments = parser.parse_args()
+    if not die_with(arguments.parent, signal.SIGKILL):
         return 1
     answers = _take_stdout()
     try:
@@ -68,6 +71,7 @@ def main() -> int:
     except KernelsMissingError as error:
         sys.stderr.write(f"{error}\n")
         return 1
+    nodes = None if arguments.nodes is None else NodeStore(Path(arguments.nodes[0]), int(arguments.nodes[1]))
     baseline_bytes = _address_space_bytes()
 
     def say(message: Mapping[str, Any]) -> None:
@@ -76,14 +80,14 @@ def main() -> int:
 
     say({"ready": ENGINE_VERSION})
     for line in sys.stdin:
-        say(_answer(json.loads(line), say, baseline_bytes))
+        say(_answer(json.loads(line), say, baseline_bytes, nodes))
     return 0
 
 
-def _answer(order: Mapping[str, Any], say: Say, baseline_bytes: int) -> Mapping[str, Any]:
+def _answer(order: Mapping[str, Any], say: Say, baseline_bytes: int, nodes: NodeStore | None) -> Mapping[str, Any]:
     try:
         _limit_memory(baseline_bytes + int(order["memory_limit_bytes"]))
-        return {"made": _make(Path(order["folder"]), order["sources"], _throttled(say))}
+        return {"made": _make(Path(order["folder"]), order["sources"], _throttled(say), nodes)}
     except OutputError as error:
         return _failed(error.reason, str(error), is_final=False)
     except DeskError as error:
@@ -101,11 +105,13 @@ def _answer(order: Mapping[str, Any], say: Say, baseline_bytes: int) -> Mapping[
         return _failed("ENGINE_ERROR", f"{type(error).__name__}: {error}", is_final=False)
 
 
-def _make(folder: Path, sources: Mapping[str, str], progress: Callable[[float], None]) -> Mapping[str, Any]:
+def _make(
+    folder: Path, sources: Mapping[str, str], progress: Callable[[float], None], nodes: NodeStore | None
+) -> Mapping[str, Any]:
     job = RenderJob.FromString((folder / JOB_FILE).read_bytes())
     out = folder / "out"
     out.mkdir()
-    outcome = make(Order(job, {sha256: Path(path) for sha256, path in sources.items()}, out), progress)
+    outcome = make(Order(job, {sha256: Path(path) for sha256, path in sources.items()}, out, nodes), progress)
     if outcome.recipe_digest != job.recipe_digest:
         raise WrongRecipe(job.recipe_digest, outcome.recipe_digest)
     (folder / RESULT_FILE).write_bytes(outcome.result.SerializeToString())

@@ -44,7 +44,10 @@ async def run(settings: WorkerSettings, *, ready: Ready, stop: asyncio.Event) ->
     hurry = asyncio.Event()
     structlog.contextvars.bind_contextvars(worker=worker)
     engine = EngineProcess(
-        memory_limit_bytes=settings.job_memory_limit_mib * MIB, time_limit_s=settings.job_time_limit_s
+        memory_limit_bytes=settings.job_memory_limit_mib * MIB,
+        time_limit_s=settings.job_time_limit_s,
+        node_cache=settings.node_cache_at,
+        node_cache_bytes=settings.node_cache_mib * MIB,
     )
     with own_folder(settings.scratch_root) as scratch:
         async with (

@@ -7,6 +7,7 @@ import os
 import signal
 import sys
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any, Final
 
 import structlog
@@ -36,9 +37,21 @@ class EngineProcess:
         Address space that any job may take, on top of what the idle engine has; its own limit may be lower.
     time_limit_s : float
         How long any job may take; its own limit may be lower.
+    node_cache : Path, optional
+        Folder of signals inside mixes; without it everything is rendered anew.
+    node_cache_bytes : int
+        Its size.
     """
 
-    def __init__(self, *, memory_limit_bytes: int, time_limit_s: float) -> None:
+    def __init__(
+        self,
+        *,
+        memory_limit_bytes: int,
+        time_limit_s: float,
+        node_cache: Path | None = None,
+        node_cache_bytes: int = 0,
+    ) -> None:
+        self._node_cache = [] if node_cache is None else ["--nodes", str(node_cache), str(node_cache_bytes)]
         self._memory_limit_bytes = memory_limit_bytes
         self._time_limit_s = time_limit_s
         self._process: asyncio.subprocess.Process | None = None
@@ -97,6 +110,7 @@ class EngineProcess:
             "tapelog_render.engine",
             "--parent",
             str(os.getpid()),
+            *self._node_cache,
             stdin=asyncio.subprocess.PIPE,
             stdout=asyncio.subprocess.PIPE,
             limit=LINE_BYTES_MAX,
