@@ -7,9 +7,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 import soundfile
+import tapelog_dsp as dsp
 from tapelog.common.v1 import recipe_pb2 as pb
 from tapelog_desk import beside, render_master, render_mix
 from tapelog_desk.nodes import NodeStore
+from tapelog_desk.nodes.digest import digest_of
 from tapelog_dsp.testing import programme
 
 RATE_HZ = 48_000
@@ -224,6 +226,16 @@ def test_a_solo_and_a_source_of_unknown_length_use_no_cache(
     soundfile.write(tmp_path / "t3.wav", samples[::2], RATE_HZ // 2, subtype="PCM_24")
     assert mixed(recipe, store) == mixed(recipe)
     assert np.array_equal([store.hits, store.misses], [0, 0])
+
+
+def test_a_digest_tells_what_a_repr_hides():
+    """Two impulse responses of one rate have two digests, though they print alike; an unknown kind has none."""
+    one, two = (dsp.ConvolutionReverb(dsp.Impulse(np.full((1, 8), value), RATE_HZ)) for value in (0.1, 0.2))
+    assert repr(one) == repr(two)
+    assert digest_of([one]) != digest_of([two])
+    assert digest_of([("a", "b")]) != digest_of([("ab",)])
+    with pytest.raises(TypeError):
+        digest_of([object()])
 
 
 @pytest.fixture

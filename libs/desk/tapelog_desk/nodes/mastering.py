@@ -1,6 +1,5 @@
 """A master's signal before its drive: as it leaves the chain, so that another target costs no chain."""
 
-import hashlib
 import json
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
@@ -9,6 +8,7 @@ import tapelog_dsp as dsp
 
 from tapelog_desk.files.decoders import Samples
 from tapelog_desk.limits import BLOCK_FRAMES
+from tapelog_desk.nodes.digest import digest_of
 from tapelog_desk.nodes.splice import FORM
 from tapelog_desk.nodes.store import NodeCorrupt, NodeStore
 
@@ -24,7 +24,7 @@ class ChainNode:
 def chain_node(store: NodeStore, source_sha256: str, source_hz: int, spec: dsp.MasterSpec) -> ChainNode:
     """Return the place of a chain's output: known by all that it depends on."""
     parts = [FORM, "master chain", dsp.ENGINE_VERSION, source_sha256, source_hz, spec]
-    return ChainNode(store, hashlib.sha256("\n".join(map(repr, parts)).encode()).hexdigest())
+    return ChainNode(store, digest_of(parts))
 
 
 def play(node: ChainNode, write: Callable[[Samples], None]) -> dict[str, float] | None:

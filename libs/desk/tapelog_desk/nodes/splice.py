@@ -7,7 +7,6 @@ float32, a neutral strip changes no bit, and every sum keeps its order, so the r
 """
 
 import dataclasses
-import hashlib
 from collections.abc import Collection, Iterable, Mapping
 from typing import Final, TypeVar
 
@@ -15,6 +14,8 @@ import tapelog_dsp as dsp
 from tapelog_dsp.graph.plan import Edge, Plan, plan
 from tapelog_dsp.graph.spec import MIX
 from tapelog_dsp.processors.chain import Chain
+
+from tapelog_desk.nodes.digest import digest_of
 
 FORM: Final = "tapelog.node/1"
 """Part of every digest: another form of nodes has other digests."""
@@ -113,7 +114,7 @@ def _key(
         members = tuple(name for name in vca.members if name in within)
         if members:
             parts.append((members, vca.gain_db, vca.gain_automation))
-    return hashlib.sha256("\n".join(map(repr, parts)).encode()).hexdigest()
+    return digest_of(parts)
 
 
 def spliced(spec: dsp.MixSpec, played: Collection[str], length_frames: int) -> dsp.MixSpec:
