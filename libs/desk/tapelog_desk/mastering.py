@@ -18,6 +18,8 @@ from tapelog_desk.files.readers import AudioReader
 from tapelog_desk.impulses import ImpulseOf, impulses
 from tapelog_desk.limits import BLOCK_FRAMES
 from tapelog_desk.mixdown import at_rate, open_source, resolved_outputs
+from tapelog_desk.nodes.mastering import chain_node, keep, play
+from tapelog_desk.nodes.store import NodeStore
 from tapelog_desk.printing import Printer, output_paths, printing
 from tapelog_desk.reduction import GainReduction
 from tapelog_desk.rendered import Rendered, RenderedFileOut
@@ -98,21 +100,38 @@ class _Bench:
         self._steps = steps
         self._fade = dsp.Fade()
 
-    def fill(self, reader: AudioReader, recipe: pb.MasterRecipe, impulse_of: ImpulseOf) -> dict[str, float]:
-        """Run the chain over the mix and return its processors' figures."""
+    def fill(
+        self, reader: AudioReader, recipe: pb.MasterRecipe, impulse_of: ImpulseOf, nodes: NodeStore | None
+    ) -> dict[str, float]:
+        """Run the chain over the mix, or play what is kept of it, and return its processors' figures."""
         try:
             processors = chain(recipe.chain, "chain", channels=self._channels, impulse_of=impulse_of)
-            running = dsp.MasterChain(dsp.MasterSpec(self._rate, processors, self._channels))
+            spec = dsp.MasterSpec(self._rate, processors, self._channels)
+            running = dsp.MasterChain(spec)
         except dsp.ParameterError as error:
             raise RecipeRefusedError([Violation("chain", str(error))]) from error
-        for block in running.blocks(self._read(reader)):
-            self._spill.write(block)
+        source = recipe.source.asset_sha256
+        node = chain_node(nodes, source, reader.format.sample_rate_hz, spec) if nodes is not None and source else None
+        figures = play(node, self._take) if node is not None else None
+        if figures is None:
+            self._spill.clear()
+            blocks: Iterator[Samples] = running.blocks(self._read(reader))
+            if node is not None:
+                blocks = keep(node, self._channels, blocks, running.telemetry)
+            for block in blocks:
+                self._spill.write(block)
+            figures = dict(running.telemetry())
         self._fade = dsp.Fade(recipe.fade.in_s, recipe.fade.out_s, FADE_SHAPES[recipe.fade.shape])
         try:
             self._fade.frames(self._rate, self._spill.frames)
         except dsp.ParameterError as error:
             raise RecipeRefusedError([Violation("fade", str(error))]) from error
-        return dict(running.telemetry())
+        return figures
+
+    def _take(self, block: Samples) -> None:
+        """Take what is kept of the chain."""
+        self._steps.advance(block.shape[1])
+        self._spill.write(block)
 
     def _read(self, reader: AudioReader) -> Iterator[Samples]:
         stream = at_rate(reader, self._rate)
@@ -163,6 +182,7 @@ def render_master(
     seed: str | None = None,
     best_effort: bool = False,
     analysis_file: bool = True,
+    nodes: NodeStore | None = None,
     progress: Progress | None = None,
 ) -> Rendered:
     """Render a master into the files of its recipe.
@@ -188,6 +208,8 @@ def render_master(
         Whether the closest master is made where the target cannot be reached, instead of an error.
     analysis_file : bool
         Whether the analysis is written beside the audio, as ``<name>.analysis.json``.
+    nodes : NodeStore, optional
+        Where the signal before the drive is kept, so that another target costs no chain; the bytes are the same.
     progress : callable, optional
         Told the share that is done; what it raises ends the render and leaves nothing behind.
 
@@ -208,14 +230,16 @@ def render_master(
         raise RecipeRefusedError(violations)
     wanted = aim(recipe.target)
     begun = time.perf_counter()
-    digest = recipe_digest(pinned(recipe, resolve))
+    known = pinned(recipe, resolve)
+    digest = recipe_digest(known)
     whole, formats = resolved(recipe), resolved_outputs(recipe.outputs or DEFAULT_OUTPUTS)
     with open_source(resolve(recipe.source), "the mix") as reader, Spill(out_dir, reader.format.channels) as spill:
         source_hz, channels = reader.format.sample_rate_hz, reader.format.channels
         rate_hz = recipe.sample_rate_hz or source_hz
         steps = _Steps(progress, reader.declared_frames * rate_hz // source_hz)
         bench = _Bench(spill, sample_rate_hz=rate_hz, channels=channels, ceiling_dbtp=wanted.ceiling_dbtp, steps=steps)
-        telemetry = bench.fill(reader, whole, impulses(resolve))
+        whole.source.CopyFrom(known.source)
+        telemetry = bench.fill(reader, whole, impulses(resolve), nodes)
         chained = time.perf_counter()
         solution = bench.solve(wanted)
         if not solution.feasible and not best_effort:

@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Generator, Sequence
-from contextlib import ExitStack, closing
+from contextlib import ExitStack, closing, suppress
 from pathlib import Path
 
 import tapelog_dsp as dsp
@@ -16,8 +16,10 @@ from tapelog_desk.files.readers import AudioReader, open_audio
 from tapelog_desk.files.streams import BlockReader, Muted, Resampled
 from tapelog_desk.impulses import impulses
 from tapelog_desk.limits import METER_RATE_MAX_HZ, MIX_CHANNELS_MAX
+from tapelog_desk.nodes.mixing import NodeUse, prepare
+from tapelog_desk.nodes.store import NodeCorrupt, NodeStore
 from tapelog_desk.printing import Printer, output_paths, printing
-from tapelog_desk.rendered import Rendered, RenderedFileOut
+from tapelog_desk.rendered import Rendered, RenderedAudio, RenderedFileOut
 from tapelog_desk.sources import Resolve, pinned
 
 DEFAULT_OUTPUTS = (pb.OutputFormat(container=pb.CONTAINER_WAV, bit_depth=32),)
@@ -66,10 +68,14 @@ class Tape:
     def __init__(self, recipe: pb.MixRecipe, resolve: Resolve, stack: ExitStack) -> None:
         self.readers: dict[str, BlockReader] = {}
         self.channels: dict[str, int] = {}
+        self.containers: dict[str, str] = {}
+        self.is_resampled = False
         self.length_frames = 0
         for track in recipe.tracks:
             reader = stack.enter_context(open_source(resolve(track.source), f"track {track.id}"))
             self.channels[track.id] = reader.format.channels
+            self.containers[track.id] = reader.format.container
+            self.is_resampled = self.is_resampled or reader.format.sample_rate_hz != recipe.sample_rate_hz
             declared = reader.declared_frames * recipe.sample_rate_hz // reader.format.sample_rate_hz
             self.length_frames = max(self.length_frames, track.start_frame + declared)
             stream = at_rate(reader, recipe.sample_rate_hz)
@@ -77,7 +83,12 @@ class Tape:
 
 
 def mix_blocks(
-    recipe: pb.MixRecipe, resolve: Resolve, *, threads: int = 1, progress: Progress | None = None
+    recipe: pb.MixRecipe,
+    resolve: Resolve,
+    *,
+    threads: int = 1,
+    use: NodeUse | None = None,
+    progress: Progress | None = None,
 ) -> Generator[dsp.MixBlock, None, None]:
     """Mix a resolved, valid recipe block by block.
 
@@ -89,6 +100,8 @@ def mix_blocks(
         Finds the file of a source.
     threads : int
         More than one reads and runs the tracks in so many threads; it cannot be heard.
+    use : NodeUse, optional
+        Where signals inside the mix are kept; it cannot be heard either.
     progress : callable, optional
         Told the share that is done.
 
@@ -101,17 +114,22 @@ def mix_blocks(
     ------
     SourceError, RecipeRefusedError
         A source cannot be used; a setting is beyond the core.
+    NodeCorrupt
+        A kept signal was damaged and is gone: mix again.
     """
     with ExitStack() as files:
         tape = Tape(recipe, resolve, files)
+        spec = mix_spec(recipe, tape.channels, impulses(resolve))
         try:
-            graph = dsp.MixGraph(mix_spec(recipe, tape.channels, impulses(resolve)))
+            prepared = prepare(spec, tape, use, files)
+            graph = dsp.MixGraph(prepared.spec, taps=prepared.taps)
         except dsp.DspError as error:
             raise RecipeRefusedError([Violation("", str(error))]) from error
         length = max(tape.length_frames + round(recipe.tail_s * recipe.sample_rate_hz), 1)
         # Closed here, so that no thread still reads when the files are closed.
-        with closing(dsp.render(graph, tape.readers, threads=threads)) as blocks:
+        with closing(dsp.render(graph, prepared.readers, threads=threads)) as blocks:
             for block in blocks:
+                prepared.record(block)
                 yield block
                 if progress is not None:
                     progress(min((block.start_frame + block.mix.shape[1]) / length, 1.0))
@@ -128,6 +146,7 @@ def render_mix(
     seed: str | None = None,
     analysis_file: bool = True,
     threads: int = 1,
+    nodes: NodeStore | None = None,
     progress: Progress | None = None,
 ) -> Rendered:
     """Render a mix into files.
@@ -152,6 +171,8 @@ def render_mix(
         Whether the analysis is written beside the audio, as ``<name>.analysis.json``.
     threads : int
         More than one reads and runs the tracks in so many threads; it cannot be heard.
+    nodes : NodeStore, optional
+        Where signals inside the mix are kept, so that a revision costs what it changes; the bytes are the same.
     progress : callable, optional
         Told the share that is done; what it raises ends the render and leaves nothing behind.
 
@@ -169,20 +190,23 @@ def render_mix(
     if violations:
         raise RecipeRefusedError(violations)
     begun = time.perf_counter()
-    digest = recipe_digest(pinned(recipe, resolve))
+    known = pinned(recipe, resolve)
+    digest = recipe_digest(known)
+    use = None if nodes is None else NodeUse(nodes, {track.id: track.source.asset_sha256 for track in known.tracks})
     whole, formats = resolved(recipe), resolved_outputs(outputs or DEFAULT_OUTPUTS)
     pinned_at = time.perf_counter()
-    printer = Printer(
-        formats,
-        paths or output_paths(formats, out_dir, name),
-        sample_rate_hz=whole.sample_rate_hz,
-        channels=MIX_CHANNELS,
-        dither_key=bytes.fromhex(seed or digest),
-    )
-    with printing(printer):
-        for block in mix_blocks(whole, resolve, threads=threads, progress=progress):
-            printer.write(block.mix)
-        audio, analysis = printer.finish()
+    places = paths or output_paths(formats, out_dir, name)
+    audio: tuple[RenderedAudio, ...] | None = None
+    while audio is None:
+        printer = Printer(
+            formats, places, sample_rate_hz=whole.sample_rate_hz, channels=MIX_CHANNELS,
+            dither_key=bytes.fromhex(seed or digest),
+        )  # fmt: skip
+        # A damaged node is removed by whoever meets it, so this ends.
+        with suppress(NodeCorrupt), printing(printer):
+            for block in mix_blocks(whole, resolve, threads=threads, use=use, progress=progress):
+                printer.write(block.mix)
+            audio, analysis = printer.finish()
     files: tuple[RenderedFileOut, ...] = ()
     if analysis_file:
         path = out_dir / f"{name}.analysis.json"

@@ -55,6 +55,12 @@ class Spill:
         self._blocks.append(samples.shape[1])
         self.frames += samples.shape[1]
 
+    def clear(self) -> None:
+        """Forget everything that was written."""
+        self._file.seek(0)
+        self._file.truncate()
+        self.frames = 0
+
     def blocks(self) -> Iterator[Samples]:
         """Yield everything from the start as float64 blocks, as they were written."""
         self._file.seek(0)

@@ -29,6 +29,7 @@ from typing import Any, Final, TextIO
 
 from tapelog.render.v1.resources_pb2 import RenderJob
 from tapelog_desk import DeskError, OutputError
+from tapelog_desk.nodes import NodeStore
 from tapelog_dsp import ENGINE_VERSION, KernelsMissingError
 from tapelog_dsp.kernels.loader import open_library
 from tapelog_recipe import RecipeError
@@ -62,6 +63,7 @@ def main() -> int:
     parser.add_argument("--parent", type=int, required=True, help="process id of the worker")
     parser.add_argument("--read", type=Path, action="append", default=[], help="folder to read sources from")
     parser.add_argument("--write", type=Path, action="append", default=[], help="folder to work in")
+    parser.add_argument("--nodes", nargs=2, metavar=("FOLDER", "BYTES"), help="cache of signals inside mixes")
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the worker's to handle
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     arguments = parser.parse_args()
@@ -73,7 +75,9 @@ def main() -> int:
     except KernelsMissingError as error:
         sys.stderr.write(f"{error}\n")
         return 1
-    confined = confine(read=(*installation(), *arguments.read), write=arguments.write)
+    nodes = None if arguments.nodes is None else NodeStore(Path(arguments.nodes[0]), int(arguments.nodes[1]))
+    own = arguments.write if nodes is None else [*arguments.write, Path(arguments.nodes[0])]
+    confined = confine(read=(*installation(), *arguments.read), write=own)
     baseline_bytes = _address_space_bytes()
 
     def say(message: Mapping[str, Any]) -> None:
@@ -82,14 +86,14 @@ def main() -> int:
 
     say({"ready": ENGINE_VERSION, "landlock_abi": confined.landlock_abi, "seccomp": confined.seccomp})
     for line in sys.stdin:
-        say(_answer(json.loads(line), say, baseline_bytes))
+        say(_answer(json.loads(line), say, baseline_bytes, nodes))
     return 0
 
 
-def _answer(order: Mapping[str, Any], say: Say, baseline_bytes: int) -> Mapping[str, Any]:
+def _answer(order: Mapping[str, Any], say: Say, baseline_bytes: int, nodes: NodeStore | None) -> Mapping[str, Any]:
     try:
         _limit_memory(baseline_bytes + int(order["memory_limit_bytes"]))
-        return {"made": _make(Path(order["folder"]), order["sources"], _throttled(say))}
+        return {"made": _make(Path(order["folder"]), order["sources"], _throttled(say), nodes)}
     except OutputError as error:
         return _failed(error.reason, str(error), is_final=False)
     except DeskError as error:
@@ -107,11 +111,13 @@ def _answer(order: Mapping[str, Any], say: Say, baseline_bytes: int) -> Mapping[
         return _failed("ENGINE_ERROR", f"{type(error).__name__}: {error}", is_final=False)
 
 
-def _make(folder: Path, sources: Mapping[str, str], progress: Callable[[float], None]) -> Mapping[str, Any]:
+def _make(
+    folder: Path, sources: Mapping[str, str], progress: Callable[[float], None], nodes: NodeStore | None
+) -> Mapping[str, Any]:
     job = RenderJob.FromString((folder / JOB_FILE).read_bytes())
     out = folder / "out"
     out.mkdir()
-    outcome = make(Order(job, {sha256: Path(path) for sha256, path in sources.items()}, out), progress)
+    outcome = make(Order(job, {sha256: Path(path) for sha256, path in sources.items()}, out, nodes), progress)
     if outcome.recipe_digest != job.recipe_digest:
         raise WrongRecipe(job.recipe_digest, outcome.recipe_digest)
     (folder / RESULT_FILE).write_bytes(outcome.result.SerializeToString())

@@ -26,6 +26,7 @@ from tapelog_desk import (
 from tapelog_desk.album import SongIn, render_album, write_album_files
 from tapelog_desk.checking import translation_of
 from tapelog_desk.mastering import FADE_SHAPES
+from tapelog_desk.nodes import NodeStore
 from tapelog_desk.targets import aim
 from tapelog_dsp import ENGINE_VERSION
 
@@ -47,11 +48,14 @@ class Order:
         The file of every asset, by SHA-256.
     out : Path
         An empty folder for results.
+    nodes : NodeStore, optional
+        Where signals inside mixes are kept.
     """
 
     job: RenderJob
     sources: Mapping[str, Path]
     out: Path
+    nodes: NodeStore | None = None
 
     def resolve(self, source: RecipeSource) -> Path:
         """Return the file of a recipe's source."""
@@ -115,11 +119,11 @@ def _analysis(order: Order, progress: Progress) -> Outcome:
 
 def _mix(order: Order, progress: Progress) -> Outcome:
     recipe, outputs = specs.mix_recipe_of(order.job), specs.outputs_of(order.job)
-    return _outcome(render_mix(recipe, order.resolve, outputs, order.out, progress=progress))
+    return _outcome(render_mix(recipe, order.resolve, outputs, order.out, nodes=order.nodes, progress=progress))
 
 
 def _master(order: Order, progress: Progress) -> Outcome:
-    rendered = render_master(order.job.master.recipe, order.resolve, order.out, progress=progress)
+    rendered = render_master(order.job.master.recipe, order.resolve, order.out, nodes=order.nodes, progress=progress)
     copy = rendered.audio[0]
     copy.result.translation.extend(translation_of(copy.path))
     return _outcome(rendered)
@@ -216,7 +220,8 @@ def _album(order: Order, progress: Progress) -> Outcome:
 def _verify(order: Order, progress: Progress) -> Outcome:
     """Render a job again; audio is kept only where it is not what it was."""
     asked = order.job.verify
-    again = make(dataclasses.replace(order, job=asked.job), progress)
+    # Nothing that was kept may answer for what is to be proved.
+    again = make(dataclasses.replace(order, job=asked.job, nodes=None), progress)
     digests = [audio.sample_digest for audio in again.result.audio]
     expected = list(asked.sample_digests)
     verification = Verification(

@@ -29,6 +29,15 @@ class WorkerSettings(ServiceSettings):
         default=None, description="Folder for files in the making; empty means `scratch` in the data folder."
     )
 
+    node_cache_dir: Path | None = Field(
+        default=None,
+        description="Folder of signals inside mixes, shared by the workers of a host; empty means `nodes` in the "
+        "data folder.",
+    )
+    node_cache_mib: int = Field(
+        default=4096, ge=0, le=1_048_576, description="Size of that folder, in MiB; 0 renders everything anew."
+    )
+
     parent_pid: int = Field(
         default=0, ge=0, description="Process with which a worker ends, set by a service that spawns it; 0 for none."
     )
@@ -37,6 +46,11 @@ class WorkerSettings(ServiceSettings):
     def scratch_root(self) -> Path:
         """Folder in which each worker has a folder of its own."""
         return self.scratch_dir or self.data_dir / "scratch"
+
+    @property
+    def node_cache_at(self) -> Path | None:
+        """Where signals inside mixes are kept, or None."""
+        return (self.node_cache_dir or self.data_dir / "nodes") if self.node_cache_mib else None
 
     @property
     def objects_at(self) -> str:

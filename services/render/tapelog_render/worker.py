@@ -51,6 +51,8 @@ async def run(settings: WorkerSettings, *, ready: Ready, stop: asyncio.Event) ->
             read=() if objects.folder is None else (objects.folder,),
             write=(scratch,),
             sandbox_required=settings.sandbox_required,
+            node_cache=settings.node_cache_at,
+            node_cache_bytes=settings.node_cache_mib * MIB,
         )
         async with (
             connected(

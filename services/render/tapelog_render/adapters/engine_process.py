@@ -42,6 +42,10 @@ class EngineProcess:
         Where its sources may lie, and where it may work; it reaches no other files but its installation's.
     sandbox_required : bool
         Whether it does not start where the kernel cannot confine it.
+    node_cache : Path, optional
+        Folder of signals inside mixes; without it everything is rendered anew.
+    node_cache_bytes : int
+        Its size.
     """
 
     def __init__(
@@ -52,11 +56,14 @@ class EngineProcess:
         read: Sequence[Path] = (),
         write: Sequence[Path] = (),
         sandbox_required: bool = False,
+        node_cache: Path | None = None,
+        node_cache_bytes: int = 0,
     ) -> None:
         named = (*(("--read", path) for path in read), *(("--write", path) for path in write))
         self._folders = [word for name, path in named for word in (name, str(path.resolve()))]
         self._sandbox_required = sandbox_required
         self._temporary = {"TMPDIR": str(write[0].resolve())} if write else {}
+        self._node_cache = [] if node_cache is None else ["--nodes", str(node_cache), str(node_cache_bytes)]
         self._memory_limit_bytes = memory_limit_bytes
         self._time_limit_s = time_limit_s
         self._process: asyncio.subprocess.Process | None = None
@@ -117,6 +124,7 @@ class EngineProcess:
             "--parent",
             str(os.getpid()),
             *self._folders,
+            *self._node_cache,
             stdin=asyncio.subprocess.PIPE,
             stdout=asyncio.subprocess.PIPE,
             limit=LINE_BYTES_MAX,
