@@ -252,7 +252,7 @@ class NotifyProcess:
             "TAPELOG_PORT": str(settings.port),
             "TAPELOG_WEBHOOK_TIMEOUT_S": str(settings.webhook_timeout_s),
             "TAPELOG_WEBHOOK_SCHEDULE_S": json.dumps(settings.webhook_schedule_s),
-            "TAPELOG_LOG_LEVEL": "warning",
+            "TAPELOG_LOG_LEVEL": os.environ.get("TAPELOG_LOG_LEVEL", "warning"),
         }
         self._process: asyncio.subprocess.Process | None = None
 
