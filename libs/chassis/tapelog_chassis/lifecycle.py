@@ -1,6 +1,7 @@
 """A process's life: settings, signals, readiness, drain, exit code."""
 
 import asyncio
+import gc
 import signal
 from collections.abc import Awaitable, Callable
 from typing import Any, Final, Protocol, TypeVar
@@ -21,6 +22,9 @@ STOP_S_MAX: Final = 30.0
 """How long `run` may take to end once it was asked to, before it is cancelled."""
 CANCEL_S_MAX: Final = 5.0
 """How long its clean-up may take once it was cancelled."""
+
+COLLECT_AFTER: Final = (5000, 20, 50)
+"""New objects before a collection of the young, and collections before one of the older and of the oldest."""
 
 _log = structlog.get_logger(__name__)
 
@@ -139,6 +143,11 @@ async def _first(task: asyncio.Future[Any], event: asyncio.Event, *, timeout_s: 
 
 
 def _report_ready(**fields: object) -> None:
+    # Modules, messages and what was set up stay for good: looked through with every full collection they stop the loop
+    # for a tenth of a second and more (docs/adr/0064).
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(*COLLECT_AFTER)
     _log.info("ready", **fields)
 
 

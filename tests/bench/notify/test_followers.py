@@ -2,9 +2,7 @@
 
 import asyncio
 import json
-import socket
 import sys
-import time
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +12,7 @@ from tapelog_chassis.testing import Broker
 from tapelog_notify.testing import NotifyProcess, Recorder, connected_client, settings_for
 
 from .figures import cpu_s, quantile, shown, tell
+from .load import append_at, free_port
 
 pytestmark = [pytest.mark.bench, pytest.mark.timeout(400)]
 FOLLOWERS = 1000
@@ -22,13 +21,6 @@ PROCESSES = 2
 RATE_HZ = 200
 LENGTH_S = 20
 P99_MAX_S = 0.25
-
-
-def free_port() -> int:
-    """Return a port that nobody listens on."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 async def start_followers(asked: dict[str, Any]) -> asyncio.subprocess.Process:
@@ -46,18 +38,6 @@ async def start_followers(asked: dict[str, Any]) -> asyncio.subprocess.Process:
     async with asyncio.timeout(120.0):
         assert (await process.stdout.readline()).strip() == b"ready"
     return process
-
-
-async def append_at(recorder: Recorder, rate_hz: float, songs: list[str], events: int) -> float:
-    """Append to each song in turn at a rate in all; return how late the last one was."""
-    began_s = time.monotonic()
-    late_s = 0.0
-    for number in range(events * len(songs)):
-        due_s = began_s + number / rate_hz
-        await asyncio.sleep(max(0.0, due_s - time.monotonic()))
-        await recorder.append(songs[number % len(songs)])
-        late_s = max(late_s, time.monotonic() - due_s)
-    return late_s
 
 
 def waits_s_of(reports: list[dict[str, Any]], start_s: float, end_s: float) -> list[float]:
