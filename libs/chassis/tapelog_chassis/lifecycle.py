@@ -145,6 +145,10 @@ async def _first(task: asyncio.Future[Any], event: asyncio.Event, *, timeout_s: 
 
 
 def _report_ready(**fields: object) -> None:
+    # Modules, messages and what was set up stay for good: looked through with every full collection they stop the loop
+    # for a tenth of a second and more (docs/adr/0064).
+    gc.collect()
+    gc.freeze()
     _log.info("ready", **fields)
 
 

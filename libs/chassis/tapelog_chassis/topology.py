@@ -53,6 +53,9 @@ class StreamSpec:
         Part of the whole store's byte budget (all shares together are at most 1).
     max_messages_per_subject
         -1 for any number; 1 with `reject_second` refuses a second message while the first is there.
+    is_synced
+        Whether each message is on the disk before it is acknowledged: always, but for operational data whose loss in a
+        power cut is no harm, and which would take the disk's time from facts.
     discard
         What a full stream does: refuse the new message, or (operational data only) let go of its oldest.
     """
@@ -69,6 +72,7 @@ class StreamSpec:
     allow_direct: bool = True
     allow_rollup: bool = False
     duplicate_window_s: float = DUPLICATE_WINDOW_S
+    is_synced: bool = True
     discard: Literal["new", "old"] = "new"
 
 
@@ -159,6 +163,7 @@ STREAMS: Final = (
         share=0.015,
         max_age_s=DELIVERIES_DAYS * DAY_S,
         max_messages_per_subject=DELIVERIES_PER_SUBSCRIPTION,
+        is_synced=False,
         discard="old",
     ),
     # One message an event that a subscription gave up; an empty one says that it was delivered after all.

@@ -20,6 +20,7 @@ from tapelog.notify.v1 import notify_service_pb2_grpc
 from tapelog.session.v1 import events_pb2 as session
 from tapelog_chassis.auth import LocalIssuer
 from tapelog_chassis.event_log import AggregateId, JetStreamEventLog, Metadata, NewEvent, StoredEvent
+from tapelog_chassis.failpoints import VARIABLE as FAILPOINT
 from tapelog_chassis.testing import Broker
 from tapelog_chassis.testing_rpc import TokenFactory
 
@@ -252,7 +253,7 @@ class NotifyProcess:
             "TAPELOG_PORT": str(settings.port),
             "TAPELOG_WEBHOOK_TIMEOUT_S": str(settings.webhook_timeout_s),
             "TAPELOG_WEBHOOK_SCHEDULE_S": json.dumps(settings.webhook_schedule_s),
-            "TAPELOG_LOG_LEVEL": "warning",
+            "TAPELOG_LOG_LEVEL": os.environ.get("TAPELOG_LOG_LEVEL", "warning"),
         }
         self._process: asyncio.subprocess.Process | None = None
 
@@ -271,11 +272,18 @@ class NotifyProcess:
             raise RuntimeError("the process was not started")
         return self._process.pid
 
-    async def start(self) -> None:
-        """Start it; it may not serve yet."""
+    async def start(self, *, failpoint: str = "") -> None:
+        """Start it, to die at a place if one is named; it may not serve yet."""
+        environment = {**self._environment, FAILPOINT: failpoint} if failpoint else self._environment
         self._process = await asyncio.create_subprocess_exec(
-            sys.executable, "-m", "tapelog_notify", env=self._environment, stdin=asyncio.subprocess.DEVNULL
+            sys.executable, "-m", "tapelog_notify", env=environment, stdin=asyncio.subprocess.DEVNULL
         )
+
+    async def died(self) -> int:
+        """Wait for its end; returns the exit status."""
+        if self._process is None:
+            raise RuntimeError("the process was not started")
+        return await self._process.wait()
 
     async def stop(self, number: signal.Signals = signal.SIGKILL) -> int:
         """Send a signal and wait for the end; returns the exit status."""

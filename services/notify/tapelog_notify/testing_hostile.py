@@ -36,6 +36,7 @@ class Behaviour:
 class Request:
     """A request that arrived whole."""
 
+    path: str
     headers: dict[str, str]
     body: bytes
     behaviour: Behaviour
@@ -88,6 +89,10 @@ class HostileEndpoint:
         # Not cancelled: Python 3.11 reports every cancelled task of a stream server as a failure.
         await asyncio.gather(*(task for task in self._open.values() if task is not None))
 
+    def take(self, request: Request) -> None:
+        """Remember a request."""
+        self.requests.append(request)
+
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self.connections += 1
         self._open[writer] = asyncio.current_task()
@@ -95,7 +100,7 @@ class HostileEndpoint:
             with contextlib.suppress(ConnectionError, asyncio.IncompleteReadError):
                 while True:
                     request = await self._read(reader)
-                    self.requests.append(request)
+                    self.take(request)
                     if not await self._treat(request.behaviour, writer):
                         return
         finally:
@@ -104,10 +109,11 @@ class HostileEndpoint:
 
     async def _read(self, reader: asyncio.StreamReader) -> Request:
         head = (await reader.readuntil(b"\r\n\r\n")).decode("latin-1")
-        lines = (line.partition(":") for line in head.split("\r\n")[1:] if line)
+        first, *rest = head.split("\r\n")
+        lines = (line.partition(":") for line in rest if line)
         headers = {name.strip().lower(): value.strip() for name, _, value in lines}
         body = await reader.readexactly(int(headers.get("content-length", "0")))
-        return Request(headers, body, self.behaviours.popleft() if self.behaviours else self.usual)
+        return Request(first.split(" ")[1], headers, body, self.behaviours.popleft() if self.behaviours else self.usual)
 
     async def _treat(self, behaviour: Behaviour, writer: asyncio.StreamWriter) -> bool:
         """Answer; whether the connection may serve again."""

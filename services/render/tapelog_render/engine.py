@@ -76,8 +76,10 @@ def main() -> int:
         sys.stderr.write(f"{error}\n")
         return 1
     nodes = None if arguments.nodes is None else NodeStore(Path(arguments.nodes[0]), int(arguments.nodes[1]))
-    own = arguments.write if nodes is None else [*arguments.write, Path(arguments.nodes[0])]
-    confined = confine(read=(*installation(), *arguments.read), write=own)
+    cache = [] if arguments.nodes is None else [Path(arguments.nodes[0])]
+    confined = confine(
+        read=(*installation(), *arguments.read), write=(*arguments.write, *(path for path in cache if path.is_dir()))
+    )
     baseline_bytes = _address_space_bytes()
 
     def say(message: Mapping[str, Any]) -> None:

@@ -25,6 +25,7 @@ class Follower:
         request.filter.songs.append(song)
         self._call = stub.Subscribe(request, metadata=metadata)
         self.sequences: list[int] = []
+        self.times_s: list[float] = []
         self.waits_s: list[float] = []
 
     async def ready(self) -> None:
@@ -39,7 +40,8 @@ class Follower:
                 now_s = time.time()
                 event = response.event
                 self.sequences.append(event.sequence)
-                self.waits_s.append(now_s - (event.time.seconds + event.time.nanos / 1e9))
+                self.times_s.append(event.time.seconds + event.time.nanos / 1e9)
+                self.waits_s.append(now_s - self.times_s[-1])
         self._call.cancel()
 
 
@@ -70,6 +72,7 @@ async def main() -> None:
     report = {
         "sequences": [follower.sequences for follower in followers],
         "waits_s": [wait_s for follower in followers for wait_s in follower.waits_s],
+        "times_s": [time_s for follower in followers for time_s in follower.times_s],
         "cpu_s": time.process_time(),
     }
     say(json.dumps(report))

@@ -2,9 +2,7 @@
 
 import asyncio
 import json
-import socket
 import sys
-import time
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +11,8 @@ import pytest
 from tapelog_chassis.testing import Broker
 from tapelog_notify.testing import NotifyProcess, Recorder, connected_client, settings_for
 
-from .figures import cpu_s, shown, tell
+from .figures import cpu_s, quantile, shown, tell
+from .load import append_at, free_port
 
 pytestmark = [pytest.mark.bench, pytest.mark.timeout(400)]
 FOLLOWERS = 1000
@@ -22,13 +21,6 @@ PROCESSES = 2
 RATE_HZ = 200
 LENGTH_S = 20
 P99_MAX_S = 0.25
-
-
-def free_port() -> int:
-    """Return a port that nobody listens on."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 async def start_followers(asked: dict[str, Any]) -> asyncio.subprocess.Process:
@@ -48,16 +40,15 @@ async def start_followers(asked: dict[str, Any]) -> asyncio.subprocess.Process:
     return process
 
 
-async def append_at(recorder: Recorder, rate_hz: float, songs: list[str], events: int) -> float:
-    """Append to each song in turn at a rate in all; return how late the last one was."""
-    began_s = time.monotonic()
-    late_s = 0.0
-    for number in range(events * len(songs)):
-        due_s = began_s + number / rate_hz
-        await asyncio.sleep(max(0.0, due_s - time.monotonic()))
-        await recorder.append(songs[number % len(songs)])
-        late_s = max(late_s, time.monotonic() - due_s)
-    return late_s
+def waits_s_of(reports: list[dict[str, Any]], start_s: float, end_s: float) -> list[float]:
+    """Return the waits of the events that were appended in a part of the run."""
+    first_s = min(time_s for report in reports for time_s in report["times_s"])
+    return [
+        wait_s
+        for report in reports
+        for time_s, wait_s in zip(report["times_s"], report["waits_s"], strict=True)
+        if start_s <= time_s - first_s < end_s
+    ]
 
 
 async def test_a_thousand_followers(broker: Broker, recorder: Recorder, tmp_path: Path) -> None:
@@ -105,5 +96,9 @@ async def test_a_thousand_followers(broker: Broker, recorder: Recorder, tmp_path
         f"notify: {used_s:.1f} CPU s and {memory_mb:.0f} MB for {len(waits_s)} deliveries in {LENGTH_S} s; "
         f"followers' processes {client_s:.1f} CPU s; appends at most {1e3 * late_s:.0f} ms late"
     )
+    # Where a bad second is the machine's and not the service's, the others show it.
+    half_s = LENGTH_S * 2
+    slices = [waits_s_of(reports, number / 2, (number + 1) / 2) for number in range(half_s)]
+    tell("p99 by half second, ms: " + " ".join(f"{1e3 * quantile(part, 0.99):.0f}" for part in slices if part))
     assert (len(sequences), wrong) == (FOLLOWERS, [])
     assert sorted(waits_s)[int(0.99 * len(waits_s))] <= P99_MAX_S

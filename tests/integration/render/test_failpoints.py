@@ -9,7 +9,7 @@ from tapelog_chassis.testing import eventually
 from .studio import assert_ended_once, long_mix, running_studio
 
 ROUNDS = 5
-POINTS = ("fetch", "decode", "mid-render", "upload", "before-commit", "after-commit", "after-ack")
+POINTS = ("fetch", "decode", "mid_render", "upload", "before_commit", "after_commit", "after_ack")
 
 
 @pytest.mark.faults
@@ -19,10 +19,10 @@ async def test_a_worker_killed_at(point: str, tmp_path: Path, monkeypatch: pytes
     """Five jobs, a death each: one result, one event, one settlement; nothing half made stays in store or scratch."""
     hits = tmp_path / "hits"
     hits.mkdir()
-    monkeypatch.setenv("TAPELOG_FAILPOINT", f"render.{point}:{hits}")
+    monkeypatch.setenv("TAPELOG_FAILPOINT", f"render.{point}@{hits}")
     async with running_studio(tmp_path, workers=2, reconcile_every_s=0.2, reconcile_grace_s=0.0) as studio:
         for turn in range(ROUNDS):
-            song = f"sng-{point}-{turn}"
+            song = f"sng-{point}-{turn}".replace("_", "-")
             # Long enough that the engine tells of its middle.
             job = await studio.ended((await studio.create(await long_mix(studio, seconds=20, song=song))).name)
             await eventually(lambda: len(list(hits.iterdir())) == 1)

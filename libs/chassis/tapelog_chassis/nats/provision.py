@@ -16,7 +16,9 @@ MIN_STREAM_BYTES: Final = 1024 * 1024
 
 def stream_config(spec: StreamSpec, *, store_bytes: int, replicas: int) -> dict[str, Any]:
     """Give a stream's settings as the server takes and returns them."""
-    return {
+    # A replicated stream cannot do without: there the replicas' log is what is synced.
+    persistence = {} if spec.is_synced or replicas > 1 else {"persist_mode": "async"}
+    return persistence | {
         "name": spec.name,
         "subjects": list(spec.subjects),
         "retention": spec.retention,

@@ -11,6 +11,7 @@ from typing import Final
 
 import structlog
 from tapelog_chassis.event_log import AggregateId, EventLogError, SnapshotStore
+from tapelog_chassis.failpoints import failpoint
 
 from tapelog_notify.domain.alert_detector import Detector, Memory
 from tapelog_notify.domain.public_event import PublicEvent
@@ -69,10 +70,12 @@ class AlertMarks:
         rules = {detector.id: detector.memory() for detector in detectors}
         form = {rule: {"waiting": memory.waiting, "windows": memory.windows} for rule, memory in rules.items()}
         data = json.dumps(form, separators=(",", ":")).encode()
+        failpoint("notify.before_mark")
         try:
             await self._store.put(AggregateId(self._context, tenant, MARK), position, FORM, data, position=position)
         except EventLogError as error:
             _log.warning("alert mark not kept", tenant=tenant, position=position, error=str(error))
+        failpoint("notify.after_mark")
 
 
 async def remembered(public: PublicEvents, mark: Mark, rules: Sequence[str]) -> dict[int, PublicEvent]:

@@ -8,6 +8,7 @@ from typing import Final
 
 import structlog
 from tapelog_chassis.clock import Clock
+from tapelog_chassis.failpoints import failpoint
 from tapelog_chassis.topology import ORDERED_HEARTBEAT_S
 
 from tapelog_notify import telemetry
@@ -136,7 +137,9 @@ class _Dispatcher:
             decision = Decision(Verdict.ACCEPTED)
         match decision.verdict:
             case Verdict.ACCEPTED:
+                failpoint("notify.before_ack")
                 await due.accept()
+                failpoint("notify.after_ack")
             case Verdict.RETRY:
                 await due.retry(decision.delay_s)
             case _:
@@ -148,9 +151,11 @@ class _Dispatcher:
         shared, item = self._shared, self._item
         async with shared.in_flight:
             began = shared.clock.now()
+            failpoint("notify.before_post")
             answer = await send(
                 item, due.event, self._signer, webhooks=shared.webhooks, mail=shared.mail, clock=shared.clock
             )
+            failpoint("notify.after_post")
         telemetry.ATTEMPT_SECONDS.observe(answer.latency_s)
         decision = self._judge(due, answer)
         telemetry.ATTEMPTS.labels(decision.verdict.value).inc()

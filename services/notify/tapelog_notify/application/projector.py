@@ -14,6 +14,7 @@ from typing import Final
 
 import structlog
 from tapelog_chassis.event_log import EventLog, StoredEvent
+from tapelog_chassis.failpoints import failpoint
 
 from tapelog_notify import telemetry
 from tapelog_notify.errors import FenceLost, ProjectionLost, PublishUnknown
@@ -133,7 +134,9 @@ class Projector:
                 await self._arrived.wait()
                 continue
             try:
+                failpoint("notify.before_publish")
                 position = await self._public.publish(self._end.position, batch)
+                failpoint("notify.after_publish")
             except PublishUnknown as error:
                 _log.warning("public stream did not answer", error=str(error))
                 await asyncio.sleep(READ_RETRY_S)

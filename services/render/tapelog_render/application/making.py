@@ -80,7 +80,7 @@ class _Ticker:
         """Take the share that the engine says is done."""
         failpoint("render.decode")
         if share >= 0.5:
-            failpoint("render.mid-render")
+            failpoint("render.mid_render")
         elapsed_s = time.monotonic() - self._render_start_s
         left_s = elapsed_s * (1.0 - share) / share if share > 0 else 0.0
         percent = round(100.0 * min(max(share, 0.0), 1.0), 1)

@@ -130,12 +130,12 @@ async def _attempt(bench: Bench, lease: Lease, job: Job) -> None:
     start_s = time.monotonic()
     try:
         result = await _while_leased(bench, lease, job)
-        failpoint("render.before-commit")
+        failpoint("render.before_commit")
         await _record(bench, key, job, lambda state: jobs.succeed(state, fence=fence, result=result), "succeed")
-        failpoint("render.after-commit")
+        failpoint("render.after_commit")
         log.info("job rendered", seconds=round(time.monotonic() - start_s, 3))
         await lease.done()
-        failpoint("render.after-ack")
+        failpoint("render.after_ack")
     except (JobIsOver, AttemptSuperseded) as over:
         # Cancelled: off the queue. Another worker's: this lease is void, and its end takes nothing from the other.
         log.info("result discarded: the job is over or another worker's", cause=str(over))
