@@ -52,7 +52,7 @@ def test_a_second_up_on_the_folder_names_folder_and_process(system: System) -> N
     assert (system.data_dir / STATE_FILE).read_bytes() == before
 
 
-@pytest.mark.parametrize("part", ["session", "render", "notify", "nats"])
+@pytest.mark.parametrize("part", ["session", "render", "notify", "console", "nats"])
 def test_a_port_in_use_is_named(part: str, tmp_path: Path) -> None:
     """Starting on a taken port ends with 78 and names the port; nothing stays behind."""
     with socket.socket() as taken:

@@ -19,10 +19,18 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
 @pytest.fixture(scope="session")
 def production(site: Site, tmp_path_factory: pytest.TempPathFactory) -> Production:
     """Return a song whose mix 1 breaks the brief; tests only read it."""
-    folder: Path = tmp_path_factory.mktemp("stems")
+    return _make(site, tmp_path_factory.mktemp("stems"), "Read <em>only</em>")
 
+
+@pytest.fixture(scope="session")
+def lively(site: Site, tmp_path_factory: pytest.TempPathFactory) -> Production:
+    """Return another such song, to which tests add what they wait for."""
+    return _make(site, tmp_path_factory.mktemp("stems"), "Lively")
+
+
+def _make(site: Site, folder: Path, title: str) -> Production:
     async def make() -> Production:
         async with site.api() as api:
-            return await produce(api, folder, "Read <em>only</em>")
+            return await produce(api, folder, title)
 
     return asyncio.run(make())

@@ -5,11 +5,10 @@ import contextlib
 import json
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
-from pathlib import Path
 
 from tapelog_console.live.seats import SEATS_PERSON_MAX
 
-from .site import Browser, Site, produce
+from .site import Browser, Production, Site
 
 WAIT_S = 20
 
@@ -54,46 +53,43 @@ async def _until_changed(events: AsyncIterator[Told], sequence: int) -> Told:
     raise AssertionError("the stream ended")
 
 
-async def test_a_page_hears_of_every_change_and_resumes_after_a_break(site: Site, tmp_path: Path) -> None:
+async def test_a_page_hears_of_every_change_and_resumes_after_a_break(site: Site, lively: Production) -> None:
     """Live it hears of a note; what happens while it is away it hears at once when it comes back with its cursor."""
     async with site.api() as api, site.browser("pty-producer") as browser:
-        made = await produce(api, tmp_path, "Heard")
-        seen = (await api.songs.get(made.song)).sequence
-        async with listening(browser, f"/{made.song}/events?after={seen}") as events:
-            await api.notes.add(made.mix.name, "now")
-            after = (await api.songs.get(made.song)).sequence
+        seen = (await api.songs.get(lively.song)).sequence
+        async with listening(browser, f"/{lively.song}/events?after={seen}") as events:
+            await api.notes.add(lively.mix.name, "now")
+            after = (await api.songs.get(lively.song)).sequence
             told = await _until_changed(events, after)
-        await api.notes.add(made.mix.name, "while away")
-        missed = (await api.songs.get(made.song)).sequence
+        await api.notes.add(lively.mix.name, "while away")
+        missed = (await api.songs.get(lively.song)).sequence
 
-        async with listening(browser, f"/{made.song}/events?after={seen}", Last_Event_ID=told.cursor) as events:
+        async with listening(browser, f"/{lively.song}/events?after={seen}", Last_Event_ID=told.cursor) as events:
             again = await _until_changed(events, missed)
 
     assert int(told.cursor) == after
     assert int(again.cursor) == missed
 
 
-async def test_a_stream_that_is_up_to_date_says_nothing(site: Site, tmp_path: Path) -> None:
+async def test_a_stream_that_is_up_to_date_says_nothing(site: Site, lively: Production) -> None:
     """The first thing it tells is the next change, not the state the page has."""
     async with site.api() as api, site.browser("pty-producer") as browser:
-        made = await produce(api, tmp_path, "Quiet")
-        seen = (await api.songs.get(made.song)).sequence
-        async with listening(browser, f"/{made.song}/events?after={seen}") as events:
-            await api.notes.add(made.mix.name, "first")
+        seen = (await api.songs.get(lively.song)).sequence
+        async with listening(browser, f"/{lively.song}/events?after={seen}") as events:
+            await api.notes.add(lively.mix.name, "first")
             async with asyncio.timeout(WAIT_S):
                 first = await anext(events)
 
     assert (first.event, int(first.cursor)) == ("changed", seen + 1)
 
 
-async def test_render_progress_is_told_to_its_end(site: Site, tmp_path: Path) -> None:
+async def test_render_progress_is_told_to_its_end(site: Site, lively: Production) -> None:
     """A mix that is proposed while the page is open reports progress, and that it ended."""
     async with site.api() as api, site.browser("pty-producer") as browser:
-        made = await produce(api, tmp_path, "Rendered", length_s=8.0)
-        await api.versions.request_changes(made.mix.name, "again")
-        seen = (await api.songs.get(made.song)).sequence
-        async with listening(browser, f"/{made.song}/events?after={seen}") as events:
-            await api.as_party("pty-mixing").versions.propose_mix(made.song, made.recipe(delay=False, gain_db=-1.0))
+        await api.versions.request_changes(lively.mix.name, "again")
+        seen = (await api.songs.get(lively.song)).sequence
+        async with listening(browser, f"/{lively.song}/events?after={seen}") as events:
+            await api.as_party("pty-mixing").versions.propose_mix(lively.song, lively.recipe(delay=False, gain_db=-1.0))
             progress = []
             async with asyncio.timeout(WAIT_S):
                 async for told in events:
@@ -107,14 +103,13 @@ async def test_render_progress_is_told_to_its_end(site: Site, tmp_path: Path) ->
     assert all(isinstance(told["percent"], int) and 0 <= told["percent"] <= 100 for told in progress)
 
 
-async def test_the_board_hears_of_its_songs(site: Site, tmp_path: Path) -> None:
+async def test_the_board_hears_of_its_songs(site: Site, lively: Production) -> None:
     """A note on any song of the person's projects moves the board's cursor."""
     async with site.api() as api, site.browser("pty-producer") as browser:
-        made = await produce(api, tmp_path, "Boarded")
-        page = (await browser.get(f"/{made.project}")).text
+        page = (await browser.get(f"/{lively.project}")).text
         cursor = page.partition('data-cursor="')[2].partition('"')[0]
-        async with listening(browser, f"/{made.project}/events?after={cursor}") as events:
-            await api.notes.add(made.mix.name, "on the board")
+        async with listening(browser, f"/{lively.project}/events?after={cursor}") as events:
+            await api.notes.add(lively.mix.name, "on the board")
             async with asyncio.timeout(WAIT_S):
                 told = await anext(events)
 
@@ -122,12 +117,11 @@ async def test_the_board_hears_of_its_songs(site: Site, tmp_path: Path) -> None:
     assert told.cursor != cursor
 
 
-async def test_an_outsider_gets_no_stream(site: Site, tmp_path: Path) -> None:
+async def test_an_outsider_gets_no_stream(site: Site, production: Production) -> None:
     """Who may not read the song does not hear that it changes."""
-    async with site.api() as api, site.browser("pty-outsider") as outsider, site.visitor() as stranger:
-        made = await produce(api, tmp_path, "Private")
-        assert (await outsider.get(f"/{made.song}/events")).status in (403, 404)
-        assert (await stranger.get(f"/{made.song}/events")).status == 401
+    async with site.browser("pty-outsider") as outsider, site.visitor() as stranger:
+        assert (await outsider.get(f"/{production.song}/events")).status in (403, 404)
+        assert (await stranger.get(f"/{production.song}/events")).status == 401
 
 
 async def test_one_person_has_so_many_live_pages(site: Site) -> None:

@@ -103,6 +103,12 @@ class SongView:
         """Versions whose render is on the way."""
         return [version for version in self.song.versions if version.state == res.VERSION_STATE_PROPOSED]
 
+    @property
+    def newer(self) -> res.Version | None:
+        """The newest version that can be heard, if it is not the one that is looked at."""
+        newest, _ = listening.newest(self.song.versions)
+        return newest if newest and self.version and newest.name != self.version.name else None
+
     def share(self, frame: int) -> str:
         """Return where a frame is, in per cent of the length."""
         return f"{100 * min(max(frame, 0), self.length_frames) / max(self.length_frames, 1):.4f}%"

@@ -194,7 +194,7 @@ function listenToKeys(player) {
     if (event.ctrlKey || event.metaKey || event.altKey) return;
     const target = event.target;
     if (target.closest("input:not([type=checkbox]), textarea, select")) return;
-    if (event.key === " " && target.closest("button, a, summary, input, label")) return;
+    if (event.key === " " && target.closest("button, summary, input")) return;
     const act = acts[event.key.length === 1 ? event.key.toLowerCase() : event.key];
     if (!act) return;
     event.preventDefault();

@@ -36,6 +36,15 @@ export function parse(html) {
   return new DOMParser().parseFromString(html, "text/html");
 }
 
+/** This page's address with the versions it shows: what is decided must stay what is heard when a newer one comes. */
+function ownAddress() {
+  const address = new URL(window.location.href);
+  for (const name of ["version", "against"]) {
+    if (document.body.dataset[name]) address.searchParams.set(name, document.body.dataset[name]);
+  }
+  return address;
+}
+
 let running = null;
 let again = false;
 
@@ -48,7 +57,7 @@ export function refresh() {
   running = (async () => {
     do {
       again = false;
-      const answer = await fetch(window.location.href, { headers: { Accept: "text/html" } });
+      const answer = await fetch(ownAddress(), { headers: { Accept: "text/html" } });
       if (!answer.ok) throw new Error(String(answer.status));
       apply(parse(await answer.text()));
     } while (again);

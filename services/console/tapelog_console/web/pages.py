@@ -54,8 +54,8 @@ async def alerts(request: web.Request) -> web.StreamResponse:
     try:
         found = await api_of(request).alerts.open_alerts(show_resolved="all" in request.query)
     except PermissionDenied as refused:
-        return page(request, "alerts", alerts=None, refusal=refused.message)
-    return page(request, "alerts", alerts=found, refusal="")
+        return page(request, "alerts", alerts=None, refusal=refused.message, names=await _my_name(request))
+    return page(request, "alerts", alerts=found, refusal="", names=await _my_name(request))
 
 
 async def _my_name(request: web.Request) -> dict[str, str]:

@@ -1,0 +1,140 @@
+"""Figures of the review page: first load and A/B switch in Chromium, and the console's memory with fifty open pages."""
+
+import asyncio
+import contextlib
+import os
+import socket
+import statistics
+import subprocess
+import sys
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import aiohttp
+import psutil
+import pytest
+from playwright.async_api import expect
+from tapelog_client.local import StackState
+
+from .chromium import chromium
+from .site import PEOPLE, STOP_S, Browser, Site, produce
+
+pytestmark = pytest.mark.bench
+
+LENGTH_S = 30.0
+LOADS = 7
+SWITCHES = 40
+PAGES = 50
+START_S = 30
+
+PAINT = """() => {
+  const [navigation] = performance.getEntriesByType("navigation");
+  const [paint] = performance.getEntriesByName("first-contentful-paint");
+  return [navigation.responseEnd, paint.startTime, navigation.domComplete];
+}"""
+
+
+async def test_first_load_and_switch(site: Site, tmp_path: Path) -> None:
+    """A song of half a minute with two mixes: cold loads, each with an empty cache, and switches while it plays."""
+    async with site.api() as api:
+        made = await produce(api, tmp_path, "Measured", length_s=LENGTH_S)
+        mixing = api.as_party("pty-mixing")
+        await api.versions.request_changes(made.mix.name, "again")
+        mix = await mixing.versions.propose_mix(made.song, made.recipe(delay=False, gain_db=-2.0))
+        await mixing.versions.wait_rendered(mix.name)
+    loads = []
+    switches: list[float] = []
+    for number in range(LOADS):
+        async with chromium() as context:
+            page = await context.new_page()
+            await page.goto(site.link("pty-producer"))
+            await page.wait_for_url(f"{site.url}/")
+            await (await context.new_cdp_session(page)).send("Network.clearBrowserCache")
+            await page.goto(f"{site.url}/{made.song}")
+            loads.append(await page.evaluate(PAINT))
+            if number == 0:
+                await expect(page.locator("[data-ready=Engine]")).to_be_attached()
+                await page.locator("h1").click()
+                await page.keyboard.press("Space")
+                for count in range(SWITCHES):
+                    await page.keyboard.press("ab"[(count + 1) % 2])
+                    switches.append(float(await page.locator("[data-player]").get_attribute("data-switch-ms") or "nan"))
+    for name, column in zip(("page read", "first paint", "complete"), zip(*loads, strict=True), strict=True):
+        sys.stdout.write(
+            f"\nfirst load, {name}: median {statistics.median(column):.0f} ms, worst {max(column):.0f} ms of {LOADS}\n"
+        )
+    sys.stdout.write(
+        f"A/B switch, key to scheduled crossfade: median {statistics.median(switches):.2f} ms, worst "
+        f"{max(switches):.2f} ms of {SWITCHES}; the crossfade itself is 6 ms\n"
+    )
+
+
+async def test_memory_with_fifty_open_pages(site: Site, tmp_path: Path) -> None:
+    """A console process of its own: resident memory idle, with fifty live song pages, and after a change reached all."""
+    async with site.api() as api, own_console(site) as (url, process):
+        made = await produce(api, tmp_path, "Crowded")
+        before = process.memory_info().rss
+        seen = (await api.songs.get(made.song)).sequence
+        async with contextlib.AsyncExitStack() as stack:
+            streams = []
+            for number in range(PAGES):
+                party = list(PEOPLE)[number % len(PEOPLE)]
+                jar = aiohttp.CookieJar(unsafe=True)
+                browser = Browser(await stack.enter_async_context(aiohttp.ClientSession(url, cookie_jar=jar)))
+                await browser.get("/sign-in")
+                assert (await browser.post("/sign-in", code=site.link(party).replace(site.url, url))).status == 303
+                assert (await browser.get(f"/{made.song}")).status == 200
+                path = f"/{made.song}/events?after={seen}"
+                streams.append(await stack.enter_async_context(browser.session.get(path)))
+            opened = process.memory_info().rss
+            await api.notes.add(made.mix.name, "to everybody")
+            await asyncio.gather(*(_until_changed(stream) for stream in streams))
+            told = process.memory_info().rss
+    sys.stdout.write(
+        f"\nconsole: {before / 2**20:.1f} MiB idle, {opened / 2**20:.1f} MiB with {PAGES} live pages, "
+        f"{told / 2**20:.1f} MiB after a change reached all; {(told - before) / PAGES / 1024:.0f} KiB a page\n"
+    )
+
+
+async def _until_changed(stream: aiohttp.ClientResponse) -> None:
+    async with asyncio.timeout(START_S):
+        async for line in stream.content:
+            if line.startswith(b"event: changed"):
+                return
+
+
+@contextlib.asynccontextmanager
+async def own_console(site: Site) -> AsyncIterator[tuple[str, psutil.Process]]:
+    """Run `python -m tapelog_console` beside the stack, on its identity, with a folder of its own."""
+    state = StackState.read(site.data_dir)
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = int(probe.getsockname()[1])
+    environment = {
+        **os.environ,
+        "TAPELOG_PORT": str(port),
+        "TAPELOG_DATA_DIR": str(site.data_dir.parent / "own"),
+        "TAPELOG_ISSUER_DIR": state.identity_dir,
+        "TAPELOG_JWKS_PATH": str(Path(state.identity_dir) / "jwks.json"),
+        "TAPELOG_SESSION_ADDRESS": state.session,
+        "TAPELOG_RENDER_ADDRESS": state.render,
+        "TAPELOG_NOTIFY_ADDRESS": state.notify,
+    }
+    process = await asyncio.create_subprocess_exec(
+        sys.executable, "-m", "tapelog_console", env=environment, stdout=subprocess.DEVNULL
+    )
+    url = f"http://127.0.0.1:{port}"
+    try:
+        async with asyncio.timeout(START_S), aiohttp.ClientSession() as session:
+            while True:
+                with contextlib.suppress(aiohttp.ClientError):
+                    async with session.get(f"{url}/healthz"):
+                        break
+                await asyncio.sleep(0.05)
+        yield url, psutil.Process(process.pid)
+        process.terminate()
+        assert await asyncio.wait_for(process.wait(), STOP_S) == 0
+    finally:
+        if process.returncode is None:
+            process.kill()
+            await process.wait()
