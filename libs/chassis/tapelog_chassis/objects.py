@@ -16,6 +16,7 @@ import uuid
 from collections.abc import AsyncGenerator, AsyncIterator, Iterator
 from contextlib import aclosing, contextmanager, suppress
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 from typing import Any, Final
 from urllib.parse import unquote, urlsplit
@@ -31,6 +32,8 @@ PART_BYTES: Final = 8 * 1024 * 1024
 PARTS_IN_FLIGHT: Final = 4
 """Bounds the memory of one upload to PARTS_IN_FLIGHT x PART_BYTES."""
 PARTIAL: Final = "partial"
+LIST_BATCH: Final = 1000
+"""Objects of one answer to a listing, which is as many as a bucket gives."""
 _DIGEST: Final = re.compile(r"[0-9a-f]{64}")
 
 
@@ -85,6 +88,15 @@ class ObjectRef:
 
     sha256: str
     size_bytes: int
+
+
+@dataclass(frozen=True, slots=True)
+class StoredObject:
+    """An object that is there, and when it was stored last."""
+
+    sha256: str
+    size_bytes: int
+    stored_at: datetime
 
 
 class ObjectStore:
@@ -221,6 +233,34 @@ class ObjectStore:
                 raise ObjectNotFoundError(sha256) from error
         return ObjectRef(sha256, int(found["size"]))
 
+    async def stored(self) -> AsyncIterator[StoredObject]:
+        """Yield every object, in no order; raises `ObjectStoreUnavailableError`."""
+        with _store_errors("the objects could not be listed"):
+            async for batch in obstore.list(self._store, prefix="sha256", chunk_size=LIST_BATCH):
+                for found in batch:
+                    sha256 = str(found["path"]).rpartition("/")[2]
+                    if _DIGEST.fullmatch(sha256):
+                        yield StoredObject(sha256, int(found["size"]), found["last_modified"])
+
+    async def delete_older(self, sha256: str, before: datetime) -> bool:
+        """
+        Delete an object unless it was stored, or stored again, at or after a time; return whether it is gone.
+
+        Raises
+        ------
+        ObjectStoreUnavailableError
+            If the store fails.
+        """
+        key = _key(sha256)
+        with _store_errors(f"object {sha256} could not be deleted"):
+            try:
+                if (await obstore.head_async(self._store, key))["last_modified"] >= before:
+                    return False
+                await obstore.delete_async(self._store, key)
+            except FileNotFoundError:
+                return True
+        return True
+
     async def sweep(self, *, older_than_s: float = 24 * 3600.0) -> int:
         """Delete what killed processes left half written in a local folder; return how many files."""
         if self._folder is None:
@@ -255,6 +295,8 @@ class ObjectStore:
         try:
             await obstore.rename_async(self._store, partial, key, overwrite=False)
         except AlreadyExistsError:
+            # Stored anew, as far as the collection of garbage is concerned: whoever stores it is about to name it.
+            await asyncio.to_thread(os.utime, self._folder / key)
             return
         target = self._folder / key
         for folder in (target.parent, target.parent.parent, self._folder):

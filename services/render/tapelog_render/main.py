@@ -29,7 +29,7 @@ from tapelog_render.application.job_index import JobIndex
 from tapelog_render.application.ledger import UsageLedger
 from tapelog_render.application.queries import Reader
 from tapelog_render.application.reconcile import reconcile_forever, requeue_jobs_of
-from tapelog_render.application.submit import Submission
+from tapelog_render.application.room import Submission
 from tapelog_render.settings import RenderSettings, WorkerSettings
 
 AUDIENCE: Final = "render"
@@ -64,6 +64,7 @@ async def run(settings: RenderSettings, *, ready: Ready, stop: asyncio.Event) ->
             queue=queue,
             permissions=permissions,
             engine_version=ENGINE_VERSION,
+            tenant_bytes_max=settings.tenant_quota_gib * 2**30,
             queue_depth_max=settings.queue_depth_max,
             tenant_queue_depth_max=settings.tenant_queue_depth_max,
             index=index,

@@ -37,7 +37,9 @@ from tapelog.render.v1.resources_pb2 import (
 )
 from tapelog_chassis.event_log import Metadata
 from tapelog_client.errors import from_rpc_error
+from tapelog_render import collect
 from tapelog_render.application.events import REGISTRY, job_aggregate, job_repository
+from tapelog_render.application.garbage import GRACE, PREVIEWS_KEPT
 from tapelog_render.domain import job as jobs
 
 from .conftest import StudioFactory
@@ -300,6 +302,50 @@ async def test_a_person_names_only_what_is_their_projects(studio: Studio, song: 
     preview.range.CopyFrom(FrameRange(start_frame=0, end_frame=RATE_HZ))
     again = RenderJob(kind=RenderKind.RENDER_KIND_PREVIEW, preview=preview, reference=reference("b", song=song))
     assert (await studio.create(again, metadata=person)).state == JobState.JOB_STATE_QUEUED
+
+
+async def test_a_full_quota_refuses_what_would_be_kept(open_studio: StudioFactory):
+    """With no room for results a mix is refused and nothing recorded; previews are taken."""
+    async with open_studio(spawn_workers=False, tenant_quota_gib=0) as studio:
+        sources = await assets(studio, 1)
+        with pytest.raises(grpc.aio.AioRpcError) as refusal:
+            await studio.create(mix_job(mix_recipe(sources)))
+        assert from_rpc_error(refusal.value).reason == "STORAGE_QUOTA"
+        preview = PreviewSpec(asset_sha256=sources[0], range=FrameRange(end_frame=RATE_HZ))
+        job = RenderJob(kind=RenderKind.RENDER_KIND_PREVIEW, preview=preview, reference=reference("p"))
+        assert (await studio.create(job)).state == JobState.JOB_STATE_QUEUED
+
+
+async def test_a_revision_uses_what_its_host_has_rendered_and_proves_the_same(studio: Studio, song: str):
+    """A mix with buses leaves nodes on the host; a revision that used them verifies equal without them."""
+    recipe = mix_recipe(await assets(studio, 6))
+    for track in recipe.tracks:
+        track.ClearField("sends")
+        track.output_bus = "band"
+    recipe.buses.add(id="band")
+    folder = studio.folder / "nodes"
+    before = set(folder.iterdir()) if folder.exists() else set()
+    await done(studio, mix_job(recipe, song=song))
+    (node,) = set(folder.iterdir()) - before
+    used_ns = node.stat().st_mtime_ns
+    recipe.mix_gain_db = -3.0
+    revised = await done(studio, mix_job(recipe, key="mixVersions/2", song=song))
+    assert node.stat().st_mtime_ns > used_ns
+    request = VerifyRenderRequest(name=revised.name, request_id=str(uuid.uuid4()))
+    verified = await studio.ended((await studio.stub.VerifyRender(request, metadata=studio.caller())).name)
+    assert verified.result.verification.equal
+
+
+async def test_the_collector_reads_the_logs_of_a_real_broker(studio: Studio, song: str):
+    """With the administrator's credentials every log can be read, and what is named is not garbage."""
+    await done(studio, mix_job(mix_recipe(await assets(studio, 1)), song=song))
+    creds = studio.folder / "admin.creds"
+    creds.write_text(studio.broker.creds("admin"))
+    settings = studio.settings.model_copy(update={"nats_creds": creds})
+    report = await collect.run(settings, grace=GRACE, previews_kept=PREVIEWS_KEPT, delete=False)
+    assert report.objects > 2
+    assert (report.garbage, report.removed) == ([], 0)
+    assert "a dry run" in collect.report_text(report, delete=False)
 
 
 async def test_a_watch_tells_the_stage_and_what_each_has_taken(studio: Studio, song: str):

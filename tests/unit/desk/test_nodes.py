@@ -23,13 +23,13 @@ def recipe(tmp_path: Path) -> pb.MixRecipe:
     """Return twelve tracks on three buses with a shared reverb, a key between buses, a VCA and automation."""
     tracks = []
     for number in range(12):
-        samples = 0.2 * programme(1.5, sample_rate=RATE_HZ, seed=number)[: 1 + number % 2]
+        samples = 0.2 * programme(0.8, sample_rate=RATE_HZ, seed=number)[: 1 + number % 2]
         soundfile.write(tmp_path / f"t{number}.wav", samples.T, RATE_HZ, subtype="PCM_24")
         track = pb.RecipeTrack(
             id=f"t{number}",
             source=pb.RecipeSource(file=f"t{number}.wav"),
             gain_db=-6.0,
-            start_frame=1_000 * number,
+            start_frame=500 * number,
             output_bus=("drums", "band", "vocals")[number % 3],
             chain=[
                 pb.Processor(eq=pb.Equalizer(bands=[pb.EqBand(frequency_hz=900.0 + number, gain_db=2.0, q=1.0)])),
@@ -118,7 +118,7 @@ def _longer_tail(recipe: pb.MixRecipe) -> None:
 
 
 def _later(recipe: pb.MixRecipe) -> None:
-    recipe.tracks[11].start_frame = 30_000
+    recipe.tracks[11].start_frame = 20_000
 
 
 REVISIONS = {

@@ -169,7 +169,7 @@ class NodeWriter:
         """Append a block ``[channels, frames]`` that is on the float32 grid."""
         if self._file is None or not samples.shape[1]:
             return
-        payload = samples.astype("<f4", copy=False).tobytes()
+        payload = np.ascontiguousarray(samples, dtype="<f4").data.cast("B")
         self._write(_BLOCK.pack(samples.shape[1], zlib.crc32(payload)))
         self._write(payload)
         self._frames += samples.shape[1]
@@ -195,7 +195,7 @@ class NodeWriter:
             self._path.unlink(missing_ok=True)
         self._file = None
 
-    def _write(self, data: bytes) -> None:
+    def _write(self, data: bytes | memoryview) -> None:
         if self._file is None:
             return
         try:

@@ -91,6 +91,7 @@ class JobIndex:
         self._open: dict[JobKey, IndexedJob] = {}
         self._open_of: collections.Counter[str] = collections.Counter()
         self._made: dict[tuple[str, str], set[str]] = {}
+        self._bytes_of: dict[str, int] = {}
         self._watchers: dict[JobKey, set[asyncio.Event]] = {}
         self.position = 0
 
@@ -155,8 +156,16 @@ class JobIndex:
         """Return whether a render of a project made, or measured, this file."""
         return project in self._made.get((tenant, sha256), ())
 
+    def stored_bytes(self, tenant: str) -> int:
+        """Return the bytes of the audio that a tenant's renders have made; previews go by themselves."""
+        return self._bytes_of.get(tenant, 0)
+
     def _remember_results(self, tenant: str, project: str, event: RenderSucceeded) -> None:
+        is_kept = event.kind != RenderKind.RENDER_KIND_PREVIEW
         for audio in event.result.audio:
+            known = self._made.get((tenant, audio.sha256))
+            if known is None and is_kept:
+                self._bytes_of[tenant] = self._bytes_of.get(tenant, 0) + audio.size_bytes
             self._made.setdefault((tenant, audio.sha256), set()).add(project)
         while len(self._made) > RESULTS_MAX:
             del self._made[next(iter(self._made))]

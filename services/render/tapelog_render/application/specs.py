@@ -39,6 +39,11 @@ BILLED: Final = frozenset(
 )
 """Analyses, comps and verifications are work of our own accord and cost nothing."""
 
+NOT_KEPT: Final = frozenset(
+    {RenderKind.RENDER_KIND_ANALYSIS, RenderKind.RENDER_KIND_PREVIEW, RenderKind.RENDER_KIND_VERIFY}
+)
+"""What makes no audio that stays."""
+
 GAP_S: Final = 2.0
 """Silence before a song of an album that says nothing about it."""
 

@@ -3,7 +3,6 @@
 import asyncio
 import dataclasses
 from collections.abc import Sequence
-from datetime import UTC, timedelta
 from typing import Final
 
 import structlog
@@ -11,53 +10,24 @@ from tapelog.render.v1.render_service_pb2 import BatchCreateRenderJobsRequest, C
 from tapelog.render.v1.resources_pb2 import Batch as BatchResource
 from tapelog.render.v1.resources_pb2 import RenderJob
 from tapelog_chassis import ids
-from tapelog_chassis.clock import Clock
 from tapelog_chassis.commands import Outcome
-from tapelog_chassis.errors import InvalidArgument, ResourceExhausted, Unavailable
+from tapelog_chassis.errors import InvalidArgument
 from tapelog_chassis.event_log import Metadata
 
 from tapelog_render.application import admission, views
-from tapelog_render.application.access import Caller, Grant, Permissions, granted, metadata_of, require_free_key
-from tapelog_render.application.events import Repositories, job_aggregate
-from tapelog_render.application.job_index import JobIndex
-from tapelog_render.application.ledger import UsageLedger
-from tapelog_render.application.ownership import Registry, require_own
-from tapelog_render.application.ports import JobKey, JobQueue, QueueFull, QueueUnavailable
+from tapelog_render.application.access import Caller, Grant, granted, metadata_of, require_free_key
+from tapelog_render.application.events import job_aggregate
+from tapelog_render.application.ownership import require_own
+from tapelog_render.application.ports import JobKey, QueueFull, QueueUnavailable
+from tapelog_render.application.room import Submission, require_quota, require_room, require_time
 from tapelog_render.domain import batch as batches
 from tapelog_render.domain import job as jobs
 from tapelog_render.domain.job import Job
 
-QUEUE_RETRY_S: Final = 5.0
-"""When to come back to a full queue: about one render."""
-DEADLINE_MAX: Final = timedelta(days=30)
 BATCH_APPENDS_MAX: Final = 16
 """Jobs of a batch that are recorded at a time; more only wait at the log."""
 
 _log = structlog.get_logger(__name__)
-
-
-@dataclasses.dataclass(frozen=True, slots=True)
-class Submission:
-    """What asking for renders needs.
-
-    Attributes
-    ----------
-    engine_version : str
-        Engine that will render; part of every render digest.
-    queue_depth_max, tenant_queue_depth_max : int
-        Jobs that may wait, in all and of one tenant; a request beyond it is refused and costs nothing.
-    """
-
-    repositories: Repositories
-    ledger: UsageLedger
-    queue: JobQueue
-    permissions: Permissions
-    engine_version: str
-    queue_depth_max: int
-    tenant_queue_depth_max: int
-    index: JobIndex
-    registry: Registry
-    clock: Clock
 
 
 async def create_render_job(submission: Submission, caller: Caller, request: CreateRenderJobRequest) -> RenderJob:
@@ -79,7 +49,7 @@ async def create_render_job(submission: Submission, caller: Caller, request: Cre
     grant = await granted(submission.permissions, caller, wanted.reference.project)
     await require_own(submission.registry, submission.index, caller, wanted, field="job")
     if request.validate_only:
-        _require_time(submission, wanted, field="job")
+        require_time(submission, wanted, field="job")
         return views.wanted_resource(wanted)
     job_id = ids.derive_id("job", caller.tenant, caller.party, caller.rpc, request.request_id)
     return await submit(
@@ -102,8 +72,9 @@ async def submit(
     key = JobKey(caller.tenant, job_id)
     known = await submission.repositories.jobs.load(job_aggregate(*key))
     if not known.exists:
-        _require_time(submission, wanted, field="job")
-        await _require_room(submission, caller.tenant, 1)
+        require_time(submission, wanted, field="job")
+        require_quota(submission, caller.tenant, [wanted])
+        await require_room(submission, caller.tenant, 1)
     metadata = _metadata(caller, grant, wanted)
     outcome = await _record(
         submission, key, wanted, request_id=request_id, request_hash=request_hash, metadata=metadata
@@ -151,8 +122,9 @@ async def batch_create_render_jobs(
     batch = job_aggregate(caller.tenant, batch_id)
     if not (await submission.repositories.batches.load(batch)).exists:
         for n, job in enumerate(wanted):
-            _require_time(submission, job, field=f"jobs[{n}]")
-        await _require_room(submission, caller.tenant, len(wanted))
+            require_time(submission, job, field=f"jobs[{n}]")
+        require_quota(submission, caller.tenant, wanted)
+        await require_room(submission, caller.tenant, len(wanted))
     await submission.repositories.batches.execute(
         batch,
         lambda state: batches.request(state, jobs=[key.job for key in keys], reference=request.reference),
@@ -258,45 +230,6 @@ async def _queue(submission: Submission, key: JobKey, job: RenderJob, *, replaye
         await submission.queue.publish(key, job.kind, job.priority_class)
     except (QueueFull, QueueUnavailable) as failure:
         _log.warning("job recorded but not queued yet; the reconciler will", job=key.job, cause=str(failure))
-
-
-def _require_time(submission: Submission, job: RenderJob, *, field: str) -> None:
-    """Refuse a deadline that has passed, or that nobody will remember."""
-    if not job.HasField("deadline_time"):
-        return
-    now, deadline = submission.clock.now(), job.deadline_time.ToDatetime(UTC)
-    if not now < deadline <= now + DEADLINE_MAX:
-        raise InvalidArgument.of_field(
-            f"{field}.deadline_time",
-            f"{deadline.isoformat(timespec='seconds')} must lie ahead, at most {DEADLINE_MAX.days} days",
-        )
-
-
-async def _require_room(submission: Submission, tenant: str, count: int) -> None:
-    """Refuse what would wait too long: for this tenant's own jobs, or for everybody's."""
-    own = submission.index.open_of(tenant)
-    if own + count > submission.tenant_queue_depth_max:
-        raise ResourceExhausted(
-            "TENANT_QUEUE_FULL",
-            f"{own} of your render jobs wait or run already and the limit is {submission.tenant_queue_depth_max}, so "
-            f"{count} more would wait too long; nothing was recorded, come back later with the same request_id",
-            metadata={"depth": own, "limit": submission.tenant_queue_depth_max, "jobs": count},
-            retry_after_s=QUEUE_RETRY_S,
-        )
-    try:
-        depth = await submission.queue.depth()
-    except QueueUnavailable as failure:
-        raise Unavailable(
-            "QUEUE_UNAVAILABLE", "the render queue does not answer, nothing was recorded; try again", retry_after_s=0.5
-        ) from failure
-    if depth + count > submission.queue_depth_max:
-        raise ResourceExhausted(
-            "QUEUE_FULL",
-            f"{depth} render jobs wait already and the limit is {submission.queue_depth_max}, so {count} more would "
-            "wait too long; nothing was recorded, come back later with the same request_id",
-            metadata={"depth": depth, "limit": submission.queue_depth_max, "jobs": count},
-            retry_after_s=QUEUE_RETRY_S,
-        )
 
 
 def _metadata(caller: Caller, grant: Grant, job: RenderJob) -> Metadata:

@@ -10,7 +10,8 @@ from tapelog_chassis.errors import FailedPrecondition
 from tapelog_render.application import specs
 from tapelog_render.application.access import Caller
 from tapelog_render.application.queries import Reader, load_job
-from tapelog_render.application.submit import Submission, submit
+from tapelog_render.application.room import Submission
+from tapelog_render.application.submit import submit
 from tapelog_render.domain.errors import word_of
 
 KEY: Final = "verifications/"
