@@ -15,7 +15,8 @@ from tapelog_render.application.billing import Billing, adjust_usage, get_statem
 from tapelog_render.application.cancel import cancel_render_job
 from tapelog_render.application.ports import JobQueue
 from tapelog_render.application.queries import Reader
-from tapelog_render.application.submit import Submission, batch_create_render_jobs, create_render_job
+from tapelog_render.application.submit import Submission, create_render_job
+from tapelog_render.application.submit_batch import batch_create_render_jobs
 from tapelog_render.application.verify import verify_render
 from tapelog_render.application.watch import watch_render_job
 
