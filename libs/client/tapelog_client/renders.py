@@ -57,9 +57,12 @@ class Renders(Group):
         *,
         reference: res.RenderReference | None = None,
         request_id: str = "",
+        allow_partial: bool = False,
     ) -> res.Batch:
-        """Queue up to 100 jobs, all or nothing."""
-        request = rpc.BatchCreateRenderJobsRequest(jobs=jobs, reference=reference, request_id=request_id)
+        """Queue up to 300 jobs: all or nothing, or with `allow_partial` those that can be, the others in `refused`."""
+        request = rpc.BatchCreateRenderJobsRequest(
+            jobs=jobs, reference=reference, request_id=request_id, allow_partial=allow_partial
+        )
         return await self._link.unary(self._link.render.BatchCreateRenderJobs, request)
 
     async def get(self, name: str) -> res.RenderJob:

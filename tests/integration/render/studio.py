@@ -155,10 +155,13 @@ class Studio:
         """Return a job's events by name."""
         return [type(REGISTRY.decode(event)).__name__ for event in await self.events(name)]
 
+    async def account_events(self) -> list[Any]:
+        """Return the account's events as messages."""
+        return list(map(REGISTRY.decode, await self.log().load(AggregateId("usage", TENANT, PROJECT))))
+
     async def usage_events(self, song: str) -> list[Any]:
         """Return a song's events in the account as messages."""
-        stored = await self.log().load(AggregateId("usage", TENANT, PROJECT))
-        return [event for event in map(REGISTRY.decode, stored) if event.entry.song == song]
+        return [event for event in await self.account_events() if event.entry.song == song]
 
     async def usage(self, song: str, *, states: set[int] | None = None) -> list[UsageEntry]:
         """Return a song's entries, waiting until all are in one of some states."""

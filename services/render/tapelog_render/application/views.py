@@ -1,12 +1,13 @@
 """Resources as callers see them, made from aggregates."""
 
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Final
 
 from google.protobuf.timestamp_pb2 import Timestamp
 from google.rpc import code_pb2, error_details_pb2, status_pb2
 from tapelog.render.v1.resources_pb2 import Batch as BatchResource
-from tapelog.render.v1.resources_pb2 import JobState, RenderJob
+from tapelog.render.v1.resources_pb2 import BatchRefusal, JobState, RenderJob
 from tapelog_chassis.versioned import Versioned
 
 from tapelog_render.application.ports import Progress
@@ -63,13 +64,14 @@ def job_resource(versioned: Versioned[Job], progress: Progress | None = None) ->
     return resource
 
 
-def batch_resource(batch_id: str, jobs: list[RenderJob]) -> BatchResource:
+def batch_resource(batch_id: str, jobs: list[RenderJob], refused: Sequence[BatchRefusal] = ()) -> BatchResource:
     """Return a batch as a resource."""
     return BatchResource(
         name=batch_name(batch_id) if batch_id else "",
         jobs=jobs,
         done=sum(job.state in ENDED for job in jobs),
         failed=sum(job.state in _FAILED for job in jobs),
+        refused=refused,
     )
 
 

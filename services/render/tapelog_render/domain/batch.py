@@ -11,7 +11,7 @@ from tapelog.render.v1.resources_pb2 import RenderReference
 from tapelog_render.domain.errors import BatchExists, BatchSizeRefused
 from tapelog_render.domain.recorded import Recorded
 
-BATCH_JOBS_MAX: Final = 100
+BATCH_JOBS_MAX: Final = 300
 """Jobs of one batch: their ids fit one event, and all of them are recorded within a call's deadline."""
 
 

@@ -27,7 +27,7 @@ from tapelog.common.v1 import recipe_pb2 as tapelog_dot_common_dot_v1_dot_recipe
 from tapelog.render.v1 import resources_pb2 as tapelog_dot_render_dot_v1_dot_resources__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n&tapelog/render/v1/render_service.proto\x12\x11tapelog.render.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1etapelog/common/v1/recipe.proto\x1a!tapelog/render/v1/resources.proto\"\x81\x01\n\x15ValidateRecipeRequest\x12+\n\x03mix\x18\x01 \x01(\x0b\x32\x1c.tapelog.common.v1.MixRecipeH\x00\x12\x31\n\x06master\x18\x02 \x01(\x0b\x32\x1f.tapelog.common.v1.MasterRecipeH\x00\x42\x08\n\x06recipe\"G\n\x16ValidateRecipeResponse\x12\x15\n\rrecipe_digest\x18\x01 \x01(\t\x12\x16\n\x0e\x65ngine_version\x18\x02 \x01(\t\"n\n\x16\x43reateRenderJobRequest\x12)\n\x03job\x18\x01 \x01(\x0b\x32\x1c.tapelog.render.v1.RenderJob\x12\x12\n\nrequest_id\x18\x02 \x01(\t\x12\x15\n\rvalidate_only\x18\x03 \x01(\x08\"7\n\x13VerifyRenderRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x12\n\nrequest_id\x18\x02 \x01(\t\"\xac\x01\n\x1c\x42\x61tchCreateRenderJobsRequest\x12*\n\x04jobs\x18\x01 \x03(\x0b\x32\x1c.tapelog.render.v1.RenderJob\x12\x35\n\treference\x18\x02 \x01(\x0b\x32\".tapelog.render.v1.RenderReference\x12\x12\n\nrequest_id\x18\x03 \x01(\t\x12\x15\n\rvalidate_only\x18\x04 \x01(\x08\"#\n\x13GetRenderJobRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\"O\n\x15ListRenderJobsRequest\x12\x0f\n\x07project\x18\x01 \x01(\t\x12\x11\n\tpage_size\x18\x02 \x01(\x05\x12\x12\n\npage_token\x18\x03 \x01(\t\"]\n\x16ListRenderJobsResponse\x12*\n\x04jobs\x18\x01 \x03(\x0b\x32\x1c.tapelog.render.v1.RenderJob\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"%\n\x15WatchRenderJobRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\"X\n\x16\x43\x61ncelRenderJobRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0e\n\x06reason\x18\x02 \x01(\t\x12\x12\n\nrequest_id\x18\x03 \x01(\t\x12\x0c\n\x04\x65tag\x18\x04 \x01(\t\"\x1f\n\x0fGetBatchRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\"\xab\x01\n\x13GetStatementRequest\x12\x0f\n\x07\x61\x63\x63ount\x18\x01 \x01(\t\x12.\n\nstart_time\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12,\n\x08\x65nd_time\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x11\n\tpage_size\x18\x04 \x01(\x05\x12\x12\n\npage_token\x18\x05 \x01(\t\"m\n\x12\x41\x64justUsageRequest\x12\x0f\n\x07\x61\x63\x63ount\x18\x01 \x01(\t\x12\x0b\n\x03job\x18\x02 \x01(\t\x12\x15\n\radjustment_ms\x18\x03 \x01(\x03\x12\x0e\n\x06reason\x18\x04 \x01(\t\x12\x12\n\nrequest_id\x18\x05 \x01(\t\"Q\n\x17ListUsageEntriesRequest\x12\x0f\n\x07\x61\x63\x63ount\x18\x01 \x01(\t\x12\x11\n\tpage_size\x18\x02 \x01(\x05\x12\x12\n\npage_token\x18\x03 \x01(\t\"c\n\x18ListUsageEntriesResponse\x12.\n\x07\x65ntries\x18\x01 \x03(\x0b\x32\x1d.tapelog.render.v1.UsageEntry\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t2\xe6\x08\n\rRenderService\x12\x65\n\x0eValidateRecipe\x12(.tapelog.render.v1.ValidateRecipeRequest\x1a).tapelog.render.v1.ValidateRecipeResponse\x12Z\n\x0f\x43reateRenderJob\x12).tapelog.render.v1.CreateRenderJobRequest\x1a\x1c.tapelog.render.v1.RenderJob\x12\x62\n\x15\x42\x61tchCreateRenderJobs\x12/.tapelog.render.v1.BatchCreateRenderJobsRequest\x1a\x18.tapelog.render.v1.Batch\x12T\n\x0cGetRenderJob\x12&.tapelog.render.v1.GetRenderJobRequest\x1a\x1c.tapelog.render.v1.RenderJob\x12\x65\n\x0eListRenderJobs\x12(.tapelog.render.v1.ListRenderJobsRequest\x1a).tapelog.render.v1.ListRenderJobsResponse\x12Z\n\x0eWatchRenderJob\x12(.tapelog.render.v1.WatchRenderJobRequest\x1a\x1c.tapelog.render.v1.RenderJob0\x01\x12Z\n\x0f\x43\x61ncelRenderJob\x12).tapelog.render.v1.CancelRenderJobRequest\x1a\x1c.tapelog.render.v1.RenderJob\x12T\n\x0cVerifyRender\x12&.tapelog.render.v1.VerifyRenderRequest\x1a\x1c.tapelog.render.v1.RenderJob\x12H\n\x08GetBatch\x12\".tapelog.render.v1.GetBatchRequest\x1a\x18.tapelog.render.v1.Batch\x12k\n\x10ListUsageEntries\x12*.tapelog.render.v1.ListUsageEntriesRequest\x1a+.tapelog.render.v1.ListUsageEntriesResponse\x12T\n\x0cGetStatement\x12&.tapelog.render.v1.GetStatementRequest\x1a\x1c.tapelog.render.v1.Statement\x12V\n\x0b\x41\x64justUsage\x12%.tapelog.render.v1.AdjustUsageRequest\x1a .tapelog.render.v1.StatementLineb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n&tapelog/render/v1/render_service.proto\x12\x11tapelog.render.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1etapelog/common/v1/recipe.proto\x1a!tapelog/render/v1/resources.proto\"\x81\x01\n\x15ValidateRecipeRequest\x12+\n\x03mix\x18\x01 \x01(\x0b\x32\x1c.tapelog.common.v1.MixRecipeH\x00\x12\x31\n\x06master\x18\x02 \x01(\x0b\x32\x1f.tapelog.common.v1.MasterRecipeH\x00\x42\x08\n\x06recipe\"G\n\x16ValidateRecipeResponse\x12\x15\n\rrecipe_digest\x18\x01 \x01(\t\x12\x16\n\x0e\x65ngine_version\x18\x02 \x01(\t\"n\n\x16\x43reateRenderJobRequest\x12)\n\x03job\x18\x01 \x01(\x0b\x32\x1c.tapelog.render.v1.RenderJob\x12\x12\n\nrequest_id\x18\x02 \x01(\t\x12\x15\n\rvalidate_only\x18\x03 \x01(\x08\"7\n\x13VerifyRenderRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x12\n\nrequest_id\x18\x02 \x01(\t\"\xc3\x01\n\x1c\x42\x61tchCreateRenderJobsRequest\x12*\n\x04jobs\x18\x01 \x03(\x0b\x32\x1c.tapelog.render.v1.RenderJob\x12\x35\n\treference\x18\x02 \x01(\x0b\x32\".tapelog.render.v1.RenderReference\x12\x12\n\nrequest_id\x18\x03 \x01(\t\x12\x15\n\rvalidate_only\x18\x04 \x01(\x08\x12\x15\n\rallow_partial\x18\x05 \x01(\x08\"#\n\x13GetRenderJobRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\"O\n\x15ListRenderJobsRequest\x12\x0f\n\x07project\x18\x01 \x01(\t\x12\x11\n\tpage_size\x18\x02 \x01(\x05\x12\x12\n\npage_token\x18\x03 \x01(\t\"]\n\x16ListRenderJobsResponse\x12*\n\x04jobs\x18\x01 \x03(\x0b\x32\x1c.tapelog.render.v1.RenderJob\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"%\n\x15WatchRenderJobRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\"X\n\x16\x43\x61ncelRenderJobRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0e\n\x06reason\x18\x02 \x01(\t\x12\x12\n\nrequest_id\x18\x03 \x01(\t\x12\x0c\n\x04\x65tag\x18\x04 \x01(\t\"\x1f\n\x0fGetBatchRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\"\xab\x01\n\x13GetStatementRequest\x12\x0f\n\x07\x61\x63\x63ount\x18\x01 \x01(\t\x12.\n\nstart_time\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12,\n\x08\x65nd_time\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x11\n\tpage_size\x18\x04 \x01(\x05\x12\x12\n\npage_token\x18\x05 \x01(\t\"m\n\x12\x41\x64justUsageRequest\x12\x0f\n\x07\x61\x63\x63ount\x18\x01 \x01(\t\x12\x0b\n\x03job\x18\x02 \x01(\t\x12\x15\n\radjustment_ms\x18\x03 \x01(\x03\x12\x0e\n\x06reason\x18\x04 \x01(\t\x12\x12\n\nrequest_id\x18\x05 \x01(\t\"Q\n\x17ListUsageEntriesRequest\x12\x0f\n\x07\x61\x63\x63ount\x18\x01 \x01(\t\x12\x11\n\tpage_size\x18\x02 \x01(\x05\x12\x12\n\npage_token\x18\x03 \x01(\t\"c\n\x18ListUsageEntriesResponse\x12.\n\x07\x65ntries\x18\x01 \x03(\x0b\x32\x1d.tapelog.render.v1.UsageEntry\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t2\xe6\x08\n\rRenderService\x12\x65\n\x0eValidateRecipe\x12(.tapelog.render.v1.ValidateRecipeRequest\x1a).tapelog.render.v1.ValidateRecipeResponse\x12Z\n\x0f\x43reateRenderJob\x12).tapelog.render.v1.CreateRenderJobRequest\x1a\x1c.tapelog.render.v1.RenderJob\x12\x62\n\x15\x42\x61tchCreateRenderJobs\x12/.tapelog.render.v1.BatchCreateRenderJobsRequest\x1a\x18.tapelog.render.v1.Batch\x12T\n\x0cGetRenderJob\x12&.tapelog.render.v1.GetRenderJobRequest\x1a\x1c.tapelog.render.v1.RenderJob\x12\x65\n\x0eListRenderJobs\x12(.tapelog.render.v1.ListRenderJobsRequest\x1a).tapelog.render.v1.ListRenderJobsResponse\x12Z\n\x0eWatchRenderJob\x12(.tapelog.render.v1.WatchRenderJobRequest\x1a\x1c.tapelog.render.v1.RenderJob0\x01\x12Z\n\x0f\x43\x61ncelRenderJob\x12).tapelog.render.v1.CancelRenderJobRequest\x1a\x1c.tapelog.render.v1.RenderJob\x12T\n\x0cVerifyRender\x12&.tapelog.render.v1.VerifyRenderRequest\x1a\x1c.tapelog.render.v1.RenderJob\x12H\n\x08GetBatch\x12\".tapelog.render.v1.GetBatchRequest\x1a\x18.tapelog.render.v1.Batch\x12k\n\x10ListUsageEntries\x12*.tapelog.render.v1.ListUsageEntriesRequest\x1a+.tapelog.render.v1.ListUsageEntriesResponse\x12T\n\x0cGetStatement\x12&.tapelog.render.v1.GetStatementRequest\x1a\x1c.tapelog.render.v1.Statement\x12V\n\x0b\x41\x64justUsage\x12%.tapelog.render.v1.AdjustUsageRequest\x1a .tapelog.render.v1.StatementLineb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -43,27 +43,27 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_VERIFYRENDERREQUEST']._serialized_start=478
   _globals['_VERIFYRENDERREQUEST']._serialized_end=533
   _globals['_BATCHCREATERENDERJOBSREQUEST']._serialized_start=536
-  _globals['_BATCHCREATERENDERJOBSREQUEST']._serialized_end=708
-  _globals['_GETRENDERJOBREQUEST']._serialized_start=710
-  _globals['_GETRENDERJOBREQUEST']._serialized_end=745
-  _globals['_LISTRENDERJOBSREQUEST']._serialized_start=747
-  _globals['_LISTRENDERJOBSREQUEST']._serialized_end=826
-  _globals['_LISTRENDERJOBSRESPONSE']._serialized_start=828
-  _globals['_LISTRENDERJOBSRESPONSE']._serialized_end=921
-  _globals['_WATCHRENDERJOBREQUEST']._serialized_start=923
-  _globals['_WATCHRENDERJOBREQUEST']._serialized_end=960
-  _globals['_CANCELRENDERJOBREQUEST']._serialized_start=962
-  _globals['_CANCELRENDERJOBREQUEST']._serialized_end=1050
-  _globals['_GETBATCHREQUEST']._serialized_start=1052
-  _globals['_GETBATCHREQUEST']._serialized_end=1083
-  _globals['_GETSTATEMENTREQUEST']._serialized_start=1086
-  _globals['_GETSTATEMENTREQUEST']._serialized_end=1257
-  _globals['_ADJUSTUSAGEREQUEST']._serialized_start=1259
-  _globals['_ADJUSTUSAGEREQUEST']._serialized_end=1368
-  _globals['_LISTUSAGEENTRIESREQUEST']._serialized_start=1370
-  _globals['_LISTUSAGEENTRIESREQUEST']._serialized_end=1451
-  _globals['_LISTUSAGEENTRIESRESPONSE']._serialized_start=1453
-  _globals['_LISTUSAGEENTRIESRESPONSE']._serialized_end=1552
-  _globals['_RENDERSERVICE']._serialized_start=1555
-  _globals['_RENDERSERVICE']._serialized_end=2681
+  _globals['_BATCHCREATERENDERJOBSREQUEST']._serialized_end=731
+  _globals['_GETRENDERJOBREQUEST']._serialized_start=733
+  _globals['_GETRENDERJOBREQUEST']._serialized_end=768
+  _globals['_LISTRENDERJOBSREQUEST']._serialized_start=770
+  _globals['_LISTRENDERJOBSREQUEST']._serialized_end=849
+  _globals['_LISTRENDERJOBSRESPONSE']._serialized_start=851
+  _globals['_LISTRENDERJOBSRESPONSE']._serialized_end=944
+  _globals['_WATCHRENDERJOBREQUEST']._serialized_start=946
+  _globals['_WATCHRENDERJOBREQUEST']._serialized_end=983
+  _globals['_CANCELRENDERJOBREQUEST']._serialized_start=985
+  _globals['_CANCELRENDERJOBREQUEST']._serialized_end=1073
+  _globals['_GETBATCHREQUEST']._serialized_start=1075
+  _globals['_GETBATCHREQUEST']._serialized_end=1106
+  _globals['_GETSTATEMENTREQUEST']._serialized_start=1109
+  _globals['_GETSTATEMENTREQUEST']._serialized_end=1280
+  _globals['_ADJUSTUSAGEREQUEST']._serialized_start=1282
+  _globals['_ADJUSTUSAGEREQUEST']._serialized_end=1391
+  _globals['_LISTUSAGEENTRIESREQUEST']._serialized_start=1393
+  _globals['_LISTUSAGEENTRIESREQUEST']._serialized_end=1474
+  _globals['_LISTUSAGEENTRIESRESPONSE']._serialized_start=1476
+  _globals['_LISTUSAGEENTRIESRESPONSE']._serialized_end=1575
+  _globals['_RENDERSERVICE']._serialized_start=1578
+  _globals['_RENDERSERVICE']._serialized_end=2704
 # @@protoc_insertion_point(module_scope)

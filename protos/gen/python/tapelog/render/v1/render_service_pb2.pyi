@@ -147,13 +147,16 @@ class BatchCreateRenderJobsRequest(_message.Message):
     REFERENCE_FIELD_NUMBER: _builtins.int
     REQUEST_ID_FIELD_NUMBER: _builtins.int
     VALIDATE_ONLY_FIELD_NUMBER: _builtins.int
+    ALLOW_PARTIAL_FIELD_NUMBER: _builtins.int
     request_id: _builtins.str
     """Makes a retry safe."""
     validate_only: _builtins.bool
     """Checks, digests and estimates only: the answer has no name, nothing is recorded and nothing reserved."""
+    allow_partial: _builtins.bool
+    """Renders the jobs that can be and lists the others with their reasons; by default one wrong job refuses them all."""
     @_builtins.property
     def jobs(self) -> _containers.RepeatedCompositeFieldContainer[_resources_pb2.RenderJob]:
-        """The jobs, in order. At most 100."""
+        """The jobs, in order. At most 300."""
 
     @_builtins.property
     def reference(self) -> _resources_pb2.RenderReference:
@@ -166,10 +169,11 @@ class BatchCreateRenderJobsRequest(_message.Message):
         reference: _resources_pb2.RenderReference | None = ...,
         request_id: _builtins.str = ...,
         validate_only: _builtins.bool = ...,
+        allow_partial: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["reference", b"reference"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["jobs", b"jobs", "reference", b"reference", "request_id", b"request_id", "validate_only", b"validate_only"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["allow_partial", b"allow_partial", "jobs", b"jobs", "reference", b"reference", "request_id", b"request_id", "validate_only", b"validate_only"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -1035,6 +1035,7 @@ class Batch(_message.Message):
     JOBS_FIELD_NUMBER: _builtins.int
     DONE_FIELD_NUMBER: _builtins.int
     FAILED_FIELD_NUMBER: _builtins.int
+    REFUSED_FIELD_NUMBER: _builtins.int
     name: _builtins.str
     """Resource name: batches/{batch}."""
     done: _builtins.int
@@ -1045,6 +1046,10 @@ class Batch(_message.Message):
     def jobs(self) -> _containers.RepeatedCompositeFieldContainer[Global___RenderJob]:
         """Jobs, in order. A job that is not recorded yet has a name only: repeat the request with its request_id."""
 
+    @_builtins.property
+    def refused(self) -> _containers.RepeatedCompositeFieldContainer[Global___BatchRefusal]:
+        """Jobs of the request that cannot be rendered, where it allowed a part; in the answer to the request only."""
+
     def __init__(
         self,
         *,
@@ -1052,14 +1057,43 @@ class Batch(_message.Message):
         jobs: _abc.Iterable[Global___RenderJob] | None = ...,
         done: _builtins.int = ...,
         failed: _builtins.int = ...,
+        refused: _abc.Iterable[Global___BatchRefusal] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["done", b"done", "failed", b"failed", "jobs", b"jobs", "name", b"name"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["done", b"done", "failed", b"failed", "jobs", b"jobs", "name", b"name", "refused", b"refused"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___Batch: _TypeAlias = Batch  # noqa: Y015
+
+@_typing.final
+class BatchRefusal(_message.Message):
+    """A job of a batch that cannot be rendered."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    INDEX_FIELD_NUMBER: _builtins.int
+    ERROR_FIELD_NUMBER: _builtins.int
+    index: _builtins.int
+    """Its place in the request, from 0."""
+    @_builtins.property
+    def error(self) -> _status_pb2.Status:
+        """Why, as a single request would have been refused."""
+
+    def __init__(
+        self,
+        *,
+        index: _builtins.int = ...,
+        error: _status_pb2.Status | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["error", b"error"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["error", b"error", "index", b"index"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___BatchRefusal: _TypeAlias = BatchRefusal  # noqa: Y015
 
 @_typing.final
 class UsageEntry(_message.Message):
