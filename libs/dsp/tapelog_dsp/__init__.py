@@ -1,12 +1,9 @@
 """The mix and master core: arrays in, arrays out, the same bits on every machine and for every block size."""
 
+from importlib import import_module
+from typing import TYPE_CHECKING, Final
+
 from tapelog_dsp._process import keep_memory  # before NumPy is loaded
-from tapelog_dsp.analysis.platforms import PlatformPreview
-from tapelog_dsp.analysis.profiles import Device, load_curves, load_devices, load_limits
-from tapelog_dsp.analysis.reference import ASPECTS, Match, MatchSettings, Profile, Profiler, Reference, match, profile
-from tapelog_dsp.analysis.spectrum import Spectrum, SpectrumMeter
-from tapelog_dsp.analysis.translation import TranslationReport, Translator, translate
-from tapelog_dsp.analysis.verdicts import Check, Status
 from tapelog_dsp.audio import Audio, round_to_float32, valid_audio
 from tapelog_dsp.errors import (
     AudioError,
@@ -55,7 +52,57 @@ from tapelog_dsp.resample import Resampler, resample, resampled_frames
 from tapelog_dsp.targets import Target, get_target, load_targets, parse_targets, read_targets
 from tapelog_dsp.version import ENGINE_VERSION
 
+if TYPE_CHECKING:
+    from tapelog_dsp.analysis.platforms import PlatformPreview
+    from tapelog_dsp.analysis.profiles import Device, load_curves, load_devices, load_limits
+    from tapelog_dsp.analysis.reference import (
+        ASPECTS,
+        Match,
+        MatchSettings,
+        Profile,
+        Profiler,
+        Reference,
+        match,
+        profile,
+    )
+    from tapelog_dsp.analysis.spectrum import Spectrum, SpectrumMeter
+    from tapelog_dsp.analysis.translation import TranslationReport, Translator, translate
+    from tapelog_dsp.analysis.verdicts import Check, Status
+
 keep_memory()
+
+_LATER: Final = {
+    "ASPECTS": "tapelog_dsp.analysis.reference",
+    "Check": "tapelog_dsp.analysis.verdicts",
+    "Device": "tapelog_dsp.analysis.profiles",
+    "Match": "tapelog_dsp.analysis.reference",
+    "MatchSettings": "tapelog_dsp.analysis.reference",
+    "PlatformPreview": "tapelog_dsp.analysis.platforms",
+    "Profile": "tapelog_dsp.analysis.reference",
+    "Profiler": "tapelog_dsp.analysis.reference",
+    "Reference": "tapelog_dsp.analysis.reference",
+    "Spectrum": "tapelog_dsp.analysis.spectrum",
+    "SpectrumMeter": "tapelog_dsp.analysis.spectrum",
+    "Status": "tapelog_dsp.analysis.verdicts",
+    "TranslationReport": "tapelog_dsp.analysis.translation",
+    "Translator": "tapelog_dsp.analysis.translation",
+    "load_curves": "tapelog_dsp.analysis.profiles",
+    "load_devices": "tapelog_dsp.analysis.profiles",
+    "load_limits": "tapelog_dsp.analysis.profiles",
+    "match": "tapelog_dsp.analysis.reference",
+    "profile": "tapelog_dsp.analysis.reference",
+    "translate": "tapelog_dsp.analysis.translation",
+}
+"""What only reports need is loaded when it is asked for: it would be a fifth of the start of every command."""
+
+
+def __getattr__(name: str) -> object:
+    if name not in _LATER:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    value: object = getattr(import_module(_LATER[name]), name)
+    globals()[name] = value
+    return value
+
 
 __all__ = [
     "ASPECTS",

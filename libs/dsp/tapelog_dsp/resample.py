@@ -1,7 +1,6 @@
 """Sample-rate conversion by soxr's best filter, streaming, exact in length and in time."""
 
 import numpy as np
-import soxr
 
 from tapelog_dsp.audio import Audio, valid_audio, valid_sample_rate
 
@@ -23,6 +22,8 @@ class Resampler:
     """
 
     def __init__(self, input_rate: int, output_rate: int, channels: int) -> None:
+        import soxr  # few recordings need it, and every command would wait for it
+
         self._rates = valid_sample_rate(input_rate), valid_sample_rate(output_rate)
         self._channels = channels
         self._stream = soxr.ResampleStream(input_rate, output_rate, channels, dtype="float64", quality="VHQ")

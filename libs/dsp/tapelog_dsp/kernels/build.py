@@ -8,10 +8,7 @@ mathematical library, and the loops keep their order of summation.
 import hashlib
 import os
 import platform
-import subprocess
 import sys
-import sysconfig
-import tempfile
 from pathlib import Path
 from typing import Final
 
@@ -77,6 +74,8 @@ def source_stamp() -> int:
 
 def _writable_cache() -> Path:
     """Return a folder for the compiler's cache: ``build/`` of the checkout, or a private temporary one."""
+    import tempfile
+
     for parent in HERE.parents:
         if (parent / "pyproject.toml").is_file():
             folder = parent / "build" / "zig-cache"
@@ -92,6 +91,8 @@ def _writable_cache() -> Path:
 
 def _compile(isa: str, family: str, stamp: int, cache: Path) -> None:
     """Compile one library and move it into place whole, so that a reader never sees half of one."""
+    import subprocess  # this module is loaded by every command, for the stamp; few compile
+
     target = library_path(isa, family)
     partial = target.with_suffix(f".{os.getpid()}.part")
     system = "macos" if sys.platform == "darwin" else "linux-gnu"
@@ -124,7 +125,7 @@ def build(*, force: bool = False) -> list[Path]:
     """
     family = machine()
     if not isa_levels(family):
-        raise RuntimeError(f"no DSP kernels for {sysconfig.get_platform()}: supported are {', '.join(ISA_LEVELS)}")
+        raise RuntimeError(f"no DSP kernels for {machine()}: supported are {', '.join(ISA_LEVELS)}")
     LIBRARIES.mkdir(exist_ok=True)
     stamp = source_stamp()
     marker = LIBRARIES / "stamp"

@@ -8,7 +8,7 @@
 #include "curves.h"
 #include "vectors.h"
 
-enum { LANES = 8, SPAN = 128, COEFFICIENTS = 5, FUSED = 6 };
+enum { LANES = 8, SPAN = 128, COEFFICIENTS = 5, FUSED = 3 };
 enum { STAGE_SECTIONS, STAGE_COMPRESS, STAGE_SCALE };
 enum { THRESHOLD_DB, KNEE_DB, SLOPE, ATTACK, RELEASE, MAKEUP_DB, MIX, POWER, COMPRESSOR_NUMBERS };
 enum { HELD_DB, SMOOTH_DB, MEAN_SQUARE, REDUCTION_MAX_DB, REDUCTION_SUM_DB, COMPRESSOR_STATE };
@@ -104,41 +104,50 @@ static void scatter(const v8d *x, int64_t count, double rows[LANES][SPAN]) {
         for (int k = 0; k < LANES; k++) rows[k][n] = x[n][k];
 }
 
-/* Transposed direct form II, grouped as in filters.c; `count` is a constant at every call. */
-TL_INLINE void lane_sections(const int count, const double *c, double *state, v8d *x, int64_t frames) {
-    v8d s1[FUSED], s2[FUSED];
+/* Transposed direct form II, grouped as in filters.c; `count` and `channels` are constants at every call, so that the
+ * coefficients of a pass stay in registers and serve both channels. */
+TL_INLINE void lane_sections(const int count, const int channels, const double *c, double *state, int64_t apart,
+                             v8d x[][SPAN], int64_t frames) {
+    v8d b[FUSED][COEFFICIENTS], s1[2][FUSED], s2[2][FUSED];
     for (int k = 0; k < count; k++) {
-        s1[k] = load8(state + 2 * LANES * k);
-        s2[k] = load8(state + 2 * LANES * k + LANES);
-    }
-    for (int64_t n = 0; n < frames; n++) {
-        v8d value = x[n];
-        for (int k = 0; k < count; k++) {
-            const double *b = c + COEFFICIENTS * LANES * k;
-            const v8d y = load8(b) * value + s1[k];
-            s1[k] = (load8(b + LANES) * value + s2[k]) - load8(b + 3 * LANES) * y;
-            s2[k] = load8(b + 2 * LANES) * value - load8(b + 4 * LANES) * y;
-            value = y;
+        for (int j = 0; j < COEFFICIENTS; j++) b[k][j] = load8(c + LANES * (COEFFICIENTS * k + j));
+        for (int side = 0; side < channels; side++) {
+            s1[side][k] = load8(state + apart * side + 2 * LANES * k);
+            s2[side][k] = load8(state + apart * side + 2 * LANES * k + LANES);
         }
-        x[n] = value;
     }
-    for (int k = 0; k < count; k++) {
-        store8(state + 2 * LANES * k, s1[k]);
-        store8(state + 2 * LANES * k + LANES, s2[k]);
-    }
+    for (int64_t n = 0; n < frames; n++)
+        for (int side = 0; side < channels; side++) {
+            v8d value = x[side][n];
+            for (int k = 0; k < count; k++) {
+                const v8d y = b[k][0] * value + s1[side][k];
+                s1[side][k] = (b[k][1] * value + s2[side][k]) - b[k][3] * y;
+                s2[side][k] = b[k][2] * value - b[k][4] * y;
+                value = y;
+            }
+            x[side][n] = value;
+        }
+    for (int k = 0; k < count; k++)
+        for (int side = 0; side < channels; side++) {
+            store8(state + apart * side + 2 * LANES * k, s1[side][k]);
+            store8(state + apart * side + 2 * LANES * k + LANES, s2[side][k]);
+        }
 }
 
-static void sections(int64_t total, const double *c, double *state, v8d *x, int64_t frames) {
+/* A cascade on one channel or two; the memory of the second channel follows that of the first. */
+static void sections(int64_t total, int64_t channels, const double *c, double *state, v8d x[][SPAN], int64_t frames) {
+    const int64_t apart = 2 * LANES * total;
     for (int64_t first = 0; first < total; first += FUSED) {
         const double *part = c + first * COEFFICIENTS * LANES;
         double *memory = state + first * 2 * LANES;
-        switch (total - first) {
-            case 1: lane_sections(1, part, memory, x, frames); break;
-            case 2: lane_sections(2, part, memory, x, frames); break;
-            case 3: lane_sections(3, part, memory, x, frames); break;
-            case 4: lane_sections(4, part, memory, x, frames); break;
-            case 5: lane_sections(5, part, memory, x, frames); break;
-            default: lane_sections(6, part, memory, x, frames);
+        const int64_t count = total - first < FUSED ? total - first : FUSED;
+        switch (2 * count + channels) {
+            case 3: lane_sections(1, 1, part, memory, apart, x, frames); break;
+            case 4: lane_sections(1, 2, part, memory, apart, x, frames); break;
+            case 5: lane_sections(2, 1, part, memory, apart, x, frames); break;
+            case 6: lane_sections(2, 2, part, memory, apart, x, frames); break;
+            case 7: lane_sections(3, 1, part, memory, apart, x, frames); break;
+            default: lane_sections(3, 2, part, memory, apart, x, frames);
         }
     }
 }
@@ -180,12 +189,10 @@ static void compress(const double *numbers, double *state, v8d x[][SPAN], int64_
     for (int64_t n = 0; n < frames; n++) {
         held = max8(level[n], held + release * (level[n] - held));
         smooth += attack * (held - smooth);
-        level[n] = smooth;
         most = max8(most, smooth);
         sum += smooth;
-    }
-    for (int64_t n = 0; n < frames; n++) {
-        const v8d gain = gain_exp2_8((makeup - level[n]) * all8(0.1660964047443681)) * wet + dry;
+        /* In the same loop, because the powers of eight frames fit into the time that the recursion waits for itself. */
+        const v8d gain = gain_exp2_8((makeup - smooth) * all8(0.1660964047443681)) * wet + dry;
         for (int64_t c = 0; c < channels; c++) x[c][n] = x[c][n] * gain;
     }
     store8(state + LANES * HELD_DB, held);
@@ -248,8 +255,8 @@ TL_EXPORT void tl_strip_lanes(const int64_t *program, int64_t stages, const doub
         for (int64_t s = 0; s < stages; s++) {
             const int64_t kind = program[2 * s], size = program[2 * s + 1];
             if (kind == STAGE_SECTIONS) {
-                for (int64_t c = 0; c < channels; c++, memory += 2 * LANES * size)
-                    sections(size, given, memory, x[c], count);
+                sections(size, channels, given, memory, x, count);
+                memory += channels * 2 * LANES * size;
                 given += COEFFICIENTS * LANES * size;
             } else if (kind == STAGE_COMPRESS) {
                 compress(given, memory, x, channels, count);

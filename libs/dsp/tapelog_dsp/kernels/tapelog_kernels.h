@@ -78,20 +78,18 @@ TL_INLINE double tl_exp2(double x) {
 }
 
 /* log2 of a level: for positive normal numbers, off by 7e-9 at most (4e-8 dB) and exact at powers of two. Without a
- * division: the mantissa between 1/sqrt(2) and sqrt(2), by a polynomial fitted for the largest error. */
+ * division: the mantissa between 1/sqrt(2) and sqrt(2), by a polynomial fitted for the largest error,
+ * in pairs of terms, which wait for each other three times instead of eight. */
 TL_INLINE double tl_level_log2(double x) {
     const uint64_t bits = tl_bits(x) + 0x00095f619980c433ull; /* bits of 1 minus bits of 1/sqrt(2) */
     const double exponent = tl_from_bits((bits >> 52) | 0x4330000000000000ull) - 4503599627371519.0; /* 2^52 + 1023 */
     const double f = tl_from_bits((bits & 0x000fffffffffffffull) + 0x3fe6a09e667f3bcdull) - 1.0;
-    double p = 0.12541241867447173;
-    p = p * f - 0.2103033352721202;
-    p = p * f + 0.21737938666319495;
-    p = p * f - 0.2385194382793943;
-    p = p * f + 0.28765667473505535;
-    p = p * f - 0.3607211953042859;
-    p = p * f + 0.48092252892828047;
-    p = p * f - 0.7213471284694511;
-    p = p * f + 1.4426948685556595;
+    const double f2 = f * f, f4 = f2 * f2;
+    const double q0 = 1.4426948685556595 - 0.7213471284694511 * f;
+    const double q1 = 0.48092252892828047 - 0.3607211953042859 * f;
+    const double q2 = 0.28765667473505535 - 0.2385194382793943 * f;
+    const double q3 = 0.21737938666319495 - 0.2103033352721202 * f;
+    const double p = (q0 + q1 * f2) + ((q2 + q3 * f2) + 0.12541241867447173 * f4) * f4;
     return exponent + f * p;
 }
 
@@ -100,14 +98,12 @@ TL_INLINE double tl_gain_exp2(double x) {
     const double magic = 6755399441055744.0; /* 1.5 * 2^52: adding it rounds to the nearest whole number */
     const double shifted = x + magic;
     const double f = x - (shifted - magic);
-    double p = 1.5196155930374822e-05;
-    p = p * f + 0.0001546675632891903;
-    p = p * f + 0.0013333935057352336;
-    p = p * f + 0.009618038132020092;
-    p = p * f + 0.05550410365990362;
-    p = p * f + 0.24022651066561343;
-    p = p * f + 0.6931471807045319;
-    p = p * f + 1.0;
+    const double f2 = f * f, f4 = f2 * f2;
+    const double q0 = 1.0 + 0.6931471807045319 * f;
+    const double q1 = 0.24022651066561343 + 0.05550410365990362 * f;
+    const double q2 = 0.009618038132020092 + 0.0013333935057352336 * f;
+    const double q3 = 0.0001546675632891903 + 1.5196155930374822e-05 * f;
+    const double p = (q0 + q1 * f2) + (q2 + q3 * f2) * f4;
     return p * tl_from_bits((tl_bits(shifted) + 1023) << 52);
 }
 

@@ -33,15 +33,12 @@ TL_INLINE v8d level_log2_8(v8d x) {
     const v8u bits = bits8(x) + (v8u)(0x00095f619980c433ull);
     const v8d exponent = from_bits8((bits >> 52) | (v8u)(0x4330000000000000ull)) - all8(4503599627371519.0);
     const v8d f = from_bits8((bits & (v8u)(0x000fffffffffffffull)) + (v8u)(0x3fe6a09e667f3bcdull)) - all8(1.0);
-    v8d p = all8(0.12541241867447173);
-    p = p * f - all8(0.2103033352721202);
-    p = p * f + all8(0.21737938666319495);
-    p = p * f - all8(0.2385194382793943);
-    p = p * f + all8(0.28765667473505535);
-    p = p * f - all8(0.3607211953042859);
-    p = p * f + all8(0.48092252892828047);
-    p = p * f - all8(0.7213471284694511);
-    p = p * f + all8(1.4426948685556595);
+    const v8d f2 = f * f, f4 = f2 * f2;
+    const v8d q0 = all8(1.4426948685556595) - all8(0.7213471284694511) * f;
+    const v8d q1 = all8(0.48092252892828047) - all8(0.3607211953042859) * f;
+    const v8d q2 = all8(0.28765667473505535) - all8(0.2385194382793943) * f;
+    const v8d q3 = all8(0.21737938666319495) - all8(0.2103033352721202) * f;
+    const v8d p = (q0 + q1 * f2) + ((q2 + q3 * f2) + all8(0.12541241867447173) * f4) * f4;
     return exponent + f * p;
 }
 
@@ -50,14 +47,12 @@ TL_INLINE v8d gain_exp2_8(v8d x) {
     const v8d magic = all8(6755399441055744.0);
     const v8d shifted = x + magic;
     const v8d f = x - (shifted - magic);
-    v8d p = all8(1.5196155930374822e-05);
-    p = p * f + all8(0.0001546675632891903);
-    p = p * f + all8(0.0013333935057352336);
-    p = p * f + all8(0.009618038132020092);
-    p = p * f + all8(0.05550410365990362);
-    p = p * f + all8(0.24022651066561343);
-    p = p * f + all8(0.6931471807045319);
-    p = p * f + all8(1.0);
+    const v8d f2 = f * f, f4 = f2 * f2;
+    const v8d q0 = all8(1.0) + all8(0.6931471807045319) * f;
+    const v8d q1 = all8(0.24022651066561343) + all8(0.05550410365990362) * f;
+    const v8d q2 = all8(0.009618038132020092) + all8(0.0013333935057352336) * f;
+    const v8d q3 = all8(0.0001546675632891903) + all8(1.5196155930374822e-05) * f;
+    const v8d p = (q0 + q1 * f2) + (q2 + q3 * f2) * f4;
     return p * from_bits8((bits8(shifted) + (v8u)(1023)) << 52);
 }
 

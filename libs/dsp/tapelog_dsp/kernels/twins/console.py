@@ -45,26 +45,34 @@ def exp2_array(exponents: Float64s) -> Float64s:
 
 
 LEVEL_COEFFICIENTS = (
-    0.12541241867447173,
-    -0.2103033352721202,
-    0.21737938666319495,
-    -0.2385194382793943,
-    0.28765667473505535,
-    -0.3607211953042859,
-    0.48092252892828047,
-    -0.7213471284694511,
     1.4426948685556595,
+    -0.7213471284694511,
+    0.48092252892828047,
+    -0.3607211953042859,
+    0.28765667473505535,
+    -0.2385194382793943,
+    0.21737938666319495,
+    -0.2103033352721202,
+    0.12541241867447173,
 )
 GAIN_COEFFICIENTS = (
-    1.5196155930374822e-05,
-    0.0001546675632891903,
-    0.0013333935057352336,
-    0.009618038132020092,
-    0.05550410365990362,
-    0.24022651066561343,
-    0.6931471807045319,
     1.0,
+    0.6931471807045319,
+    0.24022651066561343,
+    0.05550410365990362,
+    0.009618038132020092,
+    0.0013333935057352336,
+    0.0001546675632891903,
+    1.5196155930374822e-05,
 )
+"""From the lowest power up."""
+
+
+def _pairs(coefficients: tuple[float, ...], f: Float64s) -> tuple[Float64s, Float64s]:
+    """Return the polynomial of degree 7 in two halves, pair by pair; f to the fourth goes between them."""
+    f2 = f * f
+    q = [coefficients[k] + coefficients[k + 1] * f for k in (0, 2, 4, 6)]
+    return q[0] + q[1] * f2, q[2] + q[3] * f2
 
 
 def level_log2_array(values: Float64s) -> Float64s:
@@ -72,21 +80,18 @@ def level_log2_array(values: Float64s) -> Float64s:
     bits = values.view(np.uint64) + np.uint64(0x00095F619980C433)
     exponent = ((bits >> np.uint64(52)) | _WHOLE).view(np.float64) - 4503599627371519.0
     f = ((bits & _MANTISSA) + np.uint64(0x3FE6A09E667F3BCD)).view(np.float64) - 1.0
-    p = np.full_like(f, LEVEL_COEFFICIENTS[0])
-    for coefficient in LEVEL_COEFFICIENTS[1:]:
-        p = p * f + coefficient
-    return exponent + f * p
+    f4 = (f * f) * (f * f)
+    low, high = _pairs(LEVEL_COEFFICIENTS, f)
+    return exponent + f * (low + (high + LEVEL_COEFFICIENTS[8] * f4) * f4)
 
 
 def gain_exp2_array(exponents: Float64s) -> Float64s:
     """Return two to the power as a gain, to 5e-11 of itself."""
     whole = (exponents + 6755399441055744.0) - 6755399441055744.0
-    fraction = exponents - whole
-    power = np.full_like(fraction, GAIN_COEFFICIENTS[0])
-    for coefficient in GAIN_COEFFICIENTS[1:]:
-        power = power * fraction + coefficient
+    f = exponents - whole
+    low, high = _pairs(GAIN_COEFFICIENTS, f)
     scale = ((whole.astype(np.int64) + 1023) << 52).view(np.float64)
-    return power * scale
+    return (low + high * ((f * f) * (f * f))) * scale
 
 
 def curve(points: CurvePoints, start_frame: int, frames: int, *, decibels: bool) -> Float64s:
