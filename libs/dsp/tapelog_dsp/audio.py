@@ -5,6 +5,7 @@ from typing import Any, Final
 
 import numpy as np
 import numpy.typing as npt
+from tapelog_parameters import SETTINGS
 
 from tapelog_dsp.errors import AudioError, ParameterError
 from tapelog_dsp.kernels.console import magnitude
@@ -12,8 +13,8 @@ from tapelog_dsp.kernels.console import magnitude
 Audio = npt.NDArray[np.float64]
 """Audio inside the core: float64, C-contiguous, ``[channels, frames]``."""
 
-SAMPLE_RATE_MIN_HZ: Final = 8_000
-SAMPLE_RATE_MAX_HZ: Final = 192_000
+SAMPLE_RATE_MIN_HZ: Final = int(SETTINGS["Mix"]["sample_rate"].low)
+SAMPLE_RATE_MAX_HZ: Final = int(SETTINGS["Mix"]["sample_rate"].high)
 """The rates that the meters and filters are re-derived and tested for."""
 
 

@@ -3,14 +3,14 @@
 import math
 from typing import Any
 
-from tapelog_parameters import PROCESSORS, Smoothing
+from tapelog_parameters import SETTINGS, Smoothing
 
 from tapelog_dsp.errors import ParameterError
 
 
 def default(owner: str, name: str) -> float:
     """Return what the parameter table gives a setting that is not written."""
-    value = PROCESSORS[owner][name].default
+    value = SETTINGS[owner][name].default
     if value is None:
         raise LookupError(f"{owner}.{name} has no default: it has to be written")
     return value
@@ -22,38 +22,27 @@ def declared(settings: Any, owner: str = "") -> None:
     Parameters
     ----------
     settings : object
-        Whose fields have the table's names; None stands for switched off.
+        Whose fields have the table's names; None stands for switched off, and of a tuple each value counts.
     owner : str
         Its name in the table, by default the name of its class.
     """
-    for name, entry in PROCESSORS[owner or type(settings).__name__].items():
+    for name, entry in SETTINGS[owner or type(settings).__name__].items():
         value = getattr(settings, name, None)
-        if value is None:
-            continue
         parameter = f"{type(settings).__name__}.{name}"
-        if isinstance(value, bool) or not isinstance(value, int | float):
-            raise ParameterError(parameter, value, "a number")
-        if not (math.isfinite(value) and entry.allows(value)):
-            raise ParameterError(parameter, value, entry.range_text())
+        for one in value if isinstance(value, tuple) else () if value is None else (value,):
+            if isinstance(one, bool) or not isinstance(one, int | float):
+                raise ParameterError(parameter, one, "a number")
+            if not (math.isfinite(one) and entry.allows(one)):
+                raise ParameterError(parameter, one, entry.range_text())
 
 
 def fits_rate(settings: Any, sample_rate: int, owner: str = "") -> None:
     """Raise `ParameterError` unless the settings that depend on it fit the sample rate."""
-    for name, entry in PROCESSORS[owner or type(settings).__name__].items():
+    for name, entry in SETTINGS[owner or type(settings).__name__].items():
         value = getattr(settings, name, None)
         if value is not None and entry.high_is_share_of_rate and not entry.allows(value, sample_rate):
             limit = f"{entry.range_text(sample_rate)} at a sample rate of {sample_rate} Hz"
             raise ParameterError(f"{type(settings).__name__}.{name}", value, limit)
-
-
-def in_range(owner: Any, name: str, low: float, high: float, unit: str = "") -> None:
-    """Raise `ParameterError` unless the named field of a settings object is a finite number within [low, high]."""
-    value = getattr(owner, name)
-    parameter = f"{type(owner).__name__}.{name}"
-    if isinstance(value, bool) or not isinstance(value, int | float):
-        raise ParameterError(parameter, value, "a number")
-    if not (math.isfinite(value) and low <= value <= high):
-        raise ParameterError(parameter, value, f"from {low:g} to {high:g}{' ' + unit if unit else ''}")
 
 
 def one_of(owner: Any, name: str, allowed: tuple[Any, ...]) -> None:
@@ -87,7 +76,7 @@ def movable(settings: Any, name: str, owner: str = "", *, course: Any = None) ->
         Where it goes; both ends have to be in range, and a thing that is off cannot be moved there.
     """
     owner = owner or type(settings).__name__
-    entries = PROCESSORS.get(owner, {})
+    entries = SETTINGS.get(owner, {})
     if name not in entries or entries[name].smoothing is Smoothing.FIXED or not hasattr(settings, name):
         names = ", ".join(key for key, entry in entries.items() if entry.smoothing is not Smoothing.FIXED) or "nothing"
         raise ParameterError(f"{owner}.{name}", "an automation", f"for a setting that can move; here that is {names}")

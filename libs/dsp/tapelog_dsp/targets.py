@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from importlib import resources
 from types import MappingProxyType
 
-from tapelog_dsp.checks import in_range, one_of
+from tapelog_dsp.checks import declared, one_of
 from tapelog_dsp.errors import ParameterError, TargetUnknownError
 
 
@@ -56,9 +56,7 @@ class Target:
         one_of(self, "normalisation", ("both", "down", "none"))
         one_of(self, "positive_gain", ("to-peak", "limiter"))
         one_of(self, "status", ("published", "reported", "own"))
-        in_range(self, "true_peak_dbtp", -24.0, 0.0, "dBTP")
-        if self.integrated_lufs is not None:
-            in_range(self, "integrated_lufs", -60.0, 0.0, "LUFS")
+        declared(self)
 
 
 @functools.cache

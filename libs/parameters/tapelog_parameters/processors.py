@@ -22,6 +22,8 @@ def _optional_filter(name: str) -> Parameter:
 
 
 PROCESSORS: Final[dict[str, dict[str, Parameter]]] = {
+    "Polarity": {},
+    "MidSide": {},
     "Gain": {"gain_db": Parameter("dB", -144.0, 48.0, smoothing=_GRID)},
     "TimeAlign": {"delay_ms": Parameter("ms", 0.0, 1_000.0, None)},
     "HighPass": {"cutoff_hz": _corner("frequency_hz"), "slope_db_per_octave": _SLOPE},
@@ -88,6 +90,7 @@ PROCESSORS: Final[dict[str, dict[str, Parameter]]] = {
         "oversampling": Parameter("", 1, 8, 1, choices=(1, 2, 4, 8)),
     },
     "MonoMaker": {"frequency_hz": Parameter("Hz", 20.0, 1_000.0, 120.0, smoothing=_GRID)},
+    "Multiband": {"splits_hz": Parameter("Hz", 20.0, 0.45, None, high_is_share_of_rate=True)},
     "BandDynamics": {
         "threshold_db": Parameter("dBFS", -80.0, 0.0, smoothing=_GRID),
         "ratio": Parameter("", 1.0, 100.0, 1.0, smoothing=_GRID),
@@ -98,6 +101,12 @@ PROCESSORS: Final[dict[str, dict[str, Parameter]]] = {
         "range_db": Parameter("dB", 0.0, 60.0, 24.0, smoothing=_GRID),
         "mix": Parameter("", 0.0, 1.0, 1.0, smoothing=_GRID),
         "rms_ms": Parameter("ms", 0.0, 500.0),
+    },
+    "TruePeakLimiter": {
+        "ceiling_dbtp": Parameter("dBTP", -24.0, 0.0, -1.0),
+        "lookahead_ms": Parameter("ms", 1.0, 20.0, 3.0),
+        "hold_ms": Parameter("ms", 0.0, 50.0, 8.0),
+        "release_ms": Parameter("ms", 5.0, 2_000.0, 50.0),
     },
     "Clipper": {
         "ceiling_db": Parameter("dBFS", -24.0, 0.0, -1.0, smoothing=_GRID),

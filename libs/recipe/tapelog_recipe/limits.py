@@ -29,16 +29,8 @@ SENDS_MAX: Final = 16
 BANDS_MAX: Final = 16
 """Bands of one equaliser."""
 
-MULTIBAND_MAX: Final = 5
-"""Bands of one multiband compressor."""
-
-SPLIT_MIN_HZ: Final = 20.0
 SPLIT_MAX_HZ: Final = 16_000.0
-SPLIT_RATIO_MIN: Final = 1.5
-"""Crossovers closer than this leave no band between them."""
-
-CURVE_POINTS_MAX: Final = 512
-"""Points of one curve."""
+"""Highest crossover of a recipe, whatever the sample rate."""
 
 GAIN_POINTS_MAX: Final = 8_192
 """Points of fader automation on one track."""

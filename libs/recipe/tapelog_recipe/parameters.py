@@ -1,16 +1,20 @@
 """The one table of a recipe's numbers: unit, range and default of every field that is a number."""
 
+from dataclasses import replace
 from typing import Final
 
 from google.protobuf.message import Message
 from tapelog.common.v1 import recipe_pb2 as pb
-from tapelog_parameters import Parameter, Smoothing, recipe_parameters
+from tapelog_parameters import SETTINGS, Parameter, Smoothing, recipe_parameters
 
 from tapelog_recipe.limits import CHAIN_MAX, SONG_MAX_S
 
-_FADER: Final = Parameter("dB", -96.0, 24.0)
+_FADER: Final = replace(SETTINGS["Fader"]["gain_db"], low=-96.0, smoothing=Smoothing.FIXED)
+"""The core's without its last 48 dB, for which a recipe mutes; it moves by gain points of its own."""
+
 _FRAME: Final = Parameter("frames", 0, SONG_MAX_S * 192_000)
-_PAN: Final = Parameter("", -1.0, 1.0)
+_PAN: Final = replace(SETTINGS["Pan"]["pan"], smoothing=Smoothing.FIXED)
+_RATE: Final = SETTINGS["Mix"]["sample_rate"]
 
 _OF_THE_CORE: Final = (
     "Gain", "TimeAlign", "HighPass", "LowPass", "EqBand", "Compressor", "Gate", "DeEsser", "DynamicEq",
@@ -21,13 +25,13 @@ _OF_THE_CORE: Final = (
 
 PARAMETERS: Final[dict[str, dict[str, Parameter]]] = {
     "MixRecipe": {
-        "sample_rate_hz": Parameter("Hz", 8_000, 192_000, None),
+        "sample_rate_hz": _RATE,
         "mix_gain_db": _FADER,
-        "tail_s": Parameter("s", 0.0, 30.0),
+        "tail_s": replace(SETTINGS["Mix"]["tail_s"], default=0.0),
         "tempo_bpm": Parameter("beats/min", 20.0, 400.0, zero_is_off=True),
     },
     "RecipeTrack": {"gain_db": _FADER, "pan": _PAN, "start_frame": _FRAME},
-    "DualPan": {"left": Parameter("", -1.0, 1.0, -1.0), "right": Parameter("", -1.0, 1.0, 1.0)},
+    "DualPan": {"left": replace(_PAN, default=-1.0), "right": replace(_PAN, default=1.0)},
     "RecipeSend": {"gain_db": _FADER},
     "GainPoint": {"frame": _FRAME, "gain_db": _FADER},
     "RecipeBus": {"gain_db": _FADER, "pan": _PAN},
@@ -44,9 +48,12 @@ PARAMETERS: Final[dict[str, dict[str, Parameter]]] = {
         **recipe_parameters("PlateReverb"),
         "damping": Parameter("", 0.0, 1.0, 0.5, smoothing=Smoothing.GRID),
     },
-    "CurvePoint": {"frequency_hz": Parameter("Hz", 1.0, 96_000.0, None), "gain_db": Parameter("dB", -24.0, 24.0)},
-    "MasterFade": {"in_s": Parameter("s", 0.0, 60.0), "out_s": Parameter("s", 0.0, 60.0)},
-    "MasterRecipe": {"sample_rate_hz": Parameter("Hz", 8_000, 192_000, zero_is_off=True)},
+    "CurvePoint": {
+        "frequency_hz": Parameter("Hz", 1.0, 96_000.0, None),
+        "gain_db": replace(SETTINGS["EqBand"]["gain_db"], smoothing=Smoothing.FIXED),
+    },
+    "MasterFade": dict(SETTINGS["Fade"]),
+    "MasterRecipe": {"sample_rate_hz": replace(_RATE, default=0.0, zero_is_off=True)},
     "MasterTarget": {
         "integrated_lufs": Parameter("LUFS", -40.0, -5.0, None),
         "ceiling_dbtp": Parameter("dBTP", -20.0, 0.0, None),

@@ -8,7 +8,8 @@ from typing import Any, Final
 from google.protobuf.descriptor import FieldDescriptor
 from google.protobuf.message import Message
 from tapelog.common.v1 import recipe_pb2 as pb
-from tapelog_parameters import Parameter, Smoothing
+from tapelog_parameters import PROCESSORS, Parameter, Smoothing
+from tapelog_parameters.sizes import CURVE_POINTS_MAX, MULTIBAND_BANDS_MAX, MULTIBAND_BANDS_MIN, SPLIT_RATIO_MIN
 
 from tapelog_recipe import limits
 from tapelog_recipe.codec import child, item_labels, show
@@ -48,9 +49,9 @@ _SIZES: Final[dict[tuple[str, str], tuple[int, int]]] = {
     ("RecipeBus", "sends"): (0, limits.SENDS_MAX),
     ("Equalizer", "bands"): (1, limits.BANDS_MAX),
     ("LinearPhaseEq", "bands"): (1, limits.BANDS_MAX),
-    ("Multiband", "bands"): (2, limits.MULTIBAND_MAX),
-    ("Multiband", "splits_hz"): (1, limits.MULTIBAND_MAX - 1),
-    ("CurveEq", "curve"): (2, limits.CURVE_POINTS_MAX),
+    ("Multiband", "bands"): (MULTIBAND_BANDS_MIN, MULTIBAND_BANDS_MAX),
+    ("Multiband", "splits_hz"): (MULTIBAND_BANDS_MIN - 1, MULTIBAND_BANDS_MAX - 1),
+    ("CurveEq", "curve"): (2, CURVE_POINTS_MAX),
     ("MasterRecipe", "chain"): (0, limits.CHAIN_MAX),
     ("MasterRecipe", "outputs"): (0, limits.OUTPUTS_MAX),
 }
@@ -178,7 +179,7 @@ def _multiband(multiband: pb.Multiband, path: str) -> Iterator[Violation]:
     if len(splits) != len(multiband.bands) - 1:
         yield Violation(f"{path}.splits_hz", f"must be one fewer than bands, got {len(splits)}")
     for index, split in enumerate(splits):
-        lowest = splits[index - 1] * limits.SPLIT_RATIO_MIN if index else limits.SPLIT_MIN_HZ
+        lowest = splits[index - 1] * SPLIT_RATIO_MIN if index else PROCESSORS["Multiband"]["splits_hz"].low
         if not lowest <= split <= limits.SPLIT_MAX_HZ:
             where = f"{path}.splits_hz[{index}]"
             yield Violation(where, f"must be from {lowest:g} to {limits.SPLIT_MAX_HZ:g} Hz, got {split:g}")

@@ -73,6 +73,8 @@ SPECS: dict[str, tuple[ProcessorSpec, str]] = {
     "Width": (Width(0.8), ""),
 }
 FIXED = {
+    "Multiband": {"splits_hz"},
+    "TruePeakLimiter": {"ceiling_dbtp", "lookahead_ms", "hold_ms", "release_ms"},
     "TimeAlign": {"delay_ms"},
     "HighPass": {"slope_db_per_octave"},
     "LowPass": {"slope_db_per_octave"},
@@ -86,7 +88,9 @@ FIXED = {
     "ConvolutionReverb": {"predelay_ms"},
     "RoomReverb": {"size_m"},
 }
-"""Structure: lengths of lines and filters, orders, latencies, which detector listens."""
+"""Structure: lengths of lines and filters, orders, crossovers, latencies, which detector listens.
+
+The limiter stands behind everything that moves, at the end of a master; it is no insert of a recipe."""
 
 MOVES = [
     (owner, name)

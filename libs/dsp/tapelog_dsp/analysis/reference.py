@@ -13,7 +13,7 @@ import numpy as np
 from tapelog_dsp.analysis.bands import THIRDS_HZ, decibels, third_octaves_db
 from tapelog_dsp.analysis.spectrum import Spectrum, SpectrumMeter
 from tapelog_dsp.audio import Audio, valid_audio
-from tapelog_dsp.checks import in_range, one_of
+from tapelog_dsp.checks import declared, default, one_of
 from tapelog_dsp.errors import AudioError, ParameterError
 from tapelog_dsp.kernels.call import Float64s
 from tapelog_dsp.master.chain import run_aligned
@@ -156,15 +156,14 @@ class MatchSettings:
     """
 
     aspects: tuple[str, ...] = ASPECTS
-    max_gain_db: float = 12.0
-    strength: float = 1.0
+    max_gain_db: float = default("MatchSettings", "max_gain_db")
+    strength: float = default("MatchSettings", "strength")
     phase: str = "minimum"
 
     def __post_init__(self) -> None:
         if not self.aspects or set(self.aspects) - set(ASPECTS):
             raise ParameterError("MatchSettings.aspects", self.aspects, f"some of {', '.join(ASPECTS)}")
-        in_range(self, "max_gain_db", 0.0, 12.0, "dB")
-        in_range(self, "strength", 0.0, 1.0)
+        declared(self)
         one_of(self, "phase", PHASES)
 
 

@@ -5,22 +5,20 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
+from tapelog_parameters import SETTINGS
+
 from tapelog_dsp.audio import valid_sample_rate
 from tapelog_dsp.automation import SHAPES
-from tapelog_dsp.checks import in_range, one_of
+from tapelog_dsp.checks import declared, one_of
 from tapelog_dsp.errors import ParameterError
 from tapelog_dsp.processors.base import ProcessorSpec
 from tapelog_dsp.processors.moving import MovingSetting
 from tapelog_dsp.processors.pan import PAN_LAWS_DB
-from tapelog_dsp.units import SILENCE_DB
 
 MIX: Final = "mix"
 """Name of the last node; no track or bus may use it."""
 
-FADER_MAX_DB: Final = 24.0
-"""Above it a fader position is far more likely a slip than a wish; use a Gain processor for more."""
-
-TAIL_MAX_S: Final = 30.0
+TAIL_MAX_S: Final = SETTINGS["Mix"]["tail_s"].high
 """Longest tail that is rendered after the song's end."""
 
 
@@ -44,7 +42,7 @@ class GainPoint:
     shape: str = "linear"
 
     def __post_init__(self) -> None:
-        in_range(self, "gain_db", SILENCE_DB, FADER_MAX_DB, "dB")
+        declared(self, "Fader")
         one_of(self, "shape", SHAPES)
 
     @property
@@ -72,7 +70,7 @@ class PanPoint:
     shape: str = "linear"
 
     def __post_init__(self) -> None:
-        in_range(self, "pan", -1.0, 1.0)
+        declared(self, "Pan")
         one_of(self, "shape", SHAPES)
 
     @property
@@ -103,7 +101,7 @@ class SendSpec:
     gain_automation: tuple[GainPoint, ...] = ()
 
     def __post_init__(self) -> None:
-        in_range(self, "gain_db", SILENCE_DB, FADER_MAX_DB, "dB")
+        declared(self, "Fader")
         check_automation(f"SendSpec({self.bus}).gain_automation", self.gain_automation)
 
 
@@ -128,15 +126,14 @@ class VcaSpec:
     gain_automation: tuple[GainPoint, ...] = ()
 
     def __post_init__(self) -> None:
-        in_range(self, "gain_db", SILENCE_DB, FADER_MAX_DB, "dB")
+        declared(self, "Fader")
         check_automation(f"VcaSpec({self.id}).gain_automation", self.gain_automation)
 
 
 def _check_strip(strip: "TrackSpec | BusSpec") -> None:
     if not strip.id or strip.id == MIX:
         raise ParameterError(f"{type(strip).__name__}.id", strip.id, f"a name, and not {MIX!r}")
-    in_range(strip, "gain_db", SILENCE_DB, FADER_MAX_DB, "dB")
-    in_range(strip, "pan", -1.0, 1.0)
+    declared(strip, "Strip")
     check_automation(f"{type(strip).__name__}({strip.id}).gain_automation", strip.gain_automation)
     check_automation(f"{type(strip).__name__}({strip.id}).pan_automation", strip.pan_automation)
 
@@ -196,12 +193,10 @@ class TrackSpec:
     def __post_init__(self) -> None:
         _check_strip(self)
         one_of(self, "channels", (1, 2))
-        if self.pan_right is not None:
-            in_range(self, "pan_right", -1.0, 1.0)
-            if self.channels != 2 or self.pan_automation:
-                raise ParameterError(
-                    f"TrackSpec({self.id}).pan_right", self.pan_right, "for a stereo track without pan automation"
-                )
+        if self.pan_right is not None and (self.channels != 2 or self.pan_automation):
+            raise ParameterError(
+                f"TrackSpec({self.id}).pan_right", self.pan_right, "for a stereo track without pan automation"
+            )
         if self.start_frame < 0:
             raise ParameterError(f"TrackSpec({self.id}).start_frame", self.start_frame, "0 or later")
 
@@ -265,9 +260,7 @@ class MixSpec:
     def __post_init__(self) -> None:
         valid_sample_rate(self.sample_rate, name="MixSpec.sample_rate")
         one_of(self, "pan_law_db", PAN_LAWS_DB)
-        in_range(self, "gain_db", SILENCE_DB, FADER_MAX_DB, "dB")
+        declared(self, "Mix")
         check_automation("MixSpec.gain_automation", self.gain_automation)
         if self.length_frames is not None and self.length_frames < 1:
             raise ParameterError("MixSpec.length_frames", self.length_frames, "1 or more")
-        if self.tail_s is not None:
-            in_range(self, "tail_s", 0.0, TAIL_MAX_S, "seconds")

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from tapelog_dsp.audio import Audio
-from tapelog_dsp.checks import in_range, one_of
+from tapelog_dsp.checks import declared, one_of
 from tapelog_dsp.errors import AudioError, ParameterError
 from tapelog_dsp.master.drive import (
     AIM_LU,
@@ -45,7 +45,7 @@ class AlbumSong:
     trim_db: float = 0.0
 
     def __post_init__(self) -> None:
-        in_range(self, "trim_db", -12.0, 12.0, "dB")
+        declared(self)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -108,10 +108,8 @@ class AlbumAim:
     reduction_max_db: float = REDUCTION_MAX_DB
 
     def __post_init__(self) -> None:
-        in_range(self, "target_lufs", -60.0, 0.0, "LUFS")
+        declared(self, "AlbumAim")
         one_of(self, "mode", MODES)
-        in_range(self, "tolerance_lu", AIM_LU, 3.0, "LU")
-        in_range(self, "reduction_max_db", 0.0, 40.0, "dB")
 
 
 def solve_album(

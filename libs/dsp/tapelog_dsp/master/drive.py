@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from tapelog_dsp.audio import Audio, valid_audio
-from tapelog_dsp.checks import in_range
+from tapelog_dsp.checks import declared
 from tapelog_dsp.errors import AudioError, ParameterError
 from tapelog_dsp.master.chain import run_aligned
 from tapelog_dsp.meters.meter import Measurement, Meter
@@ -164,8 +164,7 @@ class _Search:
     reduction_max_db: float
 
     def __post_init__(self) -> None:
-        in_range(self, "target_lufs", -60.0, 0.0, "LUFS")
-        in_range(self, "reduction_max_db", 0.0, 40.0, "dB")
+        declared(self, "DriveSearch")
         if self.tolerance_lu < AIM_LU:
             raise ParameterError("tolerance_lu", self.tolerance_lu, f"{AIM_LU} LU or more")
 

@@ -7,12 +7,11 @@ from typing import Final
 import numpy as np
 
 from tapelog_dsp.audio import Audio
-from tapelog_dsp.checks import in_range, one_of
+from tapelog_dsp.checks import declared, one_of
 from tapelog_dsp.errors import ParameterError
 from tapelog_dsp.kernels.call import Float64s
 
 SHAPES: Final = ("linear", "smooth", "equal-power", "late")
-FADE_MAX_S: Final = 60.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,8 +31,7 @@ class Fade:
     shape: str = "smooth"
 
     def __post_init__(self) -> None:
-        in_range(self, "in_s", 0.0, FADE_MAX_S, "s")
-        in_range(self, "out_s", 0.0, FADE_MAX_S, "s")
+        declared(self)
         one_of(self, "shape", SHAPES)
 
     def frames(self, sample_rate: int, length_frames: int) -> tuple[int, int]:

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from tapelog_parameters import PROCESSORS
+from tapelog_parameters.sizes import CURVE_POINTS_MAX
 
 from tapelog_dsp.checks import declared, default, one_of
 from tapelog_dsp.errors import ParameterError
@@ -21,7 +22,6 @@ from tapelog_dsp.processors.filters import Band, ParametricEq
 from tapelog_dsp.processors.gain import Gain
 
 PHASES: Final = ("linear", "minimum")
-POINTS_MAX: Final = 512
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,8 +74,8 @@ class CurveEq:
     def __post_init__(self) -> None:
         one_of(self, "phase", PHASES)
         declared(self)
-        if not 2 <= len(self.points) <= POINTS_MAX:
-            raise ParameterError("CurveEq.points", f"{len(self.points)} points", f"2 to {POINTS_MAX}")
+        if not 2 <= len(self.points) <= CURVE_POINTS_MAX:
+            raise ParameterError("CurveEq.points", f"{len(self.points)} points", f"2 to {CURVE_POINTS_MAX}")
         frequencies = [hz for hz, _ in self.points]
         if frequencies[0] <= 0.0 or any(a >= b for a, b in itertools.pairwise(frequencies)):
             raise ParameterError("CurveEq.points", tuple(frequencies), "rising frequencies above 0 Hz")

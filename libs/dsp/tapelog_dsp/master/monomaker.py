@@ -10,7 +10,7 @@ from tapelog_dsp.design.response import ringing_frames
 from tapelog_dsp.errors import ParameterError
 from tapelog_dsp.kernels.call import Float64s
 from tapelog_dsp.kernels.recursion import sos, sos_state, svf
-from tapelog_dsp.master.crossover import crossover_sections
+from tapelog_dsp.master.crossover import SEARCH_BITS, crossover_sections
 from tapelog_dsp.processors.base import Course, Processor
 from tapelog_dsp.processors.movingeq import state_variable
 
@@ -52,7 +52,7 @@ class _RunningMonoMaker(Processor):
     def move(self, name: str, course: Course) -> None:
         """Let the frequency go from one value to another."""
         movable(MonoMaker(), name, course=course)
-        start, end = _sections(course.start, self._rate), _sections(course.end, self._rate)
+        start, end = (_sections(hz, self._rate, search_bits=0) for hz in (course.start, course.end))
         self._rows = tuple((state_variable(start[k]), state_variable(end[k])) for k in (0, 1))
         self._course = course
         self.tail_frames = 2 * ringing_frames(start[0])
@@ -73,7 +73,9 @@ class _RunningMonoMaker(Processor):
         self._mid_state[:] = 0.0
 
 
-def _sections(frequency_hz: float, sample_rate: int) -> tuple[Float64s, Float64s]:
+def _sections(frequency_hz: float, sample_rate: int, *, search_bits: int = SEARCH_BITS) -> tuple[Float64s, Float64s]:
     """Return what the sides and what the middle pass."""
-    _, highpass, allpass = crossover_sections((frequency_hz,), sample_rate, owner="MonoMaker")[0]
+    _, highpass, allpass = crossover_sections((frequency_hz,), sample_rate, owner="MonoMaker", search_bits=search_bits)[
+        0
+    ]
     return np.array([highpass, highpass]), np.array([allpass])

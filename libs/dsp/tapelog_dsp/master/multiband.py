@@ -2,22 +2,20 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Final
 
 import numpy as np
+from tapelog_parameters.sizes import MULTIBAND_BANDS_MAX, MULTIBAND_BANDS_MIN
 
 from tapelog_dsp.audio import Audio
 from tapelog_dsp.checks import declared, default
 from tapelog_dsp.design.response import ringing_frames
 from tapelog_dsp.errors import ParameterError
 from tapelog_dsp.kernels.call import Float64s
-from tapelog_dsp.kernels.multiband import BAND_FIGURES, BANDS_MAX, multiband, multiband_memory
+from tapelog_dsp.kernels.multiband import BAND_FIGURES, multiband, multiband_memory
 from tapelog_dsp.master.crossover import crossover_sections
 from tapelog_dsp.processors.base import Course, Processor
 from tapelog_dsp.processors.compressor import one_pole
 from tapelog_dsp.processors.moving import moved
-
-BANDS_MIN: Final = 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,8 +94,10 @@ class Multiband:
     bands: tuple[BandDynamics, ...] = field(default=(BandDynamics(), BandDynamics(), BandDynamics()))
 
     def __post_init__(self) -> None:
-        if not BANDS_MIN <= len(self.bands) <= BANDS_MAX:
-            raise ParameterError("Multiband.bands", f"{len(self.bands)} bands", f"{BANDS_MIN} to {BANDS_MAX}")
+        if not MULTIBAND_BANDS_MIN <= len(self.bands) <= MULTIBAND_BANDS_MAX:
+            raise ParameterError(
+                "Multiband.bands", f"{len(self.bands)} bands", f"{MULTIBAND_BANDS_MIN} to {MULTIBAND_BANDS_MAX}"
+            )
         if len(self.splits_hz) != len(self.bands) - 1:
             limit = f"one fewer than bands: {len(self.bands) - 1}"
             raise ParameterError("Multiband.splits_hz", f"{len(self.splits_hz)} splits", limit)

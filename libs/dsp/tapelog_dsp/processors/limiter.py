@@ -18,7 +18,7 @@ from typing import Final
 import numpy as np
 
 from tapelog_dsp.audio import Audio
-from tapelog_dsp.checks import in_range
+from tapelog_dsp.checks import declared, default
 from tapelog_dsp.design.interpolators import (
     LONG_PHASES,
     OVERSAMPLING_FREE_RATE_HZ,
@@ -63,16 +63,13 @@ class TruePeakLimiter:
         Time to 63.2 % of the way back, after something was limited for long; after a single peak it is 10 ms.
     """
 
-    ceiling_dbtp: float = -1.0
-    lookahead_ms: float = 3.0
-    hold_ms: float = 8.0
-    release_ms: float = 50.0
+    ceiling_dbtp: float = default("TruePeakLimiter", "ceiling_dbtp")
+    lookahead_ms: float = default("TruePeakLimiter", "lookahead_ms")
+    hold_ms: float = default("TruePeakLimiter", "hold_ms")
+    release_ms: float = default("TruePeakLimiter", "release_ms")
 
     def __post_init__(self) -> None:
-        in_range(self, "ceiling_dbtp", -24.0, 0.0, "dBTP")
-        in_range(self, "lookahead_ms", 1.0, 20.0, "ms")
-        in_range(self, "hold_ms", 0.0, 50.0, "ms")
-        in_range(self, "release_ms", 5.0, 2000.0, "ms")
+        declared(self)
 
     def prepare(self, sample_rate: int, channels: int) -> Processor:
         """Make a running limiter."""

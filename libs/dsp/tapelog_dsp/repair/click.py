@@ -15,7 +15,7 @@ from typing import Final
 import numpy as np
 
 from tapelog_dsp.audio import Audio, valid_audio, valid_sample_rate
-from tapelog_dsp.checks import in_range
+from tapelog_dsp.checks import declared, default
 from tapelog_dsp.kernels import autoregression as ar
 from tapelog_dsp.kernels.call import Float64s, Int64s
 from tapelog_dsp.repair.report import Finding, RepairReport, Span, changed, confidence, untouched
@@ -51,14 +51,12 @@ class ClickSettings:
         How many times smaller the residual has to be after the filling, 1.5 to 20.
     """
 
-    threshold: float = 9.0
-    isolation: float = 6.0
-    explained: float = 2.5
+    threshold: float = default("ClickSettings", "threshold")
+    isolation: float = default("ClickSettings", "isolation")
+    explained: float = default("ClickSettings", "explained")
 
     def __post_init__(self) -> None:
-        in_range(self, "threshold", 4.0, 50.0)
-        in_range(self, "isolation", 3.0, 50.0)
-        in_range(self, "explained", 1.5, 20.0)
+        declared(self)
 
 
 @dataclass(frozen=True, slots=True)

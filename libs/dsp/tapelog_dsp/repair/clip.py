@@ -11,7 +11,7 @@ from typing import Final
 import numpy as np
 
 from tapelog_dsp.audio import Audio, valid_audio, valid_sample_rate
-from tapelog_dsp.checks import in_range
+from tapelog_dsp.checks import declared, default
 from tapelog_dsp.kernels.call import Float64s
 from tapelog_dsp.repair.clip_fill import rebuild
 from tapelog_dsp.repair.report import Finding, RepairReport, Span, changed, confidence, untouched
@@ -34,10 +34,10 @@ class ClipSettings:
         Flat tops of at least three samples that one polarity of one channel must have, 2 to 1000.
     """
 
-    runs: int = 8
+    runs: int = int(default("ClipSettings", "runs"))
 
     def __post_init__(self) -> None:
-        in_range(self, "runs", 2, 1000)
+        declared(self)
 
 
 def _flat_tops(values: Float64s, flatness: float) -> tuple[float, list[tuple[int, int]]]:

@@ -11,7 +11,7 @@ from typing import Final
 import numpy as np
 
 from tapelog_dsp.audio import Audio, valid_audio, valid_sample_rate
-from tapelog_dsp.checks import in_range
+from tapelog_dsp.checks import declared, default
 from tapelog_dsp.kernels.call import Float64s
 from tapelog_dsp.repair.report import Finding, RepairReport, changed, confidence, untouched
 
@@ -31,10 +31,10 @@ class DcSettings:
         An offset below this is left alone, 0.0001 to 0.1 of full scale.
     """
 
-    smallest: float = 0.001
+    smallest: float = default("DcSettings", "smallest")
 
     def __post_init__(self) -> None:
-        in_range(self, "smallest", 0.0001, 0.1)
+        declared(self)
 
 
 def _offset(row: Float64s, segment: int) -> tuple[float, float]:

@@ -13,7 +13,7 @@ from typing import Final
 import numpy as np
 
 from tapelog_dsp.audio import Audio, valid_audio, valid_sample_rate
-from tapelog_dsp.checks import in_range
+from tapelog_dsp.checks import declared, default
 from tapelog_dsp.kernels import autoregression as ar
 from tapelog_dsp.kernels.call import Float64s
 from tapelog_dsp.repair.report import Finding, RepairReport, Span, changed, untouched
@@ -41,10 +41,10 @@ class DropoutSettings:
         Longer dropouts are reported and left alone, 1 to 60 ms.
     """
 
-    longest_fill_ms: float = 40.0
+    longest_fill_ms: float = default("DropoutSettings", "longest_fill_ms")
 
     def __post_init__(self) -> None:
-        in_range(self, "longest_fill_ms", 1.0, 60.0, "ms")
+        declared(self)
 
 
 def _rms(part: Audio) -> float:

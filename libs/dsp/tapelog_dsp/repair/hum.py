@@ -12,7 +12,7 @@ from typing import Final
 import numpy as np
 
 from tapelog_dsp.audio import Audio, valid_audio, valid_sample_rate
-from tapelog_dsp.checks import in_range
+from tapelog_dsp.checks import declared, default
 from tapelog_dsp.errors import ParameterError
 from tapelog_dsp.kernels import mains
 from tapelog_dsp.kernels.call import Float64s
@@ -49,14 +49,12 @@ class HumSettings:
         How many are followed and subtracted, 1 to 40; those above 0.4 of the sample rate are left out.
     """
 
-    lowest_hz: float = 45.0
-    highest_hz: float = 65.0
-    harmonics: int = 24
+    lowest_hz: float = default("HumSettings", "lowest_hz")
+    highest_hz: float = default("HumSettings", "highest_hz")
+    harmonics: int = int(default("HumSettings", "harmonics"))
 
     def __post_init__(self) -> None:
-        in_range(self, "lowest_hz", 45.0, 65.0, "Hz")
-        in_range(self, "highest_hz", 45.0, 65.0, "Hz")
-        in_range(self, "harmonics", 1, 40)
+        declared(self)
         if self.lowest_hz >= self.highest_hz:
             raise ParameterError("HumSettings.highest_hz", self.highest_hz, f"above lowest_hz, {self.lowest_hz:g} Hz")
 

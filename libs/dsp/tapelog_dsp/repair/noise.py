@@ -15,7 +15,7 @@ from typing import Final
 import numpy as np
 
 from tapelog_dsp.audio import Audio, valid_audio, valid_sample_rate
-from tapelog_dsp.checks import in_range
+from tapelog_dsp.checks import declared, default
 from tapelog_dsp.kernels.call import Float64s
 from tapelog_dsp.kernels.denoising import denoise_gain
 from tapelog_dsp.repair.noise_profile import NoiseProfile, frame_length, measure
@@ -46,10 +46,10 @@ class NoiseSettings:
         Gain where there is only noise, -40 to -6 dB.
     """
 
-    floor_db: float = -26.0
+    floor_db: float = default("NoiseSettings", "floor_db")
 
     def __post_init__(self) -> None:
-        in_range(self, "floor_db", -40.0, -6.0, "dB")
+        declared(self)
 
 
 def detect(samples: Audio, sample_rate: int, settings: NoiseSettings | None = None) -> Finding:

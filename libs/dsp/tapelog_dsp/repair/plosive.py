@@ -12,7 +12,7 @@ from typing import Final
 import numpy as np
 
 from tapelog_dsp.audio import Audio, valid_audio, valid_sample_rate
-from tapelog_dsp.checks import in_range
+from tapelog_dsp.checks import declared, default
 from tapelog_dsp.design.butterworth import butterworth
 from tapelog_dsp.kernels import recursion
 from tapelog_dsp.kernels.call import Float64s
@@ -42,10 +42,10 @@ class PlosiveSettings:
         80 to 200 Hz.
     """
 
-    crossover_hz: float = 130.0
+    crossover_hz: float = default("PlosiveSettings", "crossover_hz")
 
     def __post_init__(self) -> None:
-        in_range(self, "crossover_hz", 80.0, 200.0, "Hz")
+        declared(self)
 
 
 def _low_band(row: Float64s, sample_rate: int, crossover_hz: float) -> Float64s:
