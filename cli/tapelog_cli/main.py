@@ -57,6 +57,12 @@ COMMANDS: Final = (
         "tapelog master mix.wav -o master.wav --target streaming --report master.html",
     ),
     Command(
+        "targets",
+        "tapelog_cli.desk.targets:targets",
+        "List delivery targets: the published ones, and your own. Needs no services.",
+        "tapelog targets --targets my.toml",
+    ),
+    Command(
         "album",
         "tapelog_cli.desk.album:album",
         "Master an album: one gain for all songs, gaps, fades, a cue sheet. Needs no services.",

@@ -8,13 +8,13 @@ from rich.box import SIMPLE
 from rich.table import Table
 from tapelog.common.v1 import recipe_pb2 as pb
 from tapelog_desk.album import GAP_MAX_S, Album, SongIn, album_json, render_album, write_album_files
-from tapelog_desk.targets import aim
+from tapelog_desk.targets import aim, own_targets, written_out
 from tapelog_dsp import Fade
 from tapelog_dsp.master.album import MODES
 
 from tapelog_cli.desk import show
 from tapelog_cli.desk.files import BIT_DEPTHS
-from tapelog_cli.desk.master import TARGETS
+from tapelog_cli.desk.master import TARGETS, OwnTargets
 from tapelog_cli.desk.told import WrongUsage, told
 from tapelog_cli.exit_codes import ExitCode
 
@@ -42,7 +42,8 @@ def album(
     /,
     *,
     output: Annotated[Path, Parameter(name=["--output", "-o"], help="Folder for the album; it is made.")],
-    target: Annotated[str | None, Parameter(help=f"Loudness target: {TARGETS}.")] = None,
+    target: Annotated[str | None, Parameter(help=f"Loudness target: {TARGETS}; or one of your own.")] = None,
+    targets: OwnTargets = None,
     lufs: Annotated[float | None, Parameter(help="Integrated loudness to reach, instead of the target's.")] = None,
     ceiling: Annotated[float | None, Parameter(help="Highest true peak in dBTP, instead of the target's.")] = None,
     mode: Annotated[str, Parameter(help="What has that loudness: the whole album, or its loudest song.")] = "album",
@@ -70,7 +71,8 @@ def album(
         raise WrongUsage(f"--mode {mode!r} is unknown", f"one of {', '.join(MODES)}")
     if target is None and lufs is None:
         raise WrongUsage("no target is given", f"--target is one of: {TARGETS}; or write --lufs")
-    wanted = pb.MasterTarget(name=target or "", integrated_lufs=lufs, ceiling_dbtp=ceiling)
+    asked = pb.MasterTarget(name=target or "", integrated_lufs=lufs, ceiling_dbtp=ceiling)
+    wanted = written_out(asked, own_targets(targets))
     gaps = _numbers(gap, len(songs), "--gap", 0.0, GAP_MAX_S)
     trims = _numbers(trim, len(songs), "--trim", -12.0, 12.0)
     fades = _numbers(fade_out, len(songs), "--fade-out", 0.0, 60.0)

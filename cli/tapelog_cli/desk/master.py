@@ -10,6 +10,7 @@ from tapelog_desk.matching import match_recipe
 from tapelog_desk.report import write_report
 from tapelog_desk.report.document import verdict_words
 from tapelog_desk.report.page import FORMATS
+from tapelog_desk.targets import own_targets, written_out
 from tapelog_desk.verdict import verdict_json
 from tapelog_dsp import ASPECTS, load_targets
 from tapelog_recipe import load_master_recipe
@@ -27,20 +28,20 @@ TARGETS: Final = ", ".join(
 """Named targets with what they ask for, for the help."""
 
 
-def _recipe(
-    recipe: Path | None, source: Path, target: str | None, lufs: float | None, ceiling: float | None
-) -> pb.MasterRecipe:
-    """Return the recipe: the given one or an empty one, with what the command line says on top."""
+OwnTargets = Annotated[
+    Path | None, Parameter(env_var="TAPELOG_TARGETS", help="TOML file of your own targets (docs/mastering.md).")
+]
+
+
+def _recipe(recipe: Path | None, source: Path, asked: pb.MasterTarget, targets: Path | None) -> pb.MasterRecipe:
+    """Return the recipe: the given one or an empty one, with what the command line asks for on top."""
     made = pb.MasterRecipe() if recipe is None else read_recipe(recipe, load_master_recipe)
     made.source.file = source.name
     made.ClearField("outputs")
-    if target is not None:
+    if asked.name:
         made.target.Clear()
-        made.target.name = target
-    if lufs is not None:
-        made.target.integrated_lufs = lufs
-    if ceiling is not None:
-        made.target.ceiling_dbtp = ceiling
+    made.target.MergeFrom(asked)
+    made.target.CopyFrom(written_out(made.target, own_targets(targets)))
     return made
 
 
@@ -61,7 +62,8 @@ def master(
         list[Path],
         Parameter(name=["--output", "-o"], help="File to make, .wav or .flac; may be given twice.", negative=()),
     ],
-    target: Annotated[str | None, Parameter(help=f"Loudness target: {TARGETS}.")] = None,
+    target: Annotated[str | None, Parameter(help=f"Loudness target: {TARGETS}; or one of your own.")] = None,
+    targets: OwnTargets = None,
     lufs: Annotated[float | None, Parameter(help="Integrated loudness to reach, instead of the target's.")] = None,
     ceiling: Annotated[float | None, Parameter(help="Highest true peak in dBTP, instead of the target's.")] = None,
     recipe: Annotated[
@@ -93,8 +95,10 @@ def master(
         if report.suffix.lower() not in FORMATS:
             raise WrongUsage(f"{report} must end in .html or .json", "the extension decides the form")
         require_folder(report)
-    keep([mix, *filter(None, [recipe])], from_outputs=[*output, *filter(None, [report])])
-    wanted = _recipe(recipe, mix, target, lufs, ceiling)
+    keep([mix, *filter(None, [recipe, targets])], from_outputs=[*output, *filter(None, [report])])
+    wanted = _recipe(
+        recipe, mix, pb.MasterTarget(name=target or "", integrated_lufs=lufs, ceiling_dbtp=ceiling), targets
+    )
     aspects = match.split(",")
     if set(aspects) - set(ASPECTS):
         raise WrongUsage(f"--match {match!r} is unknown", f"some of {','.join(ASPECTS)}")

@@ -1,6 +1,8 @@
 """What a master is to reach: the named targets of the core, overridden by what a recipe writes out."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Final
 
 import tapelog_dsp as dsp
@@ -30,8 +32,39 @@ class Aim:
     tolerance_lu: float
 
 
+def own_targets(path: Path | None) -> Mapping[str, dsp.Target]:
+    """Return the package's targets and those of a user's file.
+
+    Raises
+    ------
+    TargetError
+        ``TARGETS_REFUSED``: the file cannot be used.
+    """
+    try:
+        return dsp.read_targets(path)
+    except dsp.ParameterError as error:
+        name = path.name if path is not None else ""
+        raise TargetError("TARGETS_REFUSED", str(error), "mend the file (docs/mastering.md)", file=name) from error
+
+
+def written_out(target: pb.MasterTarget, targets: Mapping[str, dsp.Target]) -> pb.MasterTarget:
+    """Return a target with the numbers of a user's own row written into it: a recipe needs no file beside it."""
+    row = None if target.name in dsp.load_targets() else targets.get(target.name)
+    complete = pb.MasterTarget()
+    complete.CopyFrom(target)
+    if row is None:
+        return complete
+    if row.integrated_lufs is not None and not target.HasField("integrated_lufs"):
+        complete.integrated_lufs = row.integrated_lufs
+    if not target.HasField("ceiling_dbtp"):
+        complete.ceiling_dbtp = row.true_peak_dbtp
+    if row.tolerance_lu is not None and not target.HasField("tolerance_lu"):
+        complete.tolerance_lu = row.tolerance_lu
+    return complete
+
+
 def aim(target: pb.MasterTarget) -> Aim:
-    """Return what to reach.
+    """Return what to reach; a name that is not published is only a label where both numbers are written.
 
     Raises
     ------
@@ -39,12 +72,13 @@ def aim(target: pb.MasterTarget) -> Aim:
         ``TARGET_UNKNOWN``: no target has the name. ``TARGET_OPEN``: it leaves the loudness free and the recipe too.
     """
     named: dsp.Target | None = None
-    if target.name:
+    labelled = target.HasField("integrated_lufs") and target.HasField("ceiling_dbtp")
+    if target.name and not (labelled and target.name not in dsp.load_targets()):
         try:
             named = dsp.get_target(target.name)
         except dsp.TargetUnknownError as error:
             problem = f"there is no target {target.name!r}"
-            remedy = f"use one of {', '.join(error.known)}"
+            remedy = f"use one of {', '.join(error.known)}; or of your own with --targets FILE"
             raise TargetError("TARGET_UNKNOWN", problem, remedy, target=target.name) from error
     lufs = named.integrated_lufs if named is not None else None
     if target.HasField("integrated_lufs"):

@@ -52,7 +52,7 @@ from tapelog_dsp.processors.saturation import Saturation
 from tapelog_dsp.processors.stereo import MidSide, TimeAlign
 from tapelog_dsp.processors.transient import TransientShaper
 from tapelog_dsp.resample import Resampler, resample, resampled_frames
-from tapelog_dsp.targets import Target, get_target, load_targets, parse_targets
+from tapelog_dsp.targets import Target, get_target, load_targets, parse_targets, read_targets
 from tapelog_dsp.version import ENGINE_VERSION
 
 keep_memory()
@@ -161,6 +161,7 @@ __all__ = [
     "parse_targets",
     "pooled_lufs",
     "profile",
+    "read_targets",
     "render",
     "resample",
     "resampled_frames",

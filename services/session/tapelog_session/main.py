@@ -62,7 +62,7 @@ async def run(settings: SessionSettings, *, ready: Ready, stop: asyncio.Event) -
             objects=objects,
             archive=ObjectStore(settings.archive_store_url),
             parties=JetStreamParties(connection),
-            targets=known_targets(),
+            targets=known_targets(settings.targets),
         )
         server = build_server(
             settings.server_config(),

@@ -25,6 +25,10 @@ class SessionSettings(ServiceSettings):
         default=True, description="Ask for renders and record how they end; off, another instance has to."
     )
 
+    targets: Path | None = Field(
+        default=None, description="TOML file of delivery targets beside the published ones (docs/mastering.md)."
+    )
+
     archive_url: str = Field(
         default="",
         description="Second store of delivered files, a folder or a bucket; empty is a folder of the data directory.",

@@ -8,12 +8,13 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple
 
+import pyloudnorm
 import pytest
 import soundfile
 from cyclopts import App
 from tapelog_desk import Rendered
 
-COMMANDS = ("meter", "mix", "master")
+COMMANDS = ("meter", "mix", "master", "targets")
 
 
 class Said(NamedTuple):
@@ -69,6 +70,29 @@ def test_help_of_master_lists_the_targets(call: Call):
     said = " ".join(call("master", "--help").out.replace("│", " ").split())
     for words in ("streaming (-14 LUFS, -1 dBTP)", "ebu-r128 (-23 LUFS, -1 dBTP)", "apple-music (-16 LUFS, -1 dBTP)"):
         assert words in said
+
+
+def test_targets_of_ones_own(call: Call, mix: Rendered, tmp_path: Path):
+    """They are listed beside the published ones, mastered to, and refused with what is wrong."""
+    file, made = tmp_path / "my.toml", tmp_path / "club.wav"
+    file.write_text(
+        '[club]\ntitle = "Club"\nintegrated_lufs = -17.0\ntrue_peak_dbtp = -2.0\nbits = 24\nnormalisation = "none"\n'
+        'status = "own"\nsource = "asked"\ndate = "2026-11"\n'
+    )
+    listed = json.loads(call("targets", "--targets", file, "--json").out)
+    assert listed["club"]["true_peak_dbtp"] == -2.0
+    assert "streaming" in listed
+    assert "own, yours" in call("targets", "--targets", file).out
+    source = mix.audio[0].path
+    said = call("master", source, "-o", made, "--target", "club", "--targets", file, "--json")
+    assert said.code == 0
+    loudness = pyloudnorm.Meter(48_000).integrated_loudness(soundfile.read(made)[0])
+    assert abs(loudness + 17.0) <= 0.3
+    refused = call("master", source, "-o", tmp_path / "x.wav", "--target", "club", "--json")
+    assert json.loads(refused.err)["error"] == "TARGET_UNKNOWN"
+    file.write_text("[streaming]\n" + file.read_text().partition("\n")[2])
+    refused = call("targets", "--targets", file, "--json")
+    assert json.loads(refused.err)["error"] == "TARGETS_REFUSED"
 
 
 def test_meter_prints_a_table(call: Call, mix: Rendered):

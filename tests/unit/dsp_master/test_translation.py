@@ -1,5 +1,7 @@
 """The translation report: every part against signals whose answer is known."""
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 from scipy import signal
@@ -18,6 +20,7 @@ from tapelog_dsp import (
     load_limits,
     load_targets,
     parse_targets,
+    read_targets,
     translate,
 )
 from tapelog_dsp.analysis.balance import balance
@@ -213,3 +216,32 @@ def test_targets_of_ones_own():
     for wrong in (text + "volume = 11\n", text.replace('"none"', '"sideways"'), text.replace("-0.5", "3.0"), "club"):
         with pytest.raises(ParameterError):
             parse_targets(wrong)
+
+
+def test_targets_from_a_file(tmp_path: Path):
+    """A user's file adds to the package's rows; what cannot be used is refused with the row and what is wrong."""
+    file = tmp_path / "my.toml"
+    row = (
+        'title = "Club"\nintegrated_lufs = -8.0\ntrue_peak_dbtp = -0.5\nbits = 24\nnormalisation = "none"\n'
+        'status = "own"\nsource = "our own"\ndate = "2025-11"\n'
+    )
+    file.write_text("[club]\n" + row)
+    merged = read_targets(file)
+    assert list(merged)[:-1] == list(load_targets())
+    assert merged["club"].true_peak_dbtp == -0.5
+    assert read_targets(None) == load_targets()
+    for text, words in (
+        ("[streaming]\n" + row, "names that the package does not have"),
+        ("[Club]\n" + row, "lower-case words"),
+        ("[club]\nvolume = 11\n" + row, "volume"),
+        ("[club]\ntitle = 'x'", "nothing for true_peak_dbtp"),
+        ("[club]\n" + row.replace('"our own"', "7"), "text"),
+        ("[club]\n" + row.replace("-8.0", '"loud"'), "a number"),
+        ("[club", "TOML"),
+        ("a" * 300_000, "at most"),
+    ):
+        file.write_text(text)
+        with pytest.raises(ParameterError, match=words):
+            read_targets(file)
+    with pytest.raises(ParameterError, match="readable"):
+        read_targets(tmp_path / "none.toml")

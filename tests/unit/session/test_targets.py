@@ -1,5 +1,6 @@
 """Targets of masters: the core's table by name, overridden by what a recipe writes."""
 
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -57,3 +58,16 @@ def test_a_master_fits_its_target_or_the_fault_says_how_not(lufs: float, dbtp: f
     assert (not faults) == fits
     assert loudness_fault(target, audio_pb2.Measurements())
     assert true_peak_fault(target, audio_pb2.Measurements())
+
+
+def test_an_installation_may_have_targets_of_its_own(tmp_path: Path) -> None:
+    """A row of the installation's file is written out like a published one, and the desk drives to the same numbers."""
+    file = tmp_path / "targets.toml"
+    file.write_text(
+        '[club]\ntitle = "Club"\nintegrated_lufs = -8.0\ntrue_peak_dbtp = -0.5\nbits = 24\nnormalisation = "none"\n'
+        'status = "own"\nsource = "our own"\ndate = "2025-11"\n'
+    )
+    resolved = resolve_target(recipe_pb2.MasterTarget(name="club"), known_targets(file))
+    wanted = aim(resolved)
+    assert (resolved.name, resolved.integrated_lufs, resolved.ceiling_dbtp) == ("club", -8.0, -0.5)
+    assert (wanted.name, wanted.integrated_lufs, wanted.ceiling_dbtp) == ("club", -8.0, -0.5)
