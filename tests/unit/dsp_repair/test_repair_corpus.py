@@ -8,8 +8,8 @@ from tapelog_dsp.repair import clean
 from tapelog_dsp.repair.testing import sdr_db
 
 FLOORS_DB = {
-    "strings__oldrecord.flac": ("click", 0.9),
-    "strings__surface.flac": (None, 0.0),
+    "strings__oldrecord.flac": ("rumble", 8.5),
+    "strings__surface.flac": ("rumble", 8.0),
     "strings__clicks.flac": ("click", 6.0),
     "strings__clip.flac": ("clip", 5.6),
     "singing__hum50.flac": ("hum", 20.0),

@@ -12,6 +12,7 @@ from tapelog_dsp.repair import (
     HumSettings,
     NoiseSettings,
     PlosiveSettings,
+    RumbleSettings,
     clean,
     click,
     clip,
@@ -22,7 +23,9 @@ from tapelog_dsp.repair import (
     inspect,
     noise,
     plosive,
+    rumble,
 )
+from tapelog_dsp.repair.runs import groups, runs
 from tapelog_dsp.repair.testing import (
     RATE,
     bass_line,
@@ -219,6 +222,49 @@ def test_plosives_are_lowered_and_kicks_are_not(voice: np.ndarray):
     assert not plosive.detect(drums(), RATE).present
 
 
+def drone(seconds: float, rate: int, level_db: float, centre_hz: float = 11.0) -> np.ndarray:
+    """Return noise around a turntable's resonance, two channels."""
+    length = round(seconds * rate)
+    spectrum = np.fft.rfft(np.random.default_rng(77).standard_normal((2, length)))
+    hz = np.fft.rfftfreq(length, 1.0 / rate)
+    shaped = np.fft.irfft(spectrum * np.exp(-0.5 * ((hz - centre_hz) / 4.0) ** 2), length)
+    return shaped * (10.0 ** (level_db / 20.0) / np.sqrt((shaped * shaped).mean()))
+
+
+@pytest.mark.parametrize("rate", [44_100, 96_000])
+def test_rumble_goes_and_the_music_stays(rate: int):
+    """A drone at 11 Hz under a voice goes by 15 dB or more, without moving a phase or an end."""
+    music = sung_phrases(16.0, rate=rate)
+    music = np.repeat(music[:1], 2, axis=0) if len(music) == 1 else music
+    damaged = music + drone(16.0, rate, -38.0)[:, : music.shape[1]]
+    repaired, report = rumble.repair(damaged, rate)
+    assert report.applied
+    assert 15.0 < report.finding.detail <= 36.5
+    assert sdr_db(music, repaired) - sdr_db(music, damaged) > 15.0
+    end = slice(-rate // 2, None)
+    assert sdr_db(music[:, end], repaired[:, end]) - sdr_db(music[:, end], damaged[:, end]) > 6.0
+
+
+def test_bass_is_no_rumble():
+    """A sub bass at 31 Hz, a kick that dives to 30 Hz, and a drone that nobody hears are left alone."""
+    time = np.arange(16 * RATE) / RATE
+    sub = 0.3 * np.sin(2.0 * np.pi * 31.0 * time) * (np.sin(2.0 * np.pi * 0.5 * time) > -0.3)
+    beat = time % 0.5
+    kick = 0.6 * np.exp(-beat / 0.08) * np.sin(2.0 * np.pi * (30.0 * beat + 4.0 * (1.0 - np.exp(-beat / 0.02))))
+    for music in (sub, kick, bass_line(16.0)[0], drums(16.0)[0]):
+        assert not rumble.detect(music[np.newaxis], RATE).present
+    voice = sung_phrases(16.0)
+    assert not rumble.detect(voice + drone(16.0, RATE, -75.0)[: len(voice), : voice.shape[1]], RATE).present
+
+
+def test_a_drone_that_comes_and_goes_is_left_alone():
+    """What is not there in quiet moments may be music: nothing is done."""
+    voice = sung_phrases(16.0)
+    low = drone(16.0, RATE, -30.0)[: len(voice), : voice.shape[1]]
+    low *= np.sin(2.0 * np.pi * 0.1 * np.arange(low.shape[1]) / RATE) ** 4
+    assert not rumble.detect(voice + low, RATE).present
+
+
 @pytest.mark.parametrize("rate", [44_100, 48_000, 96_000])
 def test_clean_music_comes_out_sample_identical(rate: int):
     """A clean voice, drums and a bass pass through all tools: the very same array."""
@@ -274,7 +320,7 @@ def test_degenerate_audio_is_survived(audio: np.ndarray):
 def test_a_finding_can_be_used_later(voice: np.ndarray):
     """Repairing with a finding gives the samples that repairing without one gives."""
     damaged = with_hum(with_clicks(voice)[0])
-    for tool in (dc, clip, dropout, click, hum, plosive, noise):
+    for tool in (dc, clip, dropout, rumble, click, hum, plosive, noise):
         finding = tool.detect(damaged, RATE)
         assert tool.repair(damaged, RATE, finding)[0].tobytes() == tool.repair(damaged, RATE)[0].tobytes()
 
@@ -288,6 +334,7 @@ def test_a_finding_can_be_used_later(voice: np.ndarray):
         (ClickSettings, {"threshold": 1.0}),
         (HumSettings, {"lowest_hz": 30.0}),
         (HumSettings, {"lowest_hz": 60.0, "highest_hz": 50.0}),
+        (RumbleSettings, {"hump_db": 3.0}),
         (PlosiveSettings, {"crossover_hz": 1_000.0}),
         (NoiseSettings, {"floor_db": 3.0}),
     ],
@@ -306,3 +353,12 @@ def test_bad_calls_are_refused(voice: np.ndarray):
         clean(voice, 4_000)
     with pytest.raises(AudioError, match="not finite"):
         clean(np.full((1, 10), np.nan), RATE)
+
+
+def test_runs_and_groups():
+    """Runs are found at both ends too; groups are cut at wide gaps alone."""
+    mask = np.array([1, 1, 0, 1, 0, 0, 1], dtype=bool)
+    assert runs(mask) == [(0, 2), (3, 4), (6, 7)]
+    assert runs(mask[:0]) == []
+    assert [group.tolist() for group in groups(np.array([1, 2, 5, 9, 10]), 3)] == [[1, 2, 5], [9, 10]]
+    assert groups(np.array([], dtype=np.int64), 3) == []

@@ -4,7 +4,7 @@ Each tool is a module with ``detect(samples, sample_rate) -> Finding`` and
 ``repair(samples, sample_rate, finding) -> (samples, RepairReport)``; `clean` runs them all.
 """
 
-from tapelog_dsp.repair import click, clip, dc, dropout, hum, noise, plosive
+from tapelog_dsp.repair import click, clip, dc, dropout, hum, noise, plosive, rumble
 from tapelog_dsp.repair.chain import TOOLS, CleanResult, clean, inspect
 from tapelog_dsp.repair.click import ClickSettings
 from tapelog_dsp.repair.clip import ClipSettings
@@ -14,6 +14,7 @@ from tapelog_dsp.repair.hum import HumSettings
 from tapelog_dsp.repair.noise import NoiseSettings
 from tapelog_dsp.repair.plosive import PlosiveSettings
 from tapelog_dsp.repair.report import Finding, RepairReport, Span
+from tapelog_dsp.repair.rumble import RumbleSettings
 
 __all__ = [
     "TOOLS",
@@ -27,6 +28,7 @@ __all__ = [
     "NoiseSettings",
     "PlosiveSettings",
     "RepairReport",
+    "RumbleSettings",
     "Span",
     "clean",
     "click",
@@ -38,4 +40,5 @@ __all__ = [
     "inspect",
     "noise",
     "plosive",
+    "rumble",
 ]

@@ -1,8 +1,9 @@
 """Every repair in the order in which one defect stops hiding the next.
 
 DC first, so that levels mean what they say; clipping next, while its plateaus are still flat; dropouts before anything
-models what is in them; clicks, which would smear in every spectrum; hum, which is louder than the noise under it;
-plosives; broadband noise last, whose floor is then only noise. Each detector looks at what the tools before it left.
+models what is in them; rumble, which hides what is quiet; clicks, which would smear in every spectrum; hum, which is
+louder than the noise under it; plosives; broadband noise last, whose floor is then only noise. Each detector looks at
+what the tools before it left.
 """
 
 from collections.abc import Iterable
@@ -12,13 +13,14 @@ from typing import Final
 
 from tapelog_dsp.audio import Audio, valid_audio, valid_sample_rate
 from tapelog_dsp.errors import ParameterError
-from tapelog_dsp.repair import click, clip, dc, dropout, hum, noise, plosive
+from tapelog_dsp.repair import click, clip, dc, dropout, hum, noise, plosive, rumble
 from tapelog_dsp.repair.report import Finding, RepairReport
 
 _MODULES: Final[dict[str, ModuleType]] = {
     "dc": dc,
     "clip": clip,
     "dropout": dropout,
+    "rumble": rumble,
     "click": click,
     "hum": hum,
     "plosive": plosive,

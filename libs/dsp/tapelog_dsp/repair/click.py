@@ -19,6 +19,7 @@ from tapelog_dsp.checks import declared, default
 from tapelog_dsp.kernels import autoregression as ar
 from tapelog_dsp.kernels.call import Float64s, Int64s
 from tapelog_dsp.repair.report import Finding, RepairReport, Span, changed, confidence, untouched
+from tapelog_dsp.repair.runs import groups
 from tapelog_dsp.repair.windows import hann
 
 WINDOW_S: Final = 0.0464
@@ -118,10 +119,8 @@ class _Searcher:
         low, high = self.margin + self.length // 4, self.margin + 3 * self.length // 4
         near = slice(low - self.longest, high + self.longest)
         hot = np.flatnonzero(residual[near] > EDGE_SHARE * self.settings.threshold * spread) + near.start
-        if not hot.size:
-            return []
         events = []
-        for group in np.split(hot, np.flatnonzero(np.diff(hot) > self.fuse) + 1):
+        for group in groups(hot, self.fuse):
             event = self._judge(stretch, residual, model, spread=spread, start=int(group[0]), end=int(group[-1]) + 1)
             peak = int(group[0]) + int(np.argmax(residual[group[0] : group[-1] + 1]))
             if event is not None and low <= peak < high:
@@ -239,9 +238,7 @@ def repair(
 
 def _refill(row: Float64s, positions: Int64s, length: int) -> None:
     """Fill all damaged samples once more, group by group, by models of the repaired audio."""
-    if not positions.size:
-        return
-    for group in np.split(positions, np.flatnonzero(np.diff(positions) > 2 * ORDER) + 1):
+    for group in groups(positions, 2 * ORDER):
         centre = int(group[0] + group[-1]) // 2
         start = min(max(centre - length // 2, 0), max(row.size - length, 0))
         middle = row[start : start + length]

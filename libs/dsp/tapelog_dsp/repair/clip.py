@@ -15,6 +15,7 @@ from tapelog_dsp.checks import declared, default
 from tapelog_dsp.kernels.call import Float64s
 from tapelog_dsp.repair.clip_fill import rebuild
 from tapelog_dsp.repair.report import Finding, RepairReport, Span, changed, confidence, untouched
+from tapelog_dsp.repair.runs import runs
 
 RUN_FRAMES: Final = 3
 FLATNESSES: Final = (1e-9, 2.5 / 32768.0)
@@ -43,11 +44,9 @@ class ClipSettings:
 def _flat_tops(values: Float64s, flatness: float) -> tuple[float, list[tuple[int, int]]]:
     """Return the lowest value of the plateau at the top, and its runs (start, length) of three samples or more."""
     top = float(values.max())
-    at = np.concatenate(([0], (values >= top - flatness).astype(np.int8), [0]))
-    edges = np.flatnonzero(np.diff(at)).reshape(-1, 2)
-    runs = [(int(a), int(b - a)) for a, b in edges if b - a >= RUN_FRAMES]
-    level = min((float(values[a : a + n].min()) for a, n in runs), default=math.inf)
-    return level, runs
+    flat = [(start, end - start) for start, end in runs(values >= top - flatness) if end - start >= RUN_FRAMES]
+    level = min((float(values[start : start + length].min()) for start, length in flat), default=math.inf)
+    return level, flat
 
 
 def detect(samples: Audio, sample_rate: int, settings: ClipSettings | None = None) -> Finding:
@@ -79,16 +78,16 @@ def detect(samples: Audio, sample_rate: int, settings: ClipSettings | None = Non
             continue
         for polarity, sign in enumerate((1.0, -1.0)):
             for flatness in FLATNESSES:
-                level, runs = _flat_tops(sign * row, flatness)
-                if len(runs) >= settings.runs:
+                level, tops = _flat_tops(sign * row, flatness)
+                if len(tops) >= settings.runs:
                     break
-            longest = max((n for _, n in runs), default=0)
+            longest = max((n for _, n in tops), default=0)
             if level == math.inf or level < LOWEST_LEVEL or longest > LONGEST_S * sample_rate:
                 continue
-            worst = max(worst, len(runs))
-            if len(runs) >= settings.runs:
+            worst = max(worst, len(tops))
+            if len(tops) >= settings.runs:
                 levels[channel, polarity] = level
-                spans += [Span(channel, start, length, level) for start, length in runs]
+                spans += [Span(channel, start, length, level) for start, length in tops]
     present = bool(spans)
     evidence = {"runs": float(worst)}
     if present:

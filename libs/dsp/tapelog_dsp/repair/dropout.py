@@ -17,6 +17,7 @@ from tapelog_dsp.checks import declared, default
 from tapelog_dsp.kernels import autoregression as ar
 from tapelog_dsp.kernels.call import Float64s
 from tapelog_dsp.repair.report import Finding, RepairReport, Span, changed, untouched
+from tapelog_dsp.repair.runs import runs
 from tapelog_dsp.repair.windows import hann
 
 ZERO: Final = 0.5 / 32768.0  # what a 16-bit file calls zero
@@ -71,11 +72,10 @@ def detect(samples: Audio, sample_rate: int, settings: DropoutSettings | None = 
     del settings
     samples = valid_audio(samples)
     valid_sample_rate(sample_rate)
-    zero = np.concatenate(([False], (np.abs(samples) <= ZERO).all(axis=0), [False])).astype(np.int8)
     edge, around = round(EDGE_S * sample_rate), round(AROUND_S * sample_rate)
     margin = round(CONTEXT_S * sample_rate) // 2
     spans = []
-    for start, end in np.flatnonzero(np.diff(zero)).reshape(-1, 2).tolist():
+    for start, end in runs((np.abs(samples) <= ZERO).all(axis=0)):
         if not SHORTEST_S * sample_rate <= end - start <= LONGEST_S * sample_rate:
             continue
         if start < margin or end > samples.shape[1] - margin:
@@ -171,9 +171,8 @@ def find_silences(
     blocks = samples.shape[1] // step
     parts = samples[:, : blocks * step].reshape(samples.shape[0], blocks, step)
     power = np.square(parts).sum(axis=2).max(axis=0, initial=0.0) / step
-    quiet = np.concatenate(([0], (power < 10.0 ** (threshold_dbfs / 10.0)).astype(np.int8), [0]))
     spans = []
-    for start, end in np.flatnonzero(np.diff(quiet)).reshape(-1, 2).tolist():
+    for start, end in runs(power < 10.0 ** (threshold_dbfs / 10.0)):
         if (end - start) * step >= shortest_s * sample_rate:
             level = math.sqrt(float(power[start:end].sum()) / (end - start))
             spans.append(Span(0, start * step, (end - start) * step, level))

@@ -17,6 +17,7 @@ from tapelog_dsp.design.butterworth import butterworth
 from tapelog_dsp.kernels import recursion
 from tapelog_dsp.kernels.call import Float64s
 from tapelog_dsp.repair.report import Finding, RepairReport, Span, changed, confidence, untouched
+from tapelog_dsp.repair.runs import runs
 from tapelog_dsp.repair.windows import hann
 
 STEP_S: Final = 0.01
@@ -96,10 +97,9 @@ def detect(samples: Audio, sample_rate: int, settings: PlosiveSettings | None = 
     share = usual / (float(np.median(rest_power[active])) + 1e-30)
     over = (low_power > OVER_REST * rest_power) & (low_power > OVER_USUAL * usual) & (low_power > QUIETEST)
     time_share = float(over.sum()) / float(active.sum())
-    edges = np.flatnonzero(np.diff(np.concatenate(([0], over.astype(np.int8), [0])))).reshape(-1, 2)
     spans = tuple(
         Span(0, a * step, (b - a) * step, float(low_power[a:b].max()) / (usual + 1e-30))
-        for a, b in edges.tolist()
+        for a, b in runs(over)
         if SHORTEST_S <= (b - a) * STEP_S <= LONGEST_S
     )
     voice_like = share <= USUAL_SHARE and time_share <= LOW_TIME_MAX and float(active.mean()) >= ACTIVE_SHARE

@@ -34,7 +34,7 @@ class Finding:
     Parameters
     ----------
     tool : str
-        ``dc``, ``clip``, ``dropout``, ``click``, ``hum``, ``plosive`` or ``noise``.
+        ``dc``, ``clip``, ``dropout``, ``rumble``, ``click``, ``hum``, ``plosive`` or ``noise``.
     present : bool
         Whether the gate is open: only then does the repair change a sample.
     confidence : float

@@ -613,8 +613,8 @@ class RepairSpec(_message.Message):
     """SHA-256 of the asset."""
     @_builtins.property
     def tools(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
-        """Tools that may be used: "dc", "clip", "dropout", "click", "hum", "plosive", "noise"; empty is all. Each proves its
-        defect first.
+        """Tools that may be used: "dc", "clip", "dropout", "rumble", "click", "hum", "plosive", "noise"; empty is all. Each proves
+        its defect first.
         """
 
     def __init__(
