@@ -92,8 +92,8 @@ def detect(samples: Audio, sample_rate: int, settings: RumbleSettings | None = N
     Returns
     -------
     Finding
-        Evidence: ``hump_db``, ``share_db``, ``steadiness`` (quiet tenth over loudest window), ``edge_hz``. ``detail`` is
-        the edge in Hz. Audio under about 8 s is never changed: steadiness needs time.
+        Evidence: ``hump_db``, ``share_db``, ``steadiness`` (quiet tenth over loudest window), ``edge_hz``; ``detail``
+        is the edge in Hz. Audio under about 8 s is never changed: steadiness needs time.
     """
     settings = settings or RumbleSettings()
     samples = valid_audio(samples)
