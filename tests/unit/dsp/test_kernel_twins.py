@@ -298,9 +298,10 @@ def test_saturation(random: np.random.Generator, phases: int):
     up, down = _ways(phases)
     row = random.standard_normal(700)
     row[300:500] = 0.25
-    numbers = Saturation(15.0, 0.3).numbers()
-    got = saturate.saturate(row, up, down, numbers)
-    assert same_bits(got, plain_saturate.saturate(row, up, down, numbers))
+    start, end = Saturation(15.0, 0.3).numbers(), Saturation(3.0, 0.0).numbers()
+    for ends, place in (((start, start), (0, 1)), ((start, end), (17, 900))):
+        got = saturate.saturate(row, up, down, ends, place)
+        assert same_bits(got, plain_saturate.saturate(row, up, down, ends, place))
 
 
 @pytest.mark.parametrize("start", [0, 1, 2, 3, 4, 1001])

@@ -6,7 +6,7 @@
 #include "tapelog_kernels.h"
 
 enum { CHUNK = 128, TAPS_MAX = 64, PHASES_MAX = 8 };
-enum { DRIVE, BIAS, REST, SCALE, WEIGHT }; /* the settings, the same in kernels/saturate.py */
+enum { DRIVE, BIAS, REST, SCALE, WEIGHT, SETTINGS }; /* the settings, the same in kernels/saturate.py */
 
 static const double LN_2 = 0.6931471805599453, TWICE_LOG2_E = -2.8853900817779268;
 static const double STEP_MIN = 1e-5; /* below it the quotient loses its digits; the curve at the middle stands in */
@@ -22,10 +22,9 @@ TL_INLINE double integral(double x) {
     return size + LN_2 * (tl_log2(1.0 + tl_exp2(size * TWICE_LOG2_E)) - 1.0);
 }
 
-/* x [frames + taps + (taps - 1 where phases > 1)]; up and down [phases, taps]; added [frames]. The points before a
- * frame's first middle are those of the last phase one frame earlier. */
-TL_EXPORT void tl_saturate(const double *restrict x, const double *restrict up, const double *restrict down,
-                           int64_t phases, int64_t taps, const double *set, double *restrict added, int64_t frames) {
+/* Frames under one setting. The points before a frame's first middle are those of the last phase one frame earlier. */
+static void stretch(const double *restrict x, const double *restrict up, const double *restrict down, int64_t phases,
+                    int64_t taps, const double *set, double *restrict added, int64_t frames) {
     double u[PHASES_MAX][CHUNK + TAPS_MAX + 1], f[PHASES_MAX][CHUNK + TAPS_MAX + 1], bent[CHUNK + TAPS_MAX];
     for (int64_t first = 0; first < frames; first += CHUNK) {
         const int64_t count = frames - first < CHUNK ? frames - first : CHUNK;
@@ -59,5 +58,23 @@ TL_EXPORT void tl_saturate(const double *restrict x, const double *restrict up, 
                     for (int64_t n = 0; n < count; n++) out[n] += tap * bent[n + k];
                 }
         }
+    }
+}
+
+/* x [frames + taps + (taps - 1 where phases > 1)]; up and down [phases, taps]; added [frames]. from and to [5]: settings
+ * at the ends of a cell of `span` frames, of which `offset` have passed; the same array where nothing moves, else each
+ * frame is bent whole by its own. */
+TL_EXPORT void tl_saturate(const double *x, const double *up, const double *down, int64_t phases, int64_t taps,
+                           const double *from, const double *to, int64_t offset, int64_t span, double *added,
+                           int64_t frames) {
+    if (from == to) {
+        stretch(x, up, down, phases, taps, from, added, frames);
+        return;
+    }
+    for (int64_t n = 0; n < frames; n++) {
+        const double way = (double)(offset + n) / (double)span;
+        double set[SETTINGS];
+        for (int k = 0; k < SETTINGS; k++) set[k] = from[k] + (to[k] - from[k]) * way;
+        stretch(x + n, up, down, phases, taps, set, added + n, 1);
     }
 }

@@ -12,7 +12,9 @@ def reach_frames(phases: int, taps: int) -> int:
     return 2 * taps - 1 if phases > 1 else taps
 
 
-def saturate(samples: Float64s, up: Float64s, down: Float64s, settings: Float64s) -> Float64s:
+def saturate(
+    samples: Float64s, up: Float64s, down: Float64s, ends: tuple[Float64s, Float64s], place: tuple[int, int]
+) -> Float64s:
     """Return what the curve adds ``[frames]`` to one channel ``[frames + reach]``.
 
     Parameters
@@ -21,12 +23,16 @@ def saturate(samples: Float64s, up: Float64s, down: Float64s, settings: Float64s
         The channel, with what came before it (see `reach_frames`).
     up, down : ndarray [shape=(phases, taps)]
         Interpolator to half a step off the grid, and decimator; with one phase nothing is decimated.
-    settings : ndarray [shape=(5,)]
-        Drive, shift of the curve, its value at rest, scale back, and the share of what is added.
+    ends : tuple of ndarray [shape=(5,)]
+        Drive, shift of the curve, its value at rest, scale back, and the share of what is added: at the ends of the
+        cell that the block lies in; the same array where nothing moves.
+    place : tuple of int
+        Frames of the cell that have passed, and its length.
     """
     phases, taps = up.shape
     added = np.empty(samples.size - reach_frames(phases, taps))
-    function("tl_saturate", "pppllppl")(
-        address(samples), address(up), address(down), phases, taps, address(settings), address(added), added.size
-    )
+    function("tl_saturate", "pppllppllpl")(
+        address(samples), address(up), address(down), phases, taps, address(ends[0]), address(ends[1]), *place,
+        address(added), added.size,
+    )  # fmt: skip
     return added

@@ -108,21 +108,13 @@ class _RunningSaturation(Processor):
         joined = np.concatenate((self._kept, samples), axis=1)
         self._kept = joined[:, frames:].copy()
         late = self._reach - self.latency_frames
-        result = joined[:, late : late + frames] + np.stack([self._added(row, start_frame, frames) for row in joined])
+        ends, place = (self._numbers, self._to), self._course.place(start_frame)
+        added = [saturate(row, self._up, self._down, ends, place) for row in joined]
+        result = joined[:, late : late + frames] + np.stack(added)
         if self._start.output_db == self._end.output_db:
             return result * db_to_gain(self._start.output_db)
-        ends = Course(self._start.output_db, self._end.output_db, self._course.first_frame, self._course.frames)
-        return apply_curve(result, exp2_array(ends.values(start_frame, frames) * LOG2_10_OVER_20))
-
-    def _added(self, row: Float64s, start_frame: int, frames: int) -> Float64s:
-        if self._to is self._numbers:
-            return saturate(row, self._up, self._down, self._numbers)
-        added = np.empty(frames)
-        for n in range(frames):
-            way = (start_frame + n - self._course.first_frame) / self._course.frames
-            numbers = self._numbers + (self._to - self._numbers) * way
-            added[n : n + 1] = saturate(row[n : n + self._reach + 1], self._up, self._down, numbers)
-        return added
+        levels = Course(self._start.output_db, self._end.output_db, self._course.first_frame, self._course.frames)
+        return apply_curve(result, exp2_array(levels.values(start_frame, frames) * LOG2_10_OVER_20))
 
     def reset(self) -> None:
         self._kept[:] = 0.0

@@ -75,7 +75,7 @@ def detect(samples: Audio, sample_rate: int, settings: DropoutSettings | None = 
     edge, around = round(EDGE_S * sample_rate), round(AROUND_S * sample_rate)
     margin = round(CONTEXT_S * sample_rate) // 2
     spans = []
-    for start, end in runs(np.asarray(np.all(np.abs(samples) <= ZERO, axis=0))):
+    for start, end in runs((np.abs(samples) <= ZERO).all(axis=0)):
         if not SHORTEST_S * sample_rate <= end - start <= LONGEST_S * sample_rate:
             continue
         if start < margin or end > samples.shape[1] - margin:

@@ -92,7 +92,7 @@ def detect(samples: Audio, sample_rate: int, settings: RumbleSettings | None = N
     Returns
     -------
     Finding
-        Evidence: ``hump_db``, ``share_db``, ``steadiness`` (quiet tenth over loudest window), ``edge_hz``. ``detail``
+        Evidence: ``hump_db``, ``share_db``, ``steadiness`` (quiet tenth over loudest window), ``edge_hz``; ``detail``
         is the edge in Hz. Audio under about 8 s is never changed: steadiness needs time.
     """
     settings = settings or RumbleSettings()

@@ -6,9 +6,9 @@ import numpy.typing as npt
 from tapelog_dsp.kernels.call import Int64s
 
 
-def runs(mask: npt.NDArray[np.bool_]) -> list[tuple[int, int]]:
+def runs(mask: npt.ArrayLike) -> list[tuple[int, int]]:
     """Return first and one past last position of every run of true values, in order."""
-    edges = np.flatnonzero(np.diff(np.concatenate(([0], mask.astype(np.int8), [0])))).reshape(-1, 2)
+    edges = np.flatnonzero(np.diff(np.concatenate(([0], np.asarray(mask, dtype=np.int8), [0])))).reshape(-1, 2)
     return [(int(start), int(end)) for start, end in edges]
 
 

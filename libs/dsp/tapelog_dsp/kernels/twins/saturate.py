@@ -21,8 +21,21 @@ def _integral(x: Float64s) -> Float64s:
     return size + LN_2 * (log2_array(1.0 + exp2_array(size * TWICE_LOG2_E)) - 1.0)
 
 
-def saturate(samples: Float64s, up: Float64s, down: Float64s, settings: Float64s) -> Float64s:
-    """Return what the curve adds, phase by phase over the whole signal."""
+def saturate(
+    samples: Float64s, up: Float64s, down: Float64s, ends: tuple[Float64s, Float64s], place: tuple[int, int]
+) -> Float64s:
+    """Return what the curve adds: at rest over the whole signal, on the move frame by frame."""
+    reach = reach_frames(*up.shape)
+    if ends[0] is ends[1]:
+        return _stretch(samples, up, down, ends[0])
+    parts = []
+    for n in range(samples.size - reach):
+        way = float(place[0] + n) / float(place[1])
+        parts.append(_stretch(samples[n : n + reach + 1], up, down, ends[0] + (ends[1] - ends[0]) * way))
+    return np.concatenate(parts)
+
+
+def _stretch(samples: Float64s, up: Float64s, down: Float64s, settings: Float64s) -> Float64s:
     drive, bias, rest, scale, weight = settings.tolist()
     phases, taps = up.shape
     frames = samples.size - reach_frames(phases, taps)
