@@ -55,6 +55,7 @@ QUIET: Final = brief_pb2.Constraint(
 )
 
 
+@pytest.mark.nightly
 async def test_a_rejected_mix_ends_in_a_compromise_that_can_be_heard(system: System, tmp_path: Path) -> None:
     """S3 whole: flagged before the render, refused, disputed, heard equally loud, decided, mixed again, approved."""
     async with system.api("pty-producer") as api:

@@ -67,7 +67,7 @@ async def _write(writer: Aggregates, fact: Message, etag: str) -> Any:
 
 
 def test_inv_11_one_recipe_and_one_engine_give_one_sample_digest(tmp_path: Path) -> None:
-    """Two renders of one recipe, the second of its copy, have one digest; another fader gives another."""
+    """Two renders of one recipe have one digest; a repetition that differs is recorded as a mismatch, always."""
     noise = np.random.default_rng(4).standard_normal(RATE_HZ) * 0.05
     soundfile.write(tmp_path / "a.wav", noise, RATE_HZ, subtype="PCM_24")
     recipe = recipe_pb2.MixRecipe(sample_rate_hz=RATE_HZ)
@@ -83,6 +83,16 @@ def test_inv_11_one_recipe_and_one_engine_give_one_sample_digest(tmp_path: Path)
         rendered = render_mix(one, beside(tmp_path), outputs, out, analysis_file=False)
         digests.append(rendered.audio[0].result.sample_digest)
     assert digests[0] == digests[1] != digests[2]
+    for equal, facts in ((True, ["RenderSucceeded"]), (False, ["RenderMismatchFound", "RenderSucceeded"])):
+        result = render.RenderResult(verification=render.Verification(job="renderJobs/job-1", equal=equal))
+        found = jobs.succeed(_running(), fence=2, result=result)
+        assert [type(fact).__name__ for fact in found] == facts
+
+
+def _running() -> jobs.Job:
+    job = jobs.evolve(jobs.Job(), jobs.request(jobs.Job(), render.RenderJob(kind=render.RENDER_KIND_MIX))[0], At())
+    (started,) = jobs.start(job, worker="wrk-1", engine_version="1")
+    return jobs.evolve(job, started, At(sequence=2))
 
 
 def _louder(recipe: recipe_pb2.MixRecipe) -> recipe_pb2.MixRecipe:

@@ -1,5 +1,6 @@
 """Ids, request hashes, etags and page tokens."""
 
+import json
 import re
 import uuid
 
@@ -135,3 +136,12 @@ def test_a_huge_page_token_is_refused():
     """A token of a megabyte is not even decoded."""
     with pytest.raises(InvalidArgument, match="the limit is 2048"):
         decode_page_token("A" * 1_000_000, ListSongsRequest())
+
+
+@pytest.mark.parametrize("request_id", ["3f2b8c1e-5d4a-4e6f-9a7b-0c1d2e3f4a5b", "", "ü"])
+def test_ids_of_commands_and_events_are_uuids_of_version_5(request_id: str):
+    """Computed here with the standard library: the same names, so that logs of any version are recognised."""
+    commands, events = (uuid.uuid5(uuid.NAMESPACE_URL, f"urn:tapelog:{word}") for word in ("command", "event"))
+    command = ids.command_id("session", "acme", "sng-1", request_id)
+    assert command == str(uuid.uuid5(commands, json.dumps(["session", "acme", "sng-1", request_id])))
+    assert ids.event_id(command, 3) == str(uuid.uuid5(events, f"{command}/3"))
