@@ -77,7 +77,7 @@ class Connection:
             show_default=False,
             name="--server",
             negative=(),
-            help="Service elsewhere, such as notify=host:7003; may be given again. Needs TAPELOG_TOKEN.",
+            help="Service elsewhere, such as notify=host:7103; may be given again. Needs TAPELOG_TOKEN.",
         ),
     ] = ()
     profile: Annotated[
