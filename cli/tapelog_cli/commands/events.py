@@ -5,37 +5,37 @@ from typing import Annotated
 
 from cyclopts import Parameter
 
+from tapelog_cli.connection import Connection
 from tapelog_cli.exit_codes import ExitCode
-from tapelog_cli.options import DataDir, Party, Tenant, data_dir_or_default
+from tapelog_cli.filters import Chosen
+
+ROLES = ("AUDITOR",)
+_NOBODY = Connection()
+_ALL = Chosen()
 
 
 async def tail(
     *,
-    party: Party,
     from_: Annotated[
         int | None, Parameter(name="--from", help="Begin after this position; 0 is from the first event.")
     ] = None,
-    type_: Annotated[
-        list[str] | None,
-        Parameter(name="--type", help="Full type, or a prefix that ends in *; may be given again."),
-    ] = None,
     count: Annotated[int, Parameter(help="Stop after this many events; 0 goes on until Ctrl-C.")] = 0,
-    tenant_role: Annotated[
-        tuple[str, ...], Parameter(help="Role in the whole tenant under which to read.", negative=())
-    ] = ("AUDITOR",),
-    tenant: Tenant = "local",
-    data_dir: DataDir = None,
+    chosen: Chosen = _ALL,
+    connection: Connection = _NOBODY,
 ) -> int:
     """Print public events as JSON lines; goes on by itself when the connection breaks."""
-    from tapelog_client import Tapelog
-
     from tapelog_cli.output import print_json_line
     from tapelog_cli.shapes import event_as_dict
 
     printed = 0
-    folder = data_dir_or_default(data_dir)
-    async with Tapelog.local(folder, party=party, tenant=tenant, tenant_roles=tenant_role) as api:
-        events = api.events.subscribe(types=type_ or (), after_position=from_)
+    async with connection.open(default_roles=ROLES) as api:
+        events = api.events.subscribe(
+            projects=chosen.projects,
+            songs=chosen.songs,
+            types=chosen.types,
+            thread=chosen.thread,
+            after_position=from_,
+        )
         async with aclosing(events) as stream:
             async for event in stream:
                 print_json_line(event_as_dict(event))
@@ -43,3 +43,46 @@ async def tail(
                 if printed == count:
                     break
     return ExitCode.OK
+
+
+async def replay(
+    *,
+    from_: Annotated[int, Parameter(name="--from", help="Begin after this position; 0 is from the first event.")] = 0,
+    to: Annotated[int, Parameter(name="--to", help="End with this position; 0 is the last event there is now.")] = 0,
+    chosen: Chosen = _ALL,
+    connection: Connection = _NOBODY,
+) -> int:
+    """Print public events of the past as JSON lines, and end."""
+    from tapelog_cli.output import print_json_line
+    from tapelog_cli.shapes import event_as_dict
+
+    async with connection.open(default_roles=ROLES) as api:
+        end = to or await api.events.end()
+
+        def check(position: int) -> None:
+            if position >= end:
+                raise _EndReachedError
+
+        if from_ >= end:
+            return ExitCode.OK
+        events = api.events.subscribe(
+            projects=chosen.projects,
+            songs=chosen.songs,
+            types=chosen.types,
+            thread=chosen.thread,
+            after_position=from_,
+            on_position=check,
+        )
+        async with aclosing(events) as stream:
+            try:
+                async for event in stream:
+                    if event.position > end:
+                        break
+                    print_json_line(event_as_dict(event))
+            except _EndReachedError:
+                pass
+    return ExitCode.OK
+
+
+class _EndReachedError(Exception):
+    """There is nothing left to print."""

@@ -33,6 +33,12 @@ class Events(Group):
         """Read one event: `events/{position}`, or the `dataref` of a webhook's body."""
         return await self._link.unary(self._link.notify.GetEvent, rpc.GetEventRequest(name=name))
 
+    async def end(self) -> int:
+        """Return the position of the last event there is now: a stream says it when it opens."""
+        async with aclosing(self._link.stream(self._link.notify.Subscribe, rpc.SubscribeRequest())) as stream:
+            first = await anext(stream)
+        return int(first.heartbeat.position if first.HasField("heartbeat") else first.event.position)
+
     async def subscribe(
         self,
         *,

@@ -15,6 +15,8 @@ from tapelog.session.v1 import resources_pb2 as res
 from tapelog_chassis.event_log import StoredEvent
 from tapelog_chassis.nats import Puller, connected
 from tapelog_chassis.topology import MAX_MESSAGE_BYTES, PUB
+from tapelog_client import Tapelog
+from tapelog_client.tokens import StaticTokenSource
 from tapelog_notify.domain.public_event import BODY_BYTES_MAX
 from tapelog_notify.testing import NotifyClient, Recorder, read_events
 from tapelog_notify.testing_endpoint import Receiver
@@ -141,6 +143,10 @@ async def test_the_largest_event_is_a_small_body_with_links_that_lead_to_all_of_
     request = pb.GetEventRequest(name=told["dataref"])
     event = await notify.stub.GetEvent(request, metadata=notify.caller())
     assert (event.id, event.data.value) == (stored.event_id, proposed.SerializeToString())
+    token = dict(notify.caller())["authorization"].removeprefix("Bearer ")
+    async with Tapelog.connect(notify=notify.address, tokens=StaticTokenSource(token)) as api:
+        assert await api.events.get(told["dataref"]) == event
+        assert await api.events.end() >= event.position
     for caller, code in (
         (notify.caller(tenant="zeta"), grpc.StatusCode.NOT_FOUND),
         (notify.caller("BILLING_READER"), grpc.StatusCode.PERMISSION_DENIED),

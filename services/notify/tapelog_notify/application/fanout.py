@@ -204,6 +204,8 @@ class FanoutReader:
             return await self._next_of_past(self._mailbox, self._past)
         if self._mailbox.events:
             event = self._mailbox.events.popleft()
+            if event.position <= self._settled:
+                return None
             self._settled = event.position
             return event
         if self._mailbox.has_overflowed:
