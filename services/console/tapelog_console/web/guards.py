@@ -10,7 +10,7 @@ from aiohttp import web
 from tapelog_client.client_errors import ClientError
 from tapelog_client.errors import TapelogApiError
 
-from tapelog_console.errors import ConsoleError, ForgedForm, NoSuchPage, NotSignedIn, WrongHost
+from tapelog_console.errors import ConsoleError, ForgedForm, FormTooLarge, NoSuchPage, NotSignedIn, WrongHost
 
 from .context import PERSON, VISIT, console_of
 from .problems import problem_page
@@ -55,10 +55,10 @@ async def errors_as_pages(request: web.Request, handler: Handler) -> web.StreamR
     """Turn whatever goes wrong into a page that says what to do."""
     try:
         return await handler(request)
-    except web.HTTPNotFound:
-        return problem_page(request, NoSuchPage("There is no such page."))
-    except web.HTTPException:
-        raise
+    except web.HTTPException as answer:
+        if answer.status < 400:
+            raise
+        return problem_page(request, _as_problem(answer))
     except Exception as error:
         error_id = ""
         if not isinstance(error, (ConsoleError, TapelogApiError, ClientError)):
@@ -69,6 +69,13 @@ async def errors_as_pages(request: web.Request, handler: Handler) -> web.StreamR
                 request.transport.abort()
             raise
         return problem_page(request, error, error_id=error_id)
+
+
+def _as_problem(answer: web.HTTPException) -> ConsoleError:
+    """Return what to tell about an answer of the web framework."""
+    if isinstance(answer, web.HTTPRequestEntityTooLarge):
+        return FormTooLarge(f"The form is larger than {FORM_BYTES_MAX // 1024} KiB.")
+    return NoSuchPage("There is no such page, or it is not to be asked like this.")
 
 
 @web.middleware
