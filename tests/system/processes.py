@@ -16,6 +16,7 @@ import grpc
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 from tapelog_chassis.settings import ServiceSettings
 from tapelog_cli.plan import Plan, StackOptions, environment_of, prepared
+from tapelog_console.settings import ConsoleSettings
 
 RESTART_S: Final = 0.2
 READY_S: Final = 60.0
@@ -56,7 +57,9 @@ async def keep_running(name: str, settings: ServiceSettings, pids: Pids, stop: a
 
 
 async def until_serving(settings: ServiceSettings) -> None:
-    """Wait until a service says that it serves."""
+    """Wait until a service says that it serves; the review page, which speaks HTTP alone, when it takes connections."""
+    if isinstance(settings, ConsoleSettings):
+        return await until_connected(settings)
     async with asyncio.timeout(READY_S), grpc.aio.insecure_channel(f"{settings.host}:{settings.port}") as channel:
         while True:
             try:
@@ -66,7 +69,20 @@ async def until_serving(settings: ServiceSettings) -> None:
             except grpc.aio.AioRpcError:
                 continue
             if answer.status == health_pb2.HealthCheckResponse.SERVING:
-                return
+                return None
+
+
+async def until_connected(settings: ServiceSettings) -> None:
+    """Wait until a port takes connections."""
+    async with asyncio.timeout(READY_S):
+        while True:
+            try:
+                _, writer = await asyncio.open_connection(settings.host, settings.port)
+            except OSError:
+                await asyncio.sleep(RESTART_S / 4)
+                continue
+            writer.close()
+            return
 
 
 async def run(data_dir: Path) -> None:
@@ -89,7 +105,7 @@ async def run(data_dir: Path) -> None:
 
 def services_of(plan: Plan) -> dict[str, ServiceSettings]:
     """Return the settings of each service."""
-    return {"session": plan.session, "render": plan.render, "notify": plan.notify}
+    return {"session": plan.session, "render": plan.render, "notify": plan.notify, "console": plan.console}
 
 
 async def note_broker(plan: Plan, pids: Pids) -> None:

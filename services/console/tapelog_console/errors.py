@@ -63,6 +63,14 @@ class BadForm(ConsoleError):  # noqa: N818 - names a state
     default_hint = "Correct the field and send it again. Nothing was changed."
 
 
+class FormTooLarge(ConsoleError):  # noqa: N818 - names a state
+    """A form is larger than any that this page has."""
+
+    status = 413
+    title = "Too much text"
+    default_hint = "Go back and shorten it. Nothing was changed."
+
+
 class NoSuchPage(ConsoleError):  # noqa: N818 - names a state
     """There is nothing at this address."""
 

@@ -97,12 +97,15 @@ async def test_refusals_list_everything_and_change_nothing(site: Site, tmp_path:
             empty = await producer.do(made.song, "note", version="mix-1", text="  ")
             long = await producer.do(made.song, "note", version="mix-1", text="x" * 2001)
             kind = await producer.do(made.song, "decide", disagreement="dis-1", text="x", kind="unheard")
+            huge = await producer.do(made.song, "note", version="mix-1", text="x" * 100_000)
             unknown = await producer.do(made.song, "explode")
             assert (await api.songs.get(made.song)).sequence == before
             closed = await producer.do(made.song, "advance", to="mastering")
 
     assert (role.status, stale.status, time.status, empty.status, long.status) == (403, 409, 400, 400, 400)
     assert (kind.status, unknown.status, closed.status) == (400, 404, 409)
+    assert huge.status == 413
+    assert "Nothing was changed" in huge.text
     assert "Your role does not allow this" in role.text
     assert "write it as 1:23.456" in time.text
     for condition in gate.conditions:

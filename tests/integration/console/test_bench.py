@@ -70,7 +70,7 @@ async def test_first_load_and_switch(site: Site, tmp_path: Path) -> None:
 
 
 async def test_memory_with_fifty_open_pages(site: Site, tmp_path: Path) -> None:
-    """A console process of its own: resident memory idle, with fifty live song pages, and after a change reached all."""
+    """A console process of its own: resident memory idle, with fifty live pages, and after a change reached all."""
     async with site.api() as api, own_console(site) as (url, process):
         made = await produce(api, tmp_path, "Crowded")
         before = process.memory_info().rss

@@ -5,6 +5,7 @@ import re
 from pathlib import Path
 from typing import Any
 
+import pytest
 from playwright.async_api import Page, expect
 from tapelog.session.v1 import resources_pb2 as res
 from tapelog_client import Tapelog
@@ -124,6 +125,28 @@ async def test_a_producer_reviews_two_mixes_in_a_browser(site: Site, tmp_path: P
     assert song.stage == res.STAGE_MASTERING
     assert [approval.party for approval in song.versions[1].approvals] == ["pty-producer", "pty-artist"]
     assert song.notes[0].state == res.NOTE_STATE_VERIFIED
+
+
+@pytest.mark.nightly
+async def test_every_form_of_the_song_page_can_be_read_on_a_phone(site: Site, tmp_path: Path) -> None:
+    """With a disagreement under way and everything opened: no sideways scrolling, enough contrast, labels."""
+    async with site.api() as api, chromium() as context:
+        made = await produce(api, tmp_path, "All forms", length_s=6.0)
+        await api.notes.add(made.mix.name, "Blurred", frames=(96_000, 144_000))
+        opened = await api.as_party("pty-mixing").disagreements.open(
+            made.song, "Does the lead need movement?", version=made.mix.name, constraints=["dry-lead"]
+        )
+        for party, concern in (("pty-mixing", "It stands still in the bridge"), ("pty-artist", "I lose my room")):
+            await api.as_party(party).disagreements.state(made.song, opened.id, concern, wish="To be heard")
+        await api.disagreements.propose(made.song, opened.id, "a", "An echo in the bridge", version=made.mix.name)
+        page = await context.new_page()
+        complaints = strictly(page)
+        await _sign_in(page, site)
+        await page.goto(f"{site.url}/{made.song}")
+        await page.evaluate("for (const one of document.querySelectorAll('details')) one.open = true")
+        await look(page, "song-forms")
+
+    assert complaints == []
 
 
 async def _leave_a_note_while_it_plays(page: Page) -> int:

@@ -1,8 +1,13 @@
 """Signing in and out, and what is refused at the door."""
 
+import asyncio
+import subprocess
+import sys
 from http.cookies import SimpleCookie
 
 import pytest
+from tapelog_chassis.auth import LocalIssuer
+from tapelog_cli.exit_codes import ExitCode
 
 from .site import Production, Site
 
@@ -39,11 +44,28 @@ async def test_a_link_signs_in_once(site: Site) -> None:
         assert (await second.get("/")).status == 401
 
 
+def _run(command: list[str]) -> "subprocess.CompletedProcess[str]":
+    return subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+
+
+async def test_the_command_line_prints_a_link_that_works(site: Site) -> None:
+    """`tapelog sign-in` finds the running stack; a name that is no id is refused before anything is minted."""
+    command = [sys.executable, "-m", "tapelog_cli", "sign-in", "--data-dir", str(site.data_dir)]
+    done, refused = await asyncio.gather(
+        *(asyncio.to_thread(_run, [*command, party]) for party in ("pty-producer", "No Id"))
+    )
+    async with site.visitor() as browser:
+        await browser.get("/sign-in")
+        answer = await browser.post("/sign-in", code=done.stdout.strip())
+
+    assert done.stdout.startswith(f"{site.url}/sign-in#")
+    assert answer.status == 303
+    assert refused.returncode == ExitCode.USAGE
+
+
 @pytest.mark.parametrize("audience", ["session", "render"])
 async def test_a_token_of_a_service_does_not_sign_in(site: Site, audience: str) -> None:
     """Codes have an audience of their own."""
-    from tapelog_chassis.auth import LocalIssuer
-
     token = LocalIssuer.open(site.data_dir / "identity").mint(
         audiences=[audience], tenant="local", party="pty-producer"
     )

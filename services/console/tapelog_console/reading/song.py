@@ -46,6 +46,8 @@ class SongView:
     story : list of HistoryLine
         The newest lines, newest first.
     delivery : DeliveryPackage or None
+    changes : DiffVersionsResponse or None
+        From the earlier to the later of the two versions; None where there are not two of one kind.
     """
 
     song: res.Song
@@ -60,6 +62,7 @@ class SongView:
     gate: rpc.EvaluateGateResponse | None
     story: list[rpc.HistoryLine]
     delivery: res.DeliveryPackage | None
+    changes: rpc.DiffVersionsResponse | None
 
     @property
     def rate_hz(self) -> int:
@@ -151,10 +154,11 @@ class SongReader:
         other = find(song, against) if against else before
         if version is not None and other is not None and other.name == version.name:
             other = next((one for one in reversed(song.versions) if one.name != version.name and one.audio), None)
-        may, drawing, delivery, names = await asyncio.gather(
+        may, drawing, delivery, changes, names = await asyncio.gather(
             self._people.grants(api, person, project),
             self._drawing(api, project_name, version),
             self._delivery(api, song),
+            _changes(api, version, other),
             self._people.names(api, person.tenant, parties(song, project, story)),
         )
         mine = next((member.roles for member in project.members if member.party == person.party), ())
@@ -171,6 +175,7 @@ class SongReader:
             gate=gate,
             story=story[: -STORY_LINES - 1 : -1],
             delivery=delivery,
+            changes=changes,
         )
 
     async def _gate(self, api: Tapelog, name: str) -> rpc.EvaluateGateResponse | None:
@@ -189,6 +194,15 @@ class SongReader:
             return await api.deliveries.get(song.delivery)
         except TapelogApiError:  # the song is readable without it, and its own page says why it is not
             return None
+
+
+async def _changes(
+    api: Tapelog, version: res.Version | None, other: res.Version | None
+) -> rpc.DiffVersionsResponse | None:
+    if version is None or other is None or version.kind != other.kind or version.name == other.name:
+        return None
+    earlier, later = sorted((version, other), key=lambda one: one.number)
+    return await api.versions.diff(earlier.name, later.name)
 
 
 async def read_story(api: Tapelog, name: str) -> list[rpc.HistoryLine]:

@@ -6,7 +6,9 @@ const DECODED_BYTES_MAX = 512 * 1024 * 1024;
 const CHANNELS = 2;
 const BYTES_PER_SAMPLE = 4;
 /** Below this many bytes the sound is fetched as soon as the page stands; more waits for the first play. */
-const EAGER_BYTES_MAX = 96 * 1024 * 1024;
+const EAGER_BYTES_MAX = 48 * 1024 * 1024;
+/** On a narrow screen the first play fetches: it may be a phone that pays for every byte. */
+const NARROW = "(max-width: 40rem)";
 const LONG_JUMP_S = 5;
 const JUMP_S = 1;
 const SHORT_JUMP_S = 0.1;
@@ -239,7 +241,7 @@ export function startPlayer() {
   listenToKeys(player);
   listenToForm(player);
   const totalBytes = player.buttons.reduce((sum, button) => sum + Number(button.dataset.bytes), 0);
-  if (totalBytes <= EAGER_BYTES_MAX && !navigator.connection?.saveData) {
+  if (totalBytes <= EAGER_BYTES_MAX && !navigator.connection?.saveData && !window.matchMedia(NARROW).matches) {
     window.requestIdleCallback?.(() => player.load().catch(() => {}));
   }
 }

@@ -10,7 +10,7 @@ from aiohttp import web
 from tapelog_client.client_errors import ClientError
 from tapelog_client.errors import TapelogApiError
 
-from tapelog_console.errors import ConsoleError, ForgedForm, NoSuchPage, NotSignedIn, WrongHost
+from tapelog_console.errors import ConsoleError, ForgedForm, FormTooLarge, NoSuchPage, NotSignedIn, WrongHost
 
 from .context import PERSON, VISIT, console_of
 from .problems import problem_page
@@ -20,6 +20,8 @@ Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 FORM_TOKEN: Final = "form_token"  # noqa: S105 - the name of a form's field
 FORM_BYTES_MAX: Final = 64 * 1024
 """A form is a few texts of at most 2,000 characters."""
+BEGUN: Final = "begun"
+"""Key of a request whose answer is on its way."""
 SAFE_METHODS: Final = ("GET", "HEAD")
 
 CONTENT_SECURITY_POLICY: Final = (
@@ -40,6 +42,7 @@ _log = structlog.get_logger(__name__)
 
 async def add_headers(request: web.Request, response: web.StreamResponse) -> None:
     """Add what every answer carries; pages are never stored, they are about somebody."""
+    request[BEGUN] = True
     for name, value in HEADERS.items():
         response.headers[name] = value
     response.headers.setdefault("Cache-Control", "no-store")
@@ -52,16 +55,27 @@ async def errors_as_pages(request: web.Request, handler: Handler) -> web.StreamR
     """Turn whatever goes wrong into a page that says what to do."""
     try:
         return await handler(request)
-    except (ConsoleError, TapelogApiError, ClientError) as error:
-        return problem_page(request, error)
-    except web.HTTPNotFound:
-        return problem_page(request, NoSuchPage("There is no such page."))
-    except web.HTTPException:
-        raise
-    except Exception as error:  # noqa: BLE001 - the last one who can log it
-        error_id = secrets.token_hex(4)
-        _log.exception("a page failed", error_id=error_id, path=request.path)
+    except web.HTTPException as answer:
+        if answer.status < 400:
+            raise
+        return problem_page(request, _as_problem(answer))
+    except Exception as error:
+        error_id = ""
+        if not isinstance(error, (ConsoleError, TapelogApiError, ClientError)):
+            error_id = secrets.token_hex(4)
+            _log.exception("a page failed", error_id=error_id, path=request.path)
+        if request.get(BEGUN):  # too late for a page: end the connection, so that nobody takes a part for the whole
+            if request.transport is not None:
+                request.transport.abort()
+            raise
         return problem_page(request, error, error_id=error_id)
+
+
+def _as_problem(answer: web.HTTPException) -> ConsoleError:
+    """Return what to tell about an answer of the web framework."""
+    if isinstance(answer, web.HTTPRequestEntityTooLarge):
+        return FormTooLarge(f"The form is larger than {FORM_BYTES_MAX // 1024} KiB.")
+    return NoSuchPage("There is no such page, or it is not to be asked like this.")
 
 
 @web.middleware

@@ -1,10 +1,10 @@
 """Server-sent events: a page hears that something changed, and reads itself again."""
 
 import asyncio
+import contextlib
 import json
 import re
 from collections.abc import Awaitable, Callable
-from contextlib import aclosing
 from typing import Final
 
 from aiohttp import web
@@ -135,13 +135,27 @@ async def _serve(stream: Stream, work: Callable[[], Awaitable[None]]) -> None:
             await asyncio.wait({task}, timeout=TICK_S)
         if task.done():
             task.result()
-    except (ConnectionError, TimeoutError):
-        return  # the browser has gone, or takes nothing
-    except TapelogApiError as error:
-        await stream.send("ended", {"message": error.message})
+    except Exception as error:  # noqa: BLE001 - looked at below; what nobody knows is raised again
+        await _told(stream, first_leaf(error))
     finally:
         task.cancel()
         await asyncio.gather(task, return_exceptions=True)
+
+
+async def _told(stream: Stream, error: BaseException) -> None:
+    """End a stream well: tell what a service refused; a browser that has gone, or takes nothing, needs no words."""
+    if isinstance(error, TapelogApiError):
+        with contextlib.suppress(ConnectionError, TimeoutError):
+            await stream.send("ended", {"message": error.message})
+    elif not isinstance(error, (ConnectionError, TimeoutError)):
+        raise error
+
+
+def first_leaf(error: BaseException) -> BaseException:
+    """Return what a group of errors began with."""
+    while isinstance(error, BaseExceptionGroup):
+        error = error.exceptions[0]
+    return error
 
 
 class _SongFollower:
@@ -176,7 +190,7 @@ class _SongFollower:
     async def _progress(self, job: str) -> None:
         """Send how far a render is, until it has ended."""
         try:
-            async with aclosing(self._api.renders.watch(f"renderJobs/{job}")) as states:
+            async with contextlib.aclosing(self._api.renders.watch(f"renderJobs/{job}")) as states:
                 async for state in states:
                     await self._stream.send("progress", _progress_of(state))
         except TapelogApiError as error:

@@ -13,6 +13,8 @@ from tapelog_console.reading import waveform, words
 
 from .static import static_url
 
+CHANGES_MAX: Final = 24
+"""Changed settings that a song's page lists; a new recipe from scratch has hundreds."""
 FOLDER: Final = Path(__file__).resolve().parent.parent / "templates"
 
 
@@ -41,6 +43,7 @@ class Templates:
             static=static_url,
             new_request_id=lambda: str(uuid.uuid4()),
             waveform=waveform,
+            CHANGES_MAX=CHANGES_MAX,
         )
 
     def render(self, name: str, **values: Any) -> str:
