@@ -67,6 +67,7 @@ async def run(settings: RenderSettings, *, ready: Ready, stop: asyncio.Event) ->
             tenant_bytes_max=settings.tenant_quota_gib * 2**30,
             queue_depth_max=settings.queue_depth_max,
             tenant_queue_depth_max=settings.tenant_queue_depth_max,
+            reuse_results=settings.reuse_results,
             index=index,
             registry=SessionRegistry(session),
             clock=clock,

@@ -77,6 +77,9 @@ class RenderSettings(WorkerSettings):
     tenant_queue_depth_max: int = Field(
         default=20_000, ge=1, le=500_000, description="Jobs of one tenant that may wait or run; more are refused."
     )
+    reuse_results: bool = Field(
+        default=True, description="Serve a job that differs in nothing from one that has a result by that result."
+    )
     tenant_running_max: int = Field(
         default=64, ge=1, le=1_000, description="Jobs of one tenant and class that may be worked on at a time."
     )

@@ -226,6 +226,7 @@ async def running_studio(
             workers=workers,
             heartbeat_s=ack_wait_s / 4,
             job_lease_s=ack_wait_s,
+            reuse_results=False,  # tests disturb renders, so each has to be one
             worker_drain_s=5.0,
             drain_s=1.0,
             log_level="warning",

@@ -386,3 +386,24 @@ async def test_a_part_of_a_batch_renders_where_that_is_allowed(studio: Studio, s
     with pytest.raises(grpc.aio.AioRpcError) as refused:
         await studio.stub.BatchCreateRenderJobs(wanted, metadata=studio.caller())
     assert refused.value.code() == grpc.StatusCode.INVALID_ARGUMENT
+
+
+async def test_what_has_a_result_is_not_rendered_again(open_studio: StudioFactory):
+    """The same recipe for another version is served by the first result, billed as its own; a lost file is remade."""
+    async with open_studio(reuse_results=True) as studio:
+        asset = await put_audio(studio.objects, studio.folder, tone(0.5, 440.0))
+        first = await studio.ended((await studio.create(mix_job(mix_recipe([asset]), song="sng-a"))).name)
+        assert first.result.reused_from == ""
+        second = await studio.ended((await studio.create(mix_job(mix_recipe([asset]), song="sng-b"))).name)
+        assert second.result.reused_from == first.name
+        assert "worker.render" not in second.result.timings_s
+        assert [a.sha256 for a in second.result.audio] == [a.sha256 for a in first.result.audio]
+        assert len(await studio.usage("sng-b", states={UsageState.USAGE_STATE_SETTLED})) == 1
+        stored = studio.objects.local_path(first.result.audio[0].sha256)
+        assert stored is not None
+        stored.unlink()
+        third = await studio.ended((await studio.create(mix_job(mix_recipe([asset]), song="sng-c"))).name)
+        assert third.result.reused_from == ""
+        assert third.result.audio[0].sha256 == first.result.audio[0].sha256
+        other = await studio.ended((await studio.create(mix_job(mix_recipe([asset], gain_db=-7), song="sng-d"))).name)
+        assert other.result.reused_from == ""

@@ -193,7 +193,8 @@ async def test_an_album_is_mastered_with_a_worker_killed(tmp_path: Path):
         settled = await _settled(studio, 12)
         assert set(settled.values()) == {1}
         again = await ask(studio, jobs)
-        await all_ended(studio, [job.name for job in again.jobs])
+        served = await all_ended(studio, [job.name for job in again.jobs])
+        assert {job.result.reused_from for job in served.values()} == {job.name for job in masters}
         assert await _settled(studio, 12) == settled
         corrupt = await studio.objects.put_stream(_bytes(b"RIFF" + bytes(400)), max_bytes=1_000)
         part = await ask(studio, [*jobs[:2], _master(corrupt.sha256, "sng-s2-x")])

@@ -61,6 +61,7 @@ class IndexedJob:
     position: int
     project: str
     kind: RenderKind.ValueType
+    render_digest: str
     priority_class: PriorityClass.ValueType
     state: JobState.ValueType
     changed_at: datetime
@@ -91,6 +92,7 @@ class JobIndex:
         self._open: dict[JobKey, IndexedJob] = {}
         self._open_of: collections.Counter[str] = collections.Counter()
         self._made: dict[tuple[str, str], set[str]] = {}
+        self._results: dict[tuple[str, RenderKind.ValueType, str], JobKey] = {}
         self._bytes_of: dict[str, int] = {}
         self._watchers: dict[JobKey, set[asyncio.Event]] = {}
         self.position = 0
@@ -123,6 +125,8 @@ class JobIndex:
             if isinstance(event, RenderStarted):
                 job.worker = event.worker
             elif isinstance(event, RenderSucceeded):
+                if not event.result.reused_from:
+                    self._results[key.tenant, job.kind, job.render_digest] = key
                 self._remember_results(key.tenant, job.project, event)
             if job.state in ENDED:
                 if self._open.pop(key, None) is not None:
@@ -170,6 +174,10 @@ class JobIndex:
         while len(self._made) > RESULTS_MAX:
             del self._made[next(iter(self._made))]
 
+    def result_for(self, tenant: str, kind: RenderKind.ValueType, render_digest: str) -> JobKey | None:
+        """Return a job of a tenant that has made what this digest stands for."""
+        return self._results.get((tenant, kind, render_digest))
+
     def open_of(self, tenant: str) -> int:
         """Return how many jobs of a tenant wait or run."""
         return self._open_of[tenant]
@@ -197,6 +205,7 @@ class JobIndex:
             position=stored.position,
             project=event.job.reference.project,
             kind=event.job.kind,
+            render_digest=event.job.render_digest,
             priority_class=event.job.priority_class,
             state=JobState.JOB_STATE_QUEUED,
             changed_at=stored.time,
@@ -213,6 +222,7 @@ class JobIndex:
         if oldest is not None:
             del self._jobs[oldest.key]
             del self._of_tenant[oldest.key.tenant][oldest.position]
+            self._results.pop((oldest.key.tenant, oldest.kind, oldest.render_digest), None)
 
     def __repr__(self) -> str:
         return f"JobIndex({len(self._jobs)} jobs, {len(self._open)} open, position={self.position})"

@@ -35,6 +35,8 @@ class Submission:
         Jobs that may wait, in all and of one tenant; a request beyond it is refused and costs nothing.
     tenant_bytes_max : int
         Audio that a tenant's renders may have made; beyond it only analyses, previews and verifications are taken.
+    reuse_results : bool
+        Whether a job that differs in nothing from one that has a result is served by that.
     """
 
     repositories: Repositories
@@ -45,6 +47,7 @@ class Submission:
     queue_depth_max: int
     tenant_queue_depth_max: int
     tenant_bytes_max: int
+    reuse_results: bool
     index: JobIndex
     registry: Registry
     clock: Clock

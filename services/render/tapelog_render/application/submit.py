@@ -2,7 +2,7 @@
 
 import structlog
 from tapelog.render.v1.render_service_pb2 import CreateRenderJobRequest
-from tapelog.render.v1.resources_pb2 import RenderJob
+from tapelog.render.v1.resources_pb2 import RenderJob, RenderKind
 from tapelog_chassis import ids
 from tapelog_chassis.commands import Outcome
 from tapelog_chassis.event_log import Metadata
@@ -84,6 +84,9 @@ async def record(
     """Record that a job was asked for."""
     named = RenderJob(name=views.job_name(key.job))
     named.MergeFrom(wanted)
+    if submission.reuse_results and wanted.kind != RenderKind.RENDER_KIND_VERIFY:
+        made = submission.index.result_for(key.tenant, wanted.kind, wanted.render_digest)
+        named.reuses = "" if made is None else views.job_name(made.job)
     return await submission.repositories.jobs.execute(
         job_aggregate(*key),
         lambda job: jobs.request(job, named),

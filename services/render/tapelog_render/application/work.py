@@ -36,6 +36,7 @@ from tapelog_render.application.ports import (
     Lease,
     WorkSignals,
 )
+from tapelog_render.application.reuse import reused
 from tapelog_render.domain import job as jobs
 from tapelog_render.domain.errors import AttemptSuperseded, JobEnded
 from tapelog_render.domain.job import Failure, Job
@@ -129,7 +130,9 @@ async def _attempt(bench: Bench, lease: Lease, job: Job) -> None:
     log = _log.bind(job=key.job, tenant=key.tenant, attempt=job.attempts)
     start_s = time.monotonic()
     try:
-        result = await _while_leased(bench, lease, job)
+        result = await reused(bench.jobs, bench.objects, key.tenant, job.asked) or await _while_leased(
+            bench, lease, job
+        )
         failpoint("render.before_commit")
         await _record(bench, key, job, lambda state: jobs.succeed(state, fence=fence, result=result), "succeed")
         failpoint("render.after_commit")

@@ -253,6 +253,7 @@ class RenderJob(_message.Message):
     ESTIMATE_FIELD_NUMBER: _builtins.int
     STAGE_FIELD_NUMBER: _builtins.int
     STAGE_SECONDS_FIELD_NUMBER: _builtins.int
+    REUSES_FIELD_NUMBER: _builtins.int
     name: _builtins.str
     """Resource name: renderJobs/{job}."""
     etag: _builtins.str
@@ -283,6 +284,10 @@ class RenderJob(_message.Message):
     """Output only: seconds left in the running attempt, by its speed so far; 0 is unknown. Not stored."""
     stage: _builtins.str
     """Output only: what the running attempt does: "fetch", "render" or "store". Not stored."""
+    reuses: _builtins.str
+    """Output only: a job of the same kind, recipe and engine that has a result, which serves this one too if its files are
+    still there.
+    """
     @_builtins.property
     def analysis(self) -> Global___AnalysisSpec:
         """Kind ANALYSIS."""
@@ -388,10 +393,11 @@ class RenderJob(_message.Message):
         estimate: Global___RenderEstimate | None = ...,
         stage: _builtins.str = ...,
         stage_seconds: _abc.Mapping[_builtins.str, _builtins.float] | None = ...,
+        reuses: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["album", b"album", "analysis", b"analysis", "comp", b"comp", "create_time", b"create_time", "deadline_time", b"deadline_time", "end_time", b"end_time", "error", b"error", "estimate", b"estimate", "master", b"master", "mix", b"mix", "preview", b"preview", "reference", b"reference", "repair", b"repair", "result", b"result", "spec", b"spec", "stems", b"stems", "verify", b"verify"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["album", b"album", "analysis", b"analysis", "attempts", b"attempts", "comp", b"comp", "create_time", b"create_time", "deadline_time", b"deadline_time", "end_time", b"end_time", "error", b"error", "estimate", b"estimate", "etag", b"etag", "expected_length_frames", b"expected_length_frames", "external_ref", b"external_ref", "kind", b"kind", "master", b"master", "mix", b"mix", "name", b"name", "preview", b"preview", "priority_class", b"priority_class", "progress_percent", b"progress_percent", "recipe_digest", b"recipe_digest", "reference", b"reference", "render_digest", b"render_digest", "repair", b"repair", "result", b"result", "seconds_left", b"seconds_left", "spec", b"spec", "stage", b"stage", "stage_seconds", b"stage_seconds", "state", b"state", "stems", b"stems", "usage_account", b"usage_account", "verify", b"verify", "worker", b"worker"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["album", b"album", "analysis", b"analysis", "attempts", b"attempts", "comp", b"comp", "create_time", b"create_time", "deadline_time", b"deadline_time", "end_time", b"end_time", "error", b"error", "estimate", b"estimate", "etag", b"etag", "expected_length_frames", b"expected_length_frames", "external_ref", b"external_ref", "kind", b"kind", "master", b"master", "mix", b"mix", "name", b"name", "preview", b"preview", "priority_class", b"priority_class", "progress_percent", b"progress_percent", "recipe_digest", b"recipe_digest", "reference", b"reference", "render_digest", b"render_digest", "repair", b"repair", "result", b"result", "reuses", b"reuses", "seconds_left", b"seconds_left", "spec", b"spec", "stage", b"stage", "stage_seconds", b"stage_seconds", "state", b"state", "stems", b"stems", "usage_account", b"usage_account", "verify", b"verify", "worker", b"worker"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType_spec: _TypeAlias = _typing.Literal["analysis", "mix", "master", "preview", "repair", "stems", "comp", "album", "verify"]  # noqa: Y015
     _WhichOneofArgType_spec: _TypeAlias = _typing.Literal["spec", b"spec"]  # noqa: Y015
@@ -945,12 +951,15 @@ class RenderResult(_message.Message):
     GAIN_DB_FIELD_NUMBER: _builtins.int
     REPAIRED_FIELD_NUMBER: _builtins.int
     VERIFICATION_FIELD_NUMBER: _builtins.int
+    REUSED_FROM_FIELD_NUMBER: _builtins.int
     engine_version: _builtins.str
     """Engine that rendered it."""
     gain_db: _builtins.float
     """Of a PREVIEW: the gain that gave it its loudness, dB."""
     repaired: _builtins.bool
     """Of a REPAIR: whether any sample was changed; if not, the audio is the asset itself."""
+    reused_from: _builtins.str
+    """The job that rendered it, where nothing had to be rendered again."""
     @_builtins.property
     def audio(self) -> _containers.RepeatedCompositeFieldContainer[_audio_pb2.AudioResult]:
         """Audio files; the first is the master copy. For an ANALYSIS the analysed asset itself."""
@@ -982,10 +991,11 @@ class RenderResult(_message.Message):
         gain_db: _builtins.float = ...,
         repaired: _builtins.bool = ...,
         verification: Global___Verification | None = ...,
+        reused_from: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["verification", b"verification"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["audio", b"audio", "engine_version", b"engine_version", "files", b"files", "gain_db", b"gain_db", "labels", b"labels", "repaired", b"repaired", "timings_s", b"timings_s", "verification", b"verification"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["audio", b"audio", "engine_version", b"engine_version", "files", b"files", "gain_db", b"gain_db", "labels", b"labels", "repaired", b"repaired", "reused_from", b"reused_from", "timings_s", b"timings_s", "verification", b"verification"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
