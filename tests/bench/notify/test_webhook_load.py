@@ -12,7 +12,7 @@ from tapelog_chassis.testing import Broker
 from tapelog_notify.testing import NotifyProcess, Recorder, connected_client, settings_for
 
 from .figures import cpu_s, quantile, shown, tell
-from .load import append_at, free_port
+from .load import append_at, free_port, require_quiet
 
 pytestmark = [pytest.mark.bench, pytest.mark.timeout(400)]
 ENDPOINTS = {"healthy": 150, "failing": 20, "dripping": 10, "silent": 10, "refusing": 10}
@@ -87,5 +87,6 @@ async def test_two_hundred_endpoints_of_which_fifty_are_ill(broker: Broker, reco
     )
     assert report["seen"].keys() == healthy.keys()
     assert all(found == list(range(1, events + 1)) for found in report["seen"].values())
-    assert quantile(waits_s, 0.99) <= P99_MAX_S
     assert end_mb - settled_mb <= GROWTH_MAX_MB
+    require_quiet(late_s)
+    assert quantile(waits_s, 0.99) <= P99_MAX_S
