@@ -154,7 +154,8 @@ STREAMS: Final = (
     StreamSpec(name=SECRETS, subjects=(f"$KV.{SECRETS_BUCKET}.*.*",), share=0.01, max_messages_per_subject=1),
     # One message a person: a new one takes the old one's place, so that names and contacts can be erased.
     StreamSpec(name=PARTIES, subjects=(f"$KV.{PARTIES_BUCKET}.*.*",), share=0.005, max_messages_per_subject=1),
-    # The key of each person's record. No backup takes this stream: whoever destroys a key has erased the person.
+    # The key of each person's record: whoever destroys it has erased the person, wherever copies of the record are. So
+    # a copy of this stream must not outlive an erasure.
     StreamSpec(name=PARTY_KEYS, subjects=(f"$KV.{PARTY_KEYS_BUCKET}.*.*",), share=0.005, max_messages_per_subject=1),
     # What was tried, for people to look at: a full log forgets its oldest attempts and never stops a delivery.
     StreamSpec(
