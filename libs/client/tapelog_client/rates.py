@@ -17,7 +17,7 @@ from tapelog.render.v1 import resources_pb2 as res
 from tapelog_client.client_errors import ClientError
 
 MS_PER_MINUTE: Final = 60_000
-KINDS: Final = ("mix", "master", "alternate")
+KINDS: Final = ("mix", "master", "alternate", "preview", "repair", "stems", "album")
 CLASSES: Final = ("interactive", "standard", "bulk")
 COLUMNS: Final = (
     "time", "line", "song", "render", "class", "cycle", "quantity_ms", "rate_card", "price_per_minute", "amount",
@@ -42,7 +42,7 @@ class RateCard:
     valid_from : datetime
         It prices what was settled from then until the next card's.
     per_minute : dict[str, Decimal]
-        Price of a minute of output audio, by kind: mix, master, alternate.
+        Price of a minute of output audio, by kind (`KINDS`); a kind without a price cannot be invoiced.
     class_factors : dict[str, Decimal]
         Multiplies the price, by priority class; 1 where none is given.
     rounding : Decimal

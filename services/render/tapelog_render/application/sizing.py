@@ -17,18 +17,18 @@ MIB: Final = 2**20
 
 START_S: Final = 0.05
 """Of any job: reading the order, opening files."""
-MIX_S_PER_MINUTE: Final = 0.3
+MIX_S_PER_MINUTE: Final = 0.2
 """Of a mix whatever its tracks: summing, printing, measuring."""
-TRACK_S_PER_MINUTE: Final = 0.01
+TRACK_S_PER_MINUTE: Final = 0.007
 """Decoding, fader, pan."""
-INSERT_S_PER_MINUTE: Final = 0.008
-MASTER_S_PER_MINUTE: Final = 1.0
-ANALYSIS_S_PER_MINUTE: Final = 0.25
-REPAIR_S_PER_MINUTE: Final = 3.6
+INSERT_S_PER_MINUTE: Final = 0.006
+MASTER_S_PER_MINUTE: Final = 0.25
+ANALYSIS_S_PER_MINUTE: Final = 0.9
+REPAIR_S_PER_MINUTE: Final = 4.2
 """Of one channel, all tools."""
-PRINT_S_PER_MINUTE: Final = 0.3
+PRINT_S_PER_MINUTE: Final = 0.13
 """A further file of other samples: a stem."""
-COMP_S_PER_MINUTE: Final = 0.15
+COMP_S_PER_MINUTE: Final = 0.06
 
 TIME_FACTOR: Final = 20.0
 """An attempt may take so many times the model: other processors, loaded machines, cold disks."""
