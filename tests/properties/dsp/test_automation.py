@@ -226,6 +226,30 @@ def test_no_click(owner: str, name: str):
     assert roughness((SettingPoint(8_000, low, "hold"), SettingPoint(14_001, high))) <= 4.0 * rest + jump
 
 
+@pytest.mark.parametrize(
+    "spec",
+    [
+        Compressor(-30.0, 8.0, 0.0),
+        Compressor(-30.0, 8.0, 0.0, rms_ms=5.0),
+        DynamicEq(150.0, 0.5, ratio=8.0, attack_ms=0.0),
+    ],
+)
+@pytest.mark.parametrize(("name", "low", "high"), [("threshold_db", -40.0, -10.0), ("ratio", 1.5, 20.0)])
+def test_a_detector_without_attack_does_not_click(spec: ProcessorSpec, name: str, low: float, high: float):
+    """Nothing smooths what a quick detector asks for, so its threshold moves by the frame and its ratio nearly so."""
+    time = np.arange(24_000) / RATE
+    tone = np.tile(0.4 * np.sin(2.0 * np.pi * 100.0 * time) * np.minimum(time * 20.0, 1.0), (2, 1))
+
+    def roughness(points: tuple[SettingPoint, ...]) -> float:
+        result, _ = moved(spec, name, points, tone)
+        return float(np.abs(np.diff(result[:, 6_000:], 2)).max())
+
+    rest = max(roughness((SettingPoint(0, low),)), roughness((SettingPoint(0, high),)), 2e-4)
+    # A peak detector bends where it takes a new peak, which a falling threshold makes it do in every period.
+    assert roughness((SettingPoint(8_000, high), SettingPoint(20_000, low, "smooth"))) <= 6.0 * rest
+    assert roughness((SettingPoint(8_000, high, "hold"), SettingPoint(14_001, low))) <= 4.0 * rest + 1.0 / 240.0
+
+
 @pytest.mark.parametrize("band", BANDS)
 def test_a_band_is_the_same_before_and_after_it_moves(band: Bell | LowShelf | HighShelf | Tilt | Notch):
     """A band that is automated in the middle of a song has its response at rest before and after."""

@@ -21,7 +21,7 @@ from tapelog_dsp.kernels.recursion import sos, sos_state, svf
 from tapelog_dsp.processors.base import Course, Key, Processor
 from tapelog_dsp.processors.compressor import one_pole
 from tapelog_dsp.processors.keyfilter import KEY_CHANNELS
-from tapelog_dsp.processors.moving import moved
+from tapelog_dsp.processors.moving import detector_step, moved, under_threshold
 from tapelog_dsp.processors.movingeq import state_variable
 from tapelog_dsp.units import DB_PER_OCTAVE, LOG2_10_OVER_20
 
@@ -102,6 +102,8 @@ class _RunningBand(Processor):
     def __init__(self, spec: DynamicEq, sample_rate: int, channels: int) -> None:
         self._spec, self._to, self._rate = spec, spec, sample_rate
         self._range = Course(spec.range_db, spec.range_db)
+        self._threshold = Course(spec.threshold_db, spec.threshold_db)
+        self.step_frames = detector_step(spec.attack_ms)
         section = band_pass(spec.frequency_hz, spec.q, sample_rate)
         self._own, self._heard = _BandPass(section, channels), _BandPass(section, KEY_CHANNELS)
         self._settings = np.empty(COMPRESSOR_SETTINGS)
@@ -118,11 +120,13 @@ class _RunningBand(Processor):
         ).array()  # fmt: skip
 
     def move(self, name: str, course: Course) -> None:
-        """Let a setting move: the detector's cell by cell, the band and its range in straight lines."""
+        """Let a setting move: ratio and times cell by cell, all others in straight lines."""
         self._spec, self._to = moved(self._spec, self._to, name, course)
         fits_rate(self._spec, self._rate)
         fits_rate(self._to, self._rate)
-        self._range = Course(self._spec.range_db, self._to.range_db, course.first_frame, course.frames)
+        cell = course.first_frame, course.frames
+        self._range = Course(self._spec.range_db, self._to.range_db, *cell)
+        self._threshold = Course(self._spec.threshold_db, self._to.threshold_db, *cell)
         ends = [band_pass(spec.frequency_hz, spec.q, self._rate) for spec in (self._spec, self._to)]
         for part in (self._own, self._heard):
             part.move(ends[0], ends[1], course)
@@ -139,7 +143,8 @@ class _RunningBand(Processor):
 
     def _shape(self, samples: Audio, band: Audio, heard: Audio, start_frame: int) -> Audio:
         # The curve gives the reduction as a gain below 1; its decibels are held within the range, and up for a lift.
-        reduction_db = -DB_PER_OCTAVE * log2_array(compress(self._settings, self._state, heard))
+        against = under_threshold(heard, self._threshold, start_frame)
+        reduction_db = -DB_PER_OCTAVE * log2_array(compress(self._settings, self._state, against))
         range_db = self._range.values(start_frame, samples.shape[1])
         moved_db = np.minimum(np.maximum(reduction_db, 0.0), np.abs(range_db))
         self._most_db = max(self._most_db, float(moved_db.max(initial=0.0)))

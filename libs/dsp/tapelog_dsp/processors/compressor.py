@@ -8,7 +8,7 @@ import dataclasses
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 
@@ -20,7 +20,11 @@ from tapelog_dsp.kernels.lanes import COMPRESS
 from tapelog_dsp.processors.base import Course, Key, LaneStage, Processor
 from tapelog_dsp.processors.delayline import DelayLine
 from tapelog_dsp.processors.keyfilter import KeyFilter
-from tapelog_dsp.units import LOG2_10_OVER_20
+from tapelog_dsp.processors.moving import detector_step, under_threshold
+from tapelog_dsp.units import LOG2_10_OVER_20, db_to_gain
+
+MEAN_SQUARE: Final = 2
+"""Place of the detector's mean square in its state."""
 
 
 def one_pole(time_ms: float, sample_rate: int) -> float:
@@ -87,6 +91,8 @@ class _RunningCompressor(Processor):
         self._spec = spec
         self._settings = np.empty(COMPRESSOR_SETTINGS)
         self._ends: dict[str, Course] = {}
+        self._threshold = Course(spec.threshold_db, spec.threshold_db)
+        self.step_frames = detector_step(spec.attack_ms)
         self._tune()
         self._state = np.zeros(COMPRESSOR_STATE)
         self._frames = 0
@@ -111,9 +117,10 @@ class _RunningCompressor(Processor):
         return self.process_keyed(samples, samples, start_frame)
 
     def process_keyed(self, samples: Audio, key: Audio, start_frame: int) -> Audio:
-        gains = compress(self._settings, self._state, self._key_filter.process(key, start_frame))
+        heard = under_threshold(self._key_filter.process(key, start_frame), self._threshold, start_frame)
+        gains = compress(self._settings, self._state, heard)
         if self._ends:
-            # Threshold, ratio and times are smoothed by the detector itself; what comes after it moves by the frame.
+            # Ratio, knee and times are smoothed by the detector itself; what comes after it moves by the frame.
             frames = samples.shape[1]
             share, makeup_db = (
                 course.values(start_frame, frames) if course else np.full(frames, still)
@@ -126,8 +133,12 @@ class _RunningCompressor(Processor):
         return apply_curve(self._delay.process(samples), gains)
 
     def move(self, name: str, course: Course) -> None:
-        """Let a setting move: those of the detector cell by cell, make-up and mix in straight lines."""
+        """Let a setting move: ratio, knee and times cell by cell, all others in straight lines."""
         movable(self._spec, name, course=course)
+        if name == "threshold_db":
+            # The mean square was taken of a key that was heard against the threshold before.
+            self._state[MEAN_SQUARE] *= db_to_gain(course.start - self._threshold.start) ** 2
+            self._threshold = course
         changes: dict[str, Any] = {name: course.start}
         self._spec = dataclasses.replace(self._spec, **changes)
         if name.startswith("sidechain"):

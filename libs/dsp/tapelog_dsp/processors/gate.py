@@ -15,6 +15,7 @@ from tapelog_dsp.processors.base import Course, Key, Processor
 from tapelog_dsp.processors.compressor import one_pole
 from tapelog_dsp.processors.delayline import DelayLine
 from tapelog_dsp.processors.keyfilter import KeyFilter
+from tapelog_dsp.processors.moving import detector_step
 from tapelog_dsp.units import db_to_gain
 
 LEVEL_DECAY_MS: Final = 5.0
@@ -70,6 +71,7 @@ class _RunningGate(Processor):
         self._spec = spec
         self._rate = sample_rate
         self._settings = np.empty(9)
+        self.step_frames = detector_step(spec.attack_ms)
         self._tune()
         self._state = np.zeros(GATE_STATE)
         self._frames = 0

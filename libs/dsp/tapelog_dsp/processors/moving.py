@@ -19,8 +19,9 @@ from tapelog_dsp.audio import Audio
 from tapelog_dsp.automation import SHAPES, compiled
 from tapelog_dsp.checks import movable, one_of
 from tapelog_dsp.errors import ParameterError
-from tapelog_dsp.kernels.console import CurvePoints, curve
-from tapelog_dsp.processors.base import Course, Processor
+from tapelog_dsp.kernels.console import CurvePoints, apply_curve, curve, exp2_array
+from tapelog_dsp.processors.base import GRID_FRAMES, Course, Processor
+from tapelog_dsp.units import LOG2_10_OVER_20
 
 
 @dataclass(frozen=True, slots=True)
@@ -195,6 +196,28 @@ def moved(start: Settings, end: Settings, name: str, course: Course) -> tuple[Se
     first: dict[str, Any] = {name: course.start}
     last: dict[str, Any] = {name: course.end}
     return dataclasses.replace(start, **first), dataclasses.replace(end, **last)
+
+
+QUICK_MS: Final = 1.0
+QUICK_STEP_FRAMES: Final = 4
+"""A detector that smooths less than this follows its ratio and knee in shorter cells, or each would be a step."""
+
+
+def detector_step(attack_ms: float) -> int:
+    """Return the length of the cells of a detector with such an attack."""
+    return QUICK_STEP_FRAMES if attack_ms < QUICK_MS else GRID_FRAMES
+
+
+def under_threshold(key: Audio, threshold_db: Course, start_frame: int) -> Audio:
+    """Return a key as a detector has to hear it whose threshold stays where it is at the cell's first frame.
+
+    A threshold that comes down by a decibel and a key that goes up by one are the same, so a threshold moves by the
+    frame although the detector knows only one per cell.
+    """
+    if threshold_db.start == threshold_db.end:
+        return key
+    levels = threshold_db.start - threshold_db.values(start_frame, key.shape[1])
+    return apply_curve(key, exp2_array(levels * LOG2_10_OVER_20))
 
 
 def _segment(points: CurvePoints, frame: int) -> int | None:
