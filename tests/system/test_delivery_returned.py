@@ -21,7 +21,7 @@ from .production import INITIALS, ISRC, add_alternates, approve, deliver, finish
 from .studio import Studio, open_studio
 
 LENGTH_S: Final = 3.0
-FILENAME: Final = re.compile(r"TT_Lithium_MX\d\d_[A-Za-z0-9]+(_48k_(16|24|32f))?\.(wav|flac|json)")
+FILENAME: Final = re.compile(r"TT_Lithium_MX\d\d_[A-Za-z0-9]+(_48k_(16|24|32f))?\.(wav|flac|json|xml|txt)")
 PLAYBACK: Final = {"device_full_range", "device_phone", "device_car", "device_earbuds", "mono_loudness"}
 CREATIVE: Final = res.SEND_BACK_REASON_CREATIVE_CHANGE
 
@@ -53,6 +53,9 @@ async def test_a_delivery_is_returned_by_the_label_and_the_next_is_accepted(syst
         second = await _again(studio, first)
         accepted = await studio.label.deliveries.accept(second.name)
         assert (accepted.state, accepted.accepted_by) == (res.DELIVERY_STATE_ACCEPTED, "pty-label")
+        for package in (first, second):
+            rebuilt = await studio.mastering.deliveries.rebuild(package.name)
+            assert (rebuilt.identical, rebuilt.manifest_sha256) == (True, package.manifest_sha256)
         then = await studio.producer.songs.get(studio.song, as_of_time=handed_over)
         assert (then.stage, then.delivery, then.cycle) == (res.STAGE_DELIVERED, first.name, 1)
         await _rework_is_recorded_once(studio)
