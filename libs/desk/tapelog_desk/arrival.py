@@ -4,6 +4,7 @@ import math
 from typing import Final
 
 import numpy as np
+import numpy.typing as npt
 from tapelog.common.v1 import audio_pb2 as pb
 from tapelog_dsp.repair import hum
 
@@ -11,7 +12,10 @@ from tapelog_desk.files.decoders import Samples
 
 STEPS_PER_S: Final = 10
 FLOOR_STEPS: Final = 4
-"""The noise floor is read over 400 ms, as `tapelog_dsp` level meters read it."""
+"""The noise floor is read over 400 ms."""
+
+STEADY: Final = 10 ** (4.0 / 10.0)
+"""The steps of a pause lie within 4 dB: noise over 100 ms varies by about 1 dB, a decay by more."""
 
 HUM_SEARCH_S: Final = 20
 """Hum is there all the time: the first stretch that the detector follows decides, and bounds time and memory."""
@@ -56,12 +60,9 @@ class ArrivalMeter:
         powers = np.array(self._powers)
         if powers.size and powers.any():
             numbers.rms_dbfs = 10.0 * math.log10(float(powers.mean()))
-        sounding = (
-            np.convolve(powers == 0.0, np.ones(FLOOR_STEPS), "valid") == 0.0 if powers.size >= FLOOR_STEPS else []
-        )
-        if np.any(sounding):
-            floors = np.convolve(powers, np.ones(FLOOR_STEPS), "valid")[sounding] / FLOOR_STEPS
-            numbers.noise_floor_dbfs = 10.0 * math.log10(float(floors.min()))
+        floor = noise_floor(powers)
+        if floor:
+            numbers.noise_floor_dbfs = 10.0 * math.log10(floor)
         self._search_hum(numbers)
 
     def _search_hum(self, numbers: pb.Measurements) -> None:
@@ -73,3 +74,22 @@ class ArrivalMeter:
         if finding.present:
             numbers.hum_dbfs = finding.evidence["level_dbfs"]
             numbers.hum_hz = finding.evidence["frequency_hz"]
+
+
+def noise_floor(powers: npt.NDArray[np.float64]) -> float:
+    """Return the mean power of the quietest 400 ms that are steady, or 0 where none are.
+
+    Noise is steady and a decay is music: a take whose notes ring into each other has no floor that could be read.
+    Digital silence has none either.
+
+    Parameters
+    ----------
+    powers : float64 ``[steps]``
+        Mean power of each 100 ms.
+    """
+    if powers.size < FLOOR_STEPS:
+        return 0.0
+    windows = np.lib.stride_tricks.sliding_window_view(powers, FLOOR_STEPS)
+    means, lowest, highest = windows.mean(axis=1), windows.min(axis=1), windows.max(axis=1)
+    is_pause = (lowest > 0.0) & (highest <= STEADY * lowest)
+    return float(means[is_pause].min()) if is_pause.any() else 0.0

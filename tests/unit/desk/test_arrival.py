@@ -36,6 +36,21 @@ def test_the_noise_floor_is_that_of_the_pauses(size: int) -> None:
     assert (numbers.HasField("hum_dbfs"), numbers.hum_searched_s) == (False, 6.0)
 
 
+def test_notes_that_ring_out_are_no_noise_floor() -> None:
+    """Plucked notes, each 40 dB down when the next begins, have no floor; with tape hiss under them they have its."""
+    time_s = np.arange(8 * RATE_HZ) / RATE_HZ
+    plucked = (0.3 * np.sin(2 * np.pi * 220 * time_s) * 10 ** (-2.0 * (time_s % 1.0)))[None]
+    hiss = 0.005 * np.random.default_rng(4).standard_normal(plucked.shape)
+    pause = np.where(time_s % 4 > 3, 0.0, 1.0)
+    for samples, floor in ((plucked, None), (plucked * pause + hiss, -46.0)):
+        meter = ArrivalMeter(pb.AudioFormat(sample_rate_hz=RATE_HZ, channels=1))
+        meter.add(samples)
+        numbers = pb.Measurements()
+        meter.result(numbers)
+        found = numbers.noise_floor_dbfs if numbers.HasField("noise_floor_dbfs") else None
+        assert found == (None if floor is None else pytest.approx(floor, abs=0.5))
+
+
 def test_hum_that_was_put_in_is_found_with_its_frequency(tmp_path: Path) -> None:
     """A file with mains hum 20 dB under the music is measured as such; without the hum, none is found."""
     clean = sung_phrases(12.0, rate=RATE_HZ, channels=1)
