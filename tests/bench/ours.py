@@ -18,6 +18,7 @@ from tapelog_desk.files.pcm import pack_integers
 from tapelog_desk.files.readers import open_audio
 from tapelog_desk.files.writers import open_writer
 from tapelog_desk.limits import BLOCK_FRAMES
+from tapelog_desk.metering import measure_file
 from tapelog_desk.spill import Spill
 
 THREADS = os.cpu_count() or 1
@@ -65,16 +66,9 @@ def _blocks(reader: object) -> Iterator[dsp.Audio]:
 
 def w3(source: Path) -> None:
     """Measure a file: I, range, M and S series, true peak."""
-    import numpy as np  # after the core, which says how many threads it needs
-
-    with open_audio(source) as reader:
-        meter = dsp.Meter(reader.format.sample_rate_hz, reader.format.channels)
-        block = np.empty((reader.format.channels, 65_536))
-        while got := reader.read_into(block):
-            meter.add(block[:, :got] if got == block.shape[1] else block[:, :got].copy())
-    reading = meter.result()
-    sys.stdout.write(f"{reading.loudness.integrated_lufs:.3f} LUFS {reading.loudness.range_lu:.2f} LU "
-                     f"{reading.true_peak.max_dbtp:.2f} dBTP\n")  # fmt: skip
+    numbers = measure_file(source).measurements
+    sys.stdout.write(f"{numbers.integrated_lufs:.3f} LUFS {numbers.loudness_range_lu:.2f} LU "
+                     f"{numbers.true_peak_dbtp:.2f} dBTP\n")  # fmt: skip
 
 
 def product(stems: Path, tracks: int, seconds: int, folder: Path) -> None:
