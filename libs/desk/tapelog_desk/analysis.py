@@ -2,6 +2,7 @@
 
 import json
 import math
+from array import array
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -44,13 +45,13 @@ class Curve:
     ----------
     first_s, step_s : float
         Time of the first value, and between values.
-    values : tuple of float
-        Minus infinity for silence.
+    values : sequence of float
+        Minus infinity for silence; an array of doubles, for an hour has 36,000 of them.
     """
 
     first_s: float
     step_s: float
-    values: tuple[float, ...]
+    values: Sequence[float]
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,8 +155,8 @@ class Analyzer:
             _set(numbers, "max_short_term_lufs", loudness.short_term_max_lufs)
             if np.isfinite(loudness.short_term_lufs).sum() > 1:
                 _set(numbers, "loudness_range_lu", loudness.range_lu)
-            momentary = Curve(0.4, 0.1, tuple(loudness.momentary_lufs.tolist()))
-            short_term = Curve(3.0, 1.0, tuple(loudness.short_term_lufs[::_STEPS_PER_S].tolist()))
+            momentary = Curve(0.4, 0.1, array("d", loudness.momentary_lufs))
+            short_term = Curve(3.0, 1.0, array("d", loudness.short_term_lufs[::_STEPS_PER_S]))
         if self._waveform is None:
             return Analysis(numbers, momentary, short_term, 0.0, (), ())
         low, high = self._waveform.result()
@@ -242,8 +243,12 @@ def _number(value: float, digits: int) -> float | None:
 
 
 def curve_json(curve: Curve) -> dict[str, Any]:
-    """Return a curve as JSON values, silence as null."""
-    values = [_number(value, 2) for value in curve.values]
+    """Return a curve as JSON values, silence as null.
+
+    Equal values are one object: an hour has 36,000 of them, and in steps of 0.01 few are different.
+    """
+    known: dict[float | None, float | None] = {}
+    values = [known.setdefault(rounded, rounded) for rounded in (_number(value, 2) for value in curve.values)]
     return {"first_s": curve.first_s, "step_s": curve.step_s, "values": values}
 
 
