@@ -25,7 +25,8 @@ FREQUENCIES = (1_000.0, 2_000.0, 5_000.0, 10_000.0, 15_000.0, 20_000.0)
 def _prototype_db(frequency_hz: float, gain_db: float, q: float, at: Floats) -> Floats:
     """Return the analog bell (s^2 + s A/Q + 1) / (s^2 + s/(A Q) + 1) in dB."""
     s, a = 1j * at / frequency_hz, 10.0 ** (gain_db / 40.0)
-    return 20.0 * np.log10(np.abs((s * s + s * a / q + 1.0) / (s * s + s / (a * q) + 1.0)))
+    response_db: Floats = 20.0 * np.log10(np.abs((s * s + s * a / q + 1.0) / (s * s + s / (a * q) + 1.0)))
+    return response_db
 
 
 def _bilinear(frequency_hz: float, gain_db: float, q: float) -> Floats:
@@ -85,7 +86,8 @@ def limiter() -> tuple[str, list[str]]:
 
 
 def _quiet_tone(level_db: float, frames: int) -> Floats:
-    return 10.0 ** (level_db / 20.0) * np.sin(2.0 * np.pi * 997.0 / 48_000 * np.arange(frames))
+    wave: Floats = 10.0 ** (level_db / 20.0) * np.sin(2.0 * np.pi * 997.0 / 48_000 * np.arange(frames))
+    return wave
 
 
 def dither() -> tuple[str, str]:

@@ -1,7 +1,7 @@
 """Line plots as small SVG files: no script, no font, no library."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -48,11 +48,11 @@ class Plot:
     title: str
     across: Axis
     up: Axis
-    lines: list[tuple[str, Sequence[float], Sequence[float]]] = field(default_factory=list)
+    lines: list[tuple[str, list[float], list[float]]] = field(default_factory=list)
 
-    def line(self, name: str, x: Sequence[float], y: Sequence[float]) -> None:
+    def line(self, name: str, x: Iterable[float], y: Iterable[float]) -> None:
         """Add a curve."""
-        self.lines.append((name, x, y))
+        self.lines.append((name, [float(value) for value in x], [float(value) for value in y]))
 
     def svg(self) -> str:
         """Return the file's text."""
@@ -78,11 +78,11 @@ class Plot:
             f'<text x="14" y="{TOP + inner_h / 2:.0f}" text-anchor="middle" '
             f'transform="rotate(-90 14 {TOP + inner_h / 2:.0f})">{self.up.name}</text>'
         )
-        for place, (name, x, y) in enumerate(self.lines):
+        for place, (name, places, values) in enumerate(self.lines):
             colour = COLOURS[place % len(COLOURS)]
             points = " ".join(
                 f"{LEFT + inner_w * self.across.share(a):.1f},{TOP + inner_h * (1.0 - self.up.share(b)):.1f}"
-                for a, b in zip(x, y, strict=True)
+                for a, b in zip(places, values, strict=True)
             )
             parts.append(f'<polyline points="{points}" fill="none" stroke="{colour}" stroke-width="1.4"/>')
             parts.append(f'<text x="{WIDTH - RIGHT + 8}" y="{TOP + 12 + 16 * place}" fill="{colour}">{name}</text>')

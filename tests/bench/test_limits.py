@@ -15,16 +15,19 @@ CHANNELS, TRACKS = 48, 32
 SECTION = 9
 """A second-order section: 5 products, 4 sums."""
 
-DETECTOR = 28 + 32 + 16
+DETECTOR = 20 + 18 + 16
 """Of a compressor, per linked pair: log2, exp2, curve and smoothing, counted in the kernels."""
 
+FADER = 20
+"""Of a fader that moves, per track: its line and an exp2."""
+
 STRIP = 5 * SECTION + 12
-"""Per channel: five sections; makeup, fader with its ramp, pan, send, sums, rounding."""
+"""Per channel: five sections; makeup, fader, pan, send, sums, rounding."""
 
 MASTER = 2 * 18 * SECTION + 4 * DETECTOR + 8 + 80 + 48 + 60 + 40
 """Per frame: equaliser and crossovers, four compressors, sums, reverb, loudness, limiter without its search, dither."""
 
-OPERATIONS = CHANNELS * STRIP + TRACKS * DETECTOR + MASTER
+OPERATIONS = CHANNELS * STRIP + TRACKS * (DETECTOR + FADER) + MASTER
 BYTES = 3 * CHANNELS + 2 * 8 + 6
 """Per frame: 24-bit stems in, a float32 spill written and read, a 24-bit master out. Blocks stay in the caches."""
 
