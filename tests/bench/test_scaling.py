@@ -17,7 +17,7 @@ NOISE = 1.15
 
 def test_cost_grows_linearly(race: Any) -> None:
     """Nanoseconds per track and sample at 1, 8, 32 and 128 tracks, ours and pedalboard's: never worse than linear."""
-    seconds = str(min(race.seconds, 60))
+    seconds = str(race.seconds)
     each: dict[int, float] = {}
     for tracks in (1, 8, 32, 128):
         session = ["w1", "data/s", str(tracks), seconds, "OUT"]
