@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo up test test-faults test-nightly bench lint types protos reference size lock clean
+.PHONY: help setup demo up test test-faults test-nightly bench lint types protos reference accuracy size lock clean
 
 help: ## show this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-13s %s\n", $$1, $$2}'
@@ -61,6 +61,9 @@ reference: setup ## regenerate docs/reference, docs/events.md, docs/limits.md an
 	$(BIN)/python tools/gen_events.py
 	$(BIN)/python tools/gen_asyncapi.py
 	$(BIN)/python tools/gen_limits.py
+
+accuracy: setup ## measure the core again and write docs/accuracy.md with its plots
+	$(BIN)/python tools/gen_accuracy.py
 
 size: setup ## lines of code per package
 	$(BIN)/python tools/count_lines.py

@@ -5,6 +5,7 @@
 
 import os
 import sys
+import time
 from collections.abc import Iterable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
@@ -18,6 +19,7 @@ from tapelog_desk.files.pcm import pack_integers
 from tapelog_desk.files.readers import open_audio
 from tapelog_desk.files.writers import open_writer
 from tapelog_desk.limits import BLOCK_FRAMES
+from tapelog_desk.metering import measure_file
 from tapelog_desk.spill import Spill
 
 THREADS = os.cpu_count() or 1
@@ -65,16 +67,9 @@ def _blocks(reader: object) -> Iterator[dsp.Audio]:
 
 def w3(source: Path) -> None:
     """Measure a file: I, range, M and S series, true peak."""
-    import numpy as np  # after the core, which says how many threads it needs
-
-    with open_audio(source) as reader:
-        meter = dsp.Meter(reader.format.sample_rate_hz, reader.format.channels)
-        block = np.empty((reader.format.channels, 65_536))
-        while got := reader.read_into(block):
-            meter.add(block[:, :got] if got == block.shape[1] else block[:, :got].copy())
-    reading = meter.result()
-    sys.stdout.write(f"{reading.loudness.integrated_lufs:.3f} LUFS {reading.loudness.range_lu:.2f} LU "
-                     f"{reading.true_peak.max_dbtp:.2f} dBTP\n")  # fmt: skip
+    numbers = measure_file(source).measurements
+    sys.stdout.write(f"{numbers.integrated_lufs:.3f} LUFS {numbers.loudness_range_lu:.2f} LU "
+                     f"{numbers.true_peak_dbtp:.2f} dBTP\n")  # fmt: skip
 
 
 def product(stems: Path, tracks: int, seconds: int, folder: Path) -> None:
@@ -92,6 +87,36 @@ def product(stems: Path, tracks: int, seconds: int, folder: Path) -> None:
     render_master(recipes.master(source), beside(folder), folder, best_effort=True)
 
 
+def start(stems: Path, tracks: int, seconds: int, out: Path) -> None:
+    """Print when everything was loaded, when the first block of a mix was there, and when its master was written."""
+    moments = [(time.monotonic(), time.process_time())]
+
+    def noted(blocks: Iterable[dsp.MixBlock]) -> Iterator[dsp.Audio]:
+        for block in blocks:
+            moments.append((time.monotonic(), time.process_time()))
+            yield block.mix
+
+    with ExitStack() as files:
+        readers = {f"t{i}": files.enter_context(open_audio(stems / f"t{i % 32:03d}.wav")) for i in range(tracks)}
+        short = {name: _Short(reader, seconds * session.RATE) for name, reader in readers.items()}
+        master(noted(dsp.render(dsp.MixGraph(session.mix(tracks, seconds)), short, threads=THREADS)), out)
+    moments = [*moments[:2], (time.monotonic(), time.process_time())]
+    sys.stdout.write(" ".join(str(moment[clock]) for clock in (0, 1) for moment in moments))
+
+
+class _Short:
+    """The beginning of a recording."""
+
+    def __init__(self, reader: dsp.BlockReader, frames: int) -> None:
+        self._reader, self._left = reader, frames
+
+    def read(self, frames: int) -> dsp.Audio:
+        """Return the next frames, until the beginning is over."""
+        block = self._reader.read(min(frames, self._left))
+        self._left -= block.shape[1]
+        return block
+
+
 if __name__ == "__main__":
     kind, *words = sys.argv[1:]
     if kind == "w1":
@@ -101,5 +126,7 @@ if __name__ == "__main__":
             w2(Path(source), Path(out))
     elif kind == "product":
         product(Path(words[0]), int(words[1]), int(words[2]), Path(words[3]))
+    elif kind == "start":
+        start(Path(words[0]), int(words[1]), int(words[2]), Path(words[3]))
     else:
         w3(Path(words[0]))

@@ -4,7 +4,7 @@ from pathlib import Path
 from typing import Annotated
 
 from cyclopts import Parameter
-from tapelog_desk import DeskError, analyze_file
+from tapelog_desk import DeskError, analyze_file, measure_file
 
 from tapelog_cli.desk import show
 from tapelog_cli.desk.told import say_error, told
@@ -29,7 +29,8 @@ def meter(
     for path in files:
         try:
             with show.progress_bar(path.name, quiet=json) as progress:
-                analysis = analyze_file(path, progress=progress)
+                # Programs are told the digests too; a table shows what meters read, which takes a third of the time.
+                analysis = (analyze_file if json else measure_file)(path, progress=progress)
         except DeskError as error:
             refused += 1
             rows.append({"file": str(path), "error": error.reason, "message": error.problem, "hint": error.remedy})

@@ -8,6 +8,7 @@ from tapelog_desk.errors import DeskError, OutputError, RecipeRefusedError, Sour
 from tapelog_desk.excerpt import Excerpt, Previewed, render_preview
 from tapelog_desk.files.readers import AudioReader, open_audio
 from tapelog_desk.mastering import render_master
+from tapelog_desk.metering import measure_file
 from tapelog_desk.mixdown import mix_blocks, render_mix
 from tapelog_desk.probe import probe_file
 from tapelog_desk.rendered import Rendered, RenderedAudio, RenderedFileOut, Verdict
@@ -40,6 +41,7 @@ __all__ = [
     "analysis_json",
     "analyze_file",
     "beside",
+    "measure_file",
     "mix_blocks",
     "open_audio",
     "pinned",

@@ -2,6 +2,7 @@
 
 import json
 import math
+from array import array
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -13,9 +14,10 @@ from tapelog_dsp import ENGINE_VERSION, LoudnessMeter, TruePeakMeter
 
 from tapelog_desk.arrival import ArrivalMeter
 from tapelog_desk.faults import FaultMeter
-from tapelog_desk.files.atomic import atomic_file, file_sha256
+from tapelog_desk.files.atomic import atomic_file
 from tapelog_desk.files.decoders import Samples
 from tapelog_desk.files.flac import FlacCheck
+from tapelog_desk.files.identity import identified
 from tapelog_desk.files.pcm import SampleDigest
 from tapelog_desk.files.readers import open_audio
 from tapelog_desk.limits import BLOCK_FRAMES, METER_RATE_MAX_HZ
@@ -43,13 +45,13 @@ class Curve:
     ----------
     first_s, step_s : float
         Time of the first value, and between values.
-    values : tuple of float
-        Minus infinity for silence.
+    values : sequence of float
+        Minus infinity for silence; an array of doubles, for an hour has 36,000 of them.
     """
 
     first_s: float
     step_s: float
-    values: tuple[float, ...]
+    values: Sequence[float]
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,16 +88,30 @@ class Analyzer:
     ----------
     audio : AudioFormat
         Sample rate, channels and word length.
+    waveform : bool
+        Whether to draw it.
+    first_frame : int
+        Where this analyzer's part of a recording begins: on a whole second.
+    before : ndarray [shape=(channels, frames)], optional
+        The second before it.
     """
 
-    def __init__(self, audio: pb.AudioFormat) -> None:
+    def __init__(
+        self, audio: pb.AudioFormat, *, waveform: bool = True, first_frame: int = 0, before: Samples | None = None
+    ) -> None:
         self._format = audio
         rate_hz, channels = audio.sample_rate_hz, audio.channels
         in_range = rate_hz <= METER_RATE_MAX_HZ
-        self._loudness = LoudnessMeter(rate_hz, channels) if in_range and channels in METERED_CHANNELS else None
-        self._true_peak = TruePeakMeter(rate_hz, channels) if in_range else None
+        has_loudness = in_range and channels in METERED_CHANNELS
+        self._loudness = (
+            LoudnessMeter(rate_hz, channels, first_frame=first_frame, before=before) if has_loudness else None
+        )
+        self._true_peak = TruePeakMeter(rate_hz, channels, before=before) if in_range else None
         self._faults = FaultMeter(channels, audio.bit_depth, is_float=audio.is_float)
-        self._waveform = Waveform(rate_hz, channels)
+        if before is not None:
+            self._faults.add(before)
+            self._faults.forget_but_runs()
+        self._waveform = Waveform(rate_hz, channels) if waveform else None
         self._frames = 0
 
     def add(self, samples: Samples) -> None:
@@ -105,8 +121,18 @@ class Analyzer:
         if self._true_peak is not None:
             self._true_peak.add(samples)
         self._faults.add(samples)
-        self._waveform.add(samples)
+        if self._waveform is not None:
+            self._waveform.add(samples)
         self._frames += samples.shape[1]
+
+    def join(self, later: "Analyzer") -> None:
+        """Take in the part that follows; neither has a waveform."""
+        if self._loudness is not None and later._loudness is not None:  # noqa: SLF001  # one of its own kind
+            self._loudness.join(later._loudness.state())  # noqa: SLF001
+        if self._true_peak is not None and later._true_peak is not None:  # noqa: SLF001
+            self._true_peak.join(later._true_peak.state())  # noqa: SLF001
+        self._faults.join(later._faults)  # noqa: SLF001
+        self._frames += later._frames  # noqa: SLF001
 
     def result(self, *, non_finite_samples: int = 0) -> Analysis:
         """Return what was measured."""
@@ -129,8 +155,10 @@ class Analyzer:
             _set(numbers, "max_short_term_lufs", loudness.short_term_max_lufs)
             if np.isfinite(loudness.short_term_lufs).sum() > 1:
                 _set(numbers, "loudness_range_lu", loudness.range_lu)
-            momentary = Curve(0.4, 0.1, tuple(loudness.momentary_lufs.tolist()))
-            short_term = Curve(3.0, 1.0, tuple(loudness.short_term_lufs[::_STEPS_PER_S].tolist()))
+            momentary = Curve(0.4, 0.1, array("d", loudness.momentary_lufs))
+            short_term = Curve(3.0, 1.0, array("d", loudness.short_term_lufs[::_STEPS_PER_S]))
+        if self._waveform is None:
+            return Analysis(numbers, momentary, short_term, 0.0, (), ())
         low, high = self._waveform.result()
         bucket_s = self._waveform.bucket_frames / self._format.sample_rate_hz
         return Analysis(numbers, momentary, short_term, bucket_s, _rows(low), _rows(high))
@@ -173,15 +201,20 @@ def analyze_file(path: Path, *, name: str = "", progress: Progress | None = None
     SourceError
         It cannot be read whole.
     """
-    with open_audio(path, name=name, refuse_non_finite=False) as reader:
+    with (
+        open_audio(path, name=name, refuse_non_finite=False) as reader,
+        identified(path, reader.plain_bytes()) as identity,
+    ):
         audio = reader.format
         analyzer, arrival = Analyzer(audio), ArrivalMeter(audio)
-        digest = SampleDigest(audio.bit_depth, is_float=audio.is_float)
+        coded = None if reader.plain_bytes() else SampleDigest(audio.bit_depth, is_float=audio.is_float)
         check = FlacCheck(path, name or path.name) if audio.container == "flac" else None
-        while (block := reader.read(BLOCK_FRAMES)).shape[1]:
+        memory = np.empty((audio.channels, BLOCK_FRAMES))
+        while got := reader.read_into(memory):
+            block = memory if got == BLOCK_FRAMES else memory[:, :got].copy()
             analyzer.add(block)
             arrival.add(block)
-            packed = digest.add(block)
+            packed = coded.add(block) if coded is not None else b""
             if check is not None:
                 check.add(packed)
             if progress is not None:
@@ -191,10 +224,11 @@ def analyze_file(path: Path, *, name: str = "", progress: Progress | None = None
         analysis = analyzer.result(non_finite_samples=reader.non_finite_samples)
         arrival.result(analysis.measurements)
         audio.length_frames = reader.frames_read
+        sha256, sample_digest = identity.result()
     analysis.audio.CopyFrom(
         pb.AudioResult(
-            sha256=file_sha256(path),
-            sample_digest=digest.hexdigest(),
+            sha256=sha256,
+            sample_digest=coded.hexdigest() if coded is not None else sample_digest,
             size_bytes=path.stat().st_size,
             media_type=_MEDIA_TYPES[audio.container],
             format=audio,
@@ -209,8 +243,12 @@ def _number(value: float, digits: int) -> float | None:
 
 
 def curve_json(curve: Curve) -> dict[str, Any]:
-    """Return a curve as JSON values, silence as null."""
-    values = [_number(value, 2) for value in curve.values]
+    """Return a curve as JSON values, silence as null.
+
+    Equal values are one object: an hour has 36,000 of them, and in steps of 0.01 few are different.
+    """
+    known: dict[float | None, float | None] = {}
+    values = [known.setdefault(rounded, rounded) for rounded in (_number(value, 2) for value in curve.values)]
     return {"first_s": curve.first_s, "step_s": curve.step_s, "values": values}
 
 

@@ -43,28 +43,41 @@ class FaultMeter:
         """Take the next block ``[channels, frames]``."""
         if not samples.shape[1]:
             return
-        magnitudes = np.abs(samples)
-        peaks = magnitudes.max(axis=1)
-        self._peaks = np.maximum(self._peaks, peaks)
-        for channel, peak in enumerate(peaks):
+        for channel, values in enumerate(samples):
+            peak = max(float(values.max()), -float(values.min()))
+            self._peaks[channel] = max(peak, float(self._peaks[channel]))
             if peak < self._full_scale:
                 self._runs[channel] = 0
             else:
-                values = magnitudes[channel]
-                self._count(channel, (values >= self._full_scale) & (values <= self._plateau_end))
+                sizes = np.abs(values)
+                full = np.flatnonzero((sizes >= self._full_scale) & (sizes <= self._plateau_end))
+                self._count(channel, full, sizes.size)
 
-    def _count(self, channel: int, full: npt.NDArray[np.bool_]) -> None:
+    def _count(self, channel: int, full: npt.NDArray[np.int64], frames: int) -> None:
         """Count runs; one that began in the block before goes on, and counts from its third sample."""
-        edges = np.flatnonzero(np.diff(np.concatenate(([False], full, [False])).astype(np.int8)))
         carried = int(self._runs[channel])
         self._runs[channel] = 0
-        for start, stop in zip(edges[0::2], edges[1::2], strict=True):
-            before = carried if start == 0 else 0
-            length = before + int(stop - start)
-            if length >= CLIP_RUN_FRAMES:
-                self.clipped_samples += length - (before if before >= CLIP_RUN_FRAMES else 0)
-            if stop == full.size:
-                self._runs[channel] = length
+        if not full.size:
+            return
+        breaks = np.flatnonzero(np.diff(full) > 1)
+        starts, stops = full[np.concatenate(([0], breaks + 1))], full[np.append(breaks, full.size - 1)] + 1
+        before = np.where(starts == 0, carried, 0)
+        lengths = before + stops - starts
+        counted = lengths - np.where(before >= CLIP_RUN_FRAMES, before, 0)
+        self.clipped_samples += int(counted[lengths >= CLIP_RUN_FRAMES].sum())
+        if stops[-1] == frames:
+            self._runs[channel] = lengths[-1]
+
+    def forget_but_runs(self) -> None:
+        """Begin here, with the runs that the samples so far ended in: what is joined to a part before it starts so."""
+        self._peaks[:] = 0.0
+        self.clipped_samples = 0
+
+    def join(self, later: "FaultMeter") -> None:
+        """Take in the part that follows, measured after the end of this one."""
+        np.maximum(self._peaks, later._peaks, out=self._peaks)  # noqa: SLF001  # one of its own kind
+        self._runs = later._runs.copy()  # noqa: SLF001
+        self.clipped_samples += later.clipped_samples
 
     def silent_channels(self) -> list[int]:
         """Return the channels, counted from 0, whose every sample is below -90 dBFS."""

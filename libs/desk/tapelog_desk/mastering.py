@@ -156,7 +156,7 @@ class _Bench:
             tolerance_lu=wanted.tolerance_lu,
         )
 
-    def print(self, printer: Printer, drive_db: float) -> tuple[float, ...]:
+    def print(self, printer: Printer, drive_db: float) -> Sequence[float]:
         """Run the last pass into files and return the limiter's gain reduction over time."""
         reduction = GainReduction(self._rate, self._channels, db_to_gain(drive_db))
 

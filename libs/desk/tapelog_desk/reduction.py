@@ -1,6 +1,8 @@
 """How much a limiter takes off, over time: seen from outside, by comparing what goes in with what comes out."""
 
 import math
+from array import array
+from collections.abc import Sequence
 from typing import Final
 
 import numpy as np
@@ -30,7 +32,7 @@ class GainReduction:
         self._gain = gain
         self._before = np.zeros((channels, 0))
         self._after = np.zeros((channels, 0))
-        self._values: list[float] = []
+        self._values = array("d")
 
     def before(self, samples: Samples) -> None:
         """Take a block that goes into the limiter."""
@@ -51,9 +53,9 @@ class GainReduction:
         reduced = AUDIBLE <= kept < peak
         self._values.append(20.0 * math.log10(peak / kept) if reduced else 0.0)
 
-    def result(self) -> tuple[float, ...]:
+    def result(self) -> Sequence[float]:
         """Return the reduction in dB, 0 or more, of every 100 ms."""
         left = min(self._before.shape[1], self._after.shape[1])
         if left:
             self._take(left)
-        return tuple(self._values)
+        return self._values

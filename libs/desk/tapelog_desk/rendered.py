@@ -1,5 +1,6 @@
 """What a render gives back."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -90,7 +91,7 @@ class Rendered:
         Of the master copy's samples.
     verdict : Verdict, optional
         For masters.
-    gain_reduction_db : tuple of float
+    gain_reduction_db : sequence of float
         For masters: the limiter's reduction at the loudest sample of each 100 ms.
     remarks : tuple of str
         What a person should know, such as samples clipped by an integer format.
@@ -105,7 +106,7 @@ class Rendered:
     recipe_digest: str
     analysis: Analysis
     verdict: Verdict | None = None
-    gain_reduction_db: tuple[float, ...] = ()
+    gain_reduction_db: Sequence[float] = ()
     remarks: tuple[str, ...] = ()
     engine_version: str = ENGINE_VERSION
     timings_s: dict[str, float] = field(default_factory=dict)

@@ -1,5 +1,6 @@
 """Whether a master is what was asked for, judged by the samples in its file."""
 
+from collections.abc import Sequence
 from typing import Any
 
 import tapelog_dsp as dsp
@@ -57,7 +58,7 @@ def verdict_json(verdict: Verdict, analysis: Analysis) -> dict[str, Any]:
 def master_json(
     analysis: Analysis,
     verdict: Verdict,
-    reduced: tuple[float, ...],
+    reduced: Sequence[float],
     *,
     recipe_digest: str,
     telemetry: dict[str, float],

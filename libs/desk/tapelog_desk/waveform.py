@@ -28,24 +28,46 @@ class Waveform:
         self._low = np.zeros((channels, 2 * BUCKETS_MAX))
         self._high = np.zeros((channels, 2 * BUCKETS_MAX))
         self._count = 0
-        self._open = np.zeros((channels, 0))
+        self._open_low, self._open_high = np.zeros(channels), np.zeros(channels)
+        self._open_frames = 0
 
     def add(self, samples: Samples) -> None:
         """Take the next block ``[channels, frames]``."""
-        joined = np.concatenate((self._open, samples), axis=1)
-        position = 0
-        while joined.shape[1] - position >= self.bucket_frames:
-            room = 2 * BUCKETS_MAX - self._count
-            whole = min((joined.shape[1] - position) // self.bucket_frames, room)
-            used = joined[:, position : position + whole * self.bucket_frames]
-            buckets = used.reshape(joined.shape[0], whole, self.bucket_frames)
-            self._low[:, self._count : self._count + whole] = buckets.min(axis=2)
-            self._high[:, self._count : self._count + whole] = buckets.max(axis=2)
-            self._count += whole
-            position += whole * self.bucket_frames
-            if self._count == 2 * BUCKETS_MAX:
-                self._halve()
-        self._open = joined[:, position:].copy()
+        position, frames = 0, samples.shape[1]
+        while position < frames:
+            whole = (frames - position) // self.bucket_frames
+            if self._open_frames or not whole:
+                position += self._fill(samples[:, position:])
+                continue
+            whole = min(whole, 2 * BUCKETS_MAX - self._count)
+            end = position + whole * self.bucket_frames
+            made = slice(self._count, self._count + whole)
+            for channel, row in enumerate(samples):
+                buckets = row[position:end].reshape(whole, self.bucket_frames)
+                buckets.min(axis=1, out=self._low[channel, made])
+                buckets.max(axis=1, out=self._high[channel, made])
+            position = end
+            self._made(whole)
+
+    def _fill(self, samples: Samples) -> int:
+        """Take samples into the open bucket until it is full, and return how many."""
+        taken = min(self.bucket_frames - self._open_frames, int(samples.shape[1]))
+        low, high = samples[:, :taken].min(axis=1), samples[:, :taken].max(axis=1)
+        if self._open_frames:
+            np.minimum(low, self._open_low, out=low)
+            np.maximum(high, self._open_high, out=high)
+        self._open_low, self._open_high = low, high
+        self._open_frames += taken
+        if self._open_frames == self.bucket_frames:
+            self._low[:, self._count], self._high[:, self._count] = low, high
+            self._open_frames = 0
+            self._made(1)
+        return taken
+
+    def _made(self, buckets: int) -> None:
+        self._count += buckets
+        if self._count == 2 * BUCKETS_MAX:
+            self._halve()
 
     def _halve(self) -> None:
         self._count //= 2
@@ -56,7 +78,7 @@ class Waveform:
     def result(self) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
         """Return (lows, highs) ``[channels, buckets]``; the last bucket may stand for less time."""
         low, high = self._low[:, : self._count], self._high[:, : self._count]
-        if self._open.shape[1]:
-            low = np.concatenate((low, self._open.min(axis=1, keepdims=True)), axis=1)
-            high = np.concatenate((high, self._open.max(axis=1, keepdims=True)), axis=1)
+        if self._open_frames:
+            low = np.concatenate((low, self._open_low[:, None]), axis=1)
+            high = np.concatenate((high, self._open_high[:, None]), axis=1)
         return low, high

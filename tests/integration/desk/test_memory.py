@@ -12,7 +12,7 @@ from tapelog_desk.files.pcm import pack_integers
 from tapelog_desk.files.writers import WavWriter
 
 RATE_HZ = 48_000
-GROWTH_MAX = 1.3
+GROWTH_MAX = 1.1
 CHILD = Path(__file__).with_name("render_child.py")
 
 

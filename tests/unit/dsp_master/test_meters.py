@@ -21,6 +21,7 @@ def test_merged_equals_whole(rate: int, threads: int):
     assert merged.true_peak == whole.true_peak
     assert merged.loudness.integrated_lufs == pytest.approx(whole.loudness.integrated_lufs, abs=1e-9)
     assert merged.loudness.range_lu == pytest.approx(whole.loudness.range_lu, abs=1e-9)
+    assert merged.loudness.momentary_max_lufs == pytest.approx(whole.loudness.momentary_max_lufs, abs=1e-9)
     assert np.abs(merged.loudness.momentary_lufs - whole.loudness.momentary_lufs).max() < 1e-9
 
 
@@ -38,10 +39,27 @@ def test_a_joined_meter_goes_on():
     assert np.abs(difference).max() < 1e-9
 
 
+@pytest.mark.parametrize("tenths", [1, 2, 5])
+def test_short_parts_join(tenths: int):
+    """Parts shorter than the 400 ms of a momentary window still find the loudest one, which lies across them."""
+    samples = programme(2.0)
+    samples[:, 43_000:60_000] *= 3.0
+    whole, parts = LoudnessMeter(RATE, 2), LoudnessMeter(RATE, 2)
+    whole.add(samples)
+    for start in range(0, 2 * RATE, tenths * RATE // 10):
+        part = LoudnessMeter(RATE, 2, first_frame=start, before=np.ascontiguousarray(samples[:, :start]))
+        part.add(np.ascontiguousarray(samples[:, start : start + tenths * RATE // 10]))
+        parts.join(part.state())
+    one, other = whole.result(), parts.result()
+    assert other.momentary_max_lufs == pytest.approx(one.momentary_max_lufs, abs=1e-9)
+    assert other.momentary_lufs == pytest.approx(one.momentary_lufs, abs=1e-9)
+    assert one.momentary_max_lufs >= one.momentary_lufs.max()
+
+
 def test_parts_must_meet():
-    """A part that begins elsewhere or between hops is refused."""
-    with pytest.raises(ParameterError, match="hop"):
-        LoudnessMeter(RATE, 2, first_frame=100)
+    """A part that begins elsewhere or within a step is refused."""
+    with pytest.raises(ParameterError, match="step"):
+        LoudnessMeter(RATE, 2, first_frame=480)
     meter = LoudnessMeter(RATE, 2)
     meter.add(silence(1))
     with pytest.raises(ParameterError, match="48000"):

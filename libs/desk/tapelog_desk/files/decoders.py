@@ -46,6 +46,14 @@ class Decoder(Protocol):
         """Fill ``[channels, frames]`` and return how many frames came; fewer only at the end."""
         ...  # pragma: no cover
 
+    def go_to(self, frame: int) -> bool:
+        """Go on from a frame; return False where only reading from the start gives the samples."""
+        ...  # pragma: no cover
+
+    def plain_bytes(self) -> tuple[int, int] | None:
+        """Return first byte and length of the samples where they lie in the file as their digest has them."""
+        ...  # pragma: no cover
+
     def close(self) -> None:
         """Close the file."""
         ...  # pragma: no cover
@@ -97,6 +105,22 @@ class WavDecoder:
         got = filled // self._frame_bytes
         self._left -= got
         return got
+
+    def go_to(self, frame: int) -> bool:
+        """Go on from a frame."""
+        layout = self._layout
+        self._left = max(layout.length_frames - frame, 0)
+        self._file.seek(
+            layout.data_offset + (layout.length_frames - self._left) * layout.sample_bytes * layout.channels
+        )
+        return True
+
+    def plain_bytes(self) -> tuple[int, int] | None:
+        """Return where the samples lie, if they are whole numbers of 2 bytes or more, lowest byte first, unpadded."""
+        layout = self._layout
+        if layout.is_float or layout.big_endian or not 1 < layout.sample_bytes == (layout.bit_depth + 7) // 8:
+            return None
+        return layout.data_offset, layout.length_frames * layout.sample_bytes * layout.channels
 
     def close(self) -> None:
         """Close the file."""
@@ -184,6 +208,14 @@ class LibsndfileDecoder:
             raise damaged(self._name, f"decoding stops with an error: {_text(error)}") from error
         self._left -= got
         return int(got)
+
+    def go_to(self, frame: int) -> bool:
+        """Stay: damaged files, and MP3 after any seek, decode to other samples."""
+        return frame == 0
+
+    def plain_bytes(self) -> tuple[int, int] | None:
+        """Return None: the samples are coded."""
+        return None
 
     def close(self) -> None:
         """Close the file."""

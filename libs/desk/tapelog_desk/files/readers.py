@@ -67,6 +67,17 @@ class AudioReader:
         """Close the file."""
         self._decoder.close()
 
+    def go_to(self, frame: int) -> bool:
+        """Go on from a frame, before anything was read; return False for a file that is only read from its start."""
+        if not self._decoder.go_to(frame):
+            return False
+        self.frames_read = frame
+        return True
+
+    def plain_bytes(self) -> tuple[int, int] | None:
+        """Return first byte and length of the samples in the file, where they lie there as `SampleDigest` has them."""
+        return self._decoder.plain_bytes()
+
     def read(self, frames: int) -> Samples:
         """Return the next block.
 

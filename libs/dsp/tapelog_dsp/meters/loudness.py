@@ -12,19 +12,21 @@ from tapelog_dsp.errors import ParameterError
 from tapelog_dsp.kernels.call import Float64s
 from tapelog_dsp.kernels.loudness import HOPS_PER_S, hop_energies
 from tapelog_dsp.kernels.recursion import sos, sos_state
+from tapelog_dsp.meters.energies import (
+    HOPS_PER_STEP,
+    MOMENTARY_HOPS,
+    Energies,
+    EnergyState,
+    window_sums,
+)
 from tapelog_dsp.meters.weighting import CHANNEL_WEIGHTS, hop_weighting
 
 OFFSET_LU: Final = -0.691
 ABSOLUTE_GATE_LUFS: Final = -70.0
 RELATIVE_GATE_LU: Final = -10.0
 RANGE_GATE_LU: Final = -20.0
-HOPS_PER_STEP: Final = 10  # 10 ms hops per 100 ms step of the gating blocks and of the series
-MOMENTARY_HOPS: Final = 40
 SHORT_TERM_HOPS: Final = 300
 STEP_S: Final = 0.1
-STRETCH_HOPS: Final = 16_384
-"""Windows looked at together for the largest momentary loudness: an hour of them at once would take 20 MB."""
-
 WARM_UP_S: Final = 1.0
 """The filters forget by 2000 dB within it; what differs afterwards is rounding, below 1e-9 LU."""
 
@@ -67,8 +69,8 @@ class LoudnessState:
         Of the channels.
     first_frame, end_frame : int
         Where the part begins and ends.
-    hops : ndarray [shape=(hops,)]
-        Weighted energy of every finished hop.
+    energies : EnergyState
+        Weighted energy of every finished step.
     filters : ndarray [shape=(channels, 2, 2)], open_hop : ndarray [shape=(channels, frames)]
         The filters' memory before the unfinished hop at its end, and that hop's samples.
     """
@@ -77,7 +79,7 @@ class LoudnessState:
     weights: tuple[float, ...]
     first_frame: int
     end_frame: int
-    hops: Float64s
+    energies: EnergyState
     filters: Float64s
     open_hop: Float64s
 
@@ -85,7 +87,7 @@ class LoudnessState:
 class LoudnessMeter:
     """A streaming meter; blocks of any length give the same reading.
 
-    It keeps 8 bytes per 10 ms of programme (2.9 MB per hour).
+    It keeps 8 bytes per 100 ms of programme (0.3 MB per hour).
 
     Parameters
     ----------
@@ -94,29 +96,28 @@ class LoudnessMeter:
     channels : int
         1, 2, 3, 5 or 6, in the order of `CHANNEL_WEIGHTS`. A mono file is measured as one channel.
     first_frame : int
-        Where this meter's part of a programme begins, on a hop of 10 ms (whole seconds always are).
+        Where this meter's part of a programme begins, on a step of 100 ms (whole seconds always are).
     before : ndarray [shape=(channels, frames)], optional
         What comes right before it, `WARM_UP_S` of it or all there is; it settles the filters and is not measured.
 
     Raises
     ------
     ParameterError
-        A rate or channel count for which the measure is not defined, or a part that begins between two hops.
+        A rate or channel count for which the measure is not defined, or a part that begins within a step.
     """
 
     def __init__(self, sample_rate: int, channels: int, *, first_frame: int = 0, before: Audio | None = None) -> None:
         self._rate = valid_sample_rate(sample_rate)
         if channels not in CHANNEL_WEIGHTS:
             raise ParameterError("LoudnessMeter.channels", channels, f"one of {sorted(CHANNEL_WEIGHTS)}")
-        if not on_hop(first_frame, sample_rate):
-            raise ParameterError("LoudnessMeter.first_frame", first_frame, "on a hop of 10 ms")
+        if not on_step(first_frame, sample_rate):
+            raise ParameterError("LoudnessMeter.first_frame", first_frame, "on a step of 100 ms")
         self._weights = CHANNEL_WEIGHTS[channels]
         self._weighting = hop_weighting(sample_rate)
         self._state = sos_state(2, channels)
         self._first = self._clock = first_frame
         self._open = np.empty((channels, self._weighting.longest))
-        self._hops = np.empty(1024)
-        self._count = 0
+        self._energies = Energies(self._hop_of(first_frame), sample_rate)
         if before is not None:
             sos(self._weighting.sections, self._state, before)
 
@@ -154,20 +155,12 @@ class LoudnessMeter:
         total = np.zeros(len(energies))
         for channel, weight in enumerate(self._weights):
             total += weight * energies[:, channel]
-        needed = self._count + total.size
-        if needed > self._hops.size:
-            # What is not written yet takes no memory, so only the hops themselves count.
-            grown = np.empty(max(needed, 2 * self._hops.size))
-            grown[: self._count] = self._hops[: self._count]
-            self._hops = grown
-        self._hops[self._count : needed] = total
-        self._count = needed
+        self._energies.add(total)
 
     def state(self) -> "LoudnessState":
         """Return what another process needs to join this part to the one before it."""
-        return LoudnessState(
-            self._rate, self._weights, self._first, self._clock, self.hops.copy(), self._state.copy(), self._open.copy()
-        )
+        energies, filters, rest = self._energies.state(), self._state.copy(), self._open.copy()
+        return LoudnessState(self._rate, self._weights, self._first, self._clock, energies, filters, rest)
 
     def join(self, later: "LoudnessState") -> None:
         """Append the state of the part that follows, as if this meter had measured both; measuring goes on there.
@@ -180,83 +173,42 @@ class LoudnessMeter:
         if (later.sample_rate, later.weights, later.first_frame) != (self._rate, self._weights, self._clock):
             limit = f"a part from frame {self._clock} on, of the same rate and channels"
             raise ParameterError("LoudnessMeter.join", f"a part from frame {later.first_frame} on", limit)
-        self._hops = np.concatenate((self.hops, later.hops))
-        self._count = self._hops.size
+        self._energies.join(later.energies)
         self._clock, self._state, self._open = later.end_frame, later.filters.copy(), later.open_hop.copy()
-
-    @property
-    def hops(self) -> Float64s:
-        """Weighted energy of every finished hop of 10 ms, for pooling over programmes."""
-        return self._hops[: self._count]
 
     def gating_blocks(self) -> Float64s:
         """Return the mean power of every gating block of 400 ms, 100 ms apart."""
-        blocks = _window_sums(_step_sums(self.hops), MOMENTARY_HOPS // HOPS_PER_STEP)
-        blocks /= self._frames(MOMENTARY_HOPS, len(blocks))
-        return blocks
+        return self._powers(MOMENTARY_HOPS)
+
+    def _powers(self, hops: int) -> Float64s:
+        """Return the mean power of windows of so many hops, 100 ms apart."""
+        powers = window_sums(self._energies.steps, hops // HOPS_PER_STEP)
+        powers /= self._energies.frames(hops, len(powers))
+        return powers
 
     def result(self) -> Loudness:
         """Return the reading so far; measuring can go on."""
-        hops = self.hops
-        steps = _step_sums(hops)
-        blocks = self.gating_blocks()
-        short = _window_sums(steps, SHORT_TERM_HOPS // HOPS_PER_STEP)
-        short /= self._frames(SHORT_TERM_HOPS, len(short))
+        blocks, short = self.gating_blocks(), self._powers(SHORT_TERM_HOPS)
         return Loudness(
             integrated_lufs=_gated_lufs(blocks),
-            momentary_max_lufs=_lufs(self._momentary_max(hops)),
+            momentary_max_lufs=_lufs(self._energies.loudest),
             short_term_max_lufs=_lufs(float(short.max(initial=0.0))),
             range_lu=_range_lu(short),
             momentary_lufs=_lufs_series(blocks),
             short_term_lufs=_lufs_series(short),
         )
 
-    def _momentary_max(self, hops: Float64s) -> float:
-        """Return the largest power of 400 ms, looked for every 10 ms, in stretches that keep memory small."""
-        largest = 0.0
-        for first in range(0, len(hops) - MOMENTARY_HOPS + 1, STRETCH_HOPS):
-            powers = _window_sums(hops[first : first + STRETCH_HOPS + MOMENTARY_HOPS - 1], MOMENTARY_HOPS)
-            powers /= self._frames(MOMENTARY_HOPS, len(powers), step=1, first=first)
-            largest = max(largest, float(powers.max()))
-        return largest
 
-    def _frames(self, hops: int, windows: int, *, step: int = HOPS_PER_STEP, first: int = 0) -> Float64s:
-        """Return how many frames each window of ``hops`` hops covers, for windows that start every ``step`` hops."""
-        starts = first + np.arange(windows, dtype=np.int64) * step
-        covered = (starts + hops) * self._rate // 100 - starts * self._rate // 100
-        return covered.astype(np.float64)
-
-
-def _step_sums(hops: Float64s) -> Float64s:
-    """Return the sum of every whole step of hops, added in order, as `_window_sums` would."""
-    steps = len(hops) // HOPS_PER_STEP
-    total = hops[: steps * HOPS_PER_STEP : HOPS_PER_STEP].copy()
-    for offset in range(1, HOPS_PER_STEP):
-        total += hops[offset : steps * HOPS_PER_STEP : HOPS_PER_STEP]
-    return total
-
-
-def on_hop(frame: int, sample_rate: int) -> bool:
-    """Tell whether a hop of 10 ms begins at this frame: hop k does at floor(k * rate / 100)."""
-    hop = -(-frame * 100 // sample_rate)
-    return frame >= 0 and hop * sample_rate // 100 == frame
+def on_step(frame: int, sample_rate: int) -> bool:
+    """Tell whether a step of 100 ms begins at this frame: step k does at floor(10 k * rate / 100)."""
+    step = -(-frame * HOPS_PER_S // (HOPS_PER_STEP * sample_rate))
+    return frame >= 0 and step * HOPS_PER_STEP * sample_rate // HOPS_PER_S == frame
 
 
 def pooled_lufs(meters: Iterable[LoudnessMeter]) -> float:
     """Return the integrated loudness of several programmes as one, such as an album: their gating blocks are pooled."""
     blocks = [meter.gating_blocks() for meter in meters]
     return _gated_lufs(np.concatenate(blocks)) if blocks else -math.inf
-
-
-def _window_sums(values: Float64s, length: int) -> Float64s:
-    """Return the sum of every ``length`` neighbours, added in order, so that every machine gets the same bits."""
-    windows = len(values) - length + 1
-    if windows < 1:
-        return np.empty(0)
-    total = values[:windows].copy()
-    for offset in range(1, length):
-        total += values[offset : offset + windows]
-    return total
 
 
 def _lufs(power: float) -> float:

@@ -48,7 +48,7 @@ class Meter:
     channels : int
         1, 2, 3, 5 or 6.
     first_frame : int
-        Where this meter's part of a programme begins, on a hop of 10 ms.
+        Where this meter's part of a programme begins, on a step of 100 ms.
     before : ndarray [shape=(channels, frames)], optional
         What comes right before it, a second of it or all there is.
     """

@@ -1,0 +1,36 @@
+"""W1 and W2 against the other programs that can do the nearest to them: one run each, for they take long."""
+
+from typing import Any
+
+import pytest
+
+pytestmark = [pytest.mark.bench, pytest.mark.timeout(3_000)]
+
+
+@pytest.mark.parametrize("program", ["sox", "ffmpeg"])
+def test_w1(race: Any, program: str) -> None:
+    """A mix and master; sox has no automation, no loudness and no true peak, ffmpeg another reverb."""
+    race.need(program)
+    session = ["data/s", "32", str(race.seconds), "OUT"]
+    theirs = ["bash", f"peer_{program}_w1.sh", *session]
+    assert race.compare("W1", program, [*race.ours, "w1", *session], theirs, pairs=1) > 1.0
+
+
+@pytest.mark.parametrize(
+    ("program", "script"),
+    [
+        ("sox", "peer_sox_w2.sh"),
+        ("ffmpeg", "peer_ffmpeg_w2.sh"),
+        ("ffmpeg", "peer_ffmpeg_loudnorm_w2.sh"),
+        ("matchering", "peer_matchering_w2.py"),
+    ],
+)
+def test_w2(race: Any, mixed: str, program: str, script: str) -> None:
+    """A master; matchering matches a reference instead, which here is the mix itself."""
+    if program == "matchering":
+        race.need_module(program)
+    else:
+        race.need(program)
+    shell = [race.peer_python] if script.endswith(".py") else ["bash"]
+    ours = [*race.ours, "w2", mixed, "OUT"]
+    assert race.compare("W2", script.removeprefix("peer_"), ours, [*shell, script, mixed, "OUT"], pairs=1) > 1.0
