@@ -29,7 +29,7 @@ def mixed(files: dict[str, Path], block_frames: int, *, packed: bool, threads: i
     readers = {name: open_audio(path) for name, path in files.items()}
     tracks = tuple(
         dsp.TrackSpec(
-            name, reader.format.channels, -2.0 * k, 0.1 * k, start_frame=[0, 0, 777, 4_096][k % 4],
+            name, reader.format.channels, -1.0 * k, 0.05 * k, start_frame=[0, 0, 777, 4_096][k % 4],
             processors=(dsp.HighPass(60.0 + k), dsp.Compressor(-30.0, 3.0)),
         )
         for k, (name, reader) in enumerate(readers.items())
@@ -52,7 +52,7 @@ def test_whole_numbers_sound_like_floats(tmp_path: Path, kind: str, subtype: str
     """Every word length, mono and stereo beside each other, in blocks that end anywhere, on one thread and on two."""
     random = np.random.default_rng(5)
     files = {}
-    for k in range(6):
+    for k in range(20):  # ten mono and ten stereo: a full set of lanes, and two tracks left over
         path = tmp_path / f"t{k}.{kind}"
         samples = (random.standard_normal((FRAMES - 31 * k, 1 + k % 2)) * 0.2).clip(-1.0, 1.0)
         soundfile.write(path, samples, RATE, subtype=subtype)
