@@ -59,7 +59,7 @@ class Spill:
         """Forget everything that was written."""
         self._file.seek(0)
         self._file.truncate()
-        self._blocks.clear()
+        del self._blocks[:]
         self.frames = 0
 
     def blocks(self) -> Iterator[Samples]:
