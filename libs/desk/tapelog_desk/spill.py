@@ -59,6 +59,7 @@ class Spill:
         """Forget everything that was written."""
         self._file.seek(0)
         self._file.truncate()
+        del self._blocks[:]
         self.frames = 0
 
     def blocks(self) -> Iterator[Samples]:

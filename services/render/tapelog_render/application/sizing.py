@@ -17,18 +17,18 @@ MIB: Final = 2**20
 
 START_S: Final = 0.05
 """Of any job: reading the order, opening files."""
-MIX_S_PER_MINUTE: Final = 0.2
+MIX_S_PER_MINUTE: Final = 0.33
 """Of a mix whatever its tracks: summing, printing, measuring."""
 TRACK_S_PER_MINUTE: Final = 0.007
 """Decoding, fader, pan."""
 INSERT_S_PER_MINUTE: Final = 0.006
-MASTER_S_PER_MINUTE: Final = 0.25
+MASTER_S_PER_MINUTE: Final = 0.55
 ANALYSIS_S_PER_MINUTE: Final = 0.9
 REPAIR_S_PER_MINUTE: Final = 4.2
 """Of one channel, all tools."""
 PRINT_S_PER_MINUTE: Final = 0.13
 """A further file of other samples: a stem."""
-COMP_S_PER_MINUTE: Final = 0.06
+COMP_S_PER_MINUTE: Final = 0.2
 
 TIME_FACTOR: Final = 20.0
 """An attempt may take so many times the model: other processors, loaded machines, cold disks."""
