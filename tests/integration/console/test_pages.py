@@ -22,7 +22,10 @@ async def test_the_board_has_the_song_in_its_stage_and_says_who_is_waited_for(
     assert "1 brief violation" in card[0]
     column = mine[mine.index('id="stage-3"') : mine.index('id="stage-4"')]
     assert production.song in column
-    assert "studio producer" in theirs[theirs.index(f"/{production.song}") :]
+    card = re.search(rf'<a href="/{production.song}">.*?</li>', theirs, re.DOTALL)
+    assert card is not None
+    assert "Pia Producer" in card[0]
+    assert "(studio producer)" in card[0]
 
 
 async def test_the_project_page_has_its_people(site: Site, production: Production) -> None:

@@ -15,7 +15,7 @@ from tapelog_console.identity.cookies import SignedIn
 
 from . import listening, words
 from .listening import Side
-from .people import Grants, People
+from .people import Grants, People, awaited
 from .waveform import Drawing, Drawings
 
 STORY_LINES: Final = 8
@@ -105,6 +105,11 @@ class SongView:
     def rendering(self) -> list[res.Version]:
         """Versions whose render is on the way."""
         return [version for version in self.song.versions if version.state == res.VERSION_STATE_PROPOSED]
+
+    @property
+    def awaited(self) -> list[tuple[str, list[str]]]:
+        """Whom the song waits for: each role in words, with the parties who hold it."""
+        return awaited(self.song, self.project)
 
     @property
     def newer(self) -> res.Version | None:
