@@ -92,6 +92,16 @@ async def test_waveform_and_loudness_are_drawn_from_the_render(site: Site, produ
     assert re.search(r'<polyline points="[\d.]+,[\d.]+', page)
 
 
+async def test_takes_are_listed_with_their_arrival_check(site: Site, production: Production) -> None:
+    """Every track, its chosen take, and that it is fit for use."""
+    async with site.browser("pty-producer") as browser:
+        told = section((await browser.get(f"/{production.song}")).text, "takes")
+
+    assert "2 tracks, 2 takes" in told
+    assert told.count("fit for use") == 2
+    assert told.count("chosen") == 2
+
+
 @pytest.mark.parametrize(
     ("party", "expected"),
     [

@@ -42,6 +42,7 @@ ACTIONS: Final[Mapping[str, str]] = {
     "decide": "RecordDecision",
     "consent": "ConsentToDecision",
     "accept-delivery": "AcceptDelivery",
+    "select-take": "SelectTake",
 }
 """What the page can do, and the RPC of the session service whose permission it needs."""
 

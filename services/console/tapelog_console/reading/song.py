@@ -236,6 +236,11 @@ def parties(song: res.Song, project: res.Project, story: list[rpc.HistoryLine]) 
         yield version.proposed_by
         for approval in version.approvals:
             yield approval.party
+    for take in song.takes:
+        yield take.recorded_by
+    for track in song.tracks:
+        for asked in track.take_requests:
+            yield asked.requested_by
     for note in song.notes:
         yield note.author
         for reply in note.replies:
