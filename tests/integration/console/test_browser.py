@@ -150,6 +150,31 @@ async def test_every_form_of_the_song_page_can_be_read_on_a_phone(site: Site, tm
 
 
 @pytest.mark.nightly
+async def test_what_somebody_writes_is_not_lost_when_the_song_moves_on(site: Site, tmp_path: Path) -> None:
+    """A half-written reply stays while others change the song; what they changed comes when it is sent."""
+    async with site.api() as api, chromium() as context:
+        made = await produce(api, tmp_path, "Written")
+        await api.notes.add(made.mix.name, "First")
+        page = await context.new_page()
+        await _sign_in(page, site)
+        await page.goto(f"{site.url}/{made.song}")
+        await expect(page.locator(".live.on")).to_be_attached()
+        note = page.locator("#notes .note").first
+        await note.get_by_text("Reply", exact=True).click()
+        await note.locator("textarea").fill("Half a sent")
+        await api.notes.add(made.mix.name, "Second")
+        await expect(page.locator("#gate")).to_contain_text("conditions")
+        await expect(page.locator("#story")).to_contain_text("Second")
+        assert await note.locator("textarea").input_value() == "Half a sent"
+        await expect(page.locator("#notes .note")).to_have_count(1)
+
+        await note.locator("textarea").press_sequentially("ence")
+        await note.get_by_role("button", name="Reply as studio producer").click()
+        await expect(page.locator("#notes .note")).to_have_count(2)
+        await expect(page.locator("#notes")).to_contain_text("Half a sentence")
+
+
+@pytest.mark.nightly
 async def test_without_web_audio_the_browsers_own_players_take_over(site: Site, production: Production) -> None:
     """The same controls play, seek and stop; the file comes by ranges."""
     async with chromium() as context:
