@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Final
 
 import pytest
-from playwright.async_api import BrowserContext, Page, async_playwright
+from playwright.async_api import BrowserContext, Page, ViewportSize, async_playwright
 
 NAMES: Final = ("chromium", "chromium-browser", "google-chrome")
 FLAGS: Final = (
@@ -62,13 +62,14 @@ def chromium_path() -> str:
 
 
 @contextlib.asynccontextmanager
-async def chromium(*, width_px: int = WIDTHS_PX["desktop"]) -> AsyncIterator[BrowserContext]:
+async def chromium(*, javascript: bool = True) -> AsyncIterator[BrowserContext]:
     """Run Chromium with a fresh profile."""
     path = chromium_path()
     async with async_playwright() as driver:
         browser = await driver.chromium.launch(executable_path=path, args=list(FLAGS))
         try:
-            yield await browser.new_context(viewport={"width": width_px, "height": 800})
+            viewport = ViewportSize(width=WIDTHS_PX["desktop"], height=800)
+            yield await browser.new_context(viewport=viewport, java_script_enabled=javascript)
         finally:
             await browser.close()
 

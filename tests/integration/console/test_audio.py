@@ -107,6 +107,23 @@ async def test_nobody_else_hears_it(site: Site, production: Production) -> None:
         assert (await outsider.get(address)).status in (403, 404)
 
 
+async def test_a_take_is_heard_as_it_was_uploaded(site: Site, production: Production) -> None:
+    """Whole and by range, to who may read the song; another id is not found."""
+    async with site.api() as api:
+        (found, *_) = (await api.songs.get(production.song)).takes
+    address = f"/{production.song}/takes/{found.id}/audio"
+    async with site.browser("pty-artist") as browser, site.browser("pty-outsider") as outsider:
+        whole = await browser.get(address)
+        part = await browser.get(address, Range="bytes=44-99")
+        missing = await browser.get(f"/{production.song}/takes/tk-none/audio")
+        refused = await outsider.get(address)
+
+    assert hashlib.sha256(whole.body).hexdigest() == found.asset_sha256
+    assert (part.status, part.body) == (206, whole.body[44:100])
+    assert missing.status == 404
+    assert refused.status in (403, 404)
+
+
 async def test_another_digest_is_not_found(site: Site, production: Production) -> None:
     """The address names the file; a guess is not answered with another one."""
     address = re.sub(r"/[0-9a-f]{16}\.", f"/{'0' * 16}.", await _address(site, production))

@@ -149,6 +149,69 @@ async def test_every_form_of_the_song_page_can_be_read_on_a_phone(site: Site, tm
     assert complaints == []
 
 
+@pytest.mark.nightly
+async def test_what_somebody_writes_is_not_lost_when_the_song_moves_on(site: Site, tmp_path: Path) -> None:
+    """A half-written reply stays while others change the song; what they changed comes when it is sent."""
+    async with site.api() as api, chromium() as context:
+        made = await produce(api, tmp_path, "Written")
+        await api.notes.add(made.mix.name, "First")
+        page = await context.new_page()
+        await _sign_in(page, site)
+        await page.goto(f"{site.url}/{made.song}")
+        await expect(page.locator(".live.on")).to_be_attached()
+        note = page.locator("#notes .note").first
+        await note.get_by_text("Reply", exact=True).click()
+        await note.locator("textarea").fill("Half a sent")
+        await api.notes.add(made.mix.name, "Second")
+        await expect(page.locator("#gate")).to_contain_text("conditions")
+        await expect(page.locator("#story")).to_contain_text("Second")
+        assert await note.locator("textarea").input_value() == "Half a sent"
+        await expect(page.locator("#notes .note")).to_have_count(1)
+
+        await note.locator("textarea").press_sequentially("ence")
+        await note.get_by_role("button", name="Reply as studio producer").click()
+        await expect(page.locator("#notes .note")).to_have_count(2)
+        await expect(page.locator("#notes")).to_contain_text("Half a sentence")
+
+
+@pytest.mark.nightly
+async def test_without_web_audio_the_browsers_own_players_take_over(site: Site, production: Production) -> None:
+    """The same controls play, seek and stop; the file comes by ranges."""
+    async with chromium() as context:
+        await context.add_init_script("delete window.AudioContext;")
+        page = await context.new_page()
+        complaints = strictly(page)
+        await _sign_in(page, site)
+        await page.goto(f"{site.url}/{production.song}")
+        await expect(page.locator("[data-ready=PlainEngine]")).to_be_attached()
+        await page.locator("h1").click()
+        await page.keyboard.press("Space")
+        await _until_past(page, 20_000)
+        await page.keyboard.press("k")
+        await expect(page.locator("[data-play]")).to_have_attribute("aria-pressed", "false")
+        await page.keyboard.press("Home")
+        assert await _frame(page) == 0
+
+    assert complaints == []
+
+
+@pytest.mark.nightly
+async def test_without_scripts_the_page_is_read_and_notes_are_left(site: Site, lively: Production) -> None:
+    """Links and forms alone: sign in by pasting, open the song, leave a note at a typed time."""
+    async with chromium(javascript=False) as context:
+        page = await context.new_page()
+        await page.goto(f"{site.url}/sign-in")
+        await page.locator("#code").fill(site.link("pty-producer"))
+        await page.get_by_role("button", name="Sign in").click()
+        await page.locator(f'.song-card a[href="/{lively.song}"]').click()
+        await expect(page.locator("audio").first).to_be_visible()
+        await page.locator("#note-text").fill("Without a script")
+        await page.locator("#note-at").fill("0:01.250")
+        await page.get_by_role("button", name="Leave note").click()
+        await expect(page.locator("#flash")).to_contain_text("Your note is on the song")
+        await expect(page.locator("#notes")).to_contain_text("0:01.250")
+
+
 async def _leave_a_note_while_it_plays(page: Page) -> int:
     """Play, jump, note at the cursor by keyboard alone; it goes on playing. Return the frame that was offered."""
     await expect(page.locator(READY)).to_be_attached()

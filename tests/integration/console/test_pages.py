@@ -22,7 +22,10 @@ async def test_the_board_has_the_song_in_its_stage_and_says_who_is_waited_for(
     assert "1 brief violation" in card[0]
     column = mine[mine.index('id="stage-3"') : mine.index('id="stage-4"')]
     assert production.song in column
-    assert "studio producer" in theirs[theirs.index(f"/{production.song}") :]
+    card = re.search(rf'<a href="/{production.song}">.*?</li>', theirs, re.DOTALL)
+    assert card is not None
+    assert "Pia Producer" in card[0]
+    assert "(studio producer)" in card[0]
 
 
 async def test_the_project_page_has_its_people(site: Site, production: Production) -> None:
@@ -87,6 +90,16 @@ async def test_waveform_and_loudness_are_drawn_from_the_render(site: Site, produ
     assert min(y for _, y in values) < -0.05
     assert max(y for _, y in values) > 0.05
     assert re.search(r'<polyline points="[\d.]+,[\d.]+', page)
+
+
+async def test_takes_are_listed_with_their_arrival_check(site: Site, production: Production) -> None:
+    """Every track, its chosen take, and that it is fit for use."""
+    async with site.browser("pty-producer") as browser:
+        told = section((await browser.get(f"/{production.song}")).text, "takes")
+
+    assert "2 tracks, 2 takes" in told
+    assert told.count("fit for use") == 2
+    assert told.count("chosen") == 2
 
 
 @pytest.mark.parametrize(

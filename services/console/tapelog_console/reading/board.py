@@ -12,6 +12,8 @@ from tapelog_client.errors import TapelogApiError
 
 from tapelog_console.identity.cookies import SignedIn
 
+from .people import awaited
+
 STAGES: Final = (
     res.STAGE_PRE_PRODUCTION,
     res.STAGE_RECORDING,
@@ -38,6 +40,8 @@ class Card:
         Notes that nobody has settled.
     violations : int
         Rules of the brief that its newest version breaks.
+    awaited : list of (role, parties)
+        Whom it waits for.
     """
 
     song: res.Song
@@ -45,6 +49,7 @@ class Card:
     is_mine: bool
     open_notes: int
     violations: int
+    awaited: list[tuple[str, list[str]]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +67,12 @@ class Board:
     columns: "list[tuple[res.Stage.ValueType, list[Card]]]"
     aside: list[Card]
     projects: list[res.Project]
+
+    @property
+    def parties(self) -> set[str]:
+        """Everybody whom a song waits for."""
+        cards = [card for _, cards in self.columns for card in cards]
+        return {party for card in cards for _, parties in card.awaited for party in parties}
 
     @property
     def mine(self) -> int:
@@ -104,6 +115,7 @@ def _card(person: SignedIn, project: res.Project, song: res.Song) -> Card:
         song=song,
         project=project,
         is_mine=bool(mine.intersection(song.waiting_for)),
+        awaited=awaited(song, project),
         open_notes=sum(note.state != res.NOTE_STATE_VERIFIED for note in song.notes),
         violations=0
         if newest is None

@@ -42,11 +42,20 @@ ACTIONS: Final[Mapping[str, str]] = {
     "decide": "RecordDecision",
     "consent": "ConsentToDecision",
     "accept-delivery": "AcceptDelivery",
+    "select-take": "SelectTake",
 }
 """What the page can do, and the RPC of the session service whose permission it needs."""
 
 Grants = Mapping[str, str]
 """Action to the role, in words, in which the person may do it; what they may not do is absent."""
+
+
+def awaited(song: res.Song, project: res.Project) -> list[tuple[str, list[str]]]:
+    """Return whom a song waits for: each role in words, with the parties who hold it."""
+    return [
+        (words.role(role), [member.party for member in project.members if role in member.roles])
+        for role in song.waiting_for
+    ]
 
 
 class People:

@@ -15,7 +15,7 @@ from tapelog_console.identity.cookies import SignedIn
 
 from . import listening, words
 from .listening import Side
-from .people import Grants, People
+from .people import Grants, People, awaited
 from .waveform import Drawing, Drawings
 
 STORY_LINES: Final = 8
@@ -105,6 +105,11 @@ class SongView:
     def rendering(self) -> list[res.Version]:
         """Versions whose render is on the way."""
         return [version for version in self.song.versions if version.state == res.VERSION_STATE_PROPOSED]
+
+    @property
+    def awaited(self) -> list[tuple[str, list[str]]]:
+        """Whom the song waits for: each role in words, with the parties who hold it."""
+        return awaited(self.song, self.project)
 
     @property
     def newer(self) -> res.Version | None:
@@ -231,6 +236,11 @@ def parties(song: res.Song, project: res.Project, story: list[rpc.HistoryLine]) 
         yield version.proposed_by
         for approval in version.approvals:
             yield approval.party
+    for take in song.takes:
+        yield take.recorded_by
+    for track in song.tracks:
+        for asked in track.take_requests:
+            yield asked.requested_by
     for note in song.notes:
         yield note.author
         for reply in note.replies:

@@ -83,6 +83,13 @@ def delivery_state(value: "res.DeliveryState.ValueType") -> str:
     return word(res.DeliveryState, value)
 
 
+def take_check(value: "res.TakeCheckState.ValueType") -> str:
+    """Return the result of a take's arrival check, in words."""
+    return {res.TAKE_CHECK_STATE_PASSED: "fit for use", res.TAKE_CHECK_STATE_FAILED: "not fit for use"}.get(
+        value, "being checked"
+    )
+
+
 def alert_severity(value: "alerts_pb2.AlertSeverity.ValueType") -> str:
     """Return how much an alert matters, in words."""
     return word(alerts_pb2.AlertSeverity, value)

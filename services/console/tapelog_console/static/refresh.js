@@ -1,7 +1,17 @@
 // Putting a newer state of the page in place, region by region, without touching what somebody is typing or hearing.
 
-/** Whether a region holds words that are not sent yet, or the focus of somebody who writes. */
+/** What each region was made of: the ids that make a second click the same request are new in every answer. */
+const sources = new WeakMap();
+const REQUEST_ID = /(name="request_id" value=")[^"]*/g;
+const SOON_MS = 200;
+
+const sourceOf = (region) => region.outerHTML.replace(REQUEST_ID, "$1");
+
+for (const region of document.querySelectorAll("[data-live]")) sources.set(region, sourceOf(region));
+
+/** Whether a region holds words that are not sent yet, the focus of somebody who writes, or a sound that plays. */
 function isBusy(region) {
+  if ([...region.querySelectorAll("audio")].some((player) => !player.paused)) return true;
   for (const field of region.querySelectorAll("textarea, input:not([type=hidden]):not([type=checkbox])")) {
     if (field === document.activeElement || field.value !== field.defaultValue) return true;
   }
@@ -12,16 +22,23 @@ function openDetails(region) {
   return [...region.querySelectorAll("details[open] > summary")].map((summary) => summary.textContent);
 }
 
-/** Replace every live region whose content differs; regions in use wait for the next time. */
+let isBehind = false;
+
+/** Replace every live region whose content differs; regions in use wait until whoever uses them leaves them. */
 export function apply(newer) {
   for (const region of document.querySelectorAll("[data-live]")) {
     const next = newer.getElementById(region.id);
-    if (!next || next.outerHTML === region.dataset.source || isBusy(region)) continue;
-    const source = next.outerHTML;
+    if (!next) continue;
+    const source = sourceOf(next);
+    if (source === sources.get(region)) continue;
+    if (isBusy(region)) {
+      isBehind = true;
+      continue;
+    }
     const opened = new Set(openDetails(region));
     const focused = region.contains(document.activeElement) ? document.activeElement.id : "";
     const fresh = document.importNode(next, true);
-    fresh.dataset.source = source;
+    sources.set(fresh, source);
     for (const summary of fresh.querySelectorAll("details > summary")) {
       if (opened.has(summary.textContent)) summary.parentElement.open = true;
     }
@@ -64,3 +81,9 @@ export function refresh() {
   })().finally(() => { running = null; });
   return running;
 }
+
+document.addEventListener("focusout", () => {
+  if (!isBehind) return;
+  isBehind = false;
+  window.setTimeout(() => refresh().catch(() => {}), SOON_MS);
+});

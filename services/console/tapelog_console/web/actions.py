@@ -179,6 +179,10 @@ async def _consent(do: Doing) -> None:
     await do.api.disagreements.consent(do.song, do.form.text("disagreement"), request_id=do.form.request_id)
 
 
+async def _select_take(do: Doing) -> None:
+    await do.api.takes.select(do.song, do.form.text("track"), do.form.text("take"), request_id=do.form.request_id)
+
+
 async def _accept_delivery(do: Doing) -> None:
     name = f"{do.song}/deliveries/{do.form.text('delivery')}"
     await do.api.deliveries.accept(name, request_id=do.form.request_id)
@@ -205,6 +209,7 @@ ACTIONS: Final[Mapping[str, tuple[Callable[[Doing], Awaitable[None]], str]]] = {
     "option": (_option, "The option is on the table."),
     "decide": (_decide, "The decision is on record."),
     "consent": (_consent, "Your consent is on record."),
+    "select-take": (_select_take, "The take is chosen."),
     "accept-delivery": (_accept_delivery, "The delivery is accepted."),
 }
 """Every action: what it does, and what is said when it is done."""

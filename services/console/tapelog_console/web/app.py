@@ -35,6 +35,7 @@ def build_app(console: Console) -> web.Application:
             web.get(f"{SONG}/story", pages.story),
             web.get(f"{SONG}/events", streams.song_events),
             web.get(f"{SONG}/audio/{{version}}/{{file}}", audio.audio),
+            web.get(f"{SONG}/takes/{{take}}/audio", audio.take),
             web.get(f"{SONG}/deliveries/{{delivery}}/{{file}}", audio.delivered),
             web.post(f"{SONG}/do/{{action}}", actions.act),
         ]

@@ -52,6 +52,18 @@ async def audio(request: web.Request) -> web.StreamResponse:
     return await send(request, Thing(_project(song), found.sha256, found.size_bytes, media_type))
 
 
+async def take(request: web.Request) -> web.StreamResponse:
+    """Send a take's audio, as it was uploaded."""
+    api, song = api_of(request), song_of(request)
+    takes = (await api.songs.get(song)).takes
+    found = next((item for item in takes if item.id == request.match_info["take"]), None)
+    if found is None:
+        raise NoSuchPage("The song has no such take.")
+    asset = await api.assets.get(_project(song), found.asset_sha256)
+    media_type = asset.media_type if asset.media_type.startswith("audio/") else "application/octet-stream"
+    return await send(request, Thing(_project(song), asset.sha256, asset.size_bytes, media_type))
+
+
 async def delivered(request: web.Request) -> web.StreamResponse:
     """Send a file of a delivery package, or its manifest."""
     song, filename = song_of(request), request.match_info["file"]

@@ -1,6 +1,7 @@
 """The pages that are read: board, project, song, story, alerts."""
 
 import asyncio
+from collections.abc import Iterable, Mapping
 
 from aiohttp import web
 from tapelog_client.errors import PermissionDenied
@@ -15,16 +16,16 @@ from .context import api_of, console_of, page, person_of, song_of
 async def board(request: web.Request) -> web.StreamResponse:
     """Show every song the person can see, by stage."""
     read = await read_board(api_of(request), person_of(request))
-    names = await _my_name(request)
+    names = await _names(request, read.parties)
     return page(request, "board", board=read, cursor=digest_of(read), names=names)
 
 
 async def project(request: web.Request) -> web.StreamResponse:
     """Show one project: its songs by stage, and its people."""
-    console, api, person = console_of(request), api_of(request), person_of(request)
+    api, person = api_of(request), person_of(request)
     read = await read_board(api, person, project=f"projects/{request.match_info['project']}")
     found = read.projects[0]
-    names = await console.people.names(api, person.tenant, [member.party for member in found.members])
+    names = await _names(request, read.parties | {member.party for member in found.members})
     return page(request, "project", board=read, project=found, cursor=digest_of(read), names=names)
 
 
@@ -43,9 +44,9 @@ async def song(request: web.Request) -> web.StreamResponse:
 
 async def story(request: web.Request) -> web.StreamResponse:
     """Tell a song from its first fact to its last."""
-    console, api, person = console_of(request), api_of(request), person_of(request)
+    api = api_of(request)
     found, lines = await asyncio.gather(api.songs.get(song_of(request)), read_story(api, song_of(request)))
-    names = await console.people.names(api, person.tenant, [line.actor for line in lines])
+    names = await _names(request, [line.actor for line in lines])
     return page(request, "story", song=found, lines=lines, names=names)
 
 
@@ -54,13 +55,14 @@ async def alerts(request: web.Request) -> web.StreamResponse:
     try:
         found = await api_of(request).alerts.open_alerts(show_resolved="all" in request.query)
     except PermissionDenied as refused:
-        return page(request, "alerts", alerts=None, refusal=refused.message, names=await _my_name(request))
-    return page(request, "alerts", alerts=found, refusal="", names=await _my_name(request))
+        return page(request, "alerts", alerts=None, refusal=refused.message, names=await _names(request))
+    return page(request, "alerts", alerts=found, refusal="", names=await _names(request))
 
 
-async def _my_name(request: web.Request) -> dict[str, str]:
+async def _names(request: web.Request, parties: Iterable[str] = ()) -> Mapping[str, str]:
+    """Return the names of parties, and of who asks."""
     person = person_of(request)
-    return dict(await console_of(request).people.names(api_of(request), person.tenant, [person.party]))
+    return await console_of(request).people.names(api_of(request), person.tenant, {person.party, *parties})
 
 
 async def healthy(_: web.Request) -> web.StreamResponse:
