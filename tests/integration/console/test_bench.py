@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import os
+import re
 import socket
 import statistics
 import subprocess
@@ -26,6 +27,12 @@ LOADS = 7
 SWITCHES = 40
 PAGES = 50
 START_S = 30
+LONG_S = 120.0
+LISTENERS = 16
+STALL_S = 3
+"""Until every connection's buffers are full."""
+LISTENER_BYTES_MAX = 8 * 2**20
+"""A few blocks of 1 MiB and the windows of both connections."""
 
 PAINT = """() => {
   const [navigation] = performance.getEntriesByType("navigation");
@@ -94,6 +101,33 @@ async def test_memory_with_fifty_open_pages(site: Site, tmp_path: Path) -> None:
         f"\nconsole: {before / 2**20:.1f} MiB idle, {opened / 2**20:.1f} MiB with {PAGES} live pages, "
         f"{told / 2**20:.1f} MiB after a change reached all; {(told - before) / PAGES / 1024:.0f} KiB a page\n"
     )
+
+
+async def test_memory_with_stalled_listeners(site: Site, tmp_path: Path) -> None:
+    """Browsers that ask for a long file and then take nothing: what waits for them is blocks, not files."""
+    async with site.api() as api, own_console(site) as (url, process), site.browser("pty-producer") as reader:
+        made = await produce(api, tmp_path, "Long", length_s=LONG_S)
+        found = re.search(r'data-url="([^"]+)"', (await reader.get(f"/{made.song}")).text)
+        assert found is not None
+        async with contextlib.AsyncExitStack() as stack:
+            jar = aiohttp.CookieJar(unsafe=True)
+            session = await stack.enter_async_context(
+                aiohttp.ClientSession(url, cookie_jar=jar, connector=aiohttp.TCPConnector(limit=0), read_bufsize=2**14)
+            )
+            browser = Browser(session)
+            await browser.get("/sign-in")
+            await browser.post("/sign-in", code=site.link("pty-producer").replace(site.url, url))
+            before = process.memory_info().rss
+            for _ in range(LISTENERS):
+                await stack.enter_async_context(session.get(found[1]))
+            await asyncio.sleep(STALL_S)
+            after = process.memory_info().rss
+        size_bytes = made.mix.audio[0].size_bytes
+    sys.stdout.write(
+        f"\n{LISTENERS} stalled listeners of a file of {size_bytes / 2**20:.0f} MiB: {before / 2**20:.1f} MiB before, "
+        f"{after / 2**20:.1f} MiB with them, {(after - before) / LISTENERS / 2**20:.2f} MiB each\n"
+    )
+    assert after - before < LISTENERS * LISTENER_BYTES_MAX
 
 
 async def _until_changed(stream: aiohttp.ClientResponse) -> None:
