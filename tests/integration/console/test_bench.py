@@ -2,23 +2,17 @@
 
 import asyncio
 import contextlib
-import os
 import re
-import socket
 import statistics
-import subprocess
 import sys
-from collections.abc import AsyncIterator
 from pathlib import Path
 
 import aiohttp
-import psutil
 import pytest
 from playwright.async_api import expect
-from tapelog_client.local import StackState
 
 from .chromium import chromium
-from .site import PEOPLE, STOP_S, Browser, Site, produce
+from .site import PEOPLE, START_S, Browser, Site, own_console, produce
 
 pytestmark = pytest.mark.bench
 
@@ -26,7 +20,6 @@ LENGTH_S = 30.0
 LOADS = 7
 SWITCHES = 40
 PAGES = 50
-START_S = 30
 LONG_S = 120.0
 LISTENERS = 16
 STALL_S = 3
@@ -78,7 +71,7 @@ async def test_first_load_and_switch(site: Site, tmp_path: Path) -> None:
 
 async def test_memory_with_fifty_open_pages(site: Site, tmp_path: Path) -> None:
     """A console process of its own: resident memory idle, with fifty live pages, and after a change reached all."""
-    async with site.api() as api, own_console(site) as (url, process):
+    async with site.api() as api, own_console(site, tmp_path) as (url, process):
         made = await produce(api, tmp_path, "Crowded")
         before = process.memory_info().rss
         seen = (await api.songs.get(made.song)).sequence
@@ -105,7 +98,7 @@ async def test_memory_with_fifty_open_pages(site: Site, tmp_path: Path) -> None:
 
 async def test_memory_with_stalled_listeners(site: Site, tmp_path: Path) -> None:
     """Browsers that ask for a long file and then take nothing: what waits for them is blocks, not files."""
-    async with site.api() as api, own_console(site) as (url, process), site.browser("pty-producer") as reader:
+    async with site.api() as api, own_console(site, tmp_path) as (url, process), site.browser("pty-producer") as reader:
         made = await produce(api, tmp_path, "Long", length_s=LONG_S)
         found = re.search(r'data-url="([^"]+)"', (await reader.get(f"/{made.song}")).text)
         assert found is not None
@@ -135,40 +128,3 @@ async def _until_changed(stream: aiohttp.ClientResponse) -> None:
         async for line in stream.content:
             if line.startswith(b"event: changed"):
                 return
-
-
-@contextlib.asynccontextmanager
-async def own_console(site: Site) -> AsyncIterator[tuple[str, psutil.Process]]:
-    """Run `python -m tapelog_console` beside the stack, on its identity, with a folder of its own."""
-    state = StackState.read(site.data_dir)
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = int(probe.getsockname()[1])
-    environment = {
-        **os.environ,
-        "TAPELOG_PORT": str(port),
-        "TAPELOG_DATA_DIR": str(site.data_dir.parent / "own"),
-        "TAPELOG_ISSUER_DIR": state.identity_dir,
-        "TAPELOG_JWKS_PATH": str(Path(state.identity_dir) / "jwks.json"),
-        "TAPELOG_SESSION_ADDRESS": state.session,
-        "TAPELOG_RENDER_ADDRESS": state.render,
-        "TAPELOG_NOTIFY_ADDRESS": state.notify,
-    }
-    process = await asyncio.create_subprocess_exec(
-        sys.executable, "-m", "tapelog_console", env=environment, stdout=subprocess.DEVNULL
-    )
-    url = f"http://127.0.0.1:{port}"
-    try:
-        async with asyncio.timeout(START_S), aiohttp.ClientSession() as session:
-            while True:
-                with contextlib.suppress(aiohttp.ClientError):
-                    async with session.get(f"{url}/healthz"):
-                        break
-                await asyncio.sleep(0.05)
-        yield url, psutil.Process(process.pid)
-        process.terminate()
-        assert await asyncio.wait_for(process.wait(), STOP_S) == 0
-    finally:
-        if process.returncode is None:
-            process.kill()
-            await process.wait()
