@@ -30,6 +30,7 @@ async def status(*, data_dir: DataDir = None, json: Json = False) -> int:
                 "pid": state.pid,
                 "started": state.started,
                 "nats_url": state.nats_url,
+                "console": state.console,
                 "services": {
                     name: {"address": services[name], "health": answer, "answer_ms": round(took_ms, 1)}
                     for name, (answer, took_ms) in answers.items()
@@ -43,6 +44,7 @@ async def status(*, data_dir: DataDir = None, json: Json = False) -> int:
         console = out()
         console.print(f"process {state.pid}, data {folder}, since {state.started}", soft_wrap=True)
         console.print(rows)
+        console.print(f"review page {state.console}; `tapelog sign-in PARTY` prints a link to it", soft_wrap=True)
     return ExitCode.OK if serving else ExitCode.UNAVAILABLE
 
 

@@ -79,9 +79,9 @@ class NoSuchPage(ConsoleError):  # noqa: N818 - names a state
     default_hint = "Go back to the board and open the song from there."
 
 
-class TooManyStreams(ConsoleError):  # noqa: N818 - names a state
-    """A limit of live connections is reached."""
+class TooManyConnections(ConsoleError):  # noqa: N818 - names a state
+    """A limit of open connections is reached."""
 
     status = 429
-    title = "Too many open pages"
-    default_hint = "Close other pages of the console; this one is live again within a minute."
+    title = "Too much open at once"
+    default_hint = "Close other pages of the console and load this one again in a moment."

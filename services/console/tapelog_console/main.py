@@ -20,7 +20,7 @@ from .identity.cookies import CookieKey
 from .identity.sign_in import AUDIENCE, SignIn
 from .identity.spent import Spent
 from .live.hub import EventSource, Hub
-from .live.seats import Seats
+from .live.seats import PAGES_MAX, PAGES_PERSON_MAX, TRANSFERS_MAX, TRANSFERS_PERSON_MAX, Seats
 from .reading.people import People
 from .reading.song import SongReader
 from .reading.waveform import Drawings
@@ -89,7 +89,8 @@ def _wire(settings: ConsoleSettings, clients: Clients, hub: Hub, hosts: set[str]
         people=people,
         songs=SongReader(people, Drawings()),
         hub=hub,
-        seats=Seats(),
+        page_seats=Seats("live pages", person_max=PAGES_PERSON_MAX, all_max=PAGES_MAX),
+        transfer_seats=Seats("transfers", person_max=TRANSFERS_PERSON_MAX, all_max=TRANSFERS_MAX),
         templates=Templates(),
         hosts=hosts,
         is_secure=is_secure,

@@ -1,10 +1,12 @@
 """A running Tapelog with a small production on it, and browsers without a screen: cookies, forms, answers."""
 
+import asyncio
 import contextlib
 import json
 import os
 import re
 import signal
+import socket
 import subprocess
 import sys
 from collections.abc import AsyncIterator, Iterator
@@ -15,6 +17,7 @@ from typing import Any
 
 import aiohttp
 import numpy as np
+import psutil
 import soundfile
 from tapelog.common.v1 import recipe_pb2
 from tapelog.session.v1 import brief_pb2
@@ -25,6 +28,7 @@ from tapelog_console.identity.sign_in import sign_in_link
 
 RATE_HZ = 48_000
 STOP_S = 30
+START_S = 30
 TENANT = "local"
 PEOPLE = {
     "pty-artist": ("Ana <b>Bold</b>", [res.ROLE_ARTIST, res.ROLE_SONGWRITER]),
@@ -144,6 +148,47 @@ def running_site(folder: Path) -> Iterator[Site]:
             process.wait(STOP_S)
         if process.stdout is not None:
             process.stdout.close()
+
+
+@contextlib.asynccontextmanager
+async def own_console(site: Site, folder: Path, **more: str) -> AsyncIterator[tuple[str, psutil.Process]]:
+    """Run `python -m tapelog_console` beside the stack, on its identity; `more` are settings in capitals."""
+    state = StackState.read(site.data_dir)
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = int(probe.getsockname()[1])
+    own = {
+        "PORT": str(port),
+        "DATA_DIR": str(folder / "own"),
+        "ISSUER_DIR": state.identity_dir,
+        "JWKS_PATH": str(Path(state.identity_dir) / "jwks.json"),
+        "SESSION_ADDRESS": state.session,
+        "RENDER_ADDRESS": state.render,
+        "NOTIFY_ADDRESS": state.notify,
+        **more,
+    }
+    environment = {**os.environ, **{f"TAPELOG_{name}": value for name, value in own.items()}}
+    process = await asyncio.create_subprocess_exec(
+        sys.executable, "-m", "tapelog_console", env=environment, stderr=subprocess.PIPE
+    )
+    assert process.stderr is not None
+    draining = None
+    try:
+        async with asyncio.timeout(START_S):
+            line = await process.stderr.readline()
+        told = json.loads(line)
+        if told["event"] != "ready":
+            raise AssertionError(told)
+        draining = asyncio.create_task(process.stderr.read())
+        yield told["url"], psutil.Process(process.pid)
+        process.terminate()
+        assert await asyncio.wait_for(process.wait(), STOP_S) == 0
+    finally:
+        if process.returncode is None:
+            process.kill()
+            await process.wait()
+        if draining is not None:
+            await draining
 
 
 @dataclass

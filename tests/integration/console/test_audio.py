@@ -1,9 +1,11 @@
 """Audio by HTTP: whole, by range, by condition, and only for those who may hear it."""
 
+import asyncio
 import hashlib
 import re
 
 import pytest
+from tapelog_console.live.seats import TRANSFERS_PERSON_MAX
 
 from .site import Production, Site
 
@@ -97,6 +99,21 @@ async def test_head_has_the_headers_and_no_body(site: Site, production: Producti
     assert answer.status == 200
     assert int(answer.headers["Content-Length"]) == production.mix.audio[0].size_bytes
     assert answer.body == b""
+
+
+async def test_one_person_has_so_many_transfers(site: Site, production: Production) -> None:
+    """Seats are given back: many more files than there are seats are sent, so long as not all at once."""
+    address = await _address(site, production)
+    async with site.browser("pty-mastering") as browser:
+        for _ in range(TRANSFERS_PERSON_MAX + 4):
+            assert (await browser.get(address, Range="bytes=0-9")).status == 206
+        answers = await asyncio.gather(*(browser.get(address) for _ in range(3 * TRANSFERS_PERSON_MAX)))
+        assert (await browser.get(address, Range="bytes=0-9")).status == 206
+
+    assert {answer.status for answer in answers} <= {200, 429}
+    assert all(
+        hashlib.sha256(one.body).hexdigest() == production.mix.audio[0].sha256 for one in answers if one.status == 200
+    )
 
 
 async def test_nobody_else_hears_it(site: Site, production: Production) -> None:

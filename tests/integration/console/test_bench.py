@@ -2,22 +2,17 @@
 
 import asyncio
 import contextlib
-import os
-import socket
+import re
 import statistics
-import subprocess
 import sys
-from collections.abc import AsyncIterator
 from pathlib import Path
 
 import aiohttp
-import psutil
 import pytest
 from playwright.async_api import expect
-from tapelog_client.local import StackState
 
 from .chromium import chromium
-from .site import PEOPLE, STOP_S, Browser, Site, produce
+from .site import PEOPLE, START_S, Browser, Site, own_console, produce
 
 pytestmark = pytest.mark.bench
 
@@ -25,7 +20,12 @@ LENGTH_S = 30.0
 LOADS = 7
 SWITCHES = 40
 PAGES = 50
-START_S = 30
+LONG_S = 120.0
+LISTENERS = 16
+STALL_S = 3
+"""Until every connection's buffers are full."""
+LISTENER_BYTES_MAX = 8 * 2**20
+"""A few blocks of 1 MiB and the windows of both connections."""
 
 PAINT = """() => {
   const [navigation] = performance.getEntriesByType("navigation");
@@ -71,7 +71,7 @@ async def test_first_load_and_switch(site: Site, tmp_path: Path) -> None:
 
 async def test_memory_with_fifty_open_pages(site: Site, tmp_path: Path) -> None:
     """A console process of its own: resident memory idle, with fifty live pages, and after a change reached all."""
-    async with site.api() as api, own_console(site) as (url, process):
+    async with site.api() as api, own_console(site, tmp_path) as (url, process):
         made = await produce(api, tmp_path, "Crowded")
         before = process.memory_info().rss
         seen = (await api.songs.get(made.song)).sequence
@@ -96,45 +96,35 @@ async def test_memory_with_fifty_open_pages(site: Site, tmp_path: Path) -> None:
     )
 
 
+async def test_memory_with_stalled_listeners(site: Site, tmp_path: Path) -> None:
+    """Browsers that ask for a long file and then take nothing: what waits for them is blocks, not files."""
+    async with site.api() as api, own_console(site, tmp_path) as (url, process), site.browser("pty-producer") as reader:
+        made = await produce(api, tmp_path, "Long", length_s=LONG_S)
+        found = re.search(r'data-url="([^"]+)"', (await reader.get(f"/{made.song}")).text)
+        assert found is not None
+        async with contextlib.AsyncExitStack() as stack:
+            jar = aiohttp.CookieJar(unsafe=True)
+            session = await stack.enter_async_context(
+                aiohttp.ClientSession(url, cookie_jar=jar, connector=aiohttp.TCPConnector(limit=0), read_bufsize=2**14)
+            )
+            browser = Browser(session)
+            await browser.get("/sign-in")
+            await browser.post("/sign-in", code=site.link("pty-producer").replace(site.url, url))
+            before = process.memory_info().rss
+            for _ in range(LISTENERS):
+                await stack.enter_async_context(session.get(found[1]))
+            await asyncio.sleep(STALL_S)
+            after = process.memory_info().rss
+        size_bytes = made.mix.audio[0].size_bytes
+    sys.stdout.write(
+        f"\n{LISTENERS} stalled listeners of a file of {size_bytes / 2**20:.0f} MiB: {before / 2**20:.1f} MiB before, "
+        f"{after / 2**20:.1f} MiB with them, {(after - before) / LISTENERS / 2**20:.2f} MiB each\n"
+    )
+    assert after - before < LISTENERS * LISTENER_BYTES_MAX
+
+
 async def _until_changed(stream: aiohttp.ClientResponse) -> None:
     async with asyncio.timeout(START_S):
         async for line in stream.content:
             if line.startswith(b"event: changed"):
                 return
-
-
-@contextlib.asynccontextmanager
-async def own_console(site: Site) -> AsyncIterator[tuple[str, psutil.Process]]:
-    """Run `python -m tapelog_console` beside the stack, on its identity, with a folder of its own."""
-    state = StackState.read(site.data_dir)
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = int(probe.getsockname()[1])
-    environment = {
-        **os.environ,
-        "TAPELOG_PORT": str(port),
-        "TAPELOG_DATA_DIR": str(site.data_dir.parent / "own"),
-        "TAPELOG_ISSUER_DIR": state.identity_dir,
-        "TAPELOG_JWKS_PATH": str(Path(state.identity_dir) / "jwks.json"),
-        "TAPELOG_SESSION_ADDRESS": state.session,
-        "TAPELOG_RENDER_ADDRESS": state.render,
-        "TAPELOG_NOTIFY_ADDRESS": state.notify,
-    }
-    process = await asyncio.create_subprocess_exec(
-        sys.executable, "-m", "tapelog_console", env=environment, stdout=subprocess.DEVNULL
-    )
-    url = f"http://127.0.0.1:{port}"
-    try:
-        async with asyncio.timeout(START_S), aiohttp.ClientSession() as session:
-            while True:
-                with contextlib.suppress(aiohttp.ClientError):
-                    async with session.get(f"{url}/healthz"):
-                        break
-                await asyncio.sleep(0.05)
-        yield url, psutil.Process(process.pid)
-        process.terminate()
-        assert await asyncio.wait_for(process.wait(), STOP_S) == 0
-    finally:
-        if process.returncode is None:
-            process.kill()
-            await process.wait()

@@ -222,7 +222,10 @@ async def _leave_a_note_while_it_plays(page: Page) -> int:
     await page.keyboard.press("ArrowRight")
     await _until_past(page, 50_000)
     await page.keyboard.press("n")
-    await page.keyboard.type("The echo hides the words.")
+    await page.keyboard.type("The echo hides the words. alb")  # letters here are letters, not keys of the player
+    await page.keyboard.press("Escape")
+    assert await page.evaluate("document.activeElement === document.body")
+    await page.locator("[data-note-text]").fill("The echo hides the words.")
     await page.locator("#note-severity").select_option("blocker")
     offered = int(await page.locator("[data-start-frame]").input_value())
     assert 48_000 < offered <= await _frame(page)

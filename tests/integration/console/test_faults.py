@@ -1,6 +1,8 @@
 """What a page hears when the parts behind it are killed: everything, late."""
 
 import asyncio
+import contextlib
+import hashlib
 import json
 import os
 import signal
@@ -9,9 +11,11 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
+import aiohttp
 import pytest
 from tapelog_client.client_errors import StackNotRunning
 from tapelog_client.local import StackState
+from tapelog_console.web.audio import STALL_S_MAX
 
 from .site import STOP_S, Site, produce
 from .test_streams import listening
@@ -21,6 +25,26 @@ pytestmark = [pytest.mark.faults, pytest.mark.timeout(240)]
 START_S = 90
 HEARD_S = 60
 PROCESSES = Path(__file__).resolve().parents[2] / "system" / "processes.py"
+
+
+async def test_a_listener_that_takes_nothing_is_cut_and_goes_on_by_range(site: Site, tmp_path: Path) -> None:
+    """After half a minute its connection ends; what it has and what it asks for then are the whole file."""
+    async with site.api() as api:
+        made = await produce(api, tmp_path, "Stalled", length_s=60.0)
+    wanted = made.mix.audio[0]
+    address = f"/{made.song}/audio/mix-1/{wanted.sha256[:16]}.wav"
+    content = bytearray()
+    async with site.browser("pty-producer") as browser:
+        async with browser.session.get(address) as response:
+            await asyncio.sleep(STALL_S_MAX + 5)
+            with contextlib.suppress(aiohttp.ClientError):
+                while part := await response.content.read(2**16):
+                    content += part
+        assert len(content) < wanted.size_bytes
+        rest = await browser.get(address, Range=f"bytes={len(content)}-")
+
+    assert rest.status == 206
+    assert hashlib.sha256(content + rest.body).hexdigest() == wanted.sha256
 
 
 @pytest.fixture

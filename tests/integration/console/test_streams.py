@@ -6,7 +6,7 @@ import json
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 
-from tapelog_console.live.seats import SEATS_PERSON_MAX
+from tapelog_console.live.seats import PAGES_PERSON_MAX
 
 from .site import Browser, Production, Site
 
@@ -128,7 +128,7 @@ async def test_one_person_has_so_many_live_pages(site: Site) -> None:
     """One more is refused with a page, and a closed one makes room within seconds."""
     async with site.browser("pty-crowd") as browser, contextlib.AsyncExitStack() as stack:
         first = await stack.enter_async_context(browser.session.get("/events"))
-        for _ in range(SEATS_PERSON_MAX - 1):
+        for _ in range(PAGES_PERSON_MAX - 1):
             response = await stack.enter_async_context(browser.session.get("/events"))
             assert response.status == 200
         refused = await browser.get("/events")

@@ -195,6 +195,7 @@ function listenToKeys(player) {
   document.addEventListener("keydown", (event) => {
     if (event.ctrlKey || event.metaKey || event.altKey) return;
     const target = event.target;
+    if (event.key === "Escape" && target.closest(".note-form")) target.blur(); // back to the player's keys
     if (target.closest("input:not([type=checkbox]), textarea, select")) return;
     if (event.key === " " && target.closest("button, summary, input")) return;
     const act = acts[event.key.length === 1 ? event.key.toLowerCase() : event.key];

@@ -1,5 +1,6 @@
 """Audio and delivered files: by range, from the service in blocks, never whole in memory."""
 
+import asyncio
 import re
 from contextlib import aclosing
 from dataclasses import dataclass
@@ -12,13 +13,15 @@ from tapelog_client.errors import TapelogApiError
 from tapelog_console.errors import NoSuchPage
 from tapelog_console.reading.objects import fetch_small
 
-from .context import api_of, song_of
+from .context import api_of, console_of, person_of, song_of
 from .forms import version_name
 
 MANIFEST: Final = "manifest.json"
 CACHE: Final = "private, no-cache"
 """A browser may keep it, but asks before each use whether the person may still have it."""
 NAME: Final = re.compile(r"([0-9a-f]{16})\.[a-z0-9]{1,8}")
+STALL_S_MAX: Final = 30.0
+"""A paused player takes nothing; after this its connection is cut, and it asks for the rest when it plays on."""
 _RANGE: Final = re.compile(r"bytes=(\d{0,18})-(\d{0,18})")
 
 _log = structlog.get_logger(__name__)
@@ -98,8 +101,12 @@ async def send(request: web.Request, thing: Thing) -> web.StreamResponse:
     if span is not None:
         response.headers["Content-Range"] = f"bytes {begin}-{end - 1}/{thing.size_bytes}"
     response.content_length = end - begin
-    await response.prepare(request)
-    if request.method != "HEAD":
+    if request.method == "HEAD":
+        await response.prepare(request)
+        return response
+    person = person_of(request)
+    with console_of(request).transfer_seats.take(person.tenant, person.party):
+        await response.prepare(request)
         await _pass_on(request, response, thing, begin, end)
     return response
 
@@ -128,13 +135,17 @@ async def _pass_on(request: web.Request, response: web.StreamResponse, thing: Th
     try:
         async with aclosing(api_of(request).assets.stream(thing.project, thing.sha256, offset_bytes=begin)) as parts:
             async for part in parts:
-                await response.write(part.chunk[:left])
+                async with asyncio.timeout(STALL_S_MAX):
+                    await response.write(part.chunk[:left])
                 left -= len(part.chunk)
                 if left <= 0:
                     break
         await response.write_eof()
     except ConnectionError:
         return  # the browser has what it wanted, or went away
+    except TimeoutError:
+        if request.transport is not None:
+            request.transport.abort()
     except TapelogApiError as error:
         _log.warning("a transfer broke off", sha256=thing.sha256, left_bytes=left, error=repr(error))
         if request.transport is not None:

@@ -30,7 +30,8 @@ class Console:
     people: People
     songs: SongReader
     hub: Hub
-    seats: Seats
+    page_seats: Seats
+    transfer_seats: Seats
     templates: Templates
     hosts: set[str]
     is_secure: bool

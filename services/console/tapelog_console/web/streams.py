@@ -93,7 +93,7 @@ async def song_events(request: web.Request) -> web.StreamResponse:
     console, api, person, name = console_of(request), api_of(request), person_of(request), song_of(request)
     song = await api.songs.get(name)  # who may not read the song does not hear of it either
     _, project_id, _, song_id = name.split("/")
-    with console.seats.take(person.tenant, person.party):
+    with console.page_seats.take(person.tenant, person.party):
         async with console.hub.watch(person.tenant, frozenset({project_id}), song_id) as watcher:
             stream = Stream(request)
             await stream.open()
@@ -119,7 +119,7 @@ async def board_events(request: web.Request) -> web.StreamResponse:
                 seen = now
             await asyncio.sleep(BOARD_PAUSE_S)
 
-    with console.seats.take(person.tenant, person.party):
+    with console.page_seats.take(person.tenant, person.party):
         async with console.hub.watch(person.tenant, ids) as watcher:
             stream = Stream(request)
             await stream.open()
