@@ -48,6 +48,7 @@ lint: setup ## ruff, import contracts, proto lint, mypy strict
 	$(BIN)/python tools/gen_events.py --check
 	$(BIN)/python tools/gen_asyncapi.py --check
 	$(BIN)/python tools/gen_limits.py --check
+	$(BIN)/python tools/gen_capacity.py --check
 	$(MAKE) --no-print-directory types
 
 types: setup ## mypy --strict
@@ -61,6 +62,7 @@ reference: setup ## regenerate docs/reference, docs/events.md, docs/limits.md an
 	$(BIN)/python tools/gen_events.py
 	$(BIN)/python tools/gen_asyncapi.py
 	$(BIN)/python tools/gen_limits.py
+	$(BIN)/python tools/gen_capacity.py
 
 accuracy: setup ## measure the core again and write docs/accuracy.md with its plots
 	$(BIN)/python tools/gen_accuracy.py
