@@ -27,9 +27,12 @@ STALL_S = 3
 LISTENER_BYTES_MAX = 8 * 2**20
 """A few blocks of 1 MiB and the windows of both connections."""
 
-PAINT = """() => {
+PAINT = """async () => {
   const [navigation] = performance.getEntriesByType("navigation");
-  const [paint] = performance.getEntriesByName("first-contentful-paint");
+  const paint = await new Promise((resolve) => new PerformanceObserver((list) => {
+    const [first] = list.getEntriesByName("first-contentful-paint");
+    if (first) resolve(first);
+  }).observe({ type: "paint", buffered: true }));
   return [navigation.responseEnd, paint.startTime, navigation.domComplete];
 }"""
 
