@@ -1,16 +1,10 @@
 """Every command: its words, where its function is, what it does, and an example."""
 
-from typing import Final, NamedTuple
+from typing import Final
 
-
-class Command(NamedTuple):
-    """One row of the table: its words, where its function is, what it does, and an example."""
-
-    words: str
-    target: str
-    summary: str
-    example: str
-
+from tapelog_cli.command_row import Command
+from tapelog_cli.production_table import PRODUCTION, PRODUCTION_GROUPS
+from tapelog_cli.release_table import RELEASE, RELEASE_GROUPS
 
 COMMANDS: Final = (
     Command(
@@ -114,12 +108,6 @@ COMMANDS: Final = (
         "tapelog_cli.commands.token:token",
         "Print a short-lived token for another program, such as grpcurl.",
         "tapelog token pty-producer",
-    ),
-    Command(
-        "song show",
-        "tapelog_cli.commands.song:show",
-        "Show a song: stage, versions, notes, and what its next gate waits for.",
-        "tapelog song show projects/prj-1/songs/sng-1 --as pty-producer",
     ),
     Command(
         "events tail",
@@ -248,9 +236,13 @@ COMMANDS: Final = (
         "tapelog provision --nats-url tls://127.0.0.1:4222 --creds deployment/creds/admin.creds "
         "--tls-ca deployment/tls/ca.pem",
     ),
+    *PRODUCTION,
+    *RELEASE,
 )
 
 GROUPS: Final = {
+    **PRODUCTION_GROUPS,
+    **RELEASE_GROUPS,
     "tags": "Broadcast tags of WAV files.",
     "song": "Songs.",
     "events": "The public event stream.",

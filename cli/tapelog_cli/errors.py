@@ -152,8 +152,11 @@ def _explain_set_up(error: BaseException) -> Explained | None:
 
 
 def _explain_recipe(error: BaseException) -> Explained | None:
+    from tapelog_desk.errors import DeskError
     from tapelog_recipe import RecipeError
 
+    if isinstance(error, DeskError):
+        return Explained(error.problem, hint=error.remedy, reason=error.reason, code=ExitCode.FAILURE)
     if isinstance(error, RecipeError):
         details = tuple(f"{item.path}: {item.message}" for item in error.violations)
         return Explained("the recipe is wrong", details=details, reason="RecipeError", code=ExitCode.FAILURE)

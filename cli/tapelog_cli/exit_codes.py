@@ -15,7 +15,7 @@ class ExitCode(IntEnum):
     UNAVAILABLE = 3
     """No running Tapelog was found, or a service did not answer; trying again later may help."""
     TARGET_MISSED = 4
-    """A mix cannot reach the loudness target that was asked for, or a master fails a check."""
+    """Not reached: a loudness target, a check of a master, a rule of the brief, equal samples, whole credits."""
     CONFIG = 78
     """The installation or the settings cannot work (EX_CONFIG of sysexits.h); trying again will not help."""
     INTERRUPTED = 130

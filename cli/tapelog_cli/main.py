@@ -6,14 +6,24 @@ from collections.abc import Sequence
 
 from cyclopts import App, CycloptsError
 
-from tapelog_cli.command_table import COMMANDS, GROUPS, Command
+from tapelog_cli.command_row import Command
+from tapelog_cli.command_table import COMMANDS, GROUPS
 from tapelog_cli.exit_codes import ExitCode
 
 __all__ = ["COMMANDS", "GROUPS", "Command", "build_app", "main"]
 
 
-def build_app() -> App:
-    """Return the command line; nothing but the table is imported."""
+def build_app(*, word: str = "", whole: bool = False) -> App:
+    """Return the command line; nothing but the table is imported.
+
+    Parameters
+    ----------
+    word : str
+        The first word typed. `mix` and `master` are commands and have verbs too; their own function is imported only
+        where they are meant.
+    whole : bool
+        Import the functions of all such commands.
+    """
     app = App(
         name="tapelog",
         help="Record production as facts: sessions, decisions, deterministic mixes and masters.",
@@ -22,13 +32,19 @@ def build_app() -> App:
         "Exit codes: 0 done, 1 failed, 2 wrong usage, 3 nothing running, 4 target missed, 78 wrong set-up, "
         "130 interrupted.",
     )
-    groups = {word: App(name=word, help=text, help_epilogue=_examples(word)) for word, text in GROUPS.items()}
+    groups = {name: App(name=name, help=text, help_epilogue=_examples(name)) for name, text in GROUPS.items()}
+    with_verbs = {command.words.partition(" ")[0] for command in COMMANDS if " " in command.words}
+    for command in COMMANDS:
+        if command.words in with_verbs:
+            groups[command.words] = _with_own_function(command, is_meant=whole or word == command.words)
     for group in groups.values():
         app.command(group)
     for command in COMMANDS:
-        group_word, _, word = command.words.rpartition(" ")
+        if command.words in groups:
+            continue
+        group_word, _, verb = command.words.rpartition(" ")
         parent = groups[group_word] if group_word else app
-        parent.command(command.target, name=word, help=command.summary, help_epilogue=f"Example: `{command.example}`")
+        parent.command(command.target, name=verb, help=command.summary, help_epilogue=f"Example: `{command.example}`")
     return app
 
 
@@ -36,7 +52,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command and return its exit code; errors are told, never traced back."""
     tokens = list(sys.argv[1:] if arguments is None else arguments)
     try:
-        result = build_app()(tokens, exit_on_error=False, print_error=True, result_action="return_value")
+        result = build_app(word=tokens[0] if tokens else "")(
+            tokens, exit_on_error=False, print_error=True, result_action="return_value"
+        )
     except CycloptsError:
         return ExitCode.USAGE
     except (Exception, KeyboardInterrupt, BaseExceptionGroup) as error:
@@ -49,6 +67,16 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print_error(explained, as_json="--json" in tokens)
         return explained.code
     return result if isinstance(result, int) else ExitCode.OK
+
+
+def _with_own_function(command: Command, *, is_meant: bool) -> App:
+    made = App(name=command.words, help=command.summary, help_epilogue=f"Example: `{command.example}`")
+    if is_meant:
+        from importlib import import_module
+
+        module, _, function = command.target.partition(":")
+        made.default(getattr(import_module(module), function))
+    return made
 
 
 def _examples(group: str) -> str:

@@ -15,6 +15,9 @@ DataDir = Annotated[
 ]
 Party = Annotated[str, Parameter(name="--as", env_var="TAPELOG_PARTY", help="Party id of who asks.")]
 Tenant = Annotated[str, Parameter(name="--tenant", env_var="TAPELOG_TENANT", help="Studio or label.")]
+SongName = Annotated[
+    str, Parameter(help="projects/{project}/songs/{song}, project/song, the song's id, or its whole title.")
+]
 Json = Annotated[bool, Parameter(name="--json", negative="", help="Print JSON for programs.")]
 LogLevel = Annotated[
     Literal["debug", "info", "warning", "error"], Parameter(name="--log-level", help="Least level logged.")

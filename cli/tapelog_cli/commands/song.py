@@ -1,66 +1,209 @@
-"""`tapelog song …`."""
+"""`tapelog song …`: songs, what they are made of, and where they stand."""
 
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 from cyclopts import Parameter
 
+from tapelog_cli.answers import tell, tell_all
+from tapelog_cli.choices import Role, SendBackReason, Stage, value_of, word_of
+from tapelog_cli.connection import Connection
 from tapelog_cli.exit_codes import ExitCode
-from tapelog_cli.options import DataDir, Json, Party, Tenant, data_dir_or_default
+from tapelog_cli.naming import project_name, song_name
+from tapelog_cli.options import Json, SongName
+
+if TYPE_CHECKING:
+    from tapelog.session.v1 import resources_pb2 as res
+    from tapelog.session.v1 import session_service_pb2 as rpc
+
+Reason = Annotated[str, Parameter(help="Why, in words.")]
+_NOBODY = Connection()
+
+
+async def create(
+    project: Annotated[str, Parameter(help="projects/{project}, or its id.")],
+    title: Annotated[str, Parameter(help="Title.")],
+    *,
+    rate_hz: Annotated[int, Parameter(help="Session sample rate.")] = 48_000,
+    bit_depth: Annotated[int, Parameter(help="Session bit depth: 16, 24 or 32.")] = 24,
+    external_ref: Annotated[str, Parameter(help="Your own reference.")] = "",
+    request_id: Annotated[str, Parameter(help="UUID that makes a repeat the same request.")] = "",
+    connection: Connection = _NOBODY,
+    json: Json = False,
+) -> int:
+    """Create a song; it begins in pre-production."""
+    async with connection.open() as api:
+        made = await api.songs.create(
+            project_name(project),
+            title,
+            sample_rate_hz=rate_hz,
+            bit_depth=bit_depth,
+            external_ref=external_ref,
+            request_id=request_id,
+        )
+    return tell(made, made.name, json=json)
+
+
+async def list_(
+    project: Annotated[str, Parameter(help="Project; without it, the songs of all your projects.")] = "",
+    *,
+    stage: Annotated[Stage | None, Parameter(help="Only songs in this stage.", show_default=False)] = None,
+    waiting_for: Annotated[
+        Role | None, Parameter(help="Only songs that wait for this role.", show_default=False)
+    ] = None,
+    title: Annotated[str, Parameter(help="Only songs with this in their title.")] = "",
+    open_notes: Annotated[bool, Parameter(negative="", help="Only songs with notes that are not settled.")] = False,
+    connection: Connection = _NOBODY,
+    json: Json = False,
+) -> int:
+    """List songs, oldest first, with whom each waits for."""
+    from tapelog.session.v1 import resources_pb2 as res
+
+    def row(item: "rpc.SongSummary") -> tuple[str, ...]:
+        waiting = ", ".join(word_of(res.Role, role) for role in item.waiting_for)
+        return item.name, item.title, word_of(res.Stage, item.stage), str(item.cycle), waiting, str(item.open_notes)
+
+    async with connection.open() as api:
+        found = [
+            song
+            async for song in api.songs.search(
+                project=project_name(project) if project else "",
+                stage=value_of(res.Stage, stage),
+                waiting_for=value_of(res.Role, waiting_for),
+                title=title,
+                open_notes=open_notes,
+            )
+        ]
+    return tell_all(found, ("name", "title", "stage", "cycle", "waits for", "open notes"), row, json=json)
 
 
 async def show(
-    name: Annotated[str, Parameter(help="projects/{project}/songs/{song}.")],
+    song: SongName,
     *,
-    party: Party,
     as_of_sequence: Annotated[int, Parameter(help="As it was after this many events; 0 is now.")] = 0,
-    tenant: Tenant = "local",
-    data_dir: DataDir = None,
+    connection: Connection = _NOBODY,
     json: Json = False,
 ) -> int:
     """Show a song: where it stands, its versions and notes, and what its next gate waits for."""
-    from tapelog_client import Tapelog
-
     from tapelog_cli.output import print_json
     from tapelog_cli.shapes import as_dict
+    from tapelog_cli.song_sheet import print_song
 
-    async with Tapelog.local(data_dir_or_default(data_dir), party=party, tenant=tenant) as api:
-        song = await api.songs.get(name, as_of_sequence=as_of_sequence)
+    async with connection.open() as api:
+        found = await api.songs.get(await song_name(api, song), as_of_sequence=as_of_sequence)
     if json:
-        print_json(as_dict(song))
+        print_json(as_dict(found))
     else:
-        _print(song)
+        print_song(found)
     return ExitCode.OK
 
 
-def _print(song: Any) -> None:
+async def history(
+    song: SongName,
+    *,
+    last: Annotated[int, Parameter(help="Only this many of the newest lines; 0 is all.")] = 0,
+    connection: Connection = _NOBODY,
+    json: Json = False,
+) -> int:
+    """Tell a song as a story: who did what, in which role, and why."""
+    from tapelog_cli.output import out, print_json
+    from tapelog_cli.shapes import as_dict
+
+    async with connection.open() as api:
+        lines = [line async for line in api.songs.history(await song_name(api, song))]
+    shown = lines[-last:] if last else lines
+    if json:
+        print_json([as_dict(line) for line in shown])
+    else:
+        for line in shown:
+            out().print(line.text, markup=False, soft_wrap=True)
+    return ExitCode.OK
+
+
+async def register_work(
+    song: SongName,
+    title: Annotated[str, Parameter(help="Title of the musical work.")],
+    *,
+    writer: Annotated[list[str], Parameter(negative=(), help="Party id of who wrote it; may be given again.")],
+    iswc: Annotated[str, Parameter(help="Its ISWC.")] = "",
+    connection: Connection = _NOBODY,
+    json: Json = False,
+) -> int:
+    """Link the musical work and its writers."""
+    async with connection.open() as api:
+        changed = await api.songs.register_work(await song_name(api, song), title, writer, iswc=iswc)
+    return tell(changed, f"{title}: written by {', '.join(writer)}", json=json)
+
+
+async def approve_arrangement(song: SongName, *, connection: Connection = _NOBODY, json: Json = False) -> int:
+    """Approve the arrangement in your role; artist and producer have to."""
+    async with connection.open() as api:
+        changed = await api.songs.approve_arrangement(await song_name(api, song))
+    parties = ", ".join(consent.party for consent in changed.arrangement_approvals)
+    return tell(changed, f"arrangement approved by {parties}", json=json)
+
+
+async def set_isrc(
+    song: SongName,
+    isrc: Annotated[str, Parameter(help="Such as ZZTPL2600001.")],
+    *,
+    connection: Connection = _NOBODY,
+    json: Json = False,
+) -> int:
+    """Set the International Standard Recording Code."""
+    async with connection.open() as api:
+        changed = await api.songs.set_isrc(await song_name(api, song), isrc)
+    return tell(changed, f"{changed.title}: {changed.isrc}", json=json)
+
+
+async def send_back(
+    song: SongName,
+    to: Annotated[Stage, Parameter(help="The earlier stage.")],
+    *,
+    reason: Annotated[SendBackReason, Parameter(help="What kind of thing has to be done again.")],
+    note: Annotated[list[str], Parameter(negative=(), help="Id of a note that says what; may be given again.")],
+    comment: Annotated[str, Parameter(help="Why, in words.")] = "",
+    connection: Connection = _NOBODY,
+    json: Json = False,
+) -> int:
+    """Send a song back to an earlier stage; nothing is deleted. For the producer."""
     from tapelog.session.v1 import resources_pb2 as res
 
-    from tapelog_cli.output import out, table
-    from tapelog_cli.shapes import figure, timecode
+    async with connection.open() as api:
+        changed = await api.stages.send_back(
+            await song_name(api, song),
+            value_of(res.Stage, to),
+            value_of(res.SendBackReason, reason),
+            note,
+            comment=comment,
+        )
+    return _tell_stage(changed, json=json)
 
-    console = out()
-    stage = res.Stage.Name(song.stage).removeprefix("STAGE_")
-    console.print(f"{song.title}: {stage}, cycle {song.cycle}, {song.sequence} events", style="bold", markup=False)
-    if song.versions:
-        versions = table("version", "state", "LUFS-I", "dBTP", "approved by")
-        for version in song.versions:
-            measured = version.audio[0].measurements if version.audio else None
-            versions.add_row(
-                "/".join(version.name.split("/")[-2:]),
-                res.VersionState.Name(version.state).removeprefix("VERSION_STATE_"),
-                figure(measured, "integrated_lufs") if measured else "",
-                figure(measured, "true_peak_dbtp") if measured else "",
-                ", ".join(approval.party for approval in version.approvals),
-            )
-        console.print(versions)
-    if song.notes:
-        notes = table("at", "by", "state", "note", title="notes")
-        for note in song.notes:
-            at = timecode(note.range.start_frame, song.sample_rate_hz) if note.HasField("range") else "all"
-            notes.add_row(at, note.author, res.NoteState.Name(note.state).removeprefix("NOTE_STATE_"), note.text)
-        console.print(notes)
-    failing = [condition for condition in song.open_conditions if not condition.passed]
-    if failing:
-        console.print("the next gate waits for:", style="bold")
-        for condition in failing:
-            console.print(f"  {condition.code}: {condition.description}", markup=False, soft_wrap=True)
+
+async def hold(
+    song: SongName,
+    reason: Reason,
+    *,
+    connection: Connection = _NOBODY,
+    json: Json = False,
+) -> int:
+    """Suspend work on a song."""
+    async with connection.open() as api:
+        return _tell_stage(await api.stages.hold(await song_name(api, song), reason), json=json)
+
+
+async def resume(song: SongName, *, connection: Connection = _NOBODY, json: Json = False) -> int:
+    """Go on where a song was put on hold."""
+    async with connection.open() as api:
+        return _tell_stage(await api.stages.resume(await song_name(api, song)), json=json)
+
+
+async def cancel(song: SongName, reason: Reason, *, connection: Connection = _NOBODY, json: Json = False) -> int:
+    """Give a song up, for good."""
+    async with connection.open() as api:
+        return _tell_stage(await api.stages.cancel(await song_name(api, song), reason), json=json)
+
+
+def _tell_stage(song: "res.Song", *, json: bool) -> int:
+    from tapelog.session.v1 import resources_pb2 as res
+
+    return tell(song, f"{song.title}: {word_of(res.Stage, song.stage)}, cycle {song.cycle}", json=json)

@@ -6,7 +6,21 @@ from pathlib import Path
 
 import pytest
 from tapelog_cli.exit_codes import ExitCode
-from tapelog_cli.main import COMMANDS, Command, main
+from tapelog_cli.main import COMMANDS, GROUPS, Command, main
+
+WITHOUT_JSON = {
+    "alert remove",  # prints nothing
+    "subscription delete",  # prints nothing
+    "events tail",  # prints JSON lines, always
+    "events replay",  # the same
+    "subscription replay",  # the same
+    "usage statement",  # has --format
+    "completion",  # prints a script
+}
+VERBS = {
+    word: {c.words.split()[1] for c in COMMANDS if c.words.startswith(f"{word} ")}
+    for word in (*GROUPS, "mix", "master")
+}
 
 
 @pytest.mark.parametrize("command", COMMANDS, ids=lambda command: command.words)
@@ -18,6 +32,24 @@ def test_every_command_has_help_with_an_example(command: Command, capsys: pytest
     assert command.summary in text
     assert f"Example: {command.example}" in text
     assert command.example.startswith(f"tapelog {command.words}")
+
+
+@pytest.mark.parametrize("command", COMMANDS, ids=lambda command: command.words)
+def test_every_command_that_prints_has_json(command: Command, capsys: pytest.CaptureFixture[str]) -> None:
+    """Programs get JSON from each command; those that print nothing, or something else by nature, are few."""
+    main([*command.words.split(), "--help"])
+
+    assert ("--json" in capsys.readouterr().out) == (command.words not in WITHOUT_JSON)
+
+
+@pytest.mark.parametrize("word", VERBS)
+def test_the_help_of_a_noun_lists_its_verbs(word: str, capsys: pytest.CaptureFixture[str]) -> None:
+    """`tapelog note --help` names each verb, and `mix` and `master` beside their own options."""
+    assert main([word, "--help"]) == ExitCode.OK
+
+    listed = set(re.findall(r"^│ ([a-z-]+) ", capsys.readouterr().out, re.MULTILINE))
+    assert VERBS[word] <= listed
+    assert VERBS[word]
 
 
 def test_top_help_imports_no_service() -> None:

@@ -1,0 +1,141 @@
+"""`tapelog disagreement …`: questions that people do not agree on, and the producer's decisions."""
+
+from typing import TYPE_CHECKING, Annotated
+
+from cyclopts import Parameter
+
+from tapelog_cli.answers import tell, tell_all
+from tapelog_cli.choices import DecisionKind, value_of, word_of
+from tapelog_cli.connection import Connection
+from tapelog_cli.naming import short, song_name, version_name
+from tapelog_cli.options import Json, SongName
+
+if TYPE_CHECKING:
+    from tapelog.session.v1 import resources_pb2 as res
+
+Id = Annotated[str, Parameter(help="Disagreement id; `tapelog disagreement list` shows them.")]
+_NOBODY = Connection()
+
+
+async def open_(
+    song: SongName,
+    question: Annotated[str, Parameter(help="What is to be decided.")],
+    *,
+    on: Annotated[str, Parameter(help="The version it is about, such as mix-2.")] = "",
+    rule: Annotated[list[str] | None, Parameter(negative=(), help="Id of a rule of the brief.")] = None,
+    note: Annotated[list[str] | None, Parameter(negative=(), help="Note id.")] = None,
+    connection: Connection = _NOBODY,
+    json: Json = False,
+) -> int:
+    """Open a disagreement; the gates stay closed until the producer has decided it."""
+    async with connection.open() as api:
+        name = await song_name(api, song)
+        version = await version_name(api, song, on) if on else ""
+        made = await api.disagreements.open(name, question, version=version, constraints=rule or (), notes=note or ())
+    return _tell(made, json=json)
+
+
+async def list_(song: SongName, *, connection: Connection = _NOBODY, json: Json = False) -> int:
+    """List the disagreements of a song, with positions, options and decisions."""
+    from tapelog.session.v1 import resources_pb2 as res
+
+    async with connection.open() as api:
+        found = (await api.songs.get(await song_name(api, song))).disagreements
+
+    def row(item: "res.Disagreement") -> tuple[str, ...]:
+        positions = "; ".join(f"{position.party}: {position.concern}" for position in item.positions)
+        options = "; ".join(f"{option.id}: {option.description}" for option in item.options)
+        state = word_of(res.DisagreementState, item.state)
+        return item.id, state, short(item.version), item.question, positions, options, item.decision.rationale
+
+    return tell_all(found, ("id", "state", "on", "question", "positions", "options", "decision"), row, json=json)
+
+
+async def state(
+    song: SongName,
+    disagreement: Id,
+    concern: Annotated[str, Parameter(help="What concerns you.")],
+    *,
+    wish: Annotated[str, Parameter(help="What you want.")] = "",
+    connection: Connection = _NOBODY,
+    json: Json = False,
+) -> int:
+    """Say what concerns you, and what you want."""
+    async with connection.open() as api:
+        return _tell(
+            await api.disagreements.state(await song_name(api, song), disagreement, concern, wish=wish), json=json
+        )
+
+
+async def propose(
+    song: SongName,
+    disagreement: Id,
+    option: Annotated[str, Parameter(help="Short id for the option.")],
+    description: Annotated[str, Parameter(help="What could be done.")],
+    *,
+    on: Annotated[str, Parameter(help="A version that lets it be heard, such as mix-3.")] = "",
+    connection: Connection = _NOBODY,
+    json: Json = False,
+) -> int:
+    """Propose an option, if possible with a version to hear."""
+    async with connection.open() as api:
+        version = await version_name(api, song, on) if on else ""
+        name = await song_name(api, song)
+        return _tell(
+            await api.disagreements.propose(name, disagreement, option, description, version=version), json=json
+        )
+
+
+async def decide(
+    song: SongName,
+    disagreement: Id,
+    kind: Annotated[DecisionKind, Parameter(help="Adopt an option, compromise, or defer.")],
+    rationale: Annotated[str, Parameter(help="Why.")],
+    *,
+    option: Annotated[str, Parameter(help="Id of the option that is adopted.")] = "",
+    waive: Annotated[list[str] | None, Parameter(negative=(), help="Rule of taste that may be broken.")] = None,
+    revisit_when: Annotated[str, Parameter(help="When to look again.")] = "",
+    connection: Connection = _NOBODY,
+    json: Json = False,
+) -> int:
+    """Decide. For the producer."""
+    from tapelog.session.v1 import resources_pb2 as res
+
+    chosen = value_of(res.DecisionKind, kind)
+    async with connection.open() as api:
+        changed = await api.disagreements.decide(
+            await song_name(api, song),
+            disagreement,
+            chosen,
+            rationale,
+            option=option,
+            waives=waive or (),
+            revisit_when=revisit_when,
+        )
+    return _tell(changed, json=json)
+
+
+async def consent(song: SongName, disagreement: Id, *, connection: Connection = _NOBODY, json: Json = False) -> int:
+    """Consent to the decision; the artist's consent puts its brief and waivers in force."""
+    async with connection.open() as api:
+        return _tell(await api.disagreements.consent(await song_name(api, song), disagreement), json=json)
+
+
+async def close(
+    song: SongName,
+    disagreement: Id,
+    *,
+    comment: Annotated[str, Parameter(help="A last word.")] = "",
+    connection: Connection = _NOBODY,
+    json: Json = False,
+) -> int:
+    """End a disagreement that is decided."""
+    async with connection.open() as api:
+        name = await song_name(api, song)
+        return _tell(await api.disagreements.close(name, disagreement, comment=comment), json=json)
+
+
+def _tell(disagreement: "res.Disagreement", *, json: bool) -> int:
+    from tapelog.session.v1 import resources_pb2 as res
+
+    return tell(disagreement, f"{disagreement.id}: {word_of(res.DisagreementState, disagreement.state)}", json=json)

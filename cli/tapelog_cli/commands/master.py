@@ -1,0 +1,55 @@
+"""`tapelog master propose|show|submit`: masters of a song, kept by the services."""
+
+from pathlib import Path
+from typing import Annotated
+
+from cyclopts import Parameter
+
+from tapelog_cli.connection import Connection
+from tapelog_cli.naming import song_name, version_name
+from tapelog_cli.options import Json, SongName
+
+Number = Annotated[str, Parameter(help="Number of the master, or its name. Default: the newest.", show_default=False)]
+_NOBODY = Connection()
+
+
+async def propose(
+    song: SongName,
+    recipe: Annotated[Path, Parameter(help="Master recipe; its source is the approved mix, whatever file it names.")],
+    *,
+    comment: Annotated[str, Parameter(help="What is new, in words.")] = "",
+    wait: Annotated[bool, Parameter(help="Wait until it is rendered.")] = True,
+    submit: Annotated[bool, Parameter(negative="", help="Put it before artist and producer at once.")] = False,
+    connection: Connection = _NOBODY,
+    json: Json = False,
+) -> int:
+    """Propose a master of the approved mix; it renders and is checked against the brief."""
+    from tapelog_cli.commands.version import rendered, tell_version
+    from tapelog_cli.written import read_master
+
+    wanted = read_master(recipe)
+    async with connection.open() as api:
+        made = await api.versions.propose_master(await song_name(api, song), wanted, comment=comment)
+        if wait or submit:
+            made = await rendered(api, made, quiet=json)
+        if submit:
+            made = await api.versions.submit(made.name)
+    return tell_version(made, json=json)
+
+
+async def show(song: SongName, number: Number = "", *, connection: Connection = _NOBODY, json: Json = False) -> int:
+    """Show a master: where it stands, its loudness, the brief's verdicts and the approvals."""
+    from tapelog_cli.commands.version import tell_version
+
+    async with connection.open() as api:
+        found = await api.versions.get(await version_name(api, song, number, kind="master"))
+    return tell_version(found, json=json)
+
+
+async def submit(song: SongName, number: Number = "", *, connection: Connection = _NOBODY, json: Json = False) -> int:
+    """Put a rendered master before the artist and the producer."""
+    from tapelog_cli.commands.version import tell_version
+
+    async with connection.open() as api:
+        changed = await api.versions.submit(await version_name(api, song, number, kind="master"))
+    return tell_version(changed, json=json)

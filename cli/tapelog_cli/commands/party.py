@@ -1,0 +1,34 @@
+"""`tapelog party …`: the records of people."""
+
+from typing import Annotated
+
+from cyclopts import Parameter
+
+from tapelog_cli.answers import tell
+from tapelog_cli.connection import Connection
+from tapelog_cli.options import Json
+
+Id = Annotated[str, Parameter(help="Party id, such as pty-ana.")]
+_NOBODY = Connection()
+
+
+async def set_(
+    party: Id,
+    display_name: Annotated[str, Parameter(help="Name to show and to credit.")],
+    *,
+    email: Annotated[str, Parameter(help="Address.")] = "",
+    connection: Connection = _NOBODY,
+    json: Json = False,
+) -> int:
+    """Create or replace the record of a person or organisation."""
+    async with connection.open() as api:
+        made = await api.parties.upsert(party, display_name, email=email)
+    return tell(made, f"{party}: {made.display_name}", json=json)
+
+
+async def show(party: Id, *, connection: Connection = _NOBODY, json: Json = False) -> int:
+    """Show the record of a person."""
+    async with connection.open() as api:
+        found = await api.parties.get(party)
+    words = "erased" if found.erased else f"{found.display_name} {found.email}".strip()
+    return tell(found, f"{party}: {words}", json=json)

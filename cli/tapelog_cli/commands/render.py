@@ -1,0 +1,141 @@
+"""`tapelog render …` and `tapelog batch …`: render jobs."""
+
+from contextlib import aclosing
+from typing import TYPE_CHECKING, Annotated
+
+from cyclopts import Parameter
+
+from tapelog_cli.answers import tell, tell_all
+from tapelog_cli.choices import word_of
+from tapelog_cli.connection import Connection
+from tapelog_cli.exit_codes import ExitCode
+from tapelog_cli.naming import project_id, resource
+from tapelog_cli.options import Json
+
+if TYPE_CHECKING:
+    from tapelog.render.v1 import resources_pb2 as render
+
+Name = Annotated[str, Parameter(help="renderJobs/{job}, or its id.")]
+COLUMNS = ("name", "kind", "state", "done", "for", "error")
+_NOBODY = Connection()
+
+
+async def list_(
+    *,
+    project: Annotated[str, Parameter(help="Only jobs of this project.")] = "",
+    count: Annotated[int, Parameter(help="At most this many.")] = 20,
+    connection: Connection = _NOBODY,
+    json: Json = False,
+) -> int:
+    """List render jobs, newest first."""
+    found: list[render.RenderJob] = []
+    async with connection.open() as api:
+        async for job in api.renders.list(project=project_id(project) if project else ""):
+            found.append(job)
+            if len(found) >= count:
+                break
+    return tell_all(found, COLUMNS, _row, json=json)
+
+
+async def show(name: Name, *, connection: Connection = _NOBODY, json: Json = False) -> int:
+    """Show a render job: its state, results and figures."""
+    async with connection.open() as api:
+        found = await api.renders.get(resource("renderJobs", name))
+    return _tell(found, json=json)
+
+
+async def watch(name: Name, *, connection: Connection = _NOBODY, json: Json = False) -> int:
+    """Follow a render job until it ends; with --json one line per change. Ends with 1 where it fails."""
+    from tapelog.render.v1 import resources_pb2 as render
+
+    from tapelog_cli.output import print_json_line
+    from tapelog_cli.shapes import as_dict
+    from tapelog_cli.transfers import PERCENT, percent_bar
+
+    job = render.RenderJob()
+    async with connection.open() as api:
+        with percent_bar(f"rendering {name}", quiet=json) as progress:
+            async with aclosing(api.renders.watch(resource("renderJobs", name))) as states:
+                async for job in states:
+                    progress(PERCENT if job.state == render.JOB_STATE_SUCCEEDED else job.progress_percent)
+                    if json:
+                        print_json_line(as_dict(job))
+    if not json:
+        _tell(job, json=False)
+    return ExitCode.OK if job.state == render.JOB_STATE_SUCCEEDED else ExitCode.FAILURE
+
+
+async def cancel(
+    name: Name,
+    *,
+    reason: Annotated[str, Parameter(help="Why.")],
+    connection: Connection = _NOBODY,
+    json: Json = False,
+) -> int:
+    """Cancel a job that has not ended; what was reserved for it is released."""
+    async with connection.open() as api:
+        changed = await api.renders.cancel(resource("renderJobs", name), reason)
+    return _tell(changed, json=json)
+
+
+async def verify(
+    name: Name,
+    *,
+    timeout_s: Annotated[float, Parameter(help="How long to wait for the repetition.")] = 600.0,
+    connection: Connection = _NOBODY,
+    json: Json = False,
+) -> int:
+    """Render a finished job again and compare: ends with 4 where the samples are not the same."""
+    async with connection.open() as api:
+        queued = await api.renders.verify(resource("renderJobs", name))
+        done = await api.renders.wait(queued.name, timeout_s=timeout_s)
+    equal = done.result.verification.equal
+    tell(done, f"{name}: {'the same samples' if equal else 'OTHER SAMPLES'}, compared by {done.name}", json=json)
+    return ExitCode.OK if equal else ExitCode.TARGET_MISSED
+
+
+async def show_batch(
+    name: Annotated[str, Parameter(help="batches/{batch}, or its id.")],
+    *,
+    connection: Connection = _NOBODY,
+    json: Json = False,
+) -> int:
+    """Show a batch: how many of its jobs are done, failed or refused, and each job."""
+    from tapelog_cli.output import out, print_json
+    from tapelog_cli.shapes import as_dict
+
+    async with connection.open() as api:
+        found = await api.renders.get_batch(resource("batches", name))
+    if json:
+        print_json(as_dict(found))
+        return ExitCode.OK
+    out().print(
+        f"{found.name}: {found.done} of {len(found.jobs)} done, {found.failed} failed, {len(found.refused)} refused",
+        markup=False,
+    )
+    for refusal in found.refused:
+        out().print(f"  refused {refusal.index}: {refusal.error.message}", markup=False, soft_wrap=True)
+    return tell_all(found.jobs, COLUMNS, _row, json=False)
+
+
+def _tell(job: "render.RenderJob", *, json: bool) -> int:
+    from tapelog_cli.shapes import format_words, loudness_words
+
+    name, kind, state, done, for_, error = _row(job)
+    return tell(
+        job,
+        f"{name}: {kind} {state} {done} {for_}".rstrip(),
+        *(f"  {format_words(audio.format)}: {loudness_words(audio.measurements)}" for audio in job.result.audio),
+        *([f"  {error}"] if error else []),
+        json=json,
+    )
+
+
+def _row(job: "render.RenderJob") -> tuple[str, ...]:
+    from tapelog.render.v1 import resources_pb2 as render
+
+    state = word_of(render.JobState, job.state)
+    kind = word_of(render.RenderKind, job.kind)
+    done = f"{job.progress_percent:.0f} %" if job.state == render.JOB_STATE_RUNNING else ""
+    where = "/".join(part for part in (job.reference.song, job.reference.key) if part)
+    return job.name, kind, state, done, where, job.error.message

@@ -1,0 +1,138 @@
+"""The commands about decisions, deliveries and renders."""
+
+from typing import Final
+
+from tapelog_cli.command_row import Command
+
+_HERE: Final = "tapelog_cli.commands"
+
+RELEASE: Final = (
+    Command(
+        "disagreement open",
+        f"{_HERE}.disagreement:open_",
+        "Open a disagreement; it keeps the gates closed.",
+        "tapelog disagreement open sng-1 'echo on the lead?' --on mix-1 --rule dry-lead --as pty-producer",
+    ),
+    Command(
+        "disagreement list",
+        f"{_HERE}.disagreement:list_",
+        "List the disagreements of a song.",
+        "tapelog disagreement list sng-1 --as pty-producer",
+    ),
+    Command(
+        "disagreement state",
+        f"{_HERE}.disagreement:state",
+        "Say what concerns you.",
+        "tapelog disagreement state sng-1 dis-1 'the words drown' --wish 'no echo' --as pty-ana",
+    ),
+    Command(
+        "disagreement propose",
+        f"{_HERE}.disagreement:propose",
+        "Propose an option.",
+        "tapelog disagreement propose sng-1 dis-1 short 'a short slap in the chorus' --on mix-3 --as pty-mia",
+    ),
+    Command(
+        "disagreement decide",
+        f"{_HERE}.disagreement:decide",
+        "Decide a disagreement, as the producer.",
+        "tapelog disagreement decide sng-1 dis-1 adopt 'it serves the words' --option short --as pty-producer",
+    ),
+    Command(
+        "disagreement consent",
+        f"{_HERE}.disagreement:consent",
+        "Consent to a decision.",
+        "tapelog disagreement consent sng-1 dis-1 --as pty-ana",
+    ),
+    Command(
+        "disagreement close",
+        f"{_HERE}.disagreement:close",
+        "End a disagreement that is decided.",
+        "tapelog disagreement close sng-1 dis-1 --as pty-producer",
+    ),
+    Command(
+        "delivery build",
+        f"{_HERE}.delivery:build",
+        "Build a delivery package.",
+        "tapelog delivery build sng-1 MX --as pty-max",
+    ),
+    Command(
+        "delivery show",
+        f"{_HERE}.delivery:show",
+        "Show a delivery package and its files.",
+        "tapelog delivery show sng-1 --as pty-label",
+    ),
+    Command(
+        "delivery accept",
+        f"{_HERE}.delivery:accept",
+        "Accept the final package, as the label.",
+        "tapelog delivery accept sng-1 --as pty-label",
+    ),
+    Command(
+        "delivery return",
+        f"{_HERE}.delivery:return_",
+        "Ask for a delivered song to be sent back.",
+        "tapelog delivery return sng-1 'vocal too low in chorus 2' --to mixing --as pty-label",
+    ),
+    Command(
+        "delivery download",
+        f"{_HERE}.delivery:download",
+        "Download every file of a package.",
+        "tapelog delivery download sng-1 --out release --as pty-label",
+    ),
+    Command(
+        "credits export",
+        f"{_HERE}.credits:export",
+        "Write the credits of a song as RIN-shaped XML.",
+        "tapelog credits export sng-1 -o credits.xml --as pty-producer",
+    ),
+    Command(
+        "render list",
+        f"{_HERE}.render:list_",
+        "List render jobs.",
+        "tapelog render list --project prj-1 --as pty-producer",
+    ),
+    Command(
+        "render show",
+        f"{_HERE}.render:show",
+        "Show a render job.",
+        "tapelog render show renderJobs/job-1 --as pty-producer",
+    ),
+    Command(
+        "render watch",
+        f"{_HERE}.render:watch",
+        "Follow a render job until it ends.",
+        "tapelog render watch renderJobs/job-1 --as pty-producer",
+    ),
+    Command(
+        "render cancel",
+        f"{_HERE}.render:cancel",
+        "Cancel a render job.",
+        "tapelog render cancel renderJobs/job-1 --reason 'wrong recipe' --as pty-producer",
+    ),
+    Command(
+        "render verify",
+        f"{_HERE}.render:verify",
+        "Render a finished job again, and compare the samples.",
+        "tapelog render verify renderJobs/job-1 --as pty-producer",
+    ),
+    Command(
+        "batch show",
+        f"{_HERE}.render:show_batch",
+        "Show a batch of render jobs.",
+        "tapelog batch show batches/bat-1 --as pty-producer",
+    ),
+    Command(
+        "completion",
+        f"{_HERE}.completion:completion",
+        "Print a completion script for your shell.",
+        "tapelog completion bash",
+    ),
+)
+
+RELEASE_GROUPS: Final = {
+    "disagreement": "Disagreements and decisions.",
+    "delivery": "Packages for the label.",
+    "credits": "Credits.",
+    "render": "Render jobs.",
+    "batch": "Batches of render jobs.",
+}
