@@ -1,9 +1,11 @@
 """
 The hash chain of an aggregate, and the one check of a loaded history.
 
-`hash(n) = SHA-256(hash(n-1) LF event id LF type LF sequence LF body)`, genesis `hash(0) = SHA-256(aggregate name)`.
-Hashes enter as lower-case hex; the line feeds keep two different field splits from hashing alike, because none of the
-fields before the body may hold one.
+`hash(n) = SHA-256("2" LF hash(n-1) LF event id LF type LF sequence LF schema LF time LF headers LF body)`, where headers
+is `name ":" value LF` for each header of the metadata that is not empty, encoded as it travels, in the order of the
+codec's table. Genesis is `hash(0) = SHA-256(aggregate name)`. Hashes enter as lower-case hex; the line feeds keep two
+different field splits from hashing alike, because none of the fields before the body may hold one. The leading "2" is
+the version of the chain (docs/adr/0074).
 """
 
 from __future__ import annotations
@@ -14,11 +16,15 @@ from collections.abc import Iterable, Sequence
 from datetime import UTC
 from typing import Final
 
+from .codec import format_time, metadata_headers
 from .errors import ConcurrencyConflict, CorruptStream, InvalidEvent
 from .port import MAX_EVENTS_PER_APPEND, AggregateId, Metadata, NewEvent, StoredEvent
 
 NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:-]{0,127}")
 """Event ids, types and schema names: visible ASCII that needs no escape in a header."""
+
+VERSION: Final = 2
+"""Of the chain's formula; 1 covered id, type, sequence and body alone."""
 
 
 def genesis_hash(aggregate: AggregateId) -> str:
@@ -26,10 +32,12 @@ def genesis_hash(aggregate: AggregateId) -> str:
     return hashlib.sha256(aggregate.subject.encode()).hexdigest()
 
 
-def event_hash(previous_hash: str, event_id: str, type_: str, sequence: int, data: bytes) -> str:
+def event_hash(previous_hash: str, sequence: int, event: NewEvent | StoredEvent, metadata: Metadata) -> str:
     """Hash after the event with this sequence."""
-    digest = hashlib.sha256(f"{previous_hash}\n{event_id}\n{type_}\n{sequence}\n".encode())
-    digest.update(data)
+    headers = "".join([f"{name}:{value}\n" for name, value in metadata_headers(metadata).items()])
+    fixed = f"{event.event_id}\n{event.type}\n{sequence}\n{event.schema}\n{format_time(event.time)}"
+    digest = hashlib.sha256(f"{VERSION}\n{previous_hash}\n{fixed}\n{headers}\n".encode())
+    digest.update(event.data)
     return digest.hexdigest()
 
 
@@ -54,7 +62,7 @@ def seal(
     sealed = []
     for event in events:
         sequence += 1
-        hash_ = event_hash(previous_hash, event.event_id, event.type, sequence, event.data)
+        hash_ = event_hash(previous_hash, sequence, event, metadata)
         sealed.append(
             StoredEvent(
                 aggregate=aggregate,
@@ -113,8 +121,8 @@ def check_link(event: StoredEvent, previous_hash: str | None) -> None:
     """Check one event against its own hash and, where known, the hash before it (`CorruptStream`)."""
     if previous_hash is not None and event.previous_hash != previous_hash:
         raise CorruptStream(event.aggregate.subject, event.sequence, "it does not follow the hash of the event before")
-    if event.hash != event_hash(event.previous_hash, event.event_id, event.type, event.sequence, event.data):
-        raise CorruptStream(event.aggregate.subject, event.sequence, "its content does not fit its hash")
+    if event.hash != event_hash(event.previous_hash, event.sequence, event, event.metadata):
+        raise CorruptStream(event.aggregate.subject, event.sequence, "its content or its headers do not fit its hash")
 
 
 def already_stored(

@@ -129,15 +129,20 @@ def encode(event: StoredEvent) -> dict[str, str]:
     headers[MSG_ID] = event.event_id
     headers["tl-hash"] = event.hash
     headers["tl-previous-hash"] = event.previous_hash
-    for field, header in _METADATA_HEADERS.items():
-        value = getattr(metadata, field)
-        if not value:
-            continue
-        text = str(value)
-        if len(text) > MAX_VALUE_CHARS:
-            raise InvalidEvent(f"metadata {field} has {len(text)} characters, the limit is {MAX_VALUE_CHARS}")
-        headers[header] = encode_value(text)
-    return headers
+    for field in _METADATA_HEADERS:
+        chars = len(str(getattr(metadata, field)))
+        if chars > MAX_VALUE_CHARS:
+            raise InvalidEvent(f"metadata {field} has {chars} characters, the limit is {MAX_VALUE_CHARS}")
+    return headers | metadata_headers(metadata)
+
+
+def metadata_headers(metadata: Metadata) -> dict[str, str]:
+    """Make the headers of the metadata: encoded values by header name, in the table's order, without empty ones."""
+    return {
+        header: encode_value(str(value))
+        for field, header in _METADATA_HEADERS.items()
+        if (value := getattr(metadata, field))
+    }
 
 
 @functools.lru_cache(maxsize=AGGREGATES_MAX)
