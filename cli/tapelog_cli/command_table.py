@@ -62,6 +62,12 @@ COMMANDS: Final = (
         "tapelog check master.wav --report check.html",
     ),
     Command(
+        "report",
+        "tapelog_cli.desk.report:report",
+        "Write a page to send: sound, verdicts, what changed; of files, or with decisions, of a version or delivery.",
+        "tapelog report master.wav --compare mix.wav -o report.html",
+    ),
+    Command(
         "import",
         "tapelog_cli.desk.sessions:import_session",
         "Read a DAWproject or Reaper session as a recipe, with a report of what did not travel. Needs no services.",

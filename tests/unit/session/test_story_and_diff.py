@@ -6,9 +6,10 @@ import pytest
 from tapelog.common.v1 import recipe_pb2
 from tapelog.session.v1 import resources_pb2 as pb
 from tapelog_recipe import recipe_digest, resolved
+from tapelog_recipe.difference import Change, diff_recipes
 from tapelog_session.domain import story
 from tapelog_session.domain.evolve import ON
-from tapelog_session.domain.version_diff import Change, diff_recipes, diff_sound, match_gains_db
+from tapelog_session.domain.version_diff import diff_sound, match_gains_db
 from tapelog_session.domain.versions import MASTER, MIX
 
 DELAY = recipe_pb2.Processor(delay=recipe_pb2.Delay(time_ms=300))

@@ -1,6 +1,5 @@
 """The page of a check: verdicts first, then pictures."""
 
-import math
 from pathlib import Path
 from typing import Any, Final
 
@@ -10,40 +9,39 @@ from tapelog_desk.analysis import write_json
 from tapelog_desk.checking import Checked, check_json
 from tapelog_desk.errors import OutputError
 from tapelog_desk.files.atomic import atomic_file
-from tapelog_desk.report.charts import bar_chart, spectrum_chart, time_chart
+from tapelog_desk.report import words
+from tapelog_desk.report.charts import bar_chart, spectrum_chart, time_chart, width_chart
 from tapelog_desk.report.page import FORMATS, environment
 
 TEMPLATE: Final = "check.html.j2"
 
 
-def _words(value: float, digits: int = 1) -> str:
-    return f"{value:.{digits}f}".replace("-", "−") if math.isfinite(value) else "–"
-
-
 def verdict_words(checked: Checked) -> str:
     """Return the verdict as a sentence."""
     counts = {status: sum(check.status == status for check in checked.checks) for status in Status}
-    said = [f"{counts[status]} {words}" for status, words in ((Status.FAIL, "failed"), (Status.WARN, "to look at"))]
+    found = [f"{counts[status]} {said}" for status, said in ((Status.FAIL, "failed"), (Status.WARN, "to look at"))]
     total = f"{len(checked.checks)} checks"
     if checked.status == Status.PASS:
         return f"PASS: {total}, nothing to look at"
-    return f"{checked.status.value}: {total}, " + ", ".join(said)
+    return f"{checked.status.value}: {total}, " + ", ".join(found)
 
 
-def _check_row(check: Check) -> dict[str, str]:
+def check_row(check: Check) -> dict[str, str]:
+    """Return a check as the texts of its row."""
     return {
         "status": check.status.value,
         "kind": check.status.value.lower(),
         "title": check.title,
-        "value": _words(check.value, 2),
-        "warn": ("> " if check.side == "above" else "< ") + _words(check.warn),
-        "fail": ("> " if check.side == "above" else "< ") + _words(check.fail),
+        "value": words.number(check.value, 2),
+        "warn": ("> " if check.side == "above" else "< ") + words.number(check.warn),
+        "fail": ("> " if check.side == "above" else "< ") + words.number(check.fail),
         "unit": check.unit,
         "detail": check.detail,
     }
 
 
-def _pictures(checked: Checked) -> list[dict[str, str]]:
+def pictures(checked: Checked) -> list[dict[str, str]]:
+    """Return what is drawn of a check: spectrum, loudspeakers, mono, stereo field, PSR."""
     report = checked.report
     by_name = {check.name: check for check in checked.checks}
     length_s = checked.format.length_frames / max(checked.format.sample_rate_hz, 1)
@@ -78,7 +76,17 @@ def _pictures(checked: Checked) -> list[dict[str, str]]:
             series, first_s=0.4, step_s=0.1, length_s=length_s, title="Correlation over 400 ms",
             check=by_name["correlation"], low=-1.0, high=1.0,
         )  # fmt: skip
-        found.append({"title": "Correlation", "text": "", "drawing": drawing})
+        found.append(
+            {"title": "Correlation", "text": "1 is mono, 0 is unrelated, below 0 cancels.", "drawing": drawing}
+        )
+        drawing = width_chart(report.spectrum, report.balance.thirds_hz)
+        found.append(
+            {
+                "title": "Stereo width",
+                "text": "Sides against the middle per third octave: at 0 dB both are equally loud.",
+                "drawing": drawing,
+            }
+        )
     if len(report.psr_lu):
         drawing = time_chart(
             report.psr_lu.tolist(), first_s=3.0, step_s=0.1, length_s=length_s, title="PSR, LU",
@@ -92,47 +100,58 @@ def _band_status(lost_db: float, limit: Check) -> Status:
     return Status.FAIL if lost_db > limit.fail else Status.WARN if lost_db > limit.warn else Status.PASS
 
 
+def check_tables(checked: Checked) -> dict[str, list[dict[str, str]]]:
+    """Return the rows of checks, platforms and codecs, what needs a look first."""
+    order = [Status.FAIL, Status.WARN, Status.PASS]
+    return {
+        "checks": [check_row(check) for check in sorted(checked.checks, key=lambda one: order.index(one.status))],
+        "platforms": [
+            {
+                "title": one.title,
+                "loudness": words.number(one.loudness_lufs),
+                "gain": words.number(one.gain_db),
+                "held": f"{words.number(one.held_back_db)} dB" if one.held_back_db else "",
+                "limiter": f"{words.number(one.limiter_db)} dB" if one.limiter_db else "",
+                "peak": words.number(one.true_peak_dbtp),
+                "status": one.status,
+            }
+            for one in checked.report.platforms
+        ],
+        "codecs": [
+            {
+                "title": one.codec.title,
+                "peak": words.number(one.true_peak_dbtp, 2),
+                "clipped": str(one.clipped_samples),
+                "change": words.number(one.loudness_change_lu, 2),
+                "residual": ", ".join(f"{name} {words.number(level, 0)}" for name, level in one.residual),
+            }
+            for one in checked.codecs
+        ],
+    }
+
+
 def check_html(checked: Checked) -> str:
     """Return a check as HTML that loads nothing."""
     report = checked.report
-    order = [Status.FAIL, Status.WARN, Status.PASS]
     context: dict[str, Any] = {
         "title": f"Check of {checked.name}",
         "status": checked.status.value,
         "verdict_words": verdict_words(checked),
         "tiles": [
-            {"value": _words(report.measurement.loudness.integrated_lufs, 1), "unit": "LUFS", "name": "integrated"},
-            {"value": _words(report.measurement.true_peak.max_dbtp, 2), "unit": "dBTP", "name": "true peak"},
-            {"value": _words(report.plr_lu), "unit": "LU", "name": "PLR"},
-            {"value": _words(report.psr_p10_lu), "unit": "LU", "name": "PSR, lowest tenth"},
-            {"value": _words(report.levels.correlation_p5, 2), "unit": "", "name": "correlation, worst twentieth"},
-            {"value": _words(report.levels.noise_floor_dbfs), "unit": "dBFS", "name": "quietest 0.4 s"},
-        ],
-        "checks": [_check_row(check) for check in sorted(checked.checks, key=lambda one: order.index(one.status))],
-        "pictures": _pictures(checked),
-        "platforms": [
+            {"value": words.number(report.measurement.loudness.integrated_lufs), "unit": "LUFS", "name": "integrated"},
+            {"value": words.number(report.measurement.true_peak.max_dbtp, 2), "unit": "dBTP", "name": "true peak"},
+            {"value": words.number(report.plr_lu), "unit": "LU", "name": "PLR"},
+            {"value": words.number(report.psr_p10_lu), "unit": "LU", "name": "PSR, lowest tenth"},
             {
-                "title": one.title,
-                "loudness": _words(one.loudness_lufs),
-                "gain": _words(one.gain_db),
-                "held": f"{_words(one.held_back_db)} dB" if one.held_back_db else "",
-                "limiter": f"{_words(one.limiter_db)} dB" if one.limiter_db else "",
-                "peak": _words(one.true_peak_dbtp),
-                "status": one.status,
-            }
-            for one in report.platforms
+                "value": words.number(report.levels.correlation_p5, 2),
+                "unit": "",
+                "name": "correlation, worst 5 %",
+            },
+            {"value": words.number(report.levels.noise_floor_dbfs), "unit": "dBFS", "name": "quietest 0.4 s"},
         ],
-        "codecs": [
-            {
-                "title": one.codec.title,
-                "peak": _words(one.true_peak_dbtp, 2),
-                "clipped": one.clipped_samples,
-                "change": _words(one.loudness_change_lu, 2),
-                "residual": ", ".join(f"{name} {_words(level, 0)}" for name, level in one.residual),
-            }
-            for one in checked.codecs
-        ],
+        "pictures": pictures(checked),
         "engine_version": ENGINE_VERSION,
+        **check_tables(checked),
     }
     return environment().get_template(TEMPLATE).render(**context)
 

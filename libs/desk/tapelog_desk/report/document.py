@@ -8,6 +8,7 @@ from tapelog.common.v1 import audio_pb2 as pb
 
 from tapelog_desk.analysis import analysis_json
 from tapelog_desk.rendered import Rendered
+from tapelog_desk.report.words import number
 from tapelog_desk.verdict import master_json, verdict_json
 
 SCHEMA: Final = "tapelog.report/1"
@@ -47,23 +48,16 @@ class Figure:
     note: str = ""
 
 
-def _text(value: float, digits: int = 1) -> str:
-    return f"{value:.{digits}f}".replace("-", "−")
-
-
 def _value(numbers: pb.Measurements, name: str, digits: int = 1) -> str:
-    return _text(getattr(numbers, name), digits) if numbers.HasField(name) else NOT_DEFINED  # type: ignore[arg-type]
+    return number(getattr(numbers, name), digits) if numbers.HasField(name) else NOT_DEFINED  # type: ignore[arg-type]
 
 
-def figures(rendered: Rendered) -> list[Figure]:
-    """Return the numbers with their units, and what was asked for."""
-    numbers, verdict = rendered.analysis.measurements, rendered.verdict
-    wanted = (f"{verdict.target_lufs:.1f} ± {verdict.tolerance_lu:g}" if verdict else "").replace("-", "−")
-    ceiling = (f"≤ {verdict.ceiling_dbtp:.1f}" if verdict else "").replace("-", "−")
+def measured_figures(numbers: pb.Measurements, *, wanted: str = "", ceiling: str = "") -> list[Figure]:
+    """Return what was measured, with its units; `wanted` and `ceiling` are what was asked for."""
     has_plr = numbers.HasField("true_peak_dbtp") and numbers.HasField("integrated_lufs")
-    plr = _text(numbers.true_peak_dbtp - numbers.integrated_lufs) if has_plr else NOT_DEFINED
+    plr = number(numbers.true_peak_dbtp - numbers.integrated_lufs) if has_plr else NOT_DEFINED
     short_note = "" if numbers.length_frames >= 60 * numbers.sample_rate_hz else "means little below one minute"
-    rows = [
+    return [
         Figure("Integrated loudness", _value(numbers, "integrated_lufs", 2), "LUFS", wanted),
         Figure("True peak", _value(numbers, "true_peak_dbtp", 2), "dBTP", ceiling),
         Figure("Loudness range", _value(numbers, "loudness_range_lu"), "LU", note=short_note),
@@ -72,16 +66,32 @@ def figures(rendered: Rendered) -> list[Figure]:
         Figure("Peak to loudness (PLR)", plr, "LU"),
         Figure("Sample peak", _value(numbers, "sample_peak_dbfs", 2), "dBFS"),
     ]
-    if verdict is not None:
-        most = max(rendered.gain_reduction_db, default=0.0)
-        rows.append(Figure("Drive into the limiter", _text(verdict.drive_db, 2), "dB"))
-        rows.append(Figure("Most taken off by the limiter", _text(most), "dB"))
+
+
+def fault_figures(numbers: pb.Measurements) -> list[Figure]:
+    """Return what is wrong with the samples; empty where nothing is."""
+    rows = []
     if numbers.clipped_samples:
         rows.append(Figure("Clipped samples", str(numbers.clipped_samples), "samples"))
+    if numbers.non_finite_samples:
+        rows.append(Figure("NaN or infinite samples", str(numbers.non_finite_samples), "samples"))
     if numbers.silent_channels:
         silent = ", ".join(str(channel + 1) for channel in numbers.silent_channels)
         rows.append(Figure("Silent channels", silent, ""))
     return rows
+
+
+def figures(rendered: Rendered) -> list[Figure]:
+    """Return the numbers with their units, and what was asked for."""
+    numbers, verdict = rendered.analysis.measurements, rendered.verdict
+    wanted = (f"{verdict.target_lufs:.1f} ± {verdict.tolerance_lu:g}" if verdict else "").replace("-", "−")
+    ceiling = (f"≤ {verdict.ceiling_dbtp:.1f}" if verdict else "").replace("-", "−")
+    rows = measured_figures(numbers, wanted=wanted, ceiling=ceiling)
+    if verdict is not None:
+        most = max(rendered.gain_reduction_db, default=0.0)
+        rows.append(Figure("Drive into the limiter", number(verdict.drive_db, 2), "dB"))
+        rows.append(Figure("Most taken off by the limiter", number(most), "dB"))
+    return rows + fault_figures(numbers)
 
 
 def verdict_words(rendered: Rendered) -> str:

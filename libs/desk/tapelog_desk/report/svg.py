@@ -110,6 +110,11 @@ def _segments(frame: Frame, curve: Curve) -> list[list[tuple[float, float]]]:
     return [run for run in runs if len(run) > 1]
 
 
+def polyline_runs(frame: Frame, curve: Curve) -> list[str]:
+    """Return a curve as the points of polylines, broken where it is silent."""
+    return [_points(run) for run in _segments(frame, curve)]
+
+
 def _mark(frame: Frame, value: float, kind: str, text: str, taken: list[float]) -> str:
     """Return a line with its name at the right edge, moved down where another name stands."""
     y = frame.y(value) + 4
@@ -126,7 +131,7 @@ def loudness(frame: Frame, analysis: Analysis, target_lufs: float | None) -> str
     for value in range(math.ceil(frame.low / 6) * 6, int(frame.high) + 1, 6):
         parts += [frame.line(value, "grid"), frame.label(value, str(value))]
     for curve, kind in ((analysis.momentary, "momentary"), (analysis.short_term, "short-term")):
-        parts += [f'<polyline class="{kind}" points="{_points(run)}"/>' for run in _segments(frame, curve)]
+        parts += [f'<polyline class="{kind}" points="{points}"/>' for points in polyline_runs(frame, curve)]
     taken: list[float] = []
     if target_lufs is not None:
         parts.append(_mark(frame, target_lufs, "target", f"target {target_lufs:g}", taken))

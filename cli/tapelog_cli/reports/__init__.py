@@ -1,0 +1,1 @@
+"""What `tapelog report` gathers, from files or from the services."""
