@@ -4,6 +4,7 @@ import asyncio
 import json
 import os
 import re
+import shutil
 import sys
 import urllib.error
 import urllib.request
@@ -18,13 +19,18 @@ from tapelog_notify.testing import NotifyClient, Recorder
 
 EXAMPLES = Path(__file__).parents[3] / "examples" / "subscribers"
 SECRET = bytes(range(32))
+RUNNERS = {".py": sys.executable, ".mjs": "node", ".sh": "sh"}
+RECEIVERS = ("webhook_receiver.py", "webhook_receiver.mjs")
 
 
 @asynccontextmanager
 async def example(name: str, *arguments: str, **environment: str) -> AsyncIterator[asyncio.subprocess.Process]:
-    """Run an example until the block ends."""
+    """Run an example until the block ends; skips where what runs it is not installed."""
+    runner = RUNNERS[Path(name).suffix]
+    if shutil.which(runner) is None:
+        pytest.skip(f"{runner} is not installed here, which {name} needs")
     process = await asyncio.create_subprocess_exec(
-        sys.executable,
+        runner,
         str(EXAMPLES / name),
         *arguments,
         stdout=asyncio.subprocess.PIPE,
@@ -66,9 +72,10 @@ def post(url: str, body: bytes, headers: dict[str, str]) -> int:
             return error.code
 
 
-async def test_the_receiver_takes_what_the_service_sends(notify: NotifyClient, recorder: Recorder) -> None:
+@pytest.mark.parametrize("name", RECEIVERS)
+async def test_the_receiver_takes_what_the_service_sends(name: str, notify: NotifyClient, recorder: Recorder) -> None:
     """Events reach the example receiver, which verifies them by itself, in order."""
-    async with example("webhook_receiver.py", "--port", "0", TAPELOG_WEBHOOK_SECRET=format_secret(SECRET)) as receiver:
+    async with example(name, "--port", "0", TAPELOG_WEBHOOK_SECRET=format_secret(SECRET)) as receiver:
         url = await url_of(receiver)
         await notify.create(url, secret=format_secret(SECRET), types=["tapelog.song.*"])
         await recorder.append(count=3)
@@ -76,9 +83,10 @@ async def test_the_receiver_takes_what_the_service_sends(notify: NotifyClient, r
     assert [item["id"] for item in printed] == [event.event_id for event in recorder.appended]
 
 
-async def test_the_receiver_refuses_what_is_not_genuine() -> None:
+@pytest.mark.parametrize("name", RECEIVERS)
+async def test_the_receiver_refuses_what_is_not_genuine(name: str) -> None:
     """A wrong secret, a request of ten minutes ago, and a changed body get 401; a repeat is accepted and not shown."""
-    async with example("webhook_receiver.py", "--port", "0", TAPELOG_WEBHOOK_SECRET=format_secret(SECRET)) as receiver:
+    async with example(name, "--port", "0", TAPELOG_WEBHOOK_SECRET=format_secret(SECRET)) as receiver:
         url = await url_of(receiver)
         now_s = int(datetime.now(UTC).timestamp())
         body = json.dumps({"id": "evt-1", "type": "t", "position": "1"}).encode()
@@ -135,10 +143,40 @@ async def test_the_grpc_follower_prints_what_matches(notify: NotifyClient, recor
     assert [line.split()[0] for line in printed] == [event.event_id for event in events]
 
 
-@pytest.mark.parametrize("name", ["webhook_receiver.py", "nats_consumer.py", "grpc_follow.py"])
+async def test_grpcurl_prints_what_matches(notify: NotifyClient, recorder: Recorder) -> None:
+    """The shell example prints the stage events from the first on, with their payloads readable."""
+    if shutil.which("grpcurl") is None:
+        pytest.skip("grpcurl is not installed here, which grpcurl_follow.sh needs")
+    await recorder.append()
+    events = [await recorder.advance_stage(), await recorder.advance_stage("sng-2")]
+    token = notify.tokens.token("ana", tenant_roles=["AUDITOR"])
+    printed = ""
+    async with example(
+        "grpcurl_follow.sh", notify.address, "tapelog.song.stage_*", "0", TAPELOG_TOKEN=token
+    ) as follower:
+        assert follower.stdout is not None
+        async with asyncio.timeout(20.0):
+            while events[-1].event_id not in printed:
+                printed += (await follower.stdout.readline()).decode()
+    assert events[0].event_id in printed
+
+
+async def test_the_shell_example_says_what_it_lacks() -> None:
+    """Without an address or a token it ends with what to set, before anything is called."""
+    async with example("grpcurl_follow.sh", TAPELOG_TOKEN="") as process:
+        _, errors = await process.communicate()
+        assert process.returncode != 0
+        assert "address of the notify service" in errors.decode()
+    async with example("grpcurl_follow.sh", "127.0.0.1:1", TAPELOG_TOKEN="") as process:
+        _, errors = await process.communicate()
+        assert process.returncode != 0
+        assert "tapelog token" in errors.decode()
+
+
+@pytest.mark.parametrize("name", ["webhook_receiver.mjs", "webhook_receiver.py", "nats_consumer.py", "grpc_follow.py"])
 async def test_help_shows_how_to_call_it(name: str) -> None:
     """Each example explains itself."""
     async with example(name, "--help") as process:
         output, _ = await process.communicate()
         assert process.returncode == 0
-    assert f"python {name}" in output.decode()
+    assert re.search(rf"(python|node) {name}", output.decode())

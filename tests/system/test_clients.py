@@ -1,0 +1,186 @@
+"""The command line alone, and the page of the client, against one real `tapelog up`."""
+
+import contextlib
+import json
+from pathlib import Path
+from typing import Any, Final
+
+import pytest
+from tapelog_cli.exit_codes import ExitCode
+from tapelog_cli.main import main
+
+from .client_page import examples, promised, run
+from .conftest import System
+from .excerpts import excerpt
+from .studio import RATE_HZ
+
+PAGE: Final = Path(__file__).resolve().parents[2] / "docs" / "client.md"
+LENGTH_S: Final = 3.0
+FILES: Final = {"kick": "01_Kick", "choir": "02_Choir", "lead-vox": "03_Lead Vox"}
+ROLES: Final = {
+    "pty-artist": "artist,songwriter",
+    "pty-producer": "studio-producer",
+    "pty-recording": "recording-engineer",
+    "pty-mixing": "mixing-engineer",
+    "pty-mastering": "mastering-engineer",
+    "pty-label": "label",
+}
+BRIEF: Final = """
+intent: Plain and close.
+constraints:
+  - id: dry-lead
+    statement: No echo on my voice.
+    effect_forbidden: {selector: {tracks: [lead-vox]}, effects: [delay]}
+"""
+MIX: Final = f"""
+sample_rate_hz: {RATE_HZ}
+tracks:
+  - {{id: kick, source: "file:01_Kick.wav", gain_db: -6}}
+  - {{id: choir, source: "file:02_Choir.wav", gain_db: -6, tags: [vocal]}}
+  - {{id: lead-vox, source: "file:03_Lead Vox.wav", tags: [vocal, lead], gain_db: %s%s}}
+"""
+ECHO: Final = ", chain: [{delay: {time_ms: 120}}]"
+MASTER: Final = """
+source: file:mix.wav
+target: {name: streaming}
+outputs: [{container: wav, bit_depth: 24}, {container: flac, bit_depth: 24}]
+"""
+
+
+class CommandLine:
+    """Runs commands in this process as one person after another."""
+
+    def __init__(self, data_dir: Path, capsys: pytest.CaptureFixture[str]) -> None:
+        self._where = ("--data-dir", str(data_dir))
+        self._capsys = capsys
+
+    def text(self, party: str, *words: str, code: int = ExitCode.OK) -> str:
+        """Run a command as a person reads it; return both outputs."""
+        ended = main([*words, "--as", f"pty-{party}", *self._where])
+        captured = self._capsys.readouterr()
+        assert ended == code, (words, captured.out, captured.err)
+        return captured.out + captured.err
+
+    def json(self, party: str, *words: str, code: int = ExitCode.OK) -> Any:
+        """Run a command for a program; return its document, from standard error where it was refused."""
+        ended = main([*words, "--json", "--as", f"pty-{party}", *self._where])
+        captured = self._capsys.readouterr()
+        assert ended == code, (words, captured.out, captured.err)
+        return json.loads(captured.out or captured.err)
+
+
+@pytest.fixture
+def typed(system: System, capsys: pytest.CaptureFixture[str]) -> CommandLine:
+    """Return a command line of the running stack."""
+    return CommandLine(system.data_dir, capsys)
+
+
+def test_a_production_by_the_command_line_alone(typed: CommandLine, tmp_path: Path) -> None:
+    """From a project to an accepted package; each refusal on the way says what is missing."""
+    song = _book(typed)
+    _agree(typed, song, tmp_path)
+    _record(typed, song, tmp_path)
+    _mix(typed, song, tmp_path)
+    _finish(typed, song, tmp_path)
+
+
+async def test_the_page_of_the_client_does_what_it_says(system: System, tmp_path: Path) -> None:
+    """Every example of docs/client.md runs, in order, and prints what stands behind its lines."""
+    (tmp_path / "tapelog-data").symlink_to(system.data_dir)
+    excerpt(tmp_path, "kick", length_s=LENGTH_S)
+    names: dict[str, Any] = {}
+    blocks = examples(PAGE)
+    with contextlib.chdir(tmp_path):
+        for code in blocks:
+            assert await run(code, names) == promised(code), code
+        assert (tmp_path / "mix.wav").stat().st_size > 0
+    assert len(blocks) > 10
+
+
+def _book(typed: CommandLine) -> str:
+    typed.text("producer", "party", "set", "pty-artist", "Ana Lind")
+    members = [
+        word for party, roles in ROLES.items() if party != "pty-label" for word in ("--member", f"{party}={roles}")
+    ]
+    project = typed.text("producer", "project", "create", "By Hand", "--artist", "The Testers", *members).strip()
+    added = typed.json("producer", "project", "add-member", project, "pty-label", "label")
+    assert {item["party"]: item["roles"] for item in added}["pty-label"] == ["ROLE_LABEL"]
+    assert "songwriter" in typed.text("artist", "project", "members", project)
+    return typed.text("producer", "song", "create", project, "Written", "--rate-hz", str(RATE_HZ)).strip()
+
+
+def _agree(typed: CommandLine, song: str, folder: Path) -> None:
+    refused = typed.json("producer", "gate", "advance", song, code=ExitCode.FAILURE)
+    assert any("brief" in line.lower() for line in refused["details"])
+    (folder / "brief.yaml").write_text(BRIEF)
+    assert typed.json("artist", "brief", "propose", song, str(folder / "brief.yaml"))["revision"] == 1
+    for party in ("artist", "producer"):
+        typed.text(party, "brief", "agree", song)
+        typed.text(party, "song", "approve-arrangement", song)
+    typed.text("artist", "song", "register-work", song, "Written", "--writer", "pty-artist")
+    assert "No echo on my voice." in typed.text("mixing", "brief", "show", song)
+    assert typed.json("producer", "gate", "show", song)["passed"]
+    assert "recording" in typed.text("producer", "song", "advance", song)
+
+
+def _record(typed: CommandLine, song: str, folder: Path) -> None:
+    paths = [str(excerpt(folder, track, length_s=LENGTH_S, name=name)) for track, name in FILES.items()]
+    takes = typed.json("recording", "take", "upload", song, *paths)
+    assert {take["track"]: take["check_state"] for take in takes} == dict.fromkeys(FILES, "TAKE_CHECK_STATE_PASSED")
+    for take in takes:
+        typed.text("producer", "take", "select", song, take["id"])
+    unknown = typed.json("producer", "take", "select", song, "tke-none", code=ExitCode.FAILURE)
+    assert takes[0]["id"] in unknown["hint"]
+    typed.text("producer", "gate", "advance", song, "mixing")
+
+
+def _mix(typed: CommandLine, song: str, folder: Path) -> None:
+    loud, dry = folder / "mix-1.yaml", folder / "mix-2.yaml"
+    loud.write_text(MIX % ("-6", ECHO))
+    dry.write_text(MIX % ("-5", ""))
+    assert "No echo on my voice." in typed.text(
+        "mixing", "brief", "check", song, str(loud), code=ExitCode.TARGET_MISSED
+    )
+    first = typed.json("mixing", "mix", "propose", song, str(loud), "--submit")
+    assert first["state"] == "VERSION_STATE_IN_REVIEW"
+    note = typed.json("producer", "note", "add", song, "the echo hides the words", "--at", "0:00.5-0:01.25")
+    assert (int(note["range"]["start_frame"]), int(note["range"]["end_frame"])) == (24_000, 60_000)
+    assert "changes-requested" in typed.text("producer", "request-changes", song, "no echo", "--note", note["id"])
+    second = typed.json("mixing", "mix", "propose", song, str(dry), "--comment", "dry")
+    assert any(
+        change["path"].startswith("tracks[lead-vox]")
+        for change in typed.json("mixing", "mix", "diff", song, "1")["recipe"]
+    )
+    typed.text("mixing", "note", "address", song, note["id"], "gone", "--in", "mix-2")
+    typed.text("producer", "note", "verify", song, note["id"])
+    assert typed.json("producer", "note", "list", song, "--state", "open") == []
+    typed.text("mixing", "mix", "submit", song)
+    typed.text("artist", "approve", song, "mix-2", "--heard", first["audio"][0]["sample_digest"], code=ExitCode.FAILURE)
+    typed.text("artist", "approve", song, "mix-2", "--heard", second["audio"][0]["sample_digest"])
+    assert "approved by pty-artist (artist), pty-producer" in typed.text("producer", "approve", song)
+    assert typed.text("producer", "song", "list", "--title", "writ").count(song) == 1
+    assert "mix-2" in typed.text("producer", "song", "show", "Written")
+
+
+def _finish(typed: CommandLine, song: str, folder: Path) -> None:
+    typed.text("producer", "gate", "advance", song, "mastering")
+    (folder / "master.yaml").write_text(MASTER)
+    mastered = typed.json("mastering", "master", "propose", song, str(folder / "master.yaml"), "--submit")
+    for party in ("artist", "producer"):
+        typed.text(party, "approve", song, "master-1")
+    job = typed.json("producer", "render", "show", mastered["render_job"])
+    assert job["state"] == "JOB_STATE_SUCCEEDED"
+    assert "succeeded" in typed.text("producer", "render", "list", "--project", song.split("/")[1])
+    typed.text("producer", "song", "set-isrc", song, "ZZTPL2600001")
+    typed.text("mastering", "delivery", "build", song, "MX")
+    typed.text("producer", "gate", "advance", song)
+    package = typed.json("mastering", "delivery", "build", song, "MX")
+    assert "accepted" in typed.text("label", "delivery", "accept", song)
+    typed.text("label", "delivery", "download", song, "--out", str(folder / "release"))
+    files = {path.name for path in (folder / "release").iterdir()}
+    assert files == {file["filename"] for file in package["files"]} | {"manifest.json"}
+    assert "lacks" in typed.text(
+        "producer", "credits", "export", song, "-o", str(folder / "c.xml"), code=ExitCode.TARGET_MISSED
+    )
+    assert (folder / "c.xml").read_bytes().startswith(b"<?xml")
+    assert "accepted" in typed.text("producer", "song", "history", song, "--last", "3")
