@@ -58,32 +58,33 @@ def value_of(enum: Any, word: str | None) -> Any:
     Raises
     ------
     UsageError
-        It is not one of its words; the message lists them.
+        It is not one of its words; the hint has the right one, or all.
     """
+    from tapelog_recipe.naming import did_you_mean, enum_number
+
     if not word:
         return 0
-    try:
-        return enum.Value(_prefix(enum) + word.upper().replace("-", "_"))
-    except ValueError:
+    number = enum_number(enum.DESCRIPTOR, word)
+    if number is None:
         from tapelog_cli.errors import UsageError
 
-        raise UsageError(f"{word!r} is no {_spaced(enum)}", hint="one of " + ", ".join(words_of(enum))) from None
+        raise UsageError(f"{word!r} is no {_spaced(enum)}", hint=did_you_mean(word, words_of(enum)))
+    return number
 
 
 def word_of(enum: Any, value: int) -> str:
     """Return the word for a number; `unspecified` where a service said nothing."""
-    name: str = enum.Name(value)
-    return name.removeprefix(_prefix(enum)).lower().replace("_", "-")
+    from tapelog_recipe.naming import short_names
+
+    return next((word for word, number in short_names(enum.DESCRIPTOR).items() if number == value), "unspecified")
 
 
 def words_of(enum: Any) -> tuple[str, ...]:
     """Return every word of an enumeration, in the order of its numbers, without the one that says nothing."""
-    return tuple(word_of(enum, value) for value in enum.values() if value)
+    from tapelog_recipe.naming import short_names
 
-
-def _prefix(enum: Any) -> str:
-    return re.sub(r"(?<=[a-z])(?=[A-Z])", "_", enum.DESCRIPTOR.name).upper() + "_"
+    return tuple(short_names(enum.DESCRIPTOR))
 
 
 def _spaced(enum: Any) -> str:
-    return _prefix(enum).rstrip("_").lower().replace("_", " ")
+    return re.sub(r"(?<=[a-z])(?=[A-Z])", " ", enum.DESCRIPTOR.name).lower()

@@ -1,6 +1,7 @@
 """`tapelog take …`: recordings of a song."""
 
 import re
+from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Final
 
@@ -42,7 +43,9 @@ async def upload(
         raise UsageError(f"--track {track} with {len(files)} files", hint="name one file, or leave --track out")
     async with connection.open() as api:
         name = await song_name(api, song)
-        added = [await _upload_one(api, name, path, track or track_id(path), quiet=json) for path in files]
+        tracks = [track] if track else track_ids(files)
+        pairs = zip(files, tracks, strict=True)
+        added = [await _upload_one(api, name, path, track_id, quiet=json) for path, track_id in pairs]
         found = {take.id: take for take in added}
         if wait or select:
             checked = await api.takes.wait_checked(name)
@@ -87,11 +90,14 @@ async def reject(
     return tell(changed, f"{take}: rejected", json=json)
 
 
-def track_id(path: Path) -> str:
-    """Return the track id of a file: its name without leading numbers, in lower case, words joined by hyphens."""
-    words = re.sub(r"^\d+[\W_]+", "", path.stem).lower()
-    made = re.sub(r"[^a-z0-9]+", "-", words).strip("-")[:32].rstrip("-")
-    return made if re.match(r"[a-z]", made) else f"track-{made}".rstrip("-")
+def track_ids(files: Iterable[Path]) -> list[str]:
+    """Return the track ids of files: those that `tapelog automix` gives these stems."""
+    from tapelog_desk.automix.sheet import stem_id
+
+    made: list[str] = []
+    for path in files:
+        made.append(stem_id(path.stem, made))
+    return made
 
 
 async def _upload_one(api: "Tapelog", song: str, path: Path, track: str, *, quiet: bool) -> "res.Take":

@@ -30,3 +30,6 @@ def test_a_wrong_word_is_told_with_the_right_ones() -> None:
 
     assert "'tea-maker' is no role" in str(refused.value)
     assert "mixing-engineer" in refused.value.hint
+    with pytest.raises(UsageError) as misspelt:
+        choices.value_of(res.Role, "mixing-enginer")
+    assert misspelt.value.hint == "did you mean 'mixing-engineer'?"

@@ -1,7 +1,7 @@
 from pathlib import Path
 
 import pytest
-from tapelog_cli.commands.take import track_id
+from tapelog_cli.commands.take import track_ids
 from tapelog_cli.errors import UsageError
 from tapelog_cli.naming import delivery_name, project_id, project_name, short, song_name, version_name
 from tapelog_client import StaticTokenSource, Tapelog
@@ -64,17 +64,8 @@ async def test_a_package_by_name(nowhere: Tapelog) -> None:
     assert await delivery_name(nowhere, f"{SONG}/deliveries/dlv-1") == f"{SONG}/deliveries/dlv-1"
 
 
-@pytest.mark.parametrize(
-    ("file", "track"),
-    [
-        ("01_Kick.wav", "kick"),
-        ("12 - Lead Vox (dbl).flac", "lead-vox-dbl"),
-        ("Bass DI.wav", "bass-di"),
-        ("808.wav", "track-808"),
-        ("02_!.wav", "track"),
-        ("x" * 60 + ".wav", "x" * 32),
-    ],
-)
-def test_a_file_names_its_track(file: str, track: str) -> None:
-    """Leading numbers go, words are joined by hyphens, and the result is always an id."""
-    assert track_id(Path(file)) == track
+def test_files_name_their_tracks_as_the_first_mix_does() -> None:
+    """Leading numbers go, words are joined by hyphens, a second one is numbered: the ids of an automix recipe."""
+    files = ["01_Kick.wav", "12 - Lead Vox (dbl).flac", "808.wav", "02_kick.wav"]
+
+    assert track_ids(map(Path, files)) == ["kick", "lead-vox-dbl", "track-808", "kick-2"]
