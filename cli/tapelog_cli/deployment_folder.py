@@ -12,7 +12,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Final, Literal, Self
 
-from tapelog_chassis.addresses import LOOPBACK, SERVICE_PORTS, default_address
+from tapelog_chassis.addresses import CONSOLE_PORT, LOOPBACK, SERVICE_PORTS, default_address
 from tapelog_chassis.auth import LocalIssuer
 from tapelog_chassis.auth.issuer import KEY_FILE, write_private
 from tapelog_chassis.certificates import AUTHORITY_KEY_FILE, PrivateAuthority
@@ -153,7 +153,24 @@ def process_environments(folder: Path, *, nats_port: int) -> dict[str, dict[str,
         ),
         "worker": of("worker", data_dir=state / "scratch", object_url=objects, scratch_dir=state / "scratch"),
         "notify": served("notify", nats_identity_dir=folder),
+        "console": _console_environment(folder),
     }
+
+
+def _console_environment(folder: Path) -> dict[str, str]:
+    """Return the settings of the review page, which speaks to the services alone and has no link to the broker."""
+    values = {
+        "data_dir": folder / "state" / "console",
+        "host": LOOPBACK,
+        "port": CONSOLE_PORT,
+        "tls_certificate": folder / "tls" / "console.pem",
+        "tls_key": folder / "tls" / "console.key",
+        "jwks_path": folder / "identity" / "jwks.json",
+        "issuer_dir": folder / "identity",
+        "services_tls_ca": folder / "tls" / "ca.pem",
+        **{f"{name}_address": default_address(name) for name in SERVICE_PORTS},
+    }
+    return {f"TAPELOG_{key.upper()}": str(value) for key, value in values.items()}
 
 
 def _make_broker(folder: Path, made: Made, choices: Choices, store_bytes: int | None) -> None:
@@ -196,7 +213,7 @@ def _make_certificates(folder: Path, made: Made) -> None:
     is_new = not (folder / "tls" / AUTHORITY_KEY_FILE).exists()
     authority = PrivateAuthority.open(folder / "tls")
     made.note("tls/ca.pem", is_new=is_new)
-    for name in ("nats", *SERVICE_PORTS):
+    for name in ("nats", *SERVICE_PORTS, "console"):
         made.note(f"tls/{name}.pem", is_new=authority.issue(name, (name, *LOOPBACK_HOSTS)))
 
 

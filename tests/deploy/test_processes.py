@@ -6,12 +6,14 @@ import dataclasses
 import json
 import os
 import signal
+import ssl
 import subprocess
 import sys
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
+import aiohttp
 import grpc
 import numpy as np
 import pytest
@@ -22,12 +24,14 @@ from tapelog.session.v1 import resources_pb2 as res
 from tapelog_client import Tapelog
 from tapelog_client.channel import open_channel
 from tapelog_client.tokens import LocalKeyTokenSource
+from tapelog_console.identity.sign_in import sign_in_link
 
 MODULES = {
     "session": "tapelog_session",
     "render": "tapelog_render",
     "worker": "tapelog_render.worker",
     "notify": "tapelog_notify",
+    "console": "tapelog_console",
 }
 GRPC = ("session", "render", "notify")
 READY_S = 60.0
@@ -63,6 +67,7 @@ class Running:
     folder: Path
     ports: dict[str, int]
     parts: dict[str, Part]
+    review_page: str
 
     @property
     def tls_ca(self) -> Path:
@@ -79,18 +84,16 @@ class Running:
 @pytest.fixture
 async def running(broker: Any, free_ports: Any, without_settings: dict[str, str]) -> AsyncIterator[Running]:
     """Start every part with the settings that `broker-init` wrote for it, on free ports."""
-    ports = dict(zip(GRPC, free_ports(3), strict=True))
-    addresses = {
-        "TAPELOG_RENDER_ADDRESS": f"127.0.0.1:{ports['render']}",
-        "TAPELOG_SESSION_ADDRESS": f"127.0.0.1:{ports['session']}",
-    }
+    *free, console_port = free_ports(4)
+    ports = dict(zip(GRPC, free, strict=True))
+    addresses = {f"TAPELOG_{name.upper()}_ADDRESS": f"127.0.0.1:{port}" for name, port in ports.items()}
     parts: dict[str, Part] = {}
     try:
         for name, module in MODULES.items():
             written = broker.environment(name)
             own = {key: value for key, value in addresses.items() if key in written}
-            if name in ports:
-                own["TAPELOG_PORT"] = str(ports[name])
+            if name != "worker":
+                own["TAPELOG_PORT"] = str(ports.get(name, console_port))
             log = broker.folder / f"{name}.log"
             with log.open("wb") as file:
                 process = await asyncio.create_subprocess_exec(
@@ -98,7 +101,7 @@ async def running(broker: Any, free_ports: Any, without_settings: dict[str, str]
                 )
             parts[name] = Part(name, process, log)
         await asyncio.gather(*(part.wait_ready() for part in parts.values()))
-        yield Running(broker.folder, ports, parts)
+        yield Running(broker.folder, ports, parts, f"https://localhost:{console_port}")
     finally:
         for part in parts.values():
             if part.process.returncode is None:
@@ -139,12 +142,26 @@ async def record_a_take(running: Running, stem: Path) -> res.Song:
         return await recording.takes.wait_checked(song, timeout_s=WORK_S)
 
 
+async def review_page(running: Running, path: str) -> str:
+    """Sign in to the review page over TLS as the producer, and return one of its pages."""
+    trust = ssl.create_default_context(cafile=running.tls_ca)
+    link = sign_in_link(running.folder / "identity", running.review_page, tenant="acme", party="pty-producer")
+    async with aiohttp.ClientSession(running.review_page, connector=aiohttp.TCPConnector(ssl=trust)) as browser:
+        async with browser.get("/sign-in") as form:
+            token = (await form.text()).partition('name="form_token" value="')[2].partition('"')[0]
+        async with browser.post("/sign-in", data={"form_token": token, "code": link}) as signed_in:
+            assert signed_in.status == 200, await signed_in.text()
+        async with browser.get(f"/{path}") as page:
+            return await page.text()
+
+
 async def test_the_parts_serve_work_together_and_drain(running: Running, tmp_path: Path):
     """
-    From health to exit code, once, because the start of six processes is what takes the time.
+    From health to exit code, once, because the start of seven processes is what takes the time.
 
     A take that is checked has gone through everything: uploaded to session, asked of render over TLS with a token that
-    session signed, measured by the worker, recorded in the log, published by notify, and consumed by session.
+    session signed, measured by the worker, recorded in the log, published by notify, consumed by session,
+    and shown by the review page.
     """
     for name in GRPC:
         assert await health(running, name) == health_pb2.HealthCheckResponse.SERVING, name
@@ -159,7 +176,9 @@ async def test_the_parts_serve_work_together_and_drain(running: Running, tmp_pat
     (take,) = song.takes
     assert take.check_state == res.TAKE_CHECK_STATE_PASSED, list(take.findings)
 
-    for name in ("session", "render", "worker", "notify"):
+    assert "fit for use" in await review_page(running, song.name)
+
+    for name in ("console", "session", "render", "worker", "notify"):
         part = running.parts[name]
         part.process.send_signal(signal.SIGTERM)
         assert await asyncio.wait_for(part.process.wait(), STOP_S) == 0, part.log.read_text()

@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -9,18 +10,25 @@ from tapelog_cli.demo.material import Material
 from tapelog_cli.demo.run import produce
 from tapelog_cli.demo.show import Show
 
-from .site import Site, section
+from .site import Site, running_site, section
 
 pytestmark = [pytest.mark.nightly, pytest.mark.timeout(300)]
 
 
-async def test_a_delivered_song_is_whole_on_its_page(site: Site, tmp_path: Path) -> None:
+@pytest.fixture
+def own_site(tmp_path: Path) -> Iterator[Site]:
+    """Run a stack for the demo alone: it compares its subscribers with all that happens in the tenant."""
+    with running_site(tmp_path) as running:
+        yield running
+
+
+async def test_a_delivered_song_is_whole_on_its_page(own_site: Site, tmp_path: Path) -> None:
     """Every file of the package downloads with its digest; the label reads the page, and not the team's notes."""
-    async with site.api() as api:
+    async with own_site.api() as api:
         result = await produce(api, Material.find(), Show(None), tmp_path)
         song = await api.songs.get(result.song)
         package = await api.deliveries.get(song.delivery)
-    async with site.browser("pty-producer") as producer, site.browser("pty-label") as label:
+    async with own_site.browser("pty-producer") as producer, own_site.browser("pty-label") as label:
         page = (await producer.get(f"/{result.song}?version=mix-1&against=mix-2")).text
         theirs = (await label.get(f"/{result.song}?version=mix-1&against=mix-2")).text
         for file in package.files:

@@ -16,6 +16,7 @@ from tapelog_console.identity.cookies import SignedIn
 from . import listening, words
 from .listening import Side
 from .people import Grants, People, awaited
+from .story import Teller
 from .waveform import Drawing, Drawings
 
 STORY_LINES: Final = 8
@@ -110,6 +111,11 @@ class SongView:
     def awaited(self) -> list[tuple[str, list[str]]]:
         """Whom the song waits for: each role in words, with the parties who hold it."""
         return awaited(self.song, self.project)
+
+    @property
+    def tell(self) -> Teller:
+        """What says the lines of the story to people."""
+        return Teller(self.song, self.names)
 
     @property
     def newer(self) -> res.Version | None:

@@ -7,7 +7,8 @@ from aiohttp import web
 from tapelog_client.errors import PermissionDenied
 
 from tapelog_console.reading.board import digest_of, read_board
-from tapelog_console.reading.song import read_story
+from tapelog_console.reading.song import parties, read_story
+from tapelog_console.reading.story import Teller
 
 from .actions import ACTIONS
 from .context import api_of, console_of, page, person_of, song_of
@@ -46,8 +47,9 @@ async def story(request: web.Request) -> web.StreamResponse:
     """Tell a song from its first fact to its last."""
     api = api_of(request)
     found, lines = await asyncio.gather(api.songs.get(song_of(request)), read_story(api, song_of(request)))
-    names = await _names(request, [line.actor for line in lines])
-    return page(request, "story", song=found, lines=lines, names=names)
+    project = await api.projects.get("/".join(found.name.split("/")[:2]))
+    names = await _names(request, parties(found, project, lines))
+    return page(request, "story", song=found, lines=lines, names=names, tell=Teller(found, names))
 
 
 async def alerts(request: web.Request) -> web.StreamResponse:
