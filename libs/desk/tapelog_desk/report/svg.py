@@ -134,10 +134,10 @@ def loudness(frame: Frame, analysis: Analysis, target_lufs: float | None) -> str
         parts += [f'<polyline class="{kind}" points="{points}"/>' for points in polyline_runs(frame, curve)]
     taken: list[float] = []
     if target_lufs is not None:
-        parts.append(_mark(frame, target_lufs, "target", f"target {target_lufs:g}", taken))
+        parts.append(_mark(frame, target_lufs, "target", f"target {target_lufs:g}".replace("-", "−"), taken))
     if analysis.measurements.HasField("integrated_lufs"):
         integrated = analysis.measurements.integrated_lufs
-        parts.append(_mark(frame, integrated, "integrated", f"I {integrated:.1f} LUFS", taken))
+        parts.append(_mark(frame, integrated, "integrated", f"I {integrated:.1f} LUFS".replace("-", "−"), taken))
     return "".join(parts)
 
 
