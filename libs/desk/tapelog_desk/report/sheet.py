@@ -21,8 +21,11 @@ TEMPLATE: Final = "sheet.html.j2"
 SCHEMA: Final = "tapelog.sheet/1"
 """Name of the JSON form."""
 
-PARTS_MAX: Final = 40
-"""Files on one page: an album of more is two; each takes about 30 kB."""
+PARTS_MAX: Final = 30
+"""Files on one page: an album of more is two. Each takes at most 45 kB, and a mailed page stays under 1.5 MB."""
+
+SONG_COLUMNS: Final = 420
+"""Points of a song's curves where it stands beside others."""
 
 TILES: Final = ((0, "integrated"), (1, "true peak"), (5, "peak to loudness"), (2, "loudness range"))
 """Which of the measured figures stand at the top, and their short names."""
@@ -130,7 +133,9 @@ def _part(heard: Heard, sheet: Sheet) -> dict[str, Any]:
         "start": svg.clock(heard.start_s),
         "format": format_words(heard),
         "figures": figures,
-        "drawing": svg.drawing(heard.analysis, target_lufs=sheet.target_lufs),
+        "drawing": svg.drawing(
+            heard.analysis if alone else svg.overview(heard.analysis, SONG_COLUMNS), target_lufs=sheet.target_lufs
+        ),
         "pictures": _pictures(heard, alone=alone),
         "checks": checks if alone else [check for check in checks if check["status"] != Status.PASS.value],
         "platforms": tables.get("platforms", []) if alone else [],

@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 from tapelog_desk.analysis import Analysis, Curve
@@ -108,6 +108,21 @@ def _segments(frame: Frame, curve: Curve) -> list[list[tuple[float, float]]]:
         elif runs[-1]:
             runs.append([])
     return [run for run in runs if len(run) > 1]
+
+
+def overview(analysis: Analysis, columns: int) -> Analysis:
+    """Return an analysis with at most so many points a curve: extremes of the waveform, peaks of the loudness."""
+    step = max(math.ceil(max(map(len, analysis.high), default=0) / columns), 1)
+    every = max(math.ceil(len(analysis.momentary.values) / columns), 1)
+    values = analysis.momentary.values
+    louder = tuple(max(values[start : start + every]) for start in range(0, len(values), every))
+    return replace(
+        analysis,
+        momentary=replace(analysis.momentary, step_s=analysis.momentary.step_s * every, values=louder),
+        bucket_s=analysis.bucket_s * step,
+        low=tuple(tuple(min(row[at : at + step]) for at in range(0, len(row), step)) for row in analysis.low),
+        high=tuple(tuple(max(row[at : at + step]) for at in range(0, len(row), step)) for row in analysis.high),
+    )
 
 
 def polyline_runs(frame: Frame, curve: Curve) -> list[str]:
