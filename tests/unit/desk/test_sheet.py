@@ -196,6 +196,8 @@ def test_the_command_writes_page_and_twin(folder: Path, tmp_path: Path, capsys: 
         "−6",
         "−4.5",
     ]
+    assert main([*words[:-1], str(tmp_path / "2.html"), "--recipe", str(after), "--compare-recipe", str(before)]) == 0
+    assert (tmp_path / "2.html").read_bytes() == (tmp_path / "r.html").read_bytes()
     assert main([*words[:-1], str(tmp_path / "r.json"), "--like", str(folder / "mix.wav")]) == 0
     plain = json.loads((tmp_path / "r.json").read_text())
     assert plain["parts"][0]["check"]["balance"]["reference"] == "mix.wav"

@@ -144,7 +144,7 @@ def loudness(frame: Frame, analysis: Analysis, target_lufs: float | None) -> str
     """Return M and S over time with the target and the integrated loudness."""
     parts = [frame.box()]
     for value in range(math.ceil(frame.low / 6) * 6, int(frame.high) + 1, 6):
-        parts += [frame.line(value, "grid"), frame.label(value, str(value))]
+        parts += [frame.line(value, "grid"), frame.label(value, str(value).replace("-", "−"))]
     for curve, kind in ((analysis.momentary, "momentary"), (analysis.short_term, "short-term")):
         parts += [f'<polyline class="{kind}" points="{points}"/>' for points in polyline_runs(frame, curve)]
     taken: list[float] = []
