@@ -9,6 +9,7 @@ from tapelog_console.reading import words
 from tapelog_desk.report import Section
 
 from tapelog_cli.reports.people import Names
+from tapelog_cli.reports.sizes import size_words
 
 STATES: Final = {
     res.DELIVERY_STATE_DRAFT: "A draft: built to see that it can be built",
@@ -26,9 +27,10 @@ def trace(file: res.DeliveryFile, versions: Mapping[str, res.Version]) -> str:
     version = versions.get(file.version)
     if version is None:
         return NOT_TRACED
+    if file.sample_digest in {one.sample_digest for one in version.approvals}:
+        return SAME_SAMPLES
     if file.sample_digest and file.sample_digest in {audio.sample_digest for audio in version.audio}:
-        heard = {one.sample_digest for one in version.approvals}
-        return SAME_SAMPLES if version.audio[0].sample_digest in heard else OF_RECIPE
+        return OF_RECIPE
     return OF_RECIPE if file.recipe_digest == version.recipe_digest else NOT_TRACED
 
 
@@ -63,15 +65,19 @@ def sections_of(
         *_origins(package, versions, names),
         _recording(song, names),
         _credits(missing, sessions, names),
-        Section(
-            "Digests",
-            rows=(
-                ("File", "SHA-256 of the file", "Of its samples"),
-                *((file.filename, file.sha256, file.sample_digest or "–") for file in package.files),
-                ("the manifest", package.manifest_sha256, "–"),
-            ),
-        ),
     ]
+
+
+def digests(package: res.DeliveryPackage) -> Section:
+    """Return the digests of every file, and of the manifest."""
+    return Section(
+        "Digests",
+        rows=(
+            ("File", "SHA-256 of the file", "Of its samples"),
+            *((file.filename, file.sha256, file.sample_digest or "–") for file in package.files),
+            ("the manifest", package.manifest_sha256, "–"),
+        ),
+    )
 
 
 def _manifest(
@@ -81,7 +87,7 @@ def _manifest(
         (
             file.filename,
             file.role,
-            f"{file.size_bytes / 1e6:.1f} MB" if file.size_bytes >= 100_000 else f"{file.size_bytes / 1e3:.1f} kB",
+            size_words(file.size_bytes),
             f"{file.true_peak_dbtp:.2f} dBTP".replace("-", "−") if file.HasField("true_peak_dbtp") else "–",
             words.version_title(file.version).lower() if file.version else "–",
             trace(file, versions),
@@ -140,5 +146,10 @@ def _credits(
     if missing is None:
         text = ("Whether they are complete is not for who asked to see.",)
     elif missing:
-        text = (f"Not complete, {len(missing)} missing:", *(one.description for one in missing))
+        text = (f"Not complete, {len(missing)} missing:", *(_gap(one) for one in missing))
     return Section("Credits", rows=(("Who", "As", "What", "Where", ""), *rows) if rows else (), text=text)
+
+
+def _gap(condition: res.GateCondition) -> str:
+    subject = condition.subject.removeprefix("ROLE_").replace("_", " ").lower() if condition.subject else ""
+    return f"{subject}: {condition.description}" if subject else condition.description

@@ -61,6 +61,7 @@ async def sheet_of_version(reach: Connection, name: str, asked: Asked, *, intern
         verdict=said,
         missed=missed,
         sections=tuple(versions.sections_of(song, version, before, diff, names, internal=internal)),
+        appendix=(versions.digests(version),),
         compared=_compared(earlier, heard),
         target_lufs=_target(version),
     )
@@ -100,6 +101,7 @@ async def sheet_of_delivery(reach: Connection, name: str, asked: Asked) -> tuple
         sections=tuple(
             packages.sections_of(package, song, rebuilt=rebuilt, missing=missing, sessions=sessions, names=names)
         ),
+        appendix=(packages.digests(package),),
         target_lufs=_target(origin) if origin is not None else None,
     )
     return sheet, ""

@@ -12,6 +12,7 @@ from tapelog_desk.report import Section
 from tapelog_cli.desk import show
 from tapelog_cli.reports.people import Names
 from tapelog_cli.reports.recipes import changes_section
+from tapelog_cli.reports.sizes import size_words
 
 VERDICTS: Final = {
     brief_pb2.VERDICT_PASS: "kept",
@@ -67,7 +68,6 @@ def sections_of(
         found.append(changes_section((one.path, one.before, one.after) for one in diff.recipe))
     found += notes(song, version, before, names, internal=internal)
     found += decisions(song, version, names, internal=internal)
-    found.append(digests(version))
     return found
 
 
@@ -192,13 +192,13 @@ def digests(version: res.Version) -> Section:
     rows: list[Sequence[str]] = [
         (
             show.format_words(audio.format),
-            f"{audio.size_bytes / 1e6:.1f} MB",
+            size_words(audio.size_bytes),
             audio.sha256,
             audio.sample_digest,
         )
         for audio in version.audio
     ]
-    rows += [(one.role, f"{one.size_bytes / 1e6:.1f} MB", one.sha256, "–") for one in version.attachments]
+    rows += [(one.role, size_words(one.size_bytes), one.sha256, "–") for one in version.attachments]
     rows.append(("recipe", "–", version.recipe_digest, "–"))
     return Section(
         "Digests", rows=(("What", "Size", "SHA-256 of the file", "Of its samples"), *(tuple(row) for row in rows))

@@ -87,8 +87,8 @@ def test_the_drawing_is_well_formed_and_stays_in_its_frame(html: str):
         for element in drawing.iter()
         if element.attrib.get("class") == "axis"
     }
-    per_lu = (labels["-18"] - labels["-12"]) / 6
-    assert float(target.attrib["y1"]) == pytest.approx(labels["-12"] + 2 * per_lu, abs=0.2)
+    per_lu = (labels["−18"] - labels["−12"]) / 6
+    assert float(target.attrib["y1"]) == pytest.approx(labels["−12"] + 2 * per_lu, abs=0.2)
 
 
 def test_the_json_twin_has_the_same_numbers(master: Rendered, tmp_path: Path):

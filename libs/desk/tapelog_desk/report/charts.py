@@ -120,7 +120,7 @@ def bar_chart(rows: Sequence[tuple[str, float, Status]], *, title: str, unit: st
         parts.append(f'<text class="axis end" x="{BAR_LEFT - 10}" y="{top + 13}">{escape(name)}</text>')
         size = f'width="{max(right - left, 1.0):.1f}" height="{BAR_HEIGHT}"'
         parts.append(f'<rect class="bar {kind}" x="{left:.1f}" y="{top}" {size}/>')
-        words = f"{value:+.1f} {unit}".replace("-", "−")
+        words = f"{round(value, 1) + 0.0:+.1f} {unit}".replace("-", "−")
         parts.append(f'<text class="axis" x="{right + 6:.1f}" y="{top + 13}">{escape(words)}</text>')
     bottom = 22 + len(rows) * BAR_STEP
     parts.append(f'<line class="tick" x1="{x(0.0):.1f}" x2="{x(0.0):.1f}" y1="18" y2="{bottom}"/>')

@@ -40,7 +40,7 @@ def check_row(check: Check) -> dict[str, str]:
     }
 
 
-def pictures(checked: Checked) -> list[dict[str, str]]:
+def pictures(checked: Checked, *, name: str = "master") -> list[dict[str, str]]:
     """Return what is drawn of a check: spectrum, loudspeakers, mono, stereo field, PSR."""
     report = checked.report
     by_name = {check.name: check for check in checked.checks}
@@ -49,7 +49,7 @@ def pictures(checked: Checked) -> list[dict[str, str]]:
         {
             "title": f"Spectrum against {report.balance.reference}",
             "text": "Average over the whole, both at the same mean level from 100 Hz to 10 kHz.",
-            "drawing": spectrum_chart(report.balance),
+            "drawing": spectrum_chart(report.balance, name),
         }
     ]
     devices = [

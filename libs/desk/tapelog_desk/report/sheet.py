@@ -21,8 +21,14 @@ TEMPLATE: Final = "sheet.html.j2"
 SCHEMA: Final = "tapelog.sheet/1"
 """Name of the JSON form."""
 
-PARTS_MAX: Final = 40
-"""Files on one page: an album of more is two; each takes about 30 kB."""
+PARTS_MAX: Final = 30
+"""Files on one page: an album of more is two. Each takes at most 45 kB, and a mailed page stays under 1.5 MB."""
+
+SONG_COLUMNS: Final = 420
+"""Points of a song's curves where it stands beside others."""
+
+NAME_CHARS_MAX: Final = 14
+"""Of a name at the right end of a curve."""
 
 TILES: Final = ((0, "integrated"), (1, "true peak"), (5, "peak to loudness"), (2, "loudness range"))
 """Which of the measured figures stand at the top, and their short names."""
@@ -62,7 +68,9 @@ class Sheet:
     verdict, missed : str, bool
         The sentence at the top, and whether it is bad news; empty takes that of the checks.
     sections : tuple of Section
-        Decisions, notes, credits and what else the caller knows.
+        Decisions, notes, credits and what else the caller knows; before the pictures.
+    appendix : tuple of Section
+        What is looked up and not read, such as digests: at the end, instead of the table of files.
     compared : Compared, optional
         What changed in the sound.
     target_lufs : float, optional
@@ -77,6 +85,7 @@ class Sheet:
     verdict: str = ""
     missed: bool = False
     sections: tuple[Section, ...] = ()
+    appendix: tuple[Section, ...] = ()
     compared: Compared | None = None
     target_lufs: float | None = None
     album_lufs: float | None = None
@@ -109,7 +118,8 @@ def _pictures(heard: Heard, *, alone: bool) -> list[dict[str, str]]:
     """Return what is drawn of a file; beside others only its spectrum."""
     if heard.checked is None:
         return []
-    return check_page.pictures(heard.checked)[: None if alone else 1]
+    name = heard.title if len(heard.title) <= NAME_CHARS_MAX else "this one"
+    return check_page.pictures(heard.checked, name=name)[: None if alone else 1]
 
 
 def _part(heard: Heard, sheet: Sheet) -> dict[str, Any]:
@@ -129,8 +139,10 @@ def _part(heard: Heard, sheet: Sheet) -> dict[str, Any]:
         "length": svg.clock(heard.length_s),
         "start": svg.clock(heard.start_s),
         "format": format_words(heard),
-        "figures": figures,
-        "drawing": svg.drawing(heard.analysis, target_lufs=sheet.target_lufs),
+        "halves": (figures[: (len(figures) + 1) // 2], figures[(len(figures) + 1) // 2 :]),
+        "drawing": svg.drawing(
+            heard.analysis if alone else svg.overview(heard.analysis, SONG_COLUMNS), target_lufs=sheet.target_lufs
+        ),
         "pictures": _pictures(heard, alone=alone),
         "checks": checks if alone else [check for check in checks if check["status"] != Status.PASS.value],
         "platforms": tables.get("platforms", []) if alone else [],
@@ -153,7 +165,7 @@ def _looks(sheet: Sheet) -> list[str]:
     if len(sheet.parts) != 1 or sheet.parts[0].checked is None:
         return []
     checks = sheet.parts[0].checked.checks
-    said = ((Status.FAIL, "Failed"), (Status.WARN, "To look at"))
+    said = ((Status.FAIL, "Sound checks that failed"), (Status.WARN, "To look at"))
     named = [(text, [check.title for check in checks if check.status == status]) for status, text in said]
     return [f"{text}: {'; '.join(titles)}." for text, titles in named if titles]
 
@@ -203,6 +215,7 @@ def sheet_html(sheet: Sheet) -> str:
             compared_rows=[one.row for one in beside.changes] if beside is not None else [],
             compared_pictures=compared.pictures(beside) if beside is not None else [],
             sections=sheet.sections,
+            appendix=sheet.appendix,
             cell_classes=CELL_CLASSES,
             engine_version=ENGINE_VERSION,
         )
@@ -233,7 +246,7 @@ def sheet_json(sheet: Sheet) -> dict[str, Any]:
             for heard in sheet.parts
         ],
         "compared": compared_json(sheet.compared) if sheet.compared is not None else None,
-        "sections": sections_json(sheet.sections),
+        "sections": sections_json((*sheet.sections, *sheet.appendix)),
     }
 
 

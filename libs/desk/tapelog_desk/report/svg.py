@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 from tapelog_desk.analysis import Analysis, Curve
@@ -110,6 +110,21 @@ def _segments(frame: Frame, curve: Curve) -> list[list[tuple[float, float]]]:
     return [run for run in runs if len(run) > 1]
 
 
+def overview(analysis: Analysis, columns: int) -> Analysis:
+    """Return an analysis with at most so many points a curve: extremes of the waveform, peaks of the loudness."""
+    step = max(math.ceil(max(map(len, analysis.high), default=0) / columns), 1)
+    every = max(math.ceil(len(analysis.momentary.values) / columns), 1)
+    values = analysis.momentary.values
+    louder = tuple(max(values[start : start + every]) for start in range(0, len(values), every))
+    return replace(
+        analysis,
+        momentary=replace(analysis.momentary, step_s=analysis.momentary.step_s * every, values=louder),
+        bucket_s=analysis.bucket_s * step,
+        low=tuple(tuple(min(row[at : at + step]) for at in range(0, len(row), step)) for row in analysis.low),
+        high=tuple(tuple(max(row[at : at + step]) for at in range(0, len(row), step)) for row in analysis.high),
+    )
+
+
 def polyline_runs(frame: Frame, curve: Curve) -> list[str]:
     """Return a curve as the points of polylines, broken where it is silent."""
     return [_points(run) for run in _segments(frame, curve)]
@@ -129,15 +144,15 @@ def loudness(frame: Frame, analysis: Analysis, target_lufs: float | None) -> str
     """Return M and S over time with the target and the integrated loudness."""
     parts = [frame.box()]
     for value in range(math.ceil(frame.low / 6) * 6, int(frame.high) + 1, 6):
-        parts += [frame.line(value, "grid"), frame.label(value, str(value))]
+        parts += [frame.line(value, "grid"), frame.label(value, str(value).replace("-", "−"))]
     for curve, kind in ((analysis.momentary, "momentary"), (analysis.short_term, "short-term")):
         parts += [f'<polyline class="{kind}" points="{points}"/>' for points in polyline_runs(frame, curve)]
     taken: list[float] = []
     if target_lufs is not None:
-        parts.append(_mark(frame, target_lufs, "target", f"target {target_lufs:g}", taken))
+        parts.append(_mark(frame, target_lufs, "target", f"target {target_lufs:g}".replace("-", "−"), taken))
     if analysis.measurements.HasField("integrated_lufs"):
         integrated = analysis.measurements.integrated_lufs
-        parts.append(_mark(frame, integrated, "integrated", f"I {integrated:.1f} LUFS", taken))
+        parts.append(_mark(frame, integrated, "integrated", f"I {integrated:.1f} LUFS".replace("-", "−"), taken))
     return "".join(parts)
 
 
