@@ -69,6 +69,7 @@ class Explained:
     ) -> None:
         self.message = message
         self.hint = hint
+        details = tuple(line for line in details if line != message)
         self.details = details if len(details) <= LINES_MAX else (*details[:LINES_MAX], f"… {len(details)} in all")
         self.reason = reason
         self.code = code
@@ -81,7 +82,7 @@ def explain(error: BaseException) -> Explained:
         return Explained(str(error), hint=error.hint, reason=type(error).__name__, code=error.code)
     if isinstance(error, KeyboardInterrupt):
         return Explained("interrupted", reason="Interrupted", code=ExitCode.INTERRUPTED)
-    for known in (_explain_api, _explain_set_up, _explain_recipe):
+    for known in (_explain_api, _explain_set_up, _explain_desk):
         if (explained := known(error)) is not None:
             return explained
     if isinstance(error, OSError):
@@ -151,13 +152,18 @@ def _explain_set_up(error: BaseException) -> Explained | None:
     return None
 
 
-def _explain_recipe(error: BaseException) -> Explained | None:
+def _explain_desk(error: BaseException) -> Explained | None:
     from tapelog_desk.errors import DeskError
+    from tapelog_interchange.errors import InterchangeError
     from tapelog_recipe import RecipeError
 
-    if isinstance(error, DeskError):
-        return Explained(error.problem, hint=error.remedy, reason=error.reason, code=ExitCode.FAILURE)
+    if isinstance(error, (DeskError, InterchangeError)):
+        missed = error.reason == "TARGET_INFEASIBLE"
+        code = ExitCode.TARGET_MISSED if missed else ExitCode.FAILURE
+        first, *others = error.problem.splitlines()
+        return Explained(first, hint=error.remedy, details=tuple(others), reason=error.reason, code=code)
     if isinstance(error, RecipeError):
-        details = tuple(f"{item.path}: {item.message}" for item in error.violations)
-        return Explained("the recipe is wrong", details=details, reason="RecipeError", code=ExitCode.FAILURE)
+        first, *others = (str(item) for item in error.violations)
+        hint = "mend the recipe (docs/recipe.md), or the option that says it"
+        return Explained(first, hint=hint, details=tuple(others), reason="RECIPE_INVALID", code=ExitCode.FAILURE)
     return None

@@ -31,6 +31,7 @@ def build_app(*, word: str = "", whole: bool = False) -> App:
         help_epilogue="Example: `tapelog demo`. Every command has `--help` with an example of its own. "
         "Exit codes: 0 done, 1 failed, 2 wrong usage, 3 nothing running, 4 target missed, 78 wrong set-up, "
         "130 interrupted.",
+        suppress_keyboard_interrupt=False,
     )
     groups = {name: App(name=name, help=text, help_epilogue=_examples(name)) for name, text in GROUPS.items()}
     with_verbs = {command.words.partition(" ")[0] for command in COMMANDS if " " in command.words}
@@ -53,10 +54,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     tokens = list(sys.argv[1:] if arguments is None else arguments)
     try:
         result = build_app(word=tokens[0] if tokens else "")(
-            tokens, exit_on_error=False, print_error=True, result_action="return_value"
+            tokens, exit_on_error=False, print_error=False, result_action="return_value"
         )
-    except CycloptsError:
-        return ExitCode.USAGE
+    except CycloptsError as error:
+        return _refuse(error, as_json="--json" in tokens)
     except (Exception, KeyboardInterrupt, BaseExceptionGroup) as error:
         if os.environ.get("TAPELOG_DEBUG"):
             raise
@@ -77,6 +78,19 @@ def _with_own_function(command: Command, *, is_meant: bool) -> App:
         module, _, function = command.target.partition(":")
         made.default(getattr(import_module(module), function))
     return made
+
+
+def _refuse(error: CycloptsError, *, as_json: bool) -> ExitCode:
+    """Tell a wrong command line like every other error: what is wrong, and where the right one is shown."""
+    from tapelog_cli.errors import Explained
+    from tapelog_cli.output import print_error
+
+    words = " ".join(("tapelog", *(error.command_chain or ())))
+    print_error(
+        Explained(str(error), hint=f"{words} --help", reason="USAGE", code=ExitCode.USAGE),
+        as_json=as_json,
+    )
+    return ExitCode.USAGE
 
 
 def _examples(group: str) -> str:

@@ -64,11 +64,11 @@ async def produce(api: Tapelog, material: Material, show: Show, out: Path) -> Re
             _, note = await mixing.break_the_brief(booking, material, sources, show)
         with show.act("4. Mix 2 follows it"):
             mix = await mixing.follow_the_brief(booking, material, sources, note, show)
-        with show.act("5. and 6. The master, and three alternates, over the workers"):
+        with show.act("5. The master, and three alternates, over the workers"):
             async with asyncio.TaskGroup() as group:
                 mastered = group.create_task(mastering.master(booking, material, show))
                 made = group.create_task(alternates.make_alternates(booking, material, mix, show))
-        with show.act("5. Delivery"):
+        with show.act("6. Delivery"):
             package = await mastering.deliver(booking, show)
         with show.act("7. Three subscribers and the usage ledger against the event log"):
             agreement = await reconcile(booking, subscribers, show)

@@ -13,7 +13,7 @@ from tapelog_desk.files.atomic import atomic_file
 from tapelog_recipe.codec import dump_recipe
 
 from tapelog_cli.desk import show
-from tapelog_cli.desk.files import read_recipe
+from tapelog_cli.desk.files import read_recipe, require_folder
 from tapelog_cli.desk.told import WrongUsage, told
 from tapelog_cli.exit_codes import ExitCode
 
@@ -23,8 +23,7 @@ RECIPES: Final = (".yaml", ".yml", ".json")
 def _checked(output: Path, *, force: bool) -> None:
     if output.suffix.lower() not in RECIPES:
         raise WrongUsage(f"{output} must end in .yaml or .json", "the extension decides the notation")
-    if not output.parent.is_dir():
-        raise WrongUsage(f"the folder {output.parent} is not there", f"make it first: mkdir -p {output.parent}")
+    require_folder(output)
     if output.exists() and not force:
         raise WrongUsage(f"{output} is there already", "choose another name, or --force to replace it")
 

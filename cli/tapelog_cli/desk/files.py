@@ -5,7 +5,8 @@ from pathlib import Path
 from typing import Final, Literal, TypeVar
 
 from tapelog.common.v1 import recipe_pb2 as pb
-from tapelog_desk.errors import SourceError
+from tapelog_desk.errors import RecipeRefusedError, SourceError
+from tapelog_recipe import RecipeError, Violation
 from tapelog_recipe.limits import TEXT_MAX_BYTES
 
 from tapelog_cli.desk.told import WrongUsage
@@ -22,9 +23,9 @@ def read_recipe(path: Path, load: Callable[[bytes, Literal["yaml", "json"]], _T]
     Raises
     ------
     SourceError
-        The file cannot be read.
-    RecipeError
-        It is no recipe.
+        The file cannot be read, or is no text: somebody named the audio.
+    RecipeRefusedError
+        It is no recipe; every violation names the file.
     """
     try:
         with path.open("rb") as file:
@@ -32,7 +33,29 @@ def read_recipe(path: Path, load: Callable[[bytes, Literal["yaml", "json"]], _T]
     except OSError as error:
         problem = f"{path} cannot be read: {error.strerror or error}"
         raise SourceError("RECIPE_NOT_FOUND", problem, "check the path", file=path.name) from error
-    return load(text, "json" if path.suffix.lower() == ".json" else "yaml")
+    if b"\0" in text:
+        problem = f"{path} is no recipe: it is not text"
+        raise SourceError("RECIPE_INVALID", problem, "name a recipe, YAML or JSON (docs/recipe.md)", file=path.name)
+    try:
+        return load(text, "json" if path.suffix.lower() == ".json" else "yaml")
+    except RecipeError as error:
+        raise RecipeRefusedError(
+            Violation(path.name if not item.path else f"{path.name}: {item.path}", item.message)
+            for item in error.violations
+        ) from error
+
+
+def require_file(path: Path) -> None:
+    """Refuse a file to read that is not there, with the exit code and the reason of every other.
+
+    Raises
+    ------
+    SourceError
+        It is not there, or is a folder.
+    """
+    if not path.is_file():
+        problem = f"{path} is a folder" if path.is_dir() else f"{path} is not there"
+        raise SourceError("SOURCE_NOT_FOUND", problem, "check the path", file=path.name)
 
 
 def outputs_for(paths: Sequence[Path], *, bit_depth: int) -> list[pb.OutputFormat]:

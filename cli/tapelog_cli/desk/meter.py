@@ -7,8 +7,10 @@ from cyclopts import Parameter
 from tapelog_desk import DeskError, analyze_file, measure_file
 
 from tapelog_cli.desk import show
-from tapelog_cli.desk.told import say_error, told
+from tapelog_cli.desk.told import told
+from tapelog_cli.errors import explain
 from tapelog_cli.exit_codes import ExitCode
+from tapelog_cli.output import print_error
 
 
 @told
@@ -35,7 +37,7 @@ def meter(
             refused += 1
             rows.append({"file": str(path), "error": error.reason, "message": error.problem, "hint": error.remedy})
             if not json:
-                say_error(error.problem, error.remedy, error.reason, as_json=False)
+                print_error(explain(error))
             continue
         rows.append(show.audio_json(str(path), analysis.audio))
         show.add_row(table, str(path), analysis.audio.format, analysis.measurements)

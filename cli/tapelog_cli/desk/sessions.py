@@ -29,7 +29,7 @@ from tapelog_interchange.limits import RPP_BYTES_MAX
 from tapelog_recipe import RecipeError, dump_recipe, load_mix_recipe, validate_mix
 
 from tapelog_cli.desk import show
-from tapelog_cli.desk.files import read_recipe, require_folder
+from tapelog_cli.desk.files import read_recipe, require_file, require_folder
 from tapelog_cli.desk.told import WrongUsage, told
 from tapelog_cli.exit_codes import ExitCode
 
@@ -159,8 +159,7 @@ def import_session(
 
     Example: `tapelog import song.dawproject -o song`
     """
-    if not session.is_file():
-        raise WrongUsage(f"{session} is not there", "check the path")
+    require_file(session)
     if (output / RECIPE).exists() and not force:
         raise WrongUsage(f"{output / RECIPE} is there already", "choose another folder, or --force to replace it")
     if session.suffix.lower() == ".rpp":

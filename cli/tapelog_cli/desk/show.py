@@ -15,10 +15,12 @@ from tapelog_desk.analysis import Progress as Told
 from tapelog_desk.analysis import measurements_json
 from tapelog_desk.rendered import Rendered
 
+from tapelog_cli.output import out
+
 
 def output() -> Console:
     """Return the console of standard output; colour only on a terminal."""
-    return Console(file=sys.stdout, highlight=False)
+    return out()
 
 
 def print_json(value: Mapping[str, Any] | Sequence[Any]) -> None:

@@ -22,13 +22,13 @@ from tapelog_interchange import (
 )
 
 from tapelog_cli.desk import show
+from tapelog_cli.desk.files import require_file, require_folder
 from tapelog_cli.desk.told import WrongUsage, told
 from tapelog_cli.exit_codes import ExitCode
 
 
 def _read(path: Path) -> tuple[Bext | None, Ixml | None]:
-    if not path.is_file():
-        raise WrongUsage(f"{path} is not there", "check the path")
+    require_file(path)
     return read_bext(path), read_ixml(path)
 
 
@@ -84,6 +84,7 @@ def write_tags(
     Example: `tapelog tags write master.wav -o master.wav --originator Tapelog --loudness`
     """
     bext, _ = _read(file)
+    require_folder(output)
     probe_file(file)
     if date_made is not None:
         try:

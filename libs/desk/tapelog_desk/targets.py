@@ -85,7 +85,8 @@ def aim(target: pb.MasterTarget) -> Aim:
         lufs = target.integrated_lufs
     if lufs is None:
         problem = f"the target {target.name!r} leaves the loudness free"
-        raise TargetError("TARGET_OPEN", problem, "write target.integrated_lufs", target=target.name)
+        remedy = "give the loudness: --lufs, or target.integrated_lufs in the recipe"
+        raise TargetError("TARGET_OPEN", problem, remedy, target=target.name)
     ceiling = named.true_peak_dbtp if named is not None else -1.0
     if target.HasField("ceiling_dbtp"):
         ceiling = target.ceiling_dbtp

@@ -51,4 +51,5 @@ def test_ids_are_made_of_file_names_and_stay_apart():
     assert stem_id("12_Lead Vox (final)") == "lead-vox-final"
     assert stem_id("Kick", ["kick", "kick-2"]) == "kick-3"
     assert stem_id("808") == "track-808"
+    assert stem_id("mix") == "mix-2", "the mix bus has that name"
     assert len(stem_id("x" * 80)) == 32

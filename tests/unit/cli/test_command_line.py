@@ -1,5 +1,7 @@
 import json
+import os
 import re
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -90,6 +92,31 @@ def test_errors_are_json_when_json_is_asked_for(tmp_path: Path, capsys: pytest.C
     error = json.loads(capsys.readouterr().err)
     assert error["error"] == "StackNotRunning"
     assert "tapelog up" in error["hint"]
+
+
+@pytest.mark.parametrize("line", [["mastr"], ["meter"], ["song", "show"], ["mix", "a.yaml", "--frob"]], ids=" ".join)
+def test_a_wrong_command_line_is_json_too(line: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    """Programs get the same object for a wrong command line, with the help to read."""
+    assert main([*line, "--json"]) == ExitCode.USAGE
+
+    error = json.loads(capsys.readouterr().err)
+    assert error["error"] == "USAGE"
+    assert error["message"]
+    assert error["hint"].endswith("--help")
+
+
+def test_an_interrupted_command_says_so(tmp_path: Path) -> None:
+    """Ctrl-C in the middle of a desk command is one line and exit code 130, never silence and never a traceback."""
+    recipe = tmp_path / "slow.yaml"
+    os.mkfifo(recipe)
+    command = [sys.executable, "-m", "tapelog_cli", "mix", str(recipe), "-o", str(tmp_path / "x.wav")]
+    with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as process, recipe.open("wb"):
+        # Opening for writing returns when the command has opened it for reading: it waits for its recipe now.
+        process.send_signal(signal.SIGINT)
+        _, said = process.communicate(timeout=60)
+
+    assert (process.returncode, said) == (ExitCode.INTERRUPTED, "error: interrupted\n")
+    assert [path.name for path in tmp_path.iterdir()] == ["slow.yaml"]
 
 
 def test_a_token_needs_a_key(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -8,6 +8,7 @@ from typing import Any, Final
 
 from tapelog_recipe import RecipeError
 from tapelog_recipe.limits import TEXT_MAX_BYTES, TRACKS_MAX
+from tapelog_recipe.routing import MIX_BUS
 from tapelog_recipe.text import parse
 
 from tapelog_desk.automix.errors import SheetError
@@ -44,11 +45,11 @@ class Stem:
 
 
 def stem_id(name: str, taken: Iterable[str] = ()) -> str:
-    """Return a track id from a file's name: ``12_Lead Vox`` -> ``lead-vox``; numbered if it is taken."""
+    """Return a track id from a file's name: ``12_Lead Vox`` -> ``lead-vox``; numbered if that is taken, or `mix`."""
     words = words_of(re.sub(r"^[0-9]+[\s._-]+", "", name)).replace(" ", "-")
     if not words[:1].isalpha():
         words = f"track-{words}".rstrip("-")
-    base, wanted = words[:_ID_CHARS].rstrip("-"), set(taken)
+    base, wanted = words[:_ID_CHARS].rstrip("-"), {MIX_BUS, *taken}
     made, number = base, 2
     while made in wanted:
         made = f"{base[: _ID_CHARS - 4]}-{number}"

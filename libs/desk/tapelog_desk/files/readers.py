@@ -231,7 +231,8 @@ def open_audio(path: Path, *, name: str = "", refuse_non_finite: bool = True) ->
     except OSError as error:
         reason = "SOURCE_NOT_FOUND" if isinstance(error, FileNotFoundError) else "SOURCE_UNREADABLE"
         problem = f"{name} cannot be opened: {error.strerror or error}"
-        raise SourceError(reason, problem, "check the path", file=name) from error
+        remedy = f"name the files in it, such as {path / '*.wav'}" if path.is_dir() else "check the path"
+        raise SourceError(reason, problem, remedy, file=name) from error
     try:
         decoder = _decoder(path, file, name)
     except BaseException:
