@@ -16,6 +16,7 @@ import structlog
 from tapelog_chassis.clock import SystemClock
 from tapelog_chassis.errors import ConfigRefusal, ServiceError
 from tapelog_chassis.event_log import JetStreamEventLog
+from tapelog_chassis.exposition import exposing
 from tapelog_chassis.lifecycle import Ready, run_service
 from tapelog_chassis.nats import connected
 from tapelog_chassis.objects import ObjectStore
@@ -60,6 +61,7 @@ async def run(settings: WorkerSettings, *, ready: Ready, stop: asyncio.Event) ->
             ) as connection,
             _started(engine),
             JobPuller(connection) as puller,
+            exposing(settings) as metrics,
         ):
             bench = Bench(
                 worker=worker,
@@ -72,7 +74,7 @@ async def run(settings: WorkerSettings, *, ready: Ready, stop: asyncio.Event) ->
                 clock=SystemClock(),
                 hurry=hurry,
             )
-            ready(worker=worker, engine_version=engine.version)
+            ready(worker=worker, engine_version=engine.version, metrics=metrics)
             async with asyncio.TaskGroup() as group:
                 deadline = group.create_task(_hurry_after(stop, hurry, settings.worker_drain_s))
                 while (lease := await _next(puller, stop)) is not None:
