@@ -145,6 +145,7 @@ def build_server(
     deadline = call_layers.Deadline()
     layers: tuple[call_layers.Layer, ...] = (
         call_layers.Telemetry(),
+        call_layers.Tracing(),
         call_layers.Admission(unary_calls_max=config.unary_calls_max, streaming_calls_max=config.streaming_calls_max),
         call_layers.Context(),
         call_layers.Identity(verifier, {**policies, **INFRASTRUCTURE}),

@@ -56,6 +56,10 @@ class ServiceSettings(BaseSettings):
     metrics_client_ca: Path | None = Field(
         default=None, description="PEM authorities of the scrapers' certificates; set, metrics are served by TLS."
     )
+    trace_endpoint: str = Field(
+        default="", description="Where traces are sent by OTLP over HTTP, such as http://127.0.0.1:4318/v1/traces."
+    )
+    trace_ratio: float = Field(default=1.0, ge=0, le=1, description="Share of the traces begun here that are kept.")
     drain_s: float = Field(default=10.0, ge=0, le=300, description="How long calls may finish at stop, in seconds.")
     log_level: Literal["debug", "info", "warning", "error"] = Field(default="info", description="Least level logged.")
 

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Final
 
 import structlog
+from tapelog_chassis import tracing
 from tapelog_chassis.clock import SystemClock
 from tapelog_chassis.errors import ConfigRefusal, ServiceError
 from tapelog_chassis.event_log import JetStreamEventLog
@@ -113,7 +114,8 @@ async def _next(puller: JobPuller, stop: asyncio.Event) -> DeliveredJob | None:
 async def _work(bench: Bench, lease: DeliveredJob) -> None:
     with structlog.contextvars.bound_contextvars(job=lease.key.job, tenant=lease.key.tenant):
         try:
-            await work_on(bench, lease)
+            with tracing.span("work on a job", kind=tracing.SpanKind.CONSUMER, parent=lease.traceparent):
+                await work_on(bench, lease)
         except ServiceError as failure:
             # The lease runs out by itself and the job comes again, to whoever can reach the log then.
             _log.error("job put off", reason=failure.reason, detail=failure.message)

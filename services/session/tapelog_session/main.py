@@ -8,6 +8,7 @@ from typing import Final
 
 from nats.aio.client import Client
 from tapelog.session.v1.session_service_pb2_grpc import add_SessionServiceServicer_to_server
+from tapelog_chassis import tracing
 from tapelog_chassis.auth import LocalIssuer, TokenVerifier
 from tapelog_chassis.clock import SystemClock
 from tapelog_chassis.event_log import JetStreamEventLog, JetStreamSnapshotStore
@@ -124,8 +125,9 @@ async def ask_for_renders(
 
     async def handle(step: DeliveryStep) -> None:
         stored = feeds.stored_event_of(step)
-        await follow_up(aggregates, [stored])
-        await request_renders(aggregates.songs, EVENTS, renders, stored)
+        with tracing.span("ask for renders", kind=tracing.SpanKind.CONSUMER, parent=stored.metadata.traceparent):
+            await follow_up(aggregates, [stored])
+            await request_renders(aggregates.songs, EVENTS, renders, stored)
 
     async with feeds.session_events(connection) as steps:
         await drive("ask-for-renders", steps, handle, state or ProcessState())

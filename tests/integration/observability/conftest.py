@@ -11,12 +11,13 @@ import aiohttp
 import pytest
 import tapelog_notify.main
 import tapelog_render.main
+import tapelog_render.worker
 import tapelog_session.main
 from prometheus_client.parser import text_string_to_metric_families
 from tapelog_chassis.auth import LocalIssuer
 from tapelog_chassis.testing import Broker, embedded_nats
 from tapelog_notify.settings import NotifySettings
-from tapelog_render.settings import RenderSettings
+from tapelog_render.settings import RenderSettings, WorkerSettings
 from tapelog_session.settings import SessionSettings
 
 START_S = 30.0
@@ -24,6 +25,7 @@ SERVICES: dict[str, tuple[Any, Any]] = {
     "session": (tapelog_session.main.run, SessionSettings),
     "render": (tapelog_render.main.run, RenderSettings),
     "notify": (tapelog_notify.main.run, NotifySettings),
+    "worker": (tapelog_render.worker.run, WorkerSettings),
 }
 
 
@@ -75,7 +77,7 @@ def running(broker: Broker, tmp_path: Path) -> Callable[..., contextlib.Abstract
             task.result()
         try:
             fields = ready.result()
-            yield Running(fields["address"], fields["metrics"], issuer)
+            yield Running(fields.get("address", ""), fields["metrics"], issuer)
         finally:
             stop.set()
             await task
