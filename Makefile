@@ -49,6 +49,7 @@ lint: setup ## ruff, import contracts, proto lint, mypy strict
 	$(BIN)/python tools/gen_asyncapi.py --check
 	$(BIN)/python tools/gen_limits.py --check
 	$(BIN)/python tools/gen_capacity.py --check
+	$(BIN)/python tools/gen_metrics.py --check
 	$(MAKE) --no-print-directory types
 
 types: setup ## mypy --strict
@@ -57,12 +58,13 @@ types: setup ## mypy --strict
 protos: setup ## regenerate protos/gen from protos/tapelog
 	$(BIN)/python tools/gen_protos.py
 
-reference: setup ## regenerate docs/reference, docs/events.md, docs/limits.md and docs/asyncapi.yaml from the code
+reference: setup ## regenerate docs/reference, docs/asyncapi.yaml and the tables of events, limits and metrics from the code
 	$(BIN)/python tools/gen_reference.py
 	$(BIN)/python tools/gen_events.py
 	$(BIN)/python tools/gen_asyncapi.py
 	$(BIN)/python tools/gen_limits.py
 	$(BIN)/python tools/gen_capacity.py
+	$(BIN)/python tools/gen_metrics.py
 
 accuracy: setup ## measure the core again and write docs/accuracy.md with its plots
 	$(BIN)/python tools/gen_accuracy.py

@@ -113,6 +113,7 @@ async def prepared(options: StackOptions) -> AsyncIterator[Plan]:
 def _lay_out(options: StackOptions, folder: DataFolder, nats: EmbeddedNats, creds: dict[str, Path]) -> Plan:
     ports = _choose_ports(options)
     common: dict[str, Any] = {"data_dir": folder.path, "host": HOST, "nats_url": nats.url, "reflection": True}
+    common["metrics_port"] = None  # three services in one process, and nobody who would ask
     common["log_level"] = options.log_level
     return Plan(
         folder=folder,

@@ -1,4 +1,4 @@
-"""What happens around every call, outside-in: telemetry, admission, context, identity, deadline, errors.
+"""What happens around every call, outside-in: telemetry, traces, admission, context, identity, deadline, errors.
 
 Each layer awaits what is inside of it, so that the order is the order of a list and a layer reads from top to bottom.
 Every call goes through all of them: a layer is a plain coroutine, because a context manager made of a generator costs
@@ -17,7 +17,7 @@ from typing import Any, Final, Protocol
 import grpc
 import structlog
 
-from tapelog_chassis import errors, telemetry
+from tapelog_chassis import errors, telemetry, tracing
 from tapelog_chassis.auth.policy import MethodPolicy, PolicyTable, authorize
 from tapelog_chassis.auth.principal import Principal
 from tapelog_chassis.auth.verifier import TokenVerifier
@@ -115,6 +115,22 @@ class Telemetry:
             in_flight.dec()
             telemetry.RPCS_HANDLED.labels(call.method, code).inc()
             telemetry.RPC_SECONDS.labels(call.method).observe(time.perf_counter() - start_s)
+
+
+class Tracing:
+    """Makes a span of every call, as a child of the caller's."""
+
+    async def around(self, inner: Inner, call: Call, context: ServicerContext) -> Any:
+        """Trace one call."""
+        if not tracing.is_on() or call.method.startswith("/grpc."):
+            return await inner(call, context)
+        with tracing.span(
+            call.method.lstrip("/"),
+            kind=tracing.SpanKind.SERVER,
+            parent=call.metadata.get(tracing.TRACEPARENT, ""),
+            attributes={"rpc.system": "grpc"},
+        ):
+            return await inner(call, context)
 
 
 class Admission:

@@ -14,7 +14,7 @@ from typing import Final, Generic, TypeVar
 
 from google.protobuf.message import Message
 
-from tapelog_chassis import ids, telemetry
+from tapelog_chassis import ids, telemetry, tracing
 from tapelog_chassis.clock import Clock, SystemClock
 from tapelog_chassis.errors import Aborted, InvalidArgument, ServiceError
 from tapelog_chassis.etag import check_etag
@@ -228,7 +228,9 @@ class Repository(Generic[S]):
         command = _Command(
             aggregate,
             decide,
-            dataclasses.replace(metadata, request_id=request_id, request_hash=request_hash),
+            dataclasses.replace(
+                metadata, request_id=request_id, request_hash=request_hash, traceparent=tracing.traceparent()
+            ),
             expected_etag,
             now or self._clock.now(),
         )

@@ -40,6 +40,10 @@ INFRASTRUCTURE: Final[Mapping[str, MethodPolicy]] = {
 NOT_SERVING_NOTICE_S: Final = 0.05
 """Between telling health watchers and ending streams, theirs among them: time for the news to be written."""
 
+LIVE: Final = "live"
+"""Health name that is SERVING for as long as the process answers at all, whatever becomes of its broker: a supervisor
+that starts a process again asks for this one, whoever sends calls asks for the others."""
+
 _log = structlog.get_logger(__name__)
 
 
@@ -83,9 +87,15 @@ class RpcServer:
         """
         self.port = _bind(self._server, self._config)
         await self._server.start()
-        for name in ("", *self._names):
-            await self._health.set(name, health_pb2.HealthCheckResponse.SERVING)
+        await self._health.set(LIVE, health_pb2.HealthCheckResponse.SERVING)
+        await self.set_serving(serving=True)
         _log.info("listening", address=self.address, services=self._names, tls=self._config.tls is not None)
+
+    async def set_serving(self, serving: bool) -> None:
+        """Say whether this server can do its work; from the drain on it says no, whatever is set."""
+        states = health_pb2.HealthCheckResponse
+        for name in ("", *self._names):
+            await self._health.set(name, states.SERVING if serving else states.NOT_SERVING)
 
     async def drain(self, grace_s: float | None = None) -> None:
         """Stop well: say NOT_SERVING, end open streams, let calls finish for `grace_s`, then cut what is left."""
@@ -135,6 +145,7 @@ def build_server(
     deadline = call_layers.Deadline()
     layers: tuple[call_layers.Layer, ...] = (
         call_layers.Telemetry(),
+        call_layers.Tracing(),
         call_layers.Admission(unary_calls_max=config.unary_calls_max, streaming_calls_max=config.streaming_calls_max),
         call_layers.Context(),
         call_layers.Identity(verifier, {**policies, **INFRASTRUCTURE}),

@@ -1,4 +1,6 @@
-"""Ask a service for its health, as a container's health check does: `python -m tapelog_chassis.health_check`.
+"""Ask a service for its health, as a container's health check does: `python -m tapelog_chassis.health_check [live]`.
+
+Without an argument the question is whether it can do its work; with `live`, whether the process answers at all.
 
 It reads the service's own `TAPELOG_…` settings, so it needs no arguments and works with TLS and mutual TLS: the
 service's own certificate is the one it trusts, and the one it shows.
@@ -22,7 +24,7 @@ ANY_ADDRESS: Final = {"0.0.0.0": "127.0.0.1", "::": "[::1]"}  # noqa: S104 - com
 """A server that listens everywhere is asked over loopback."""
 
 
-def ask(config: ServerConfig) -> str:
+def ask(config: ServerConfig, service: str = "") -> str:
     """Return what a server says of itself, or the gRPC status why it says nothing.
 
     Returns
@@ -35,7 +37,7 @@ def ask(config: ServerConfig) -> str:
     with _channel(address, config.tls) as channel:
         try:
             answer = health_pb2_grpc.HealthStub(channel).Check(
-                health_pb2.HealthCheckRequest(), timeout=TIMEOUT_S, wait_for_ready=False
+                health_pb2.HealthCheckRequest(service=service), timeout=TIMEOUT_S, wait_for_ready=False
             )
         except grpc.RpcError as failure:
             return str(failure.code().name)
@@ -46,7 +48,7 @@ def main() -> int:
     """Print the answer; 0 when it is `SERVING`, 1 when it is not, 78 when the settings are wrong."""
     try:
         config = ServiceSettings().server_config()
-        answer = ask(config)
+        answer = ask(config, *sys.argv[1:2])
     except (ValidationError, OSError, ValueError) as failure:
         sys.stderr.write(f"health check cannot ask: {failure}\n")
         return EXIT_CONFIG

@@ -12,6 +12,7 @@ import structlog
 from tapelog_chassis.errors import ConfigRefusal
 from tapelog_chassis.logs import configure_logs
 from tapelog_chassis.settings import ServiceSettings
+from tapelog_chassis.tracing import exporting
 
 EXIT_OK: Final = 0
 EXIT_CRASH: Final = 1
@@ -82,7 +83,8 @@ def run_service(
     structlog.contextvars.bind_contextvars(service=service)
     gc.set_threshold(*GC_THRESHOLDS)
     try:
-        asyncio.run(_supervise(run, settings, stop_s_max=stop_s_max))
+        with exporting(service, settings.trace_endpoint, settings.trace_ratio):
+            asyncio.run(_supervise(run, settings, stop_s_max=stop_s_max))
     except ConfigRefusal as refusal:
         _log.error("configuration refused", detail=str(refusal))
         return EXIT_CONFIG

@@ -25,6 +25,8 @@ import obstore
 from obstore.exceptions import AlreadyExistsError, BaseError
 from obstore.store import LocalStore, from_url
 
+from tapelog_chassis import telemetry
+
 CHUNK_BYTES: Final = 1024 * 1024
 """Longest chunk handed out: the unit of uploads and downloads everywhere."""
 PART_BYTES: Final = 8 * 1024 * 1024
@@ -155,6 +157,7 @@ class ObjectStore:
                 raise DigestMismatchError(str(expected_sha256), ref.sha256)
             with _store_errors(f"object {ref.sha256} could not be stored"):
                 await self._publish(partial, ref.sha256)
+            telemetry.OBJECT_BYTES.inc(ref.size_bytes)
         finally:
             await asyncio.shield(self._discard(partial))
         return ref

@@ -41,6 +41,25 @@ class ServiceSettings(BaseSettings):
     tls_key: Path | None = Field(default=None, description="PEM private key of this server.")
     tls_client_ca: Path | None = Field(default=None, description="PEM authorities; set, clients need a certificate.")
     reflection: bool = Field(default=False, description="Let tools such as grpcurl list the API (development).")
+    health_failing_s: float = Field(
+        default=5.0,
+        gt=0,
+        le=300,
+        description="How long the store may fail until health says NOT_SERVING, in seconds; a restart is shorter.",
+    )
+    metrics_port: int | None = Field(
+        default=None, ge=0, le=65535, description="Port of `/metrics` for Prometheus; unset serves none, 0 a free one."
+    )
+    metrics_host: str = Field(
+        default="127.0.0.1", description="Its address; beyond loopback callers must show a certificate."
+    )
+    metrics_client_ca: Path | None = Field(
+        default=None, description="PEM authorities of the scrapers' certificates; set, metrics are served by TLS."
+    )
+    trace_endpoint: str = Field(
+        default="", description="Where traces are sent by OTLP over HTTP, such as http://127.0.0.1:4318/v1/traces."
+    )
+    trace_ratio: float = Field(default=1.0, ge=0, le=1, description="Share of the traces begun here that are kept.")
     drain_s: float = Field(default=10.0, ge=0, le=300, description="How long calls may finish at stop, in seconds.")
     log_level: Literal["debug", "info", "warning", "error"] = Field(default="info", description="Least level logged.")
 

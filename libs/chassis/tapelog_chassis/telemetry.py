@@ -5,30 +5,78 @@ Labels take few values: methods, codes, outcomes; never an id of a song, a party
 
 from typing import Final
 
-from prometheus_client import Counter, Gauge, Histogram
+from tapelog_chassis.metrics import counter, gauge, histogram
 
-RPC_SECONDS_BUCKETS: Final = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0)
-
-RPCS_HANDLED: Final = Counter("tapelog_rpcs_handled", "Calls answered, by method and status code.", ["method", "code"])
-
-RPC_SECONDS: Final = Histogram(
-    "tapelog_rpc_seconds", "Time from a call's start to its last byte.", ["method"], buckets=RPC_SECONDS_BUCKETS
+RPCS_HANDLED: Final = counter(
+    "tapelog_rpcs_handled", "Calls answered, by method and status code.", "calls", ["method", "code"]
 )
 
-RPCS_IN_FLIGHT: Final = Gauge("tapelog_rpcs_in_flight", "Calls being served, unary and streaming apart.", ["shape"])
+RPC_SECONDS: Final = histogram("tapelog_rpc_seconds", "Time from a call's start to its last byte.", ["method"])
 
-RPCS_SHED: Final = Counter("tapelog_rpcs_shed", "Calls refused because a concurrency limit was reached.", ["shape"])
+RPCS_IN_FLIGHT: Final = gauge(
+    "tapelog_rpcs_in_flight", "Calls being served, unary and streaming apart.", "calls", ["shape"]
+)
 
-INTERNAL_ERRORS: Final = Counter("tapelog_internal_errors", "Unexpected errors, each logged under its id.", ["method"])
+RPCS_SHED: Final = counter(
+    "tapelog_rpcs_shed", "Calls refused because a concurrency limit was reached.", "calls", ["shape"]
+)
 
-COMMANDS: Final = Counter(
+INTERNAL_ERRORS: Final = counter(
+    "tapelog_internal_errors", "Unexpected errors, each logged under its id.", "errors", ["method"]
+)
+
+COMMANDS: Final = counter(
     "tapelog_commands",
-    "Commands executed, by aggregate type and outcome: appended, empty, replayed, refused, conflict, unknown.",
+    "Commands executed, by context and outcome: appended, empty, replayed, refused, conflict, unknown.",
+    "commands",
     ["context", "outcome"],
 )
 
-COMMAND_CONFLICTS: Final = Counter(
-    "tapelog_command_conflicts", "Lost races that were decided again, by aggregate type.", ["context"]
+COMMAND_CONFLICTS: Final = counter(
+    "tapelog_command_conflicts", "Lost races that were decided again, by context.", "races", ["context"]
 )
 
-AGGREGATES_CACHED: Final = Gauge("tapelog_aggregates_cached", "Aggregates kept loaded, by type.", ["context"])
+AGGREGATES_CACHED: Final = gauge(
+    "tapelog_aggregates_cached", "Aggregates kept loaded, by context.", "aggregates", ["context"]
+)
+
+APPEND_SECONDS: Final = histogram(
+    "tapelog_append_seconds",
+    "Time until events were on the broker's disk or refused, by context and outcome: stored, conflict, full, failed.",
+    ["context", "outcome"],
+)
+
+BROKER_CONNECTED: Final = gauge(
+    "tapelog_broker_connected", "1 while the connection to the broker stands, by user.", "connections", ["user"]
+)
+
+BROKER_RECONNECTS: Final = counter(
+    "tapelog_broker_reconnects", "Connections to the broker that were lost and made anew, by user.", "times", ["user"]
+)
+
+STORE_SERVING: Final = gauge(
+    "tapelog_store_serving", "1 while the broker takes a probe's write, 0 once it failed for too long.", "state"
+)
+
+PROJECTION_LAG: Final = gauge(
+    "tapelog_projection_lag", "How far a projection is behind the log, by projection.", "log positions", ["projection"]
+)
+
+CONSUMER_PENDING: Final = gauge(
+    "tapelog_consumer_pending",
+    "Messages that a durable consumer of the topology has not settled, by consumer.",
+    "messages",
+    ["consumer"],
+)
+
+OBJECT_BYTES: Final = counter("tapelog_object_bytes", "Audio and documents put into the object store.", "bytes")
+
+DISK_FREE_BYTES: Final = gauge(
+    "tapelog_disk_free_bytes", "Room left on the disk of a folder of ours, by folder.", "bytes", ["folder"]
+)
+
+DISK_BYTES: Final = gauge("tapelog_disk_bytes", "Size of the disk of a folder of ours, by folder.", "bytes", ["folder"])
+
+SAMPLES_FAILED: Final = counter(
+    "tapelog_samples_failed", "Figures that could not be taken because the broker did not answer.", "samples"
+)

@@ -9,6 +9,7 @@ from typing import Any, Final, TypeVar, cast
 
 import grpc
 from google.protobuf.message import Message
+from tapelog_chassis import tracing
 
 from tapelog_client.errors import TapelogApiError, from_rpc_error
 from tapelog_client.tokens import TokenSource
@@ -73,7 +74,8 @@ class Calls:
             attempt += 1
             remaining_s = max(end_s - time.monotonic(), 0.001)
             try:
-                return await method(sent, timeout=remaining_s, metadata=self._metadata(correlation_id))
+                with tracing.span(type(request).__name__.removesuffix("Request"), kind=tracing.SpanKind.CLIENT):
+                    return await method(sent, timeout=remaining_s, metadata=self._metadata(correlation_id))
             except grpc.aio.AioRpcError as failure:
                 error = from_rpc_error(failure)
             wait_s = self._wait_s(error, attempt)
@@ -133,6 +135,8 @@ class Calls:
             pairs.append((ON_BEHALF_OF, self._on_behalf_of))
         if correlation_id:
             pairs.append((CORRELATION_ID, correlation_id))
+        if span := tracing.traceparent():
+            pairs.append((tracing.TRACEPARENT, span))
         return tuple(pairs)
 
     def _wait_s(self, error: TapelogApiError, attempt: int) -> float | None:

@@ -1,6 +1,7 @@
 """The notify service: everything it consists of, from the broker to the port it listens on."""
 
 import asyncio
+from functools import partial
 from typing import Final
 
 import structlog
@@ -11,11 +12,15 @@ from tapelog_chassis.clock import SystemClock
 from tapelog_chassis.commands import Repository
 from tapelog_chassis.event_log import JetStreamEventLog, JetStreamSnapshotStore, StoredEvent
 from tapelog_chassis.event_registry import EventRegistry
+from tapelog_chassis.exposition import Sample, exposing
 from tapelog_chassis.grpc_server import build_server
+from tapelog_chassis.health import keep_health, store_probe
 from tapelog_chassis.lifecycle import Ready
 from tapelog_chassis.nats import connected
+from tapelog_chassis.samples import lag_of
 from tapelog_chassis.topology import CONTEXTS
 
+from . import telemetry
 from .adapters.delivery_log import JetStreamDeliveryLog
 from .adapters.feeds import JetStreamFeeds
 from .adapters.follow import Follow
@@ -89,7 +94,14 @@ async def run(settings: NotifySettings, *, ready: Ready, stop: asyncio.Event) ->
             AlertMarks(JetStreamSnapshotStore(connection), CONTEXT),
         )
         fanout = Fanout(desk.public)
-        projector = Projector(JetStreamEventLog(connection), JetStreamPublicStream(connection), CONTEXTS)
+        log = JetStreamEventLog(connection)
+        projector = Projector(log, JetStreamPublicStream(connection), CONTEXTS)
+        samples: list[Sample] = [
+            lag_of("subscriptions", log, CONTEXT, lambda: desk.registry.position),
+            lag_of("alerts", log, CONTEXT, lambda: alerts.book.position),
+            *(lag_of(f"public_{context}", log, context, partial(projector.position, context)) for context in CONTEXTS),
+            partial(_sample_alerts, alerts.book),
+        ]
         server = build_server(
             settings.server_config(),
             [
@@ -109,6 +121,10 @@ async def run(settings: NotifySettings, *, ready: Ready, stop: asyncio.Event) ->
                 group.create_task(alerts.book.run(), name="alert book"),
                 group.create_task(engine.run(), name="alert engine"),
                 group.create_task(fanout.run(), name="fanout"),
+                group.create_task(
+                    keep_health(server, store_probe(connection, CONTEXT), failing_s=settings.health_failing_s),
+                    name="health",
+                ),
             ]
             if settings.projector:
                 background.append(group.create_task(projector.run(), name="projector"))
@@ -116,11 +132,15 @@ async def run(settings: NotifySettings, *, ready: Ready, stop: asyncio.Event) ->
             past = group.create_task(desk.registry.caught_up(), name="past")
             await asyncio.wait({stopping, past}, return_when=asyncio.FIRST_COMPLETED)
             if not stop.is_set():
-                async with server:
-                    ready(address=server.address)
+                async with exposing(settings, samples) as metrics, server:
+                    ready(address=server.address, metrics=metrics)
                     await stop.wait()
             for task in (*background, past):
                 task.cancel()
+
+
+async def _sample_alerts(book: AlertBook) -> None:
+    telemetry.ALERTS_FIRING.set(book.firing)
 
 
 def _wire(

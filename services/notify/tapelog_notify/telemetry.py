@@ -2,22 +2,37 @@
 
 from typing import Final
 
-from prometheus_client import Counter, Gauge, Histogram
+from tapelog_chassis.metrics import counter, gauge, histogram
 
-PUBLISHED: Final = Counter("tapelog_notify_published", "Events copied to the public stream, by context.", ["context"])
+PUBLISHED: Final = counter(
+    "tapelog_notify_published", "Events copied to the public stream, by context.", "events", ["context"]
+)
 
-FENCES_LOST: Final = Counter("tapelog_notify_fences_lost", "Times another projector was faster.")
+FENCES_LOST: Final = counter("tapelog_notify_fences_lost", "Times another projector was faster.", "times")
 
-PROJECTOR_ACTIVE: Final = Gauge("tapelog_notify_projector_active", "1 while this process writes the public stream.")
+PROJECTOR_ACTIVE: Final = gauge(
+    "tapelog_notify_projector_active", "1 while this process writes the public stream.", "state"
+)
 
-ATTEMPTS: Final = Counter(
+ATTEMPTS: Final = counter(
     "tapelog_notify_webhook_attempts",
     "Webhook attempts, by verdict: accepted, retry, gone, exhausted, failed_too_long.",
+    "attempts",
     ["verdict"],
 )
 
-ATTEMPT_SECONDS: Final = Histogram("tapelog_notify_webhook_seconds", "How long endpoints took to answer.")
+ATTEMPT_SECONDS: Final = histogram("tapelog_notify_webhook_seconds", "How long endpoints took to answer.")
 
-FOLLOWERS: Final = Gauge("tapelog_notify_followers", "Open Subscribe streams.")
+DEAD_LETTERS: Final = counter(
+    "tapelog_notify_dead_letters", "Events that a subscription gave up and keeps aside.", "events"
+)
 
-FOLLOWERS_CLOSED: Final = Counter("tapelog_notify_slow_followers", "Subscribe streams closed for being too slow.")
+ALERTS_FIRING: Final = gauge(
+    "tapelog_notify_alerts_firing", "Alerts of people's own rules that are raised and not resolved.", "alerts"
+)
+
+FOLLOWERS: Final = gauge("tapelog_notify_followers", "Open Subscribe streams.", "streams")
+
+FOLLOWERS_CLOSED: Final = counter(
+    "tapelog_notify_slow_followers", "Subscribe streams closed for being too slow.", "streams"
+)

@@ -8,9 +8,12 @@ from tapelog.render.v1.render_service_pb2_grpc import add_RenderServiceServicer_
 from tapelog_chassis.auth import TokenVerifier
 from tapelog_chassis.clock import SystemClock
 from tapelog_chassis.event_log import JetStreamEventLog
+from tapelog_chassis.exposition import Sample, exposing
 from tapelog_chassis.grpc_server import build_server
+from tapelog_chassis.health import keep_health, store_probe
 from tapelog_chassis.lifecycle import Ready
 from tapelog_chassis.nats import connected
+from tapelog_chassis.samples import consumers_of, lag_of
 from tapelog_client.channel import open_channel
 from tapelog_dsp.version import ENGINE_VERSION
 
@@ -24,7 +27,8 @@ from tapelog_render.adapters.signals import NatsProgressBoard
 from tapelog_render.adapters.worker_pool import WorkerPool
 from tapelog_render.application.billing import Billing
 from tapelog_render.application.deadlines import expire_forever
-from tapelog_render.application.events import Repositories
+from tapelog_render.application.events import RENDER, Repositories
+from tapelog_render.application.job_figures import count_change, sample_jobs
 from tapelog_render.application.job_index import JobIndex
 from tapelog_render.application.ledger import UsageLedger
 from tapelog_render.application.queries import Reader
@@ -50,13 +54,18 @@ async def run(settings: RenderSettings, *, ready: Ready, stop: asyncio.Event) ->
         log = JetStreamEventLog(connection)
         repositories = Repositories.on(log, clock=clock)
         ledger = UsageLedger(repositories)
-        index = JobIndex(log, on_ended=progress.forget)
+        index = JobIndex(log, on_ended=progress.forget, on_changed=count_change)
         queue = JetStreamJobQueue(
             connection,
             lease_s=settings.job_lease_s,
             running_max=settings.tenant_running_max,
             deliveries_max=settings.job_deliveries_max,
         )
+        samples: list[Sample] = [
+            partial(sample_jobs, index, queue, clock),
+            consumers_of(connection, "render"),
+            lag_of("jobs", log, RENDER, lambda: index.position),
+        ]
         permissions = SessionPermissions(session)
         submission = Submission(
             repositories=repositories,
@@ -91,6 +100,10 @@ async def run(settings: RenderSettings, *, ready: Ready, stop: asyncio.Event) ->
             followers = [group.create_task(index.follow(caught_up), name="job index")]
             await caught_up.wait()
             followers += [
+                group.create_task(
+                    keep_health(server, store_probe(connection, RENDER), failing_s=settings.health_failing_s),
+                    name="health",
+                ),
                 group.create_task(feed_ledger(connection, ledger), name="usage ledger"),
                 group.create_task(expire_forever(index, repositories.jobs, queue, clock), name="deadlines"),
                 group.create_task(feed_dead_letters(connection, repositories.jobs), name="dead letters"),
@@ -104,15 +117,15 @@ async def run(settings: RenderSettings, *, ready: Ready, stop: asyncio.Event) ->
             async with asyncio.TaskGroup() as children:
                 if settings.spawn_workers:
                     children.create_task(workers.run(stop), name="worker pool")
-                async with server:
-                    ready(address=server.address, workers=workers)
+                async with exposing(settings, samples) as metrics, server:
+                    ready(address=server.address, workers=workers, metrics=metrics)
                     await stop.wait()
             for follower in followers:
                 follower.cancel()
 
 
 def worker_environment(settings: RenderSettings) -> dict[str, str]:
-    """Return the settings of a worker as environment variables."""
-    values = {name: getattr(settings, name) for name in WorkerSettings.model_fields}
+    """Return the settings of a worker as environment variables; several cannot have the same port for metrics."""
+    values = {name: getattr(settings, name) for name in WorkerSettings.model_fields if name != "metrics_port"}
     values["nats_creds"] = settings.worker_nats_creds or settings.nats_creds
     return {f"TAPELOG_{name.upper()}": str(value) for name, value in values.items() if value is not None}

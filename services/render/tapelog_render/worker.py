@@ -13,9 +13,11 @@ from pathlib import Path
 from typing import Final
 
 import structlog
+from tapelog_chassis import tracing
 from tapelog_chassis.clock import SystemClock
 from tapelog_chassis.errors import ConfigRefusal, ServiceError
 from tapelog_chassis.event_log import JetStreamEventLog
+from tapelog_chassis.exposition import exposing
 from tapelog_chassis.lifecycle import Ready, run_service
 from tapelog_chassis.nats import connected
 from tapelog_chassis.objects import ObjectStore
@@ -60,6 +62,7 @@ async def run(settings: WorkerSettings, *, ready: Ready, stop: asyncio.Event) ->
             ) as connection,
             _started(engine),
             JobPuller(connection) as puller,
+            exposing(settings) as metrics,
         ):
             bench = Bench(
                 worker=worker,
@@ -72,7 +75,7 @@ async def run(settings: WorkerSettings, *, ready: Ready, stop: asyncio.Event) ->
                 clock=SystemClock(),
                 hurry=hurry,
             )
-            ready(worker=worker, engine_version=engine.version)
+            ready(worker=worker, engine_version=engine.version, metrics=metrics)
             async with asyncio.TaskGroup() as group:
                 deadline = group.create_task(_hurry_after(stop, hurry, settings.worker_drain_s))
                 while (lease := await _next(puller, stop)) is not None:
@@ -111,7 +114,8 @@ async def _next(puller: JobPuller, stop: asyncio.Event) -> DeliveredJob | None:
 async def _work(bench: Bench, lease: DeliveredJob) -> None:
     with structlog.contextvars.bound_contextvars(job=lease.key.job, tenant=lease.key.tenant):
         try:
-            await work_on(bench, lease)
+            with tracing.span("work on a job", kind=tracing.SpanKind.CONSUMER, parent=lease.traceparent):
+                await work_on(bench, lease)
         except ServiceError as failure:
             # The lease runs out by itself and the job comes again, to whoever can reach the log then.
             _log.error("job put off", reason=failure.reason, detail=failure.message)

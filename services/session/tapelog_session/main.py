@@ -8,13 +8,17 @@ from typing import Final
 
 from nats.aio.client import Client
 from tapelog.session.v1.session_service_pb2_grpc import add_SessionServiceServicer_to_server
+from tapelog_chassis import tracing
 from tapelog_chassis.auth import LocalIssuer, TokenVerifier
 from tapelog_chassis.clock import SystemClock
 from tapelog_chassis.event_log import JetStreamEventLog, JetStreamSnapshotStore
+from tapelog_chassis.exposition import exposing
 from tapelog_chassis.grpc_server import build_server
+from tapelog_chassis.health import keep_health, store_probe
 from tapelog_chassis.lifecycle import Ready
 from tapelog_chassis.nats import connected
 from tapelog_chassis.objects import ObjectStore
+from tapelog_chassis.samples import consumers_of, disk_of, lag_of
 from tapelog_client.channel import open_channel
 
 from tapelog_session.adapters import feeds
@@ -86,8 +90,17 @@ async def run(settings: SessionSettings, *, ready: Ready, stop: asyncio.Event) -
             policies=POLICIES,
         )
         renders = GrpcRenderJobs(render_channel, issuer)
+        samples = [consumers_of(connection, CONTEXT), lag_of("lists", log, CONTEXT, lambda: views.position)]
+        if objects.folder is not None:
+            samples.append(disk_of("objects", objects.folder))
         async with asyncio.TaskGroup() as group:
-            background = [group.create_task(views.run(), name="views")]
+            background = [
+                group.create_task(views.run(), name="views"),
+                group.create_task(
+                    keep_health(server, store_probe(connection, CONTEXT), failing_s=settings.health_failing_s),
+                    name="health",
+                ),
+            ]
             if settings.processes:
                 background += [
                     group.create_task(ask_for_renders(connection, aggregates, renders), name="ask for renders"),
@@ -98,8 +111,8 @@ async def run(settings: SessionSettings, *, ready: Ready, stop: asyncio.Event) -
             past = group.create_task(views.caught_up(timeout_s=FIRST_READ_S), name="past")
             await asyncio.wait({stopping, past}, return_when=asyncio.FIRST_COMPLETED)
             if not stop.is_set():
-                async with server:
-                    ready(address=server.address)
+                async with exposing(settings, samples) as metrics, server:
+                    ready(address=server.address, metrics=metrics)
                     await stop.wait()
             for task in (*background, past):
                 task.cancel()
@@ -112,8 +125,9 @@ async def ask_for_renders(
 
     async def handle(step: DeliveryStep) -> None:
         stored = feeds.stored_event_of(step)
-        await follow_up(aggregates, [stored])
-        await request_renders(aggregates.songs, EVENTS, renders, stored)
+        with tracing.span("ask for renders", kind=tracing.SpanKind.CONSUMER, parent=stored.metadata.traceparent):
+            await follow_up(aggregates, [stored])
+            await request_renders(aggregates.songs, EVENTS, renders, stored)
 
     async with feeds.session_events(connection) as steps:
         await drive("ask-for-renders", steps, handle, state or ProcessState())

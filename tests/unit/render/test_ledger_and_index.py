@@ -2,6 +2,7 @@
 
 import asyncio
 import uuid
+from datetime import UTC, datetime, timedelta
 
 import pytest
 import tapelog.render.v1.render_service_pb2  # noqa: F401 - registers the service's descriptor
@@ -9,6 +10,7 @@ from google.protobuf.message import Message
 from tapelog.common.v1.audio_pb2 import AudioFormat, AudioResult
 from tapelog.render.v1.events_pb2 import UsageReleased, UsageReserved, UsageSettled
 from tapelog.render.v1.resources_pb2 import (
+    JobState,
     MixSpec,
     PriorityClass,
     RenderJob,
@@ -17,10 +19,13 @@ from tapelog.render.v1.resources_pb2 import (
     RenderResult,
 )
 from tapelog_chassis.event_log import AggregateId, MemoryEventLog, Metadata, StoredEvent
+from tapelog_chassis.testing import eventually
 from tapelog_chassis.testing_rpc import assert_every_rpc_has_a_row
+from tapelog_render import telemetry
 from tapelog_render.adapters.policies import POLICIES, SERVICE
 from tapelog_render.application.events import REGISTRY, Repositories, job_aggregate
-from tapelog_render.application.job_index import JobIndex
+from tapelog_render.application.job_figures import count_change
+from tapelog_render.application.job_index import IndexedJob, JobIndex
 from tapelog_render.application.ledger import UsageLedger
 from tapelog_render.application.ports import JobKey
 from tapelog_render.application.specs import made_ms
@@ -144,6 +149,44 @@ async def test_the_index_knows_states_owners_and_order(desk: Desk):
     assert [job.key.job for job in index.running_on("wrk-b")] == ["job-b"]
     assert index.running_on("wrk-a") == []
     assert ended == [JobKey("acme", "job-a")]
+
+
+async def test_changes_of_jobs_are_counted_but_not_those_of_the_past(desk: Desk):
+    """What was in the log at the start is known, and told to nobody; what follows is, with the state before it."""
+    await desk.ask("job-a")
+    await desk.ask("job-b")
+    await desk.render("job-a")
+    seen: list[tuple[str, int, int]] = []
+    index = JobIndex(desk.log, on_changed=lambda job, was, _since: seen.append((job.key.job, was, job.state)))
+    caught_up = asyncio.Event()
+    following = asyncio.create_task(index.follow(caught_up))
+    await caught_up.wait()
+    assert seen == []
+    await desk.render("job-b")
+    await eventually(lambda: len(seen) == 2)
+    following.cancel()
+    queued, running = JobState.JOB_STATE_QUEUED, JobState.JOB_STATE_RUNNING
+    assert seen == [("job-b", queued, running), ("job-b", running, JobState.JOB_STATE_SUCCEEDED)]
+
+
+def test_the_length_of_a_render_is_measured_by_kind():
+    """A job that ran for 42 s adds one render of 42 s to its kind, and one job that succeeded."""
+    start = datetime(2026, 1, 1, tzinfo=UTC)
+    job = IndexedJob(
+        key=JobKey("acme", "job-a"),
+        position=1,
+        project="p",
+        kind=RenderKind.RENDER_KIND_MASTER,
+        render_digest="",
+        priority_class=PriorityClass.PRIORITY_CLASS_BULK,
+        state=JobState.JOB_STATE_SUCCEEDED,
+        changed_at=start + timedelta(seconds=42),
+    )
+    seconds = telemetry.RENDER_SECONDS.labels("master")
+    ended = telemetry.JOBS_ENDED.labels("master", "succeeded")
+    before = (seconds._sum.get(), ended._value.get())
+    count_change(job, JobState.JOB_STATE_RUNNING, start)
+    assert (seconds._sum.get() - before[0], ended._value.get() - before[1]) == (42.0, 1.0)
 
 
 async def test_the_index_forgets_ended_jobs_first(desk: Desk):

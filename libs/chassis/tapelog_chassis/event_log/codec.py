@@ -50,6 +50,7 @@ _METADATA_HEADERS: Final = {
     "project": "tl-project",
     "song": "tl-song",
     "external_ref": "tl-external-ref",
+    "traceparent": "ce-traceparent",
 }
 
 

@@ -17,6 +17,7 @@ from typing import Final
 
 from nats.aio.client import Client
 
+from tapelog_chassis import telemetry
 from tapelog_chassis.nats.errors import JetStreamApiError, Unreachable
 from tapelog_chassis.nats.publish import (
     BATCH_DUPLICATE,
@@ -31,7 +32,7 @@ from tapelog_chassis.topology import es_stream
 
 from . import chain
 from .codec import check_size
-from .errors import AppendRefused, AppendUnknown, DuplicateEventId, LogFull, LogUnavailable
+from .errors import AppendRefused, AppendUnknown, ConcurrencyConflict, DuplicateEventId, LogFull, LogUnavailable
 from .jetstream_reader import JetStreamReader
 from .port import AggregateId, Metadata, NewEvent, StoredEvent
 
@@ -93,6 +94,23 @@ class JetStreamEventLog:
     ) -> list[StoredEvent]:
         """See `EventLog.append`."""
         chain.check_new(events)
+        start_s, outcome = time.perf_counter(), "failed"
+        try:
+            stored = await self._append(aggregate, expected_sequence, events, metadata)
+            outcome = "stored"
+        except ConcurrencyConflict:
+            outcome = "conflict"
+            raise
+        except LogFull:
+            outcome = "full"
+            raise
+        finally:
+            telemetry.APPEND_SECONDS.labels(aggregate.context, outcome).observe(time.perf_counter() - start_s)
+        return stored
+
+    async def _append(
+        self, aggregate: AggregateId, expected_sequence: int, events: Sequence[NewEvent], metadata: Metadata
+    ) -> list[StoredEvent]:
         deadline_s = time.monotonic() + self._budget_s
         delay_s, longest_s = RETRY_DELAY_S
         head = self._heads.get(aggregate)

@@ -78,6 +78,8 @@ class Metadata:
         The ids by which public events are filed; empty where there is none.
     external_ref
         The caller's own reference (a booking, an invoice), never interpreted.
+    traceparent
+        The span in which it was decided, W3C; empty where nobody traces.
     """
 
     actor: str = ""
@@ -91,6 +93,7 @@ class Metadata:
     project: str = ""
     song: str = ""
     external_ref: str = ""
+    traceparent: str = ""
 
 
 @dataclass(frozen=True, slots=True)

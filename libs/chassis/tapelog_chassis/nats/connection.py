@@ -16,6 +16,8 @@ import structlog
 from nats.aio.client import Client, RawCredentials
 from nats.aio.msg import Msg
 
+from tapelog_chassis import telemetry
+
 from .errors import Unreachable
 from .permissions import inbox_prefix
 
@@ -121,10 +123,13 @@ async def connect(
         log.warning("nats error", error=failures[0])
 
     async def on_disconnect() -> None:
+        telemetry.BROKER_CONNECTED.labels(name).set(0)
         if not client.is_closed:
             log.info("nats disconnected")
 
     async def on_reconnect() -> None:
+        telemetry.BROKER_CONNECTED.labels(name).set(1)
+        telemetry.BROKER_RECONNECTS.labels(name).inc()
         log.info("nats reconnected")
 
     credentials = RawCredentials(creds) if isinstance(creds, str) else creds
@@ -156,6 +161,7 @@ async def connect(
             f"cannot connect to {url} as {name}: {reason}. Is the server up, are the creds its own?"
         ) from (error)
     client.options["allow_reconnect"] = True
+    telemetry.BROKER_CONNECTED.labels(name).set(1)
     return client
 
 

@@ -73,6 +73,16 @@ class AlertBook:
     def __repr__(self) -> str:
         return f"AlertBook({len(self.rules)} rules, {len(self.alerts)} alerts)"
 
+    @property
+    def position(self) -> int:
+        """Position in the log of the last event folded in."""
+        return self._position
+
+    @property
+    def firing(self) -> int:
+        """How many alerts are raised and not resolved."""
+        return sum(alert.is_open for _, alert in self.alerts.values())
+
     async def wait_for(self, position: int, *, within_s: float = 5.0) -> None:
         """Wait until an event is folded in."""
         async with asyncio.timeout(within_s), self._moved:

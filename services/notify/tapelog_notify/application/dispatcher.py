@@ -203,6 +203,7 @@ class _Dispatcher:
         event = due.event
         letter = DeadLetter(event.id, event.type, event.position, due.attempt, answer.error, self._shared.clock.now())
         await self._shared.deliveries.bury(self._item.tenant, self._item.id, letter)
+        telemetry.DEAD_LETTERS.inc()
 
 
 async def _shared_feed(feed: AsyncIterator[Due], lock: asyncio.Lock) -> AsyncIterator[Due]:

@@ -87,6 +87,10 @@ class Projector:
     def __repr__(self) -> str:
         return f"Projector(end={self._end.position}, waiting={sum(len(s.events) for s in self._sources)})"
 
+    def position(self, context: str) -> int:
+        """Return up to where a context's log is published; 0 before the first look at the public stream."""
+        return self._end.sources.get(context, 0)
+
     async def run(self) -> None:
         """Project for ever; after a failure begin again from what the public stream says."""
         shortest_s, longest_s = RESTART_S

@@ -71,6 +71,11 @@ class Registry:
     def __repr__(self) -> str:
         return f"Registry({len(self._known)} subscriptions, position={self._position})"
 
+    @property
+    def position(self) -> int:
+        """Position in the log of the last event taken in."""
+        return self._position
+
     def get(self, tenant: str, subscription: str) -> Registered | None:
         """Return a subscription that exists."""
         found = self._known.get((tenant, subscription))

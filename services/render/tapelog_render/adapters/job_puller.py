@@ -22,6 +22,7 @@ from nats.aio.subscription import Subscription
 from tapelog_chassis import topology
 from tapelog_chassis.nats import Delivery, JetStreamApiError, Unreachable
 from tapelog_chassis.nats.api import nanoseconds, request
+from tapelog_chassis.tracing import TRACEPARENT
 
 from tapelog_render.adapters.job_queue import key_of
 from tapelog_render.application.ports import JobKey
@@ -49,6 +50,7 @@ class DeliveredJob:
     def __init__(self, delivery: Delivery) -> None:
         self._delivery = delivery
         self.key: JobKey = key_of(delivery.subject)
+        self.traceparent = delivery.headers.get(TRACEPARENT, "")
 
     async def heartbeat(self) -> None:
         """See `Lease.heartbeat`; a beat that is lost with its broker is made up for by the next."""

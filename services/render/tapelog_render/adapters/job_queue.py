@@ -9,7 +9,7 @@ import nats.errors
 import structlog
 from nats.aio.client import Client
 from tapelog.render.v1.resources_pb2 import PriorityClass, RenderKind
-from tapelog_chassis import topology
+from tapelog_chassis import topology, tracing
 from tapelog_chassis.nats import JetStreamApiError, Unreachable
 from tapelog_chassis.nats.api import request
 from tapelog_chassis.nats.provision import put_consumer
@@ -81,8 +81,10 @@ class JetStreamJobQueue:
         subject = topology.job_subject(kind_token(kind), CLASS_TOKENS[class_], *key)
         lane = self._lane(CLASS_TOKENS[class_], key.tenant)
         await self._make(lane)
+        span = tracing.traceparent()
+        headers = {tracing.TRACEPARENT: span} if span else None
         try:
-            message = await self._connection.request(subject, b"", timeout=PUBLISH_TIMEOUT_S)
+            message = await self._connection.request(subject, b"", timeout=PUBLISH_TIMEOUT_S, headers=headers)
         except (nats.errors.Error, TimeoutError) as error:
             raise QueueUnavailable(f"no answer to queueing {key.job} ({type(error).__name__})") from error
         answer: dict[str, Any] = json.loads(message.data)

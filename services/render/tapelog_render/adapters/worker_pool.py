@@ -14,6 +14,7 @@ from tapelog_chassis import failpoints
 from tapelog_chassis.errors import ConfigRefusal
 from tapelog_chassis.lifecycle import EXIT_CONFIG
 
+from tapelog_render import telemetry
 from tapelog_render.adapters.processes import worker_id
 
 BACKOFF_S: Final = (0.2, 5.0)
@@ -118,6 +119,7 @@ class WorkerPool:
                 await asyncio.wait([stopping], timeout=backoff_s)
                 backoff_s = min(2 * backoff_s, longest_s)
                 self._restarts += 1
+                telemetry.WORKER_RESTARTS.inc()
         finally:
             stopping.cancel()
 

@@ -79,14 +79,24 @@ class JobIndex:
         Jobs kept.
     on_ended : Callable[[JobKey], None], optional
         Told when a job ends.
+    on_changed : Callable[[IndexedJob, JobState, datetime], None], optional
+        Told of a job whose state has changed, with the state before and since when it was in it; of the past, which is
+        read at the start, it is told nothing.
     """
 
     def __init__(
-        self, log: EventLog, *, jobs_max: int = JOBS_MAX, on_ended: Callable[[JobKey], None] | None = None
+        self,
+        log: EventLog,
+        *,
+        jobs_max: int = JOBS_MAX,
+        on_ended: Callable[[JobKey], None] | None = None,
+        on_changed: Callable[[IndexedJob, JobState.ValueType, datetime], None] | None = None,
     ) -> None:
         self._log = log
         self._jobs_max = jobs_max
         self._on_ended = on_ended
+        self._on_changed = on_changed
+        self._past_end = 0
         self._jobs: dict[JobKey, IndexedJob] = {}  # in order of position
         self._of_tenant: dict[str, dict[int, JobKey]] = {}
         self._open: dict[JobKey, IndexedJob] = {}
@@ -105,7 +115,7 @@ class JobIndex:
         EventLogError
             The log cannot be followed or not be trusted.
         """
-        head = await self._log.head(RENDER)
+        self._past_end = head = await self._log.head(RENDER)
         if head == 0:
             caught_up.set()
         async for stored in self._log.tail(RENDER, after_position=self.position):
@@ -120,8 +130,11 @@ class JobIndex:
         if isinstance(event, RenderRequested):
             self._add(key, event, stored)
         elif not isinstance(event, BatchRequested | RenderMismatchFound) and (job := self._jobs.get(key)) is not None:
+            was, since = job.state, job.changed_at
             job.state = _STATE_AFTER[type(event)]
             job.changed_at = stored.time
+            if self._on_changed is not None and stored.position > self._past_end:
+                self._on_changed(job, was, since)
             if isinstance(event, RenderStarted):
                 job.worker = event.worker
             elif isinstance(event, RenderSucceeded):

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Final
 
 from tapelog.render.v1.resources_pb2 import RenderedFile, RenderResult
+from tapelog_chassis import tracing
 from tapelog_chassis.failpoints import failpoint
 from tapelog_chassis.objects import (
     ObjectCorruptError,
@@ -49,6 +50,7 @@ async def make(engine: Engine, objects: ObjectStore, job: Job, *, folder: Path, 
             failpoint("render.fetch")
         with ticker.stage("render"):
             made = await engine.render(RenderOrder(job.asked, sources, folder / "results"), ticker.advance)
+            tracing.note({f"engine.{stage}_s": seconds for stage, seconds in made.result.timings_s.items()})
         with ticker.stage("store"):
             result = await _store(objects, made)
     finally:
@@ -73,7 +75,8 @@ class _Ticker:
         """Say that a stage is on, and how long it took when it has ended well."""
         start_s = self._render_start_s = time.monotonic()
         self._latest = dataclasses.replace(self._latest, stage=name, stage_seconds=dict(self.seconds))
-        yield
+        with tracing.span(name):
+            yield
         self.seconds[name] = round(time.monotonic() - start_s, 4)
 
     def advance(self, share: float) -> None:

@@ -11,6 +11,7 @@ from google.protobuf.message import Message
 from tapelog.render.v1 import render_service_pb2 as pb
 from tapelog.render.v1 import resources_pb2 as render_pb
 from tapelog.render.v1.render_service_pb2_grpc import RenderServiceStub
+from tapelog_chassis import tracing
 from tapelog_chassis.auth import LocalIssuer
 from tapelog_chassis.call_layers import AUTHORIZATION, CORRELATION_ID
 from tapelog_client.errors import TapelogApiError, from_rpc_error
@@ -84,6 +85,8 @@ class GrpcRenderJobs:
         metadata = [(AUTHORIZATION, f"Bearer {self._token(tenant)}")]
         if correlation_id:
             metadata.append((CORRELATION_ID, correlation_id))
+        if span := tracing.traceparent():
+            metadata.append((tracing.TRACEPARENT, span))
         try:
             await method(request, timeout=TIMEOUT_S, metadata=tuple(metadata))
         except grpc.aio.AioRpcError as failure:

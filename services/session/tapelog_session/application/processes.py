@@ -15,6 +15,7 @@ import structlog
 from tapelog_chassis.errors import Aborted, ServiceError, Unavailable
 from tapelog_chassis.event_log import LogUnavailable
 
+from tapelog_session import telemetry
 from tapelog_session.application.ports import RenderUnavailable
 
 PARTY: Final = "svc-session"
@@ -69,12 +70,16 @@ async def drive(
     reason stops the process after `UNEXPECTED_MAX` attempts with an alert in the log. What is behind it stays in the
     stream and is dealt with after the next start.
     """
+    stopped = telemetry.PROCESS_STOPPED.labels(name)
+    stopped.set(0)
     async for step in steps:
         if not await _persist(name, step, handle, state):
             state.stopped_at = step.label
+            stopped.set(1)
             return
         await step.done()
         state.handled += 1
+        telemetry.PROCESS_HANDLED.labels(name).inc()
 
 
 async def _persist(name: str, step: StepT, handle: Callable[[StepT], Awaitable[None]], state: ProcessState) -> bool:

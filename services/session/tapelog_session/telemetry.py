@@ -1,0 +1,16 @@
+"""Every metric of the session service, declared once; labels never carry an id."""
+
+from typing import Final
+
+from tapelog_chassis.metrics import counter, gauge
+
+PROCESS_STOPPED: Final = gauge(
+    "tapelog_session_process_stopped",
+    "1 once a process manager stopped at an event that it cannot deal with, by process.",
+    "state",
+    ["process"],
+)
+
+PROCESS_HANDLED: Final = counter(
+    "tapelog_session_process_events", "Events that a process manager has dealt with, by process.", "events", ["process"]
+)
