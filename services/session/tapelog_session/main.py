@@ -8,6 +8,7 @@ from typing import Final
 
 from nats.aio.client import Client
 from tapelog.session.v1.session_service_pb2_grpc import add_SessionServiceServicer_to_server
+from tapelog_chassis.anchors import LogGuard
 from tapelog_chassis.auth import LocalIssuer, TokenVerifier
 from tapelog_chassis.clock import SystemClock
 from tapelog_chassis.event_log import JetStreamEventLog, JetStreamSnapshotStore
@@ -65,7 +66,9 @@ async def run(settings: SessionSettings, *, ready: Ready, stop: asyncio.Event) -
         ) as connection,
         open_channel(settings.render_address, tls_ca=settings.render_tls_ca) as render_channel,
     ):
-        log = JetStreamEventLog(connection)
+        guard = LogGuard(JetStreamEventLog(connection), settings.anchors_at, (CONTEXT,))
+        await guard.check()
+        log = guard.log
         snapshots = JetStreamSnapshotStore(connection)
         aggregates = Aggregates.on(log, clock=SystemClock(), snapshots=snapshots)
         views = Views(log, CONTEXT, EVENTS)
@@ -87,7 +90,10 @@ async def run(settings: SessionSettings, *, ready: Ready, stop: asyncio.Event) -
         )
         renders = GrpcRenderJobs(render_channel, issuer)
         async with asyncio.TaskGroup() as group:
-            background = [group.create_task(views.run(), name="views")]
+            background = [
+                group.create_task(views.run(), name="views"),
+                group.create_task(guard.run(), name="log guard"),
+            ]
             if settings.processes:
                 background += [
                     group.create_task(ask_for_renders(connection, aggregates, renders), name="ask for renders"),
