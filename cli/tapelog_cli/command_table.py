@@ -242,6 +242,12 @@ COMMANDS: Final = (
         "tapelog provision --nats-url tls://127.0.0.1:4222 --creds deployment/creds/admin.creds "
         "--tls-ca deployment/tls/ca.pem",
     ),
+    Command(
+        "verify",
+        "tapelog_cli.commands.verify:verify",
+        "Check every event, chain and anchor of the log, and with --objects all audio; running or stopped.",
+        "tapelog verify --data-dir studio --objects",
+    ),
     *PRODUCTION,
     *RELEASE,
 )

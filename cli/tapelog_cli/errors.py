@@ -135,6 +135,7 @@ def _explain_api(error: BaseException) -> Explained | None:
 def _explain_set_up(error: BaseException) -> Explained | None:
     from pydantic import ValidationError
     from tapelog_chassis.errors import ConfigRefusal
+    from tapelog_chassis.event_log import LogTampered
     from tapelog_chassis.nats.errors import NatsError
     from tapelog_dsp.errors import KernelsMissingError
 
@@ -147,7 +148,7 @@ def _explain_set_up(error: BaseException) -> Explained | None:
             code=ExitCode.CONFIG,
         )
 
-    if isinstance(error, (ConfigRefusal, NatsError, KernelsMissingError)):
+    if isinstance(error, (ConfigRefusal, NatsError, KernelsMissingError, LogTampered)):
         return Explained(str(error), reason=type(error).__name__, code=ExitCode.CONFIG)
     return None
 

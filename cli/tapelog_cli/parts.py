@@ -5,6 +5,7 @@ from types import TracebackType
 from typing import Any, Final, Self, TypeVar
 
 from tapelog_chassis.errors import ConfigRefusal
+from tapelog_chassis.event_log import LogTampered
 from tapelog_chassis.lifecycle import Run
 from tapelog_chassis.nats import NatsError
 from tapelog_chassis.settings import ServiceSettings
@@ -105,12 +106,19 @@ async def _supervise(part: Part, run: Run[Any], settings: ServiceSettings) -> No
     except asyncio.CancelledError:
         raise
     except Exception as error:
-        cause = _first_leaf(error)
-        if isinstance(cause, (ConfigRefusal, NatsError)):
+        cause = _tampering(error) or _first_leaf(error)
+        if isinstance(cause, (ConfigRefusal, NatsError, LogTampered)):
             raise cause from None  # says what to change, and ends the process with the code for wrong set-ups
         raise PartFailed(part.name, f"{cause}" or type(cause).__name__) from error
     if not part.stop.is_set():
         raise PartFailed(part.name, "it ended without being asked to")
+
+
+def _tampering(error: BaseException) -> BaseException | None:
+    """Return what was found to be wrong with the log; other parts of a service may have stumbled over it too."""
+    if isinstance(error, BaseExceptionGroup):
+        return next((found for item in error.exceptions if (found := _tampering(item)) is not None), None)
+    return error if isinstance(error, LogTampered) else None
 
 
 def _first_leaf(error: BaseException) -> BaseException:

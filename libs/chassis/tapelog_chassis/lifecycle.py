@@ -10,6 +10,7 @@ import pydantic
 import structlog
 
 from tapelog_chassis.errors import ConfigRefusal
+from tapelog_chassis.event_log import CorruptStream, LogTampered
 from tapelog_chassis.logs import configure_logs
 from tapelog_chassis.settings import ServiceSettings
 from tapelog_chassis.tracing import exporting
@@ -27,6 +28,9 @@ CANCEL_S_MAX: Final = 5.0
 GC_THRESHOLDS: Final = (50_000, 20, 50)
 """Allocations between two searches for cycles. A call makes thousands of objects and hardly a cycle, and loaded
 aggregates are a large, immutable heap that need not be walked through every few calls."""
+
+_HOPELESS: Final = {False: "configuration refused", True: "the log is damaged"}
+"""What is logged where starting again does not help, by whether it is the log."""
 
 _log = structlog.get_logger(__name__)
 
@@ -70,7 +74,8 @@ def run_service(
     Returns
     -------
     int
-        0 after an orderly stop, 78 when the configuration is refused, 1 after a crash or a cut drain.
+        0 after an orderly stop, 78 when the configuration is refused or the log was found changed, 1 after a crash or
+        a cut drain.
     """
     configure_logs()
     try:
@@ -85,13 +90,14 @@ def run_service(
     try:
         with exporting(service, settings.trace_endpoint, settings.trace_ratio):
             asyncio.run(_supervise(run, settings, stop_s_max=stop_s_max))
-    except ConfigRefusal as refusal:
-        _log.error("configuration refused", detail=str(refusal))
+    except (ConfigRefusal, LogTampered, CorruptStream) as refusal:
+        _log.error(_HOPELESS[not isinstance(refusal, ConfigRefusal)], detail=str(refusal))
         return EXIT_CONFIG
     except BaseExceptionGroup as group:
-        refusals = group.subgroup(ConfigRefusal)
-        if refusals is not None and group.split(ConfigRefusal)[1] is None:
-            _log.error("configuration refused", detail="; ".join(map(str, _leaves(refusals))))
+        refusals, others = group.split((ConfigRefusal, LogTampered, CorruptStream))
+        if refusals is not None and others is None:
+            damaged = refusals.subgroup((LogTampered, CorruptStream)) is not None
+            _log.error(_HOPELESS[damaged], detail="; ".join(map(str, _leaves(refusals))))
             return EXIT_CONFIG
         _log.exception("crashed")
         return EXIT_CRASH

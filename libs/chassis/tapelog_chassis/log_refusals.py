@@ -10,6 +10,7 @@ from tapelog_chassis.event_log import (
     EventLogError,
     EventTooLarge,
     LogFull,
+    LogTampered,
     LogUnavailable,
 )
 
@@ -51,6 +52,12 @@ def refusal_of(failure: EventLogError) -> errors.ServiceError | None:
             f"the history of {failure.subject} is damaged at sequence {failure.sequence}; nothing was changed, the "
             "operator has to restore it",
             metadata={"subject": failure.subject, "sequence": failure.sequence},
+        )
+    if isinstance(failure, LogTampered):
+        return errors.DataLoss(
+            "LOG_TAMPERED",
+            f"the {failure.context} log was damaged or changed; nothing is added to it, the operator has to restore it",
+            metadata={"context": failure.context},
         )
     if isinstance(failure, EventTooLarge):
         return errors.InvalidArgument(

@@ -26,6 +26,11 @@ class ServiceSettings(BaseSettings):
     object_url: str = Field(
         default="", description="Object store: a file:// or s3:// URL; empty means `objects` in the data folder."
     )
+    anchor_dir: Path | None = Field(
+        default=None,
+        description="Folder of the journals in which the log's heads are kept, best on another disk than the broker's "
+        "store; empty means `anchors` in the data folder.",
+    )
     host: str = Field(default="127.0.0.1", description="Address to listen on; beyond loopback it needs TLS.")
     port: int = Field(default=0, ge=0, le=65535, description="Port to listen on; 0 takes a free one.")
     jwks_path: Path | None = Field(
@@ -72,6 +77,11 @@ class ServiceSettings(BaseSettings):
     def key_set_path(self) -> Path:
         """File of the keys that tokens are checked with."""
         return self.jwks_path or self.data_dir / "identity" / "jwks.json"
+
+    @property
+    def anchors_at(self) -> Path:
+        """Folder of the journals of the log's heads."""
+        return self.anchor_dir or self.data_dir / "anchors"
 
     def server_config(self) -> ServerConfig:
         """Return what the gRPC server builder needs."""

@@ -21,5 +21,17 @@ class ProjectionLost(NotifyServiceError):  # noqa: N818 - named after the state 
     """The public stream went back behind what was already published: it was restored or damaged."""
 
 
+class CursorAhead(NotifyServiceError):  # noqa: N818 - named after the state it reports
+    """A reader's position lies behind the end of the public stream, which was rolled back or restored."""
+
+    def __init__(self, position: int, last: int) -> None:
+        super().__init__(
+            f"position {position} is not in the stream, which ends at {last}: if it was once, the stream was restored "
+            "from an older copy, and what is published next takes the same positions"
+        )
+        self.position = position
+        self.last = last
+
+
 class SecretUnreadable(NotifyServiceError):  # noqa: N818 - named after the state it reports
     """A subscription's secret is missing, or was encrypted with another key."""

@@ -7,10 +7,11 @@ from typing import Final
 import structlog
 from nats.aio.client import Client
 from tapelog.notify.v1 import events_pb2, notify_service_pb2_grpc
+from tapelog_chassis.anchors import LogGuard
 from tapelog_chassis.auth import TokenVerifier
 from tapelog_chassis.clock import SystemClock
 from tapelog_chassis.commands import Repository
-from tapelog_chassis.event_log import JetStreamEventLog, JetStreamSnapshotStore, StoredEvent
+from tapelog_chassis.event_log import EventLog, JetStreamEventLog, JetStreamSnapshotStore, StoredEvent
 from tapelog_chassis.event_registry import EventRegistry
 from tapelog_chassis.exposition import Sample, exposing
 from tapelog_chassis.grpc_server import build_server
@@ -84,8 +85,10 @@ async def run(settings: NotifySettings, *, ready: Ready, stop: asyncio.Event) ->
             allow_loopback=settings.allow_loopback_webhooks, clock=SystemClock(), total_s=settings.webhook_timeout_s
         ) as webhooks,
     ):
-        desk, supervisor = _wire(settings, connection, webhooks, JetStreamSecrets(connection, key), access)
-        alerts = _wire_alerts(connection)
+        guard = LogGuard(JetStreamEventLog(connection), settings.anchors_at, (CONTEXT,))
+        await guard.check()
+        desk, supervisor = _wire(settings, guard.log, webhooks=webhooks, connection=connection, access=access, key=key)
+        alerts = _wire_alerts(guard.log)
         engine = AlertEngine(
             alerts.book,
             desk.public,
@@ -94,7 +97,7 @@ async def run(settings: NotifySettings, *, ready: Ready, stop: asyncio.Event) ->
             AlertMarks(JetStreamSnapshotStore(connection), CONTEXT),
         )
         fanout = Fanout(desk.public)
-        log = JetStreamEventLog(connection)
+        log = guard.log
         projector = Projector(log, JetStreamPublicStream(connection), CONTEXTS)
         samples: list[Sample] = [
             lag_of("subscriptions", log, CONTEXT, lambda: desk.registry.position),
@@ -117,6 +120,7 @@ async def run(settings: NotifySettings, *, ready: Ready, stop: asyncio.Event) ->
         async with asyncio.TaskGroup() as group:
             background = [
                 group.create_task(desk.registry.run(), name="registry"),
+                group.create_task(guard.run(), name="log guard"),
                 group.create_task(supervisor.run(), name="supervisor"),
                 group.create_task(alerts.book.run(), name="alert book"),
                 group.create_task(engine.run(), name="alert engine"),
@@ -145,13 +149,15 @@ async def _sample_alerts(book: AlertBook) -> None:
 
 def _wire(
     settings: NotifySettings,
+    log: EventLog,
+    *,
     connection: Client,
     webhooks: WebhookClient,
-    secrets: JetStreamSecrets,
     access: IdentityMint,
+    key: SecretKey,
 ) -> tuple[Desk, Supervisor]:
     clock = SystemClock()
-    log = JetStreamEventLog(connection)
+    secrets = JetStreamSecrets(connection, key)
     feeds = JetStreamFeeds(connection)
     mail = SmtpMail(settings.mail_server())
     deliveries = JetStreamDeliveryLog(connection)
@@ -189,9 +195,8 @@ def _wire(
     return desk, supervisor
 
 
-def _wire_alerts(connection: Client) -> AlertDesk:
+def _wire_alerts(log: EventLog) -> AlertDesk:
     clock = SystemClock()
-    log = JetStreamEventLog(connection)
     return AlertDesk(
         rules=Repository(log, CONTEXT, initial=Rule, evolve=evolve_rule, events=EVENTS, clock=clock),
         alerts=Repository(log, CONTEXT, initial=Alert, evolve=evolve_alert, events=EVENTS, clock=clock),

@@ -5,6 +5,7 @@ from functools import partial
 from typing import Final
 
 from tapelog.render.v1.render_service_pb2_grpc import add_RenderServiceServicer_to_server
+from tapelog_chassis.anchors import LogGuard
 from tapelog_chassis.auth import TokenVerifier
 from tapelog_chassis.clock import SystemClock
 from tapelog_chassis.event_log import JetStreamEventLog
@@ -38,6 +39,8 @@ from tapelog_render.settings import RenderSettings, WorkerSettings
 
 AUDIENCE: Final = "render"
 """Tokens for this service name it."""
+CONTEXTS: Final = ("render", "usage")
+"""The logs that this service and its workers write."""
 
 
 async def run(settings: RenderSettings, *, ready: Ready, stop: asyncio.Event) -> None:
@@ -51,7 +54,9 @@ async def run(settings: RenderSettings, *, ready: Ready, stop: asyncio.Event) ->
         NatsProgressBoard(connection) as progress,
         open_channel(settings.session_address, tls_ca=settings.session_tls_ca) as session,
     ):
-        log = JetStreamEventLog(connection)
+        guard = LogGuard(JetStreamEventLog(connection), settings.anchors_at, CONTEXTS)
+        await guard.check()
+        log = guard.log
         repositories = Repositories.on(log, clock=clock)
         ledger = UsageLedger(repositories)
         index = JobIndex(log, on_ended=progress.forget, on_changed=count_change)
@@ -97,7 +102,10 @@ async def run(settings: RenderSettings, *, ready: Ready, stop: asyncio.Event) ->
         )
         caught_up = asyncio.Event()
         async with asyncio.TaskGroup() as group:
-            followers = [group.create_task(index.follow(caught_up), name="job index")]
+            followers = [
+                group.create_task(index.follow(caught_up), name="job index"),
+                group.create_task(guard.run(), name="log guard"),
+            ]
             await caught_up.wait()
             followers += [
                 group.create_task(

@@ -9,6 +9,7 @@ from typing import Final
 from nats.aio.client import Client
 from tapelog.session.v1.session_service_pb2_grpc import add_SessionServiceServicer_to_server
 from tapelog_chassis import tracing
+from tapelog_chassis.anchors import LogGuard
 from tapelog_chassis.auth import LocalIssuer, TokenVerifier
 from tapelog_chassis.clock import SystemClock
 from tapelog_chassis.event_log import JetStreamEventLog, JetStreamSnapshotStore
@@ -69,7 +70,9 @@ async def run(settings: SessionSettings, *, ready: Ready, stop: asyncio.Event) -
         ) as connection,
         open_channel(settings.render_address, tls_ca=settings.render_tls_ca) as render_channel,
     ):
-        log = JetStreamEventLog(connection)
+        guard = LogGuard(JetStreamEventLog(connection), settings.anchors_at, (CONTEXT,))
+        await guard.check()
+        log = guard.log
         snapshots = JetStreamSnapshotStore(connection)
         aggregates = Aggregates.on(log, clock=SystemClock(), snapshots=snapshots)
         views = Views(log, CONTEXT, EVENTS)
@@ -100,6 +103,7 @@ async def run(settings: SessionSettings, *, ready: Ready, stop: asyncio.Event) -
                     keep_health(server, store_probe(connection, CONTEXT), failing_s=settings.health_failing_s),
                     name="health",
                 ),
+                group.create_task(guard.run(), name="log guard"),
             ]
             if settings.processes:
                 background += [

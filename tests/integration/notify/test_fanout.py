@@ -9,11 +9,13 @@ import pytest
 from tapelog_chassis.event_log import JetStreamEventLog
 from tapelog_chassis.nats import api
 from tapelog_chassis.testing import Broker, eventually
+from tapelog_chassis.topology import PUB
 from tapelog_notify.adapters.public_stream import JetStreamPublicEvents, JetStreamPublicStream
 from tapelog_notify.application.coalesced import Coalesced
 from tapelog_notify.application.fanout import MAILBOX_MAX, Fanout, FanoutReader
 from tapelog_notify.application.projector import Projector
 from tapelog_notify.domain.event_filter import EventFilter
+from tapelog_notify.errors import CursorAhead
 from tapelog_notify.testing import TENANT, Recorder
 
 
@@ -52,6 +54,27 @@ async def take(reader: FanoutReader, count: int) -> list[str]:
                 continue
             found.append(event.id)
     return found
+
+
+async def test_a_stream_that_went_back_ends_every_follower(broker: Broker, recorder: Recorder) -> None:
+    """The public stream is lost and made anew: who had read further is told so and not left waiting for ever."""
+    connection, admin = await broker.connect("notify"), await broker.connect("admin")
+    fanout = Fanout(JetStreamPublicEvents(connection))
+    projector = Projector(JetStreamEventLog(connection), JetStreamPublicStream(connection), ("session",))
+    async with asyncio.TaskGroup() as group:
+        running = [group.create_task(fanout.run()), group.create_task(projector.run())]
+        async with follower(fanout) as one, follower(fanout) as two:
+            for _ in range(3):
+                await recorder.append()
+            assert len(await take(one, 3)) == len(await take(two, 3)) == 3
+            running[1].cancel()
+            config = (await api.request(admin, f"STREAM.INFO.{PUB}"))["config"]
+            await api.request(admin, f"STREAM.DELETE.{PUB}")
+            await api.request(admin, f"STREAM.CREATE.{PUB}", config)
+            for reader in (one, two):
+                with pytest.raises(CursorAhead, match="restored"):
+                    await take(reader, 1)
+        running[0].cancel()
 
 
 async def test_one_who_falls_behind_reads_on_without_gap_or_repeat(fanout: Fanout, recorder: Recorder) -> None:

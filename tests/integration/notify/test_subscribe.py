@@ -106,16 +106,22 @@ async def test_a_stream_from_a_time_begins_with_the_first_event_of_that_time(
     assert second.id == recorder.appended[5].event_id
 
 
-@pytest.mark.parametrize("position", [99, -1])
-async def test_a_position_that_is_not_in_the_stream_is_out_of_range(
-    notify: NotifyClient, recorder: Recorder, position: int
+@pytest.mark.parametrize(
+    ("position", "code", "what"),
+    [
+        (99, grpc.StatusCode.DATA_LOSS, "which ends at 2: if it was once, the stream was restored"),
+        (-1, grpc.StatusCode.OUT_OF_RANGE, "which has 1 to 2"),
+    ],
+)
+async def test_a_position_that_is_not_in_the_stream_is_refused(
+    notify: NotifyClient, recorder: Recorder, position: int, code: grpc.StatusCode, what: str
 ) -> None:
-    """A cursor of another stream, or of the future, is refused with what there is."""
+    """A cursor behind the end is of a stream that is lost, in part or whole; one that never was is a mistake."""
     await recorder.append(count=2)
     await eventually_published(notify, 2)
     error = await refused(notify.subscribe(position))
-    assert error.code() is grpc.StatusCode.OUT_OF_RANGE
-    assert f"position {position} is not in the stream, which has 1 to 2" in (error.details() or "")
+    assert error.code() is code
+    assert f"position {position} is not in the stream, {what}" in (error.details() or "")
 
 
 async def test_an_expired_position_is_out_of_range(notify: NotifyClient, broker: Broker, recorder: Recorder) -> None:

@@ -1,8 +1,8 @@
 """
 The hash chain of an aggregate, and the one check of a loaded history.
 
-`hash(n) = SHA-256("2" LF hash(n-1) LF event id LF type LF sequence LF schema LF time LF headers LF body)`, where headers
-is `name ":" value LF` for each header of the metadata that is not empty, encoded as it travels, in the order of the
+`hash(n) = SHA-256("2" LF hash(n-1) LF event id LF type LF sequence LF schema LF time LF headers LF body)`, with
+`name ":" value LF` for each header of the metadata that is not empty, encoded as it travels, in the order of the
 codec's table. Genesis is `hash(0) = SHA-256(aggregate name)`. Hashes enter as lower-case hex; the line feeds keep two
 different field splits from hashing alike, because none of the fields before the body may hold one. The leading "2" is
 the version of the chain (docs/adr/0074).

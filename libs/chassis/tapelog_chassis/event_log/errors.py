@@ -111,5 +111,17 @@ class CorruptStream(EventLogError):
         self.reason = reason
 
 
+class LogTampered(EventLogError):
+    """A context's log is not what was anchored: cut, rolled back or changed. Nothing may be added to it."""
+
+    def __init__(self, context: str, reason: str) -> None:
+        super().__init__(
+            f"the {context} log is not what it was: {reason}. Nothing was changed or repaired; keep a copy of the "
+            "folder, look with `tapelog verify`, restore the last backup with `tapelog restore`"
+        )
+        self.context = context
+        self.reason = reason
+
+
 class SnapshotTooLarge(EventLogError):
     """A snapshot is larger than the store accepts; snapshots are optional, so go on without one."""

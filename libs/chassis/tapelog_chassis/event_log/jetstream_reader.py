@@ -16,7 +16,7 @@ from tapelog_chassis.topology import es_stream
 
 from . import chain
 from .codec import SEQUENCE, decode
-from .errors import LogUnavailable, PositionAhead
+from .errors import CorruptStream, LogUnavailable, PositionAhead
 from .port import AggregateId, StoredEvent
 
 READ_ATTEMPTS: Final = 3
@@ -90,13 +90,15 @@ class JetStreamReader:
 
     async def tail(self, context: str, *, after_position: int) -> AsyncIterator[StoredEvent]:
         """See `EventLog.tail`."""
-        position = after_position
+        position, last_hash = after_position, ""
 
         async def check_position() -> None:
             # After the loss of a log's end the broker would deliver new events under old positions, or nothing.
-            head = await self._head_patiently(context)
+            head = await self._patiently(lambda: self.head(context))
             if position > head:
                 raise PositionAhead(context, position, head)
+            if last_hash:
+                await self._check_same(context, position, last_hash)
 
         await check_position()
         reader = OrderedReader(
@@ -110,13 +112,23 @@ class JetStreamReader:
             async for delivery in reader:
                 event = decode(delivery.subject, delivery.headers, delivery.data, delivery.position)
                 chain.check_link(event, None)
-                position = event.position
+                position, last_hash = event.position, event.hash
                 yield event
 
-    async def _head_patiently(self, context: str) -> int:
+    async def _check_same(self, context: str, position: int, hash_: str) -> None:
+        """Refuse to read on behind an event that is not there any more: its place may have been given away anew."""
+        stream = es_stream(context)
+        message = await self._patiently(
+            lambda: _persist(lambda: direct.get_at(self._connection, stream, position, timeout_s=self._timeout_s))
+        )
+        if message is None or message.headers.get("tl-hash") != hash_:
+            subject = message.subject if message is not None else f"es.{context}.>"
+            raise CorruptStream(subject, 0, f"at position {position} is not the event that was read there before")
+
+    async def _patiently(self, read: Callable[[], Awaitable[T]]) -> T:
         while True:
             try:
-                return await self.head(context)
+                return await read()
             except LogUnavailable:
                 if self._connection.is_closed:
                     raise

@@ -192,6 +192,23 @@ SERVICES: Final = {
 """Permissions of each process; `admin` provisions and is used by nothing else."""
 
 
+MAINTENANCE: Final = Permissions(
+    publish=(
+        f"{API}.STREAM.INFO.*",
+        f"{API}.DIRECT.GET.>",
+        f"{API}.STREAM.SNAPSHOT.*",
+        "$JS.SNAPSHOT.ACK.>",
+    ),
+    subscribe=(_inbox("maintenance"),),
+)
+"""Who verifies and copies: reads everything, and can change nothing."""
+
+RESTORE: Final = Permissions(
+    publish=(f"{API}.STREAM.RESTORE.*", "$JS.SNAPSHOT.RESTORE.>"), subscribe=(_inbox("restore"),)
+)
+"""Who fills an empty broker from a backup."""
+
+
 def subscriber(subscription: str, durable: str) -> Permissions:
     """
     Permissions of an outside tool that reads one durable of PUB, and nothing else.

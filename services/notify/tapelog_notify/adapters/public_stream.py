@@ -23,7 +23,7 @@ from tapelog_notify.application.coalesced import Coalesced
 from tapelog_notify.application.ports import Bounds, End, Outgoing
 from tapelog_notify.domain.event_filter import EventFilter
 from tapelog_notify.domain.public_event import PublicEvent
-from tapelog_notify.errors import FenceLost, PublishRefused, PublishUnknown
+from tapelog_notify.errors import CursorAhead, FenceLost, PublishRefused, PublishUnknown
 
 from .public_codec import SOURCE_POSITION, decode_public, encode_public, parse_positions
 from .subjects import public_subjects
@@ -159,10 +159,35 @@ class JetStreamPublicEvents:
     @asynccontextmanager
     async def tail(self, *, after_position: int) -> AsyncIterator[AsyncIterator[PublicEvent]]:
         """See `PublicEvents.tail`."""
-        async with OrderedReader(
-            self._connection, PUB, filters=("pub.>",), after_position=after_position, max_buffered=TAIL_AHEAD
-        ) as reader:
-            yield (decode_public(delivery) async for delivery in reader)
+        reader = OrderedReader(
+            self._connection,
+            PUB,
+            filters=("pub.>",),
+            after_position=after_position,
+            max_buffered=TAIL_AHEAD,
+            on_reset=lambda: self._check_place(*place),
+        )
+        place = (after_position, "")
+
+        async def events() -> AsyncIterator[PublicEvent]:
+            nonlocal place
+            async for delivery in reader:
+                event = decode_public(delivery)
+                place = (event.position, event.id)
+                yield event
+
+        async with reader:
+            yield events()
+
+    async def _check_place(self, position: int, id_: str) -> None:
+        """Refuse to go on behind an event that is not there any more (`CursorAhead`)."""
+        bounds = await self._bounds()
+        if position > bounds.last:
+            raise CursorAhead(position, bounds.last)
+        if id_ and position >= bounds.first:
+            event = await self.at(position)
+            if event is not None and event.id != id_:
+                raise CursorAhead(position, bounds.last)
 
     @asynccontextmanager
     async def reader(

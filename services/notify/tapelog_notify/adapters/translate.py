@@ -11,7 +11,7 @@ from google.protobuf.message import Message
 from tapelog.notify.v1 import notify_service_pb2 as pb
 from tapelog.notify.v1 import resources_pb2
 from tapelog_chassis import ids
-from tapelog_chassis.errors import FailedPrecondition, InvalidArgument, NotFound, Unavailable
+from tapelog_chassis.errors import DataLoss, FailedPrecondition, InvalidArgument, NotFound, Unavailable
 from tapelog_chassis.etag import format_etag
 from tapelog_chassis.nats import NatsError
 from tapelog_chassis.request_context import current_principal, current_request
@@ -25,7 +25,7 @@ from tapelog_notify.domain.event_filter import EventFilter
 from tapelog_notify.domain.links import position_of
 from tapelog_notify.domain.subscription import OVERLAP_DEFAULT, Channel, State, Subscription, filter_message
 from tapelog_notify.domain.threads import wanted_thread
-from tapelog_notify.errors import NotifyServiceError
+from tapelog_notify.errors import CursorAhead, NotifyServiceError
 
 COLLECTION = "subscriptions"
 RETRY_S = 0.5
@@ -64,6 +64,12 @@ def refusals() -> Iterator[None]:
             str(error),
             violations=[("SUBSCRIPTION_STATE", COLLECTION, str(error))],
             metadata={"state": error.state},
+        ) from error
+    except CursorAhead as error:
+        raise DataLoss(
+            "CURSOR_AHEAD",
+            f"{error}; read the state you need anew, then follow from position {error.last} or from 0",
+            metadata={"position": error.position, "last": error.last},
         ) from error
     except (NatsError, NotifyServiceError) as error:
         raise Unavailable(

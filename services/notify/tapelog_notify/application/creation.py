@@ -15,6 +15,7 @@ from tapelog_notify.domain.errors import InvalidValue
 from tapelog_notify.domain.event_filter import EventFilter
 from tapelog_notify.domain.signature import NEW_SECRET_BYTES, format_secret, parse_secret
 from tapelog_notify.domain.subscription import Channel, Subscription
+from tapelog_notify.errors import CursorAhead
 
 from .desk import Caller, Desk, View, execute
 from .ports import NatsAccess, PublicEvents
@@ -64,7 +65,9 @@ async def resolve_start(public: PublicEvents, start: Start, *, now: datetime) ->
     Raises
     ------
     OutOfRange
-        The position is no longer, or not yet, in the stream.
+        The position is no longer in the stream.
+    CursorAhead
+        The stream ends before the position.
     InvalidValue
         The time has not come.
     """
@@ -78,7 +81,9 @@ async def resolve_start(public: PublicEvents, start: Start, *, now: datetime) ->
     position = start.after_position
     if position is None:
         return bounds.last
-    if position < 0 or position > bounds.last or (position and position < bounds.first - 1):
+    if position > bounds.last:
+        raise CursorAhead(position, bounds.last)
+    if position < 0 or (position and position < bounds.first - 1):
         raise OutOfRange(
             "POSITION_OUT_OF_RANGE",
             f"position {position} is not in the stream, which has {bounds.first} to {bounds.last}; "

@@ -15,6 +15,7 @@ from tapelog_chassis.nats import NatsError
 
 from tapelog_notify.domain.event_filter import EventFilter
 from tapelog_notify.domain.public_event import PublicEvent
+from tapelog_notify.errors import CursorAhead
 
 from .ports import PublicEvents
 
@@ -36,6 +37,7 @@ class Mailbox:
         self.joined_position = position
         self.events: deque[PublicEvent] = deque()
         self.has_overflowed = False
+        self.lost: CursorAhead | None = None
         self._arrived = asyncio.Event()
 
     def __repr__(self) -> str:
@@ -49,6 +51,11 @@ class Mailbox:
             self.has_overflowed = True
         else:
             self.events.append(event)
+        self._arrived.set()
+
+    def lose(self, cause: CursorAhead) -> None:
+        """Note that the stream went back behind what came last."""
+        self.lost = cause
         self._arrived.set()
 
     async def arrival(self) -> None:
@@ -73,6 +80,7 @@ class Fanout:
         self._count = 0
         self._position = 0
         self._is_live = False
+        self._has_failed = False
         self._starting = asyncio.Lock()
         self._wanted = asyncio.Event()
         self._idle = asyncio.Event()
@@ -97,7 +105,19 @@ class Fanout:
                     reading.cancel()
             except* NatsError as failures:
                 _log.warning("public tail begins anew", errors=[str(error) for error in failures.exceptions])
+                self._has_failed = True
                 await asyncio.sleep(RETRY_S)
+            except* CursorAhead as failures:
+                _log.error("the public stream went back", errors=[str(error) for error in failures.exceptions])
+                self._lose(next(error for error in failures.exceptions if isinstance(error, CursorAhead)))
+
+    def _lose(self, cause: CursorAhead) -> None:
+        """Tell every follower that its place is gone; whoever comes next begins at the stream's present end."""
+        self._is_live = False
+        self._wanted.clear()
+        for mailboxes in self._mailboxes.values():
+            for mailbox in mailboxes:
+                mailbox.lose(cause)
 
     @asynccontextmanager
     async def reader(
@@ -140,6 +160,9 @@ class Fanout:
         return [(mailbox.tenant, song) for song in mailbox.filter.songs or (ALL_SONGS,)]
 
     async def _read(self) -> None:
+        if self._has_failed and self._position > (last := (await self._public.bounds()).last):
+            raise CursorAhead(self._position, last)
+        self._has_failed = False
         async with self._public.tail(after_position=self._position) as events:
             async for event in events:
                 self._hand_out(event)
@@ -202,6 +225,8 @@ class FanoutReader:
             )
         if self._past is not None:
             return await self._next_of_past(self._mailbox, self._past)
+        if self._mailbox.lost is not None:
+            raise self._mailbox.lost
         if self._mailbox.events:
             event = self._mailbox.events.popleft()
             if event.position <= self._settled:

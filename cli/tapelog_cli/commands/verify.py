@@ -1,0 +1,111 @@
+"""`tapelog verify`."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Final
+
+from cyclopts import Parameter
+
+from tapelog_cli.exit_codes import ExitCode
+from tapelog_cli.options import DataDir, Json, data_dir_or_default
+
+if TYPE_CHECKING:
+    from tapelog_chassis.verification import LogReport
+
+STORES: Final = ("objects", "archive")
+"""Folders of audio in a data folder."""
+
+
+async def verify(
+    *,
+    data_dir: DataDir = None,
+    objects: Annotated[
+        bool, Parameter(negative="", help="Read all audio too and compare it with its digests.")
+    ] = False,
+    json: Json = False,
+) -> int:
+    """Check every event, chain, header and anchor of the log, running or stopped; say what is wrong, change nothing."""
+    from tapelog_chassis.logs import configure_logs
+    from tapelog_chassis.topology import CONTEXTS
+    from tapelog_chassis.verification import verify_log
+
+    from tapelog_cli.maintenance import broker_of
+
+    configure_logs("error")
+    folder = data_dir_or_default(data_dir)
+    async with AsyncExitStack() as stack:
+        connection = await stack.enter_async_context(broker_of(folder))
+        logs = [await verify_log(connection, context, folder / "anchors") for context in CONTEXTS]
+    stores = {name: await check_objects(folder / name) for name in STORES} if objects else {}
+    wrong = [f"{log.context}: {line}" for log in logs for line in log.wrong]
+    wrong += [line for _, lines in stores.values() for line in lines]
+    _tell(folder, logs, stores, wrong, as_json=json)
+    return ExitCode.FAILURE if wrong else ExitCode.OK
+
+
+async def check_objects(folder: Path) -> tuple[int, list[str]]:
+    """Compare all objects of a store in a folder with their names; return how many, and what is wrong."""
+    from tapelog_chassis.objects import ObjectCorruptError, ObjectStore
+
+    if not await asyncio.to_thread(folder.is_dir):
+        return 0, []
+    store, count, wrong = ObjectStore(str(folder)), 0, []
+    async for found in store.stored():
+        count += 1
+        try:
+            await _drain(store.open_stream(found.sha256))
+        except ObjectCorruptError as error:
+            wrong.append(f"{folder.name}: {error}")
+    return count, wrong
+
+
+async def _drain(chunks: AsyncIterator[bytes]) -> None:
+    async for _ in chunks:
+        pass
+
+
+def _tell(
+    folder: Path,
+    logs: "list[LogReport]",
+    stores: dict[str, tuple[int, list[str]]],
+    wrong: list[str],
+    *,
+    as_json: bool,
+) -> None:
+    from tapelog_cli.output import out, print_json, table
+
+    if as_json:
+        print_json(
+            {
+                "data_dir": str(folder),
+                "logs": {log.context: _log_as_json(log) for log in logs},
+                "objects": {name: {"count": count, "wrong": len(lines)} for name, (count, lines) in stores.items()},
+                "wrong": wrong,
+            }
+        )
+        return
+    rows = table("log", "events", "aggregates", "anchors", "digest", "")
+    for log in logs:
+        mark = f"[red]{log.wrong_count} wrong[/red]" if log.wrong_count else "[green]ok[/green]"
+        place = log.place
+        rows.add_row(log.context, str(place.events), str(log.aggregates), str(log.anchors), place.digest[:16], mark)
+    for name, (count, lines) in stores.items():
+        mark = f"[red]{len(lines)} wrong[/red]" if lines else "[green]ok[/green]"
+        rows.add_row(name, str(count), "", "", "", mark)
+    console = out()
+    console.print(rows)
+    for line in wrong:
+        console.print(f"  - {line}", markup=False, soft_wrap=True)
+
+
+def _log_as_json(log: "LogReport") -> dict[str, Any]:
+    return {
+        "position": log.place.position,
+        "events": log.place.events,
+        "digest": log.place.digest,
+        "aggregates": log.aggregates,
+        "anchors": log.anchors,
+        "wrong": log.wrong_count,
+    }

@@ -1,0 +1,7 @@
+"""Heads of the log, remembered outside of the broker: what was there once and is not any more is noticed."""
+
+from .digest import Rolling
+from .guard import LogGuard
+from .journal import Anchor, AnchorJournal, journal_path, read_journal
+
+__all__ = ["Anchor", "AnchorJournal", "LogGuard", "Rolling", "journal_path", "read_journal"]

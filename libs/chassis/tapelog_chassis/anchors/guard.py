@@ -1,0 +1,275 @@
+"""
+The guard of a service's logs: it writes their heads down, and stops the service when a log is not what it was.
+
+It never repairs: what is damaged stays as it is, for whoever restores it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import AsyncIterator, Sequence
+from pathlib import Path
+from typing import Final
+
+import structlog
+
+from tapelog_chassis.event_log import (
+    AggregateId,
+    CorruptStream,
+    EventLog,
+    LogTampered,
+    LogUnavailable,
+    Metadata,
+    NewEvent,
+    PositionAhead,
+    StoredEvent,
+)
+
+from .digest import Rolling
+from .journal import Anchor, AnchorJournal, journal_path, read_journal
+
+ANCHOR_DELAY_S: Final = 1.0
+"""Events are anchored at most this long after they were read; also the most anchors there can be: one a second."""
+SCAN_EVERY_S: Final = 3600.0
+"""Pause between two readings of the whole log."""
+SCAN_LOT: Final = 500
+"""Events read at a time; between two lots the scan rests."""
+SCAN_REST: Final = 3.0
+"""How long it rests, as a multiple of what the lot took: it takes a quarter of a core at most."""
+STANDBY_S: Final = 1.0
+"""How often a second process on the same folder looks whether the first has gone."""
+RETRY_S: Final = 1.0
+"""Pause after the log could not be read."""
+
+_log = structlog.get_logger(__name__)
+
+
+class LogGuard:
+    """
+    Guards the contexts that a service writes.
+
+    Parameters
+    ----------
+    log
+        The log.
+    folder
+        Of the journals: best on another disk than the broker's store.
+    contexts
+        Which logs.
+
+    Attributes
+    ----------
+    tampered
+        What was found; None as long as everything is as it was.
+    """
+
+    def __init__(self, log: EventLog, folder: Path, contexts: Sequence[str]) -> None:
+        self._log = log
+        self._folder = folder
+        self._contexts = tuple(contexts)
+        self.tampered: LogTampered | None = None
+        self.log: EventLog = _GuardedLog(log, self)
+
+    def __repr__(self) -> str:
+        return f"LogGuard({', '.join(self._contexts)}, tampered={self.tampered is not None})"
+
+    async def check(self) -> None:
+        """
+        Compare each log's end with its last anchor: before anything is served.
+
+        Raises
+        ------
+        LogTampered
+            If a log ends before its anchor, or has another event there.
+        LogUnavailable
+            If a log cannot be read.
+        """
+        for context in self._contexts:
+            anchors = await asyncio.to_thread(read_journal, journal_path(self._folder, context), context)
+            if anchors:
+                await check_anchor(self._log, context, anchors[-1])
+            elif await self._log.head(context):
+                _log.warning("a log has no anchors yet; it is taken as it is", context=context)
+
+    async def run(self) -> None:
+        """
+        Anchor new events and read old ones again, for ever.
+
+        Raises
+        ------
+        LogTampered
+            In a group: as soon as something does not fit; from then on `log` refuses every append.
+        """
+        async with asyncio.TaskGroup() as group:
+            for context in self._contexts:
+                group.create_task(self._noticing(self._anchor(context)), name=f"anchors of {context}")
+                group.create_task(self._noticing(self._scan(context)), name=f"scan of {context}")
+
+    async def _noticing(self, work: object) -> None:
+        try:
+            await work  # type: ignore[misc]  # one of the two coroutines of `run`
+        except LogTampered as tampered:
+            self.tampered = tampered
+            _log.critical("the log was changed", context=tampered.context, reason=tampered.reason)
+            raise
+
+    async def _anchor(self, context: str) -> None:
+        journal = AnchorJournal(self._folder, context)
+        while True:
+            try:
+                await asyncio.to_thread(journal.__enter__)
+                break
+            except BlockingIOError:
+                await asyncio.sleep(STANDBY_S)
+        try:
+            await self._follow(context, journal)
+        finally:
+            journal.__exit__()
+
+    async def _follow(self, context: str, journal: AnchorJournal) -> None:
+        """Read on from the last anchor; a second task writes down how far, so that a slow disk holds up no reading."""
+        place = journal.last.rolling if journal.last else Rolling.start(context)
+        read = asyncio.Event()
+
+        async def write() -> None:
+            while True:
+                await read.wait()
+                await asyncio.sleep(ANCHOR_DELAY_S)
+                read.clear()
+                await asyncio.to_thread(journal.append, place)
+
+        found: LogTampered | None = None
+        async with asyncio.TaskGroup() as group:
+            writing = group.create_task(write(), name=f"journal of {context}")
+            try:
+                async for event in self._log.tail(context, after_position=place.position):
+                    place = place.after(event)
+                    read.set()
+            except (PositionAhead, CorruptStream) as error:
+                found = LogTampered(context, str(error))
+                writing.cancel()
+            except asyncio.CancelledError:
+                if place.events:
+                    journal.append(place)  # an orderly stop leaves nothing unanchored that was read
+                raise
+        if found is not None:
+            raise found
+
+    async def _scan(self, context: str) -> None:
+        while True:
+            anchors = await asyncio.to_thread(read_journal, journal_path(self._folder, context), context)
+            if anchors:
+                began_s = time.monotonic()
+                try:
+                    await scan(self._log, context, anchors, rest=SCAN_REST)
+                except LogUnavailable as error:
+                    _log.info("scan begins anew", context=context, error=str(error))
+                    await asyncio.sleep(RETRY_S)
+                    continue
+                took_s = round(time.monotonic() - began_s, 1)
+                _log.info("log verified", context=context, events=anchors[-1].events, took_s=took_s)
+            await asyncio.sleep(SCAN_EVERY_S)
+
+
+async def check_anchor(log: EventLog, context: str, anchor: Anchor) -> None:
+    """Compare one anchor with the event at its position (`LogTampered`)."""
+    head = await log.head(context)
+    if head < anchor.position:
+        raise LogTampered(
+            context, f"it ends at {head}, but was at {anchor.position} ({anchor.time}): its end is missing"
+        )
+    try:
+        async for event in log.read_all(context, after_position=anchor.position - 1):
+            if (event.position, event.hash) == (anchor.position, anchor.event_hash):
+                return
+            break
+    except CorruptStream as error:
+        raise LogTampered(context, str(error)) from error
+    raise LogTampered(context, f"at position {anchor.position} is not the event that was there ({anchor.time})")
+
+
+async def scan(log: EventLog, context: str, anchors: Sequence[Anchor], *, rest: float = 0.0) -> Rolling:
+    """
+    Read a log from its first event to the last anchor and compare it with every anchor on the way.
+
+    Parameters
+    ----------
+    log, context
+        What to read.
+    anchors
+        In order, at least one.
+    rest
+        Pause after each lot, as a multiple of the time that the lot took.
+
+    Raises
+    ------
+    LogTampered
+        At the first anchor that does not fit.
+    """
+    place, waiting = Rolling.start(context), iter(anchors)
+    anchor = next(waiting)
+    began_s = time.monotonic()
+    try:
+        async for event in log.read_all(context):
+            place = place.after(event)
+            if place.position >= anchor.position:
+                _compare(context, place, anchor)
+                following = next(waiting, None)
+                if following is None:
+                    return place
+                anchor = following
+            if rest and place.events % SCAN_LOT == 0:
+                await asyncio.sleep(rest * (time.monotonic() - began_s))
+                began_s = time.monotonic()
+    except CorruptStream as error:
+        raise LogTampered(context, str(error)) from error
+    raise LogTampered(
+        context, f"it ends at {place.position}, but was at {anchor.position} ({anchor.time}): its end is missing"
+    )
+
+
+def _compare(context: str, place: Rolling, anchor: Anchor) -> None:
+    if place == anchor.rolling:
+        return
+    if place.events != anchor.events:
+        found = f"{place.events} events up to position {place.position}, there were {anchor.events}"
+        raise LogTampered(context, f"it has {found} up to {anchor.position} ({anchor.time})")
+    raise LogTampered(context, f"what lies up to position {anchor.position} is not what lay there ({anchor.time})")
+
+
+class _GuardedLog:
+    """The log as the service uses it: the same, until something was found; then nothing is added any more."""
+
+    def __init__(self, log: EventLog, guard: LogGuard) -> None:
+        self._inner = log
+        self._guard = guard
+
+    def __repr__(self) -> str:
+        return f"{self._guard!r} of {self._inner!r}"
+
+    async def append(
+        self, aggregate: AggregateId, expected_sequence: int, events: Sequence[NewEvent], metadata: Metadata
+    ) -> list[StoredEvent]:
+        """See `EventLog.append`; raises `LogTampered` once the log was found changed."""
+        if self._guard.tampered is not None:
+            raise self._guard.tampered
+        return await self._inner.append(aggregate, expected_sequence, events, metadata)
+
+    async def load(
+        self, aggregate: AggregateId, *, after_sequence: int = 0, after_position: int = 0
+    ) -> list[StoredEvent]:
+        """See `EventLog.load`."""
+        return await self._inner.load(aggregate, after_sequence=after_sequence, after_position=after_position)
+
+    def read_all(self, context: str, *, after_position: int = 0) -> AsyncIterator[StoredEvent]:
+        """See `EventLog.read_all`."""
+        return self._inner.read_all(context, after_position=after_position)
+
+    def tail(self, context: str, *, after_position: int = 0) -> AsyncIterator[StoredEvent]:
+        """See `EventLog.tail`."""
+        return self._inner.tail(context, after_position=after_position)
+
+    async def head(self, context: str) -> int:
+        """See `EventLog.head`."""
+        return await self._inner.head(context)

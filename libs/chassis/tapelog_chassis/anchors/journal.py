@@ -1,0 +1,147 @@
+"""
+The journal of anchors: one line a head, added and never changed, each line chained to the one before.
+
+Written by one process at a time. A line is on the disk (fsync) before the next is begun, so that a crash leaves at most
+one torn line at the end, which was promised to nobody and is cut off.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import hashlib
+import json
+import os
+import threading
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Final, Self
+
+from tapelog_chassis.event_log import LogTampered
+
+from .digest import Rolling
+
+_FIELDS: Final = ("number", "position", "events", "digest", "event_hash", "time")
+
+
+@dataclass(frozen=True, slots=True)
+class Anchor:
+    """One line: the place in the log, when it was written (RFC 3339), and its hash, which covers the lines before."""
+
+    number: int
+    position: int
+    events: int
+    digest: str
+    event_hash: str
+    time: str
+    hash: str
+
+    @property
+    def rolling(self) -> Rolling:
+        """The place in the log."""
+        return Rolling(self.position, self.events, self.digest, self.event_hash)
+
+
+def journal_path(folder: Path, context: str) -> Path:
+    """Return the file of a context's anchors."""
+    return folder / f"{context}.anchors"
+
+
+def _genesis(context: str) -> str:
+    return hashlib.sha256(f"tapelog anchors {context}".encode()).hexdigest()
+
+
+def _hash(previous: str, fields: dict[str, object]) -> str:
+    text = json.dumps({name: fields[name] for name in _FIELDS}, separators=(",", ":"))
+    return hashlib.sha256(f"{previous}\n{text}".encode()).hexdigest()
+
+
+def read_journal(path: Path, context: str) -> list[Anchor]:
+    """
+    Read and check a journal; empty if there is none. A torn last line is left out.
+
+    Raises
+    ------
+    LogTampered
+        If a line is not an anchor, or does not follow the one before.
+    """
+    if not path.exists():
+        return []
+    whole, _, _ = path.read_bytes().rpartition(b"\n")
+    anchors: list[Anchor] = []
+    previous = _genesis(context)
+    for number, line in enumerate(whole.split(b"\n") if whole else (), start=1):
+        try:
+            fields = json.loads(line)
+            anchor = Anchor(**fields)
+            fits = anchor.number == number and anchor.hash == _hash(previous, fields)
+        except (ValueError, TypeError, KeyError):
+            fits = False
+        if not fits or (anchors and anchor.position <= anchors[-1].position):
+            raise LogTampered(context, f"line {number} of its journal {path.name} was damaged or changed")
+        anchors.append(anchor)
+        previous = anchor.hash
+    return anchors
+
+
+class AnchorJournal:
+    """
+    A context's journal, open for writing. Use as `with AnchorJournal(folder, context) as journal`.
+
+    Raises
+    ------
+    LogTampered
+        On entry, if the journal itself does not verify.
+    BlockingIOError
+        On entry, if another process writes it.
+    """
+
+    def __init__(self, folder: Path, context: str) -> None:
+        self._path = journal_path(folder, context)
+        self._context = context
+        self._descriptor = -1
+        self._writing = threading.Lock()
+        self.last: Anchor | None = None
+
+    def __repr__(self) -> str:
+        return f"AnchorJournal({self._path}, {self.last.number if self.last else 0} anchors)"
+
+    def __enter__(self) -> Self:
+        self._path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        self._descriptor = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_APPEND, 0o600)
+        try:
+            fcntl.flock(self._descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            anchors = read_journal(self._path, self._context)
+            content = self._path.read_bytes()
+            os.ftruncate(self._descriptor, content.rfind(b"\n") + 1)
+            folder = os.open(self._path.parent, os.O_RDONLY)
+            os.fsync(folder)
+            os.close(folder)
+        except BaseException:
+            os.close(self._descriptor)
+            raise
+        self.last = anchors[-1] if anchors else None
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        os.close(self._descriptor)
+
+    def append(self, place: Rolling) -> Anchor:
+        """Add a line, unless it has the place already, and have it on the disk; blocks for the disk's time."""
+        with self._writing:
+            if self.last is not None and place.position <= self.last.position:
+                return self.last
+            return self._append(place)
+
+    def _append(self, place: Rolling) -> Anchor:
+        number, previous = (self.last.number + 1, self.last.hash) if self.last else (1, _genesis(self._context))
+        fields: dict[str, object] = {
+            **asdict(place),
+            "number": number,
+            "time": datetime.now(UTC).isoformat(timespec="milliseconds"),
+        }
+        line = {name: fields[name] for name in _FIELDS} | {"hash": _hash(previous, fields)}
+        os.write(self._descriptor, json.dumps(line, separators=(",", ":")).encode() + b"\n")
+        os.fsync(self._descriptor)
+        self.last = Anchor(**line)  # type: ignore[arg-type]  # the fields just made
+        return self.last
