@@ -17,16 +17,18 @@ MIB: Final = 2**20
 
 START_S: Final = 0.05
 """Of any job: reading the order, opening files."""
-MIX_S_PER_MINUTE: Final = 0.33
+MIX_S_PER_MINUTE: Final = 0.11
 """Of a mix whatever its tracks: summing, printing, measuring."""
 TRACK_S_PER_MINUTE: Final = 0.007
 """Decoding, fader, pan."""
 INSERT_S_PER_MINUTE: Final = 0.006
-MASTER_S_PER_MINUTE: Final = 0.55
-ANALYSIS_S_PER_MINUTE: Final = 0.9
+MASTER_S_PER_MINUTE: Final = 0.31
+ANALYSIS_START_S: Final = 0.25
+"""Hum is looked for in the first 20 s."""
+ANALYSIS_S_PER_MINUTE: Final = 0.1
 REPAIR_S_PER_MINUTE: Final = 4.2
 """Of one channel, all tools."""
-PRINT_S_PER_MINUTE: Final = 0.13
+PRINT_S_PER_MINUTE: Final = 0.11
 """A further file of other samples: a stem."""
 COMP_S_PER_MINUTE: Final = 0.2
 
@@ -117,7 +119,7 @@ def render_seconds(job: RenderJob, length_s: float) -> float:
         case "comp":
             per_minute = COMP_S_PER_MINUTE + TRACK_S_PER_MINUTE * len(specs.assets_of(job))
         case _:
-            per_minute = ANALYSIS_S_PER_MINUTE
+            return START_S + ANALYSIS_START_S + minutes * ANALYSIS_S_PER_MINUTE
     return START_S + minutes * per_minute
 
 
