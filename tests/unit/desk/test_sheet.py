@@ -157,6 +157,23 @@ def test_what_changed_is_told(master: Heard, mix: Heard):
     assert heights[-4] < heights[8] - 10
 
 
+def test_a_version_that_is_not_rendered_has_a_page():
+    """Without audio the page holds what is known: verdict and sections, no picture."""
+    sheet = Sheet("Mix 3", verdict="Proposed", sections=(Section("Notes", rows=(("", ""), ("open", "louder"))),))
+    page = sheet_html(sheet)
+    assert _read(page).rows["open"] == ["open", "louder"]
+    assert "<svg" not in page
+
+
+def test_mono_has_no_stereo_field(tmp_path: Path):
+    """A mono master is judged without correlation, width and fold-down."""
+    soundfile.write(tmp_path / "mono.wav", 0.5 * programme(4.0, sample_rate=RATE)[0], RATE, subtype="PCM_24")
+    page = sheet_html(Sheet("Mono", parts=(hear(tmp_path / "mono.wav"),)))
+    assert "Third octaves" in page
+    assert "Correlation" not in page
+    assert "Sides against" not in page
+
+
 def test_the_same_samples_are_no_change(master: Heard):
     """Two names of the same audio: said in a sentence, without tables and pictures of nothing."""
     page = sheet_html(Sheet("Master", parts=(master,), compared=compare(replace(master, title="Master 1"), master)))

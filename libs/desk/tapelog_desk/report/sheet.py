@@ -118,7 +118,7 @@ def _pictures(heard: Heard, *, alone: bool) -> list[dict[str, str]]:
     """Return what is drawn of a file; beside others only its spectrum."""
     if heard.checked is None:
         return []
-    name = heard.title if len(heard.title) <= NAME_CHARS_MAX else "this one"
+    name = heard.title if len(heard.title) <= NAME_CHARS_MAX else f"{heard.title[: NAME_CHARS_MAX - 1]}…"
     return check_page.pictures(heard.checked, name=name)[: None if alone else 1]
 
 
