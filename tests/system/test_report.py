@@ -112,7 +112,7 @@ async def _of_a_delivery(
         assert file.filename in text
     for words in (
         "Final: to be handed over",
-        f"{len(package.files)} files, each traced to its version.",
+        f"{len(package.files)} files, each traced to its approved version.",
         "byte for byte the same",
         package.manifest_sha256,
         f"ISRC {ISRC}",

@@ -19,19 +19,17 @@ STATES: Final = {
 }
 SAME_SAMPLES: Final = "approved"
 OF_RECIPE: Final = "same recipe"
-NOT_TRACED: Final = "missing"
+NOT_TRACED: Final = "not traced"
 
 
 def trace(file: res.DeliveryFile, versions: Mapping[str, res.Version]) -> str:
-    """Return how a file is tied to its version: by the samples that were approved, by the recipe, or not at all."""
+    """Return how a file is tied to an approval: by the samples that were approved, by the recipe, or not at all."""
     version = versions.get(file.version)
     if version is None:
         return NOT_TRACED
-    if file.sample_digest in {one.sample_digest for one in version.approvals}:
+    if file.sample_digest and file.sample_digest in {one.sample_digest for one in version.approvals}:
         return SAME_SAMPLES
-    if file.sample_digest and file.sample_digest in {audio.sample_digest for audio in version.audio}:
-        return OF_RECIPE
-    return OF_RECIPE if file.recipe_digest == version.recipe_digest else NOT_TRACED
+    return OF_RECIPE if file.recipe_digest in {one.recipe_digest for one in version.approvals} else NOT_TRACED
 
 
 def verdict_of(package: res.DeliveryPackage, versions: Mapping[str, res.Version], names: Names) -> tuple[str, bool]:
@@ -44,7 +42,7 @@ def verdict_of(package: res.DeliveryPackage, versions: Mapping[str, res.Version]
     if package.return_comment:
         said += f": {package.return_comment}"
     lost = [file.filename for file in package.files if trace(file, versions) == NOT_TRACED]
-    traced = f"not traced: {', '.join(lost)}" if lost else "each traced to its version"
+    traced = f"not traced: {', '.join(lost)}" if lost else "each traced to its approved version"
     said += f". {len(package.files)} files, {traced}."
     return said, bool(lost) or package.state == res.DELIVERY_STATE_RETURNED
 

@@ -111,11 +111,16 @@ def test_internal_matters_stay_inside():
 def test_files_of_a_delivery_are_traced():
     """The approved samples, the same recipe, or nothing: and nothing is bad news that names the file."""
     master = _version(2, state=res.VERSION_STATE_APPROVED)
-    master.approvals.add(party="pty-ann", role=res.ROLE_ARTIST, sample_digest="2a")
+    master.approvals.add(party="pty-ann", role=res.ROLE_ARTIST, sample_digest="2a", recipe_digest="2c")
     master.audio.add(sample_digest="2a16")
     known = {master.name: master}
     package = res.DeliveryPackage(state=res.DELIVERY_STATE_FINAL)
-    for name, digest, recipe in (("m.wav", "2a", "2c"), ("m16.wav", "2a16", ""), ("r.json", "", "2c"), ("x", "9", "9")):
+    for name, digest, recipe in (
+        ("m.wav", "2a", "2c"),
+        ("m16.wav", "2a16", "2c"),
+        ("r.json", "", "2c"),
+        ("x", "9", "9"),
+    ):
         package.files.add(filename=name, sample_digest=digest, recipe_digest=recipe, version=master.name)
     assert [delivery.trace(file, known) for file in package.files] == [
         "approved",
@@ -130,7 +135,7 @@ def test_files_of_a_delivery_are_traced():
     package.accepted_by = "pty-ann"
     package.state = res.DELIVERY_STATE_ACCEPTED
     assert delivery.verdict_of(package, known, NAMES) == (
-        "Accepted by Ann. 3 files, each traced to its version.",
+        "Accepted by Ann. 3 files, each traced to its approved version.",
         False,
     )
 

@@ -37,6 +37,7 @@ CELL_CLASSES: Final = {
     "PASS": "pass",
     "kept": "pass",
     "approved": "pass",
+    "same recipe": "pass",
     "verified": "pass",
     "confirmed": "pass",
     "complete": "pass",
@@ -51,6 +52,8 @@ CELL_CLASSES: Final = {
     "broken": "fail",
     "disputed": "fail",
     "missing": "fail",
+    "not traced": "fail",
+    "other samples": "fail",
 }
 """Cells of a caller's table that are verdicts, and their colour."""
 
