@@ -126,7 +126,7 @@ def test_files_of_a_delivery_are_traced():
         "approved",
         "same recipe",
         "same recipe",
-        "missing",
+        "not traced",
     ]
     said, missed = delivery.verdict_of(package, known, NAMES)
     assert said == "Final: to be handed over. 4 files, not traced: x."
