@@ -120,5 +120,7 @@ async def _of_a_delivery(
         f"{master.audio[0].measurements.integrated_lufs:.2f} LUFS".replace("-", "−"),
     ):
         assert words in text, words
-    wrong = ["report", "--delivery", studio.song, "-o", str(folder / "x.html"), "--data-dir", str(system.data_dir)]
-    assert await asyncio.to_thread(main, [*wrong, "--as", "pty-producer"]) == 2
+    newest = json.loads(await _report(system, folder / "delivery.json", "--delivery", studio.song))
+    assert newest["parts"][0]["analysis"]["sample_digest"] == master.audio[0].sample_digest
+    wrong = ["report", "--version", "no such song", "-o", str(folder / "x.html"), "--data-dir", str(system.data_dir)]
+    assert await asyncio.to_thread(main, [*wrong, "--as", "pty-producer"]) == 1

@@ -53,10 +53,15 @@ def report(
     ] = False,
     version: Annotated[
         str,
-        Parameter(help="Instead of files: projects/…/songs/…/mixVersions/3 or …/masterVersions/3, from the services."),
+        Parameter(
+            help="Instead of files, from the services: projects/…/songs/…/masterVersions/3, or a song for its newest."
+        ),
     ] = "",
     delivery: Annotated[
-        str, Parameter(help="Instead of files: projects/…/songs/…/deliveries/…, from the services.")
+        str,
+        Parameter(
+            help="Instead of files, from the services: projects/…/songs/…/deliveries/…, or a song for its newest."
+        ),
     ] = "",
     internal: Annotated[
         bool, Parameter(negative="", help="With --version: internal notes too. Not for the client's eyes.")
@@ -86,7 +91,7 @@ def report(
         raise WrongUsage(f"{target} must end in .html or .json", "the extension decides the form")
     require_folder(target)
     held_against = like if like in load_curves() else Path(like)
-    asked = Asked(title, held_against, available_codecs() if codec else ())
+    asked = Asked(title, held_against, available_codecs() if codec else (), quiet=json)
     remark = ""
     if files:
         keep([*files, *([compare] if compare else [])], from_outputs=[target])

@@ -34,11 +34,14 @@ class Asked:
         What spectra are held against.
     codecs : sequence of Codec
         What to send files through.
+    quiet : bool
+        Whether no progress is shown.
     """
 
     title: str
     reference: str | Path
     codecs: Sequence[Codec] = ()
+    quiet: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,34 +13,35 @@ from tapelog_desk.report.compared import Compared, compare
 from tapelog_desk.report.heard import Heard, hear
 from tapelog_desk.report.sheet import Sheet
 
+from tapelog_cli import naming
 from tapelog_cli.connection import Connection
-from tapelog_cli.desk.told import WrongUsage
 from tapelog_cli.reports import delivery as packages
 from tapelog_cli.reports import version as versions
 from tapelog_cli.reports.files import Asked
 from tapelog_cli.reports.people import read_names
+from tapelog_cli.transfers import bytes_bar
 
 SESSIONS_MAX: Final = 500
 """Studio sessions read of one song."""
-VERSION_FORM: Final = "projects/{project}/songs/{song}/mixVersions/{n} or …/masterVersions/{n}"
-DELIVERY_FORM: Final = "projects/{project}/songs/{song}/deliveries/{delivery}"
 
 
-async def sheet_of_version(reach: Connection, name: str, asked: Asked, *, internal: bool) -> tuple[Sheet, str]:
-    """Return the report of a mix or master version, and what whoever sends it should know.
+async def sheet_of_version(reach: Connection, text: str, asked: Asked, *, internal: bool) -> tuple[Sheet, str]:
+    """Return the report of a version by its name, or of a song's newest, and what whoever sends it should know.
 
     Raises
     ------
-    WrongUsage
-        The name is not a version's.
+    CliError
+        Nothing is called so.
     TapelogApiError
         The services refuse.
     SourceError
         The audio cannot be read.
     """
-    song_name = _song_of(name, ("mixVersions", "masterVersions"), VERSION_FORM)
     async with reach.open() as api:
-        song, project = await asyncio.gather(api.songs.get(song_name), api.projects.get(_project_of(name)))
+        name = await naming.version_name(api, text)
+        song, project = await asyncio.gather(
+            api.songs.get(await naming.song_name(api, name)), api.projects.get(naming.project_of(name))
+        )
         version = next((one for one in song.versions if one.name == name), None)
         if version is None:
             version = await api.versions.get(name)
@@ -68,12 +69,13 @@ async def sheet_of_version(reach: Connection, name: str, asked: Asked, *, intern
     return sheet, f"{hidden} internal notes are left out (--internal)" if hidden else ""
 
 
-async def sheet_of_delivery(reach: Connection, name: str, asked: Asked) -> tuple[Sheet, str]:
-    """Return the report of a delivery package; raises as `sheet_of_version`."""
-    song_name = _song_of(name, ("deliveries",), DELIVERY_FORM)
+async def sheet_of_delivery(reach: Connection, text: str, asked: Asked) -> tuple[Sheet, str]:
+    """Return the report of a package by its name, or of a song's newest; raises as `sheet_of_version`."""
     async with reach.open() as api:
+        name = await naming.delivery_name(api, text)
+        song_name = await naming.song_name(api, name)
         package, song, project = await asyncio.gather(
-            api.deliveries.get(name), api.songs.get(song_name), api.projects.get(_project_of(name))
+            api.deliveries.get(name), api.songs.get(song_name), api.projects.get(naming.project_of(name))
         )
         sessions = []
         async for session in api.sessions.list(song_name):
@@ -87,7 +89,7 @@ async def sheet_of_delivery(reach: Connection, name: str, asked: Asked) -> tuple
             heard = None
             if master is not None:
                 path = Path(folder, master.filename)
-                await api.assets.download(project.name, master.sha256, path)
+                await _fetch(api, project.name, master.sha256, path, asked)
                 heard = await _measure(path, "the master", asked)
     known = {version.name: version for version in song.versions}
     said, missed = packages.verdict_of(package, known, names)
@@ -105,17 +107,6 @@ async def sheet_of_delivery(reach: Connection, name: str, asked: Asked) -> tuple
         target_lufs=_target(origin) if origin is not None else None,
     )
     return sheet, ""
-
-
-def _song_of(name: str, collections: tuple[str, ...], form: str) -> str:
-    words = name.split("/")
-    if len(words) != 6 or (words[0], words[2]) != ("projects", "songs") or words[4] not in collections or "" in words:
-        raise WrongUsage(f"{name!r} is not of the form {form}", "`tapelog song show` lists the names")
-    return "/".join(words[:4])
-
-
-def _project_of(name: str) -> str:
-    return "/".join(name.split("/")[:2])
 
 
 def _before(song: res.Song, version: res.Version) -> res.Version | None:
@@ -141,8 +132,13 @@ async def _hear(api: Tapelog, version: res.Version, asked: Asked, folder: Path) 
     audio = version.audio[0]
     title = versions.version_title(version)
     path = folder / f"{title.replace(' ', '-')}.{audio.format.container or 'wav'}"
-    await api.assets.download(_project_of(version.name), audio.sha256, path)
+    await _fetch(api, naming.project_of(version.name), audio.sha256, path, asked)
     return await _measure(path, title, asked)
+
+
+async def _fetch(api: Tapelog, project: str, sha256: str, path: Path, asked: Asked) -> None:
+    with bytes_bar(f"fetching {path.name}", quiet=asked.quiet) as progress:
+        await api.assets.download(project, sha256, path, progress=progress)
 
 
 async def _measure(path: Path, title: str, asked: Asked) -> Heard:
