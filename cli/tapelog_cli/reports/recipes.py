@@ -1,5 +1,6 @@
 """What changed from one recipe to another, as a section of a report."""
 
+import re
 from collections.abc import Iterable
 from typing import Final
 
@@ -16,6 +17,12 @@ ROWS_MAX: Final = 120
 """Of one table: a recipe of whose every track something changed is another recipe."""
 NOTHING: Final = "–"
 
+_PART: Final = re.compile(r"[a-z0-9_]+(?:: | \{)")
+_TOKEN: Final = re.compile(r'"(?:\\.|[^"\\])*"|[{}]|[^\s{}]+')
+_NUMBER: Final = re.compile(r"-?[0-9]{1,12}(?:\.[0-9]{1,17})?")
+"""A longer text of digits is a digest."""
+_CONSTANT: Final = re.compile(r"[A-Z0-9]+(?:_[A-Z0-9]+)+")
+
 
 def recipe_section(before: Recipe, after: Recipe) -> Section:
     """Return what changed, defaults written out; raises `WrongUsage` for a mix against a master."""
@@ -27,7 +34,7 @@ def recipe_section(before: Recipe, after: Recipe) -> Section:
 
 def changes_section(changes: Iterable[tuple[str, str, str]]) -> Section:
     """Return path, before and after of every change as a table."""
-    rows = [tuple(one.replace("-", "−") if _is_number(one) else one or NOTHING for one in row) for row in changes]
+    rows = [(path, *(_told(value, path) for value in values)) for path, *values in changes]
     title = "What changed in the recipe"
     if not rows:
         return Section(title, text=("Nothing: both recipes are the same.",))
@@ -43,9 +50,28 @@ def _whole(recipe: Recipe) -> Recipe:
     return resolved(recipe)
 
 
-def _is_number(text: str) -> bool:
-    try:
-        float(text)
-    except ValueError:
-        return False
-    return True
+def _told(value: str, path: str) -> str:
+    """Return a value as people write it; a whole part, as the services name it, without its braces."""
+    if not value:
+        return NOTHING
+    if not _PART.match(value):
+        return _plain(value, path.rpartition(".")[2])
+    told, field, is_first = "", "", True
+    for piece in _TOKEN.findall(value):
+        if piece == "{":
+            told, is_first = f"{told} (", True
+        elif piece == "}":
+            told, is_first = f"{told})", False
+        elif field:
+            told, field = f"{told} {_plain(piece, field)}", ""
+        else:
+            told, is_first = f"{told}{'' if is_first else ', '}{piece.removesuffix(':')}", False
+            field = piece[:-1] if piece.endswith(":") else ""
+    return told
+
+
+def _plain(value: str, field: str) -> str:
+    """Return "3" for "3.0", "−6" for "-6", and "bell" for the EQ_SHAPE_BELL of a field `shape`."""
+    if _CONSTANT.fullmatch(value):
+        return value.rpartition(f"{field.upper()}_")[2].lower()
+    return f"{float(value):.12g}".replace("-", "−") if _NUMBER.fullmatch(value) else value

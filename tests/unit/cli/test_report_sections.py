@@ -153,6 +153,28 @@ def test_credits_say_what_they_lack():
     assert credit.text[1] == "mixing engineer: nobody is credited in this role"
 
 
+def test_settings_are_told_without_braces():
+    """A whole insert reads as one; numbers and constants are short; quoted text and digests stay what they are."""
+    insert = "eq { bands { shape: EQ_SHAPE_BELL frequency_hz: 3000.0 gain_db: -3.0 } } channels: INSERT_CHANNELS_STEREO"
+    digest = "1234567890" * 6 + "1234"
+    rows = changes_section(
+        [
+            ("chain[0]", "", insert),
+            ("chain[0].eq.bands[0].shape", "EQ_SHAPE_BELL", "EQ_SHAPE_HIGH_SHELF"),
+            ("tracks[a]", 'id: "x { y: 2 }" gain_db: 1.5', ""),
+            ("source.asset_sha256", digest, "1_0e5"),
+            ("frame", "1105545", "-0.000125"),
+        ]
+    ).rows[1:]
+    assert rows == (
+        ("chain[0]", "–", "eq (bands (shape bell, frequency_hz 3000, gain_db −3)), channels stereo"),
+        ("chain[0].eq.bands[0].shape", "bell", "high_shelf"),
+        ("tracks[a]", 'id "x { y: 2 }", gain_db 1.5', "–"),
+        ("source.asset_sha256", digest, "1_0e5"),
+        ("frame", "1105545", "−0.000125"),
+    )
+
+
 def test_recipes_of_one_kind_are_compared_and_a_long_list_is_cut():
     """A mix against a master is refused; equal recipes say so; what is left out is counted."""
     with pytest.raises(WrongUsage, match="nothing in common"):
