@@ -77,7 +77,7 @@ class Explained:
 
 def explain(error: BaseException) -> Explained:
     """Return what to tell the person, whatever went wrong; never a traceback."""
-    error = _leaf(error)
+    error = first_leaf(error)
     if isinstance(error, CliError):
         return Explained(str(error), hint=error.hint, reason=type(error).__name__, code=error.code)
     if isinstance(error, KeyboardInterrupt):
@@ -100,7 +100,7 @@ def explain(error: BaseException) -> Explained:
     )
 
 
-def _leaf(error: BaseException) -> BaseException:
+def first_leaf(error: BaseException) -> BaseException:
     """Return the first cause inside a group; parts of a stack fail together and one says why."""
     while isinstance(error, BaseExceptionGroup):
         error = error.exceptions[0]

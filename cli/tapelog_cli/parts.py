@@ -10,7 +10,7 @@ from tapelog_chassis.lifecycle import Run
 from tapelog_chassis.nats import NatsError
 from tapelog_chassis.settings import ServiceSettings
 
-from tapelog_cli.errors import PartFailed
+from tapelog_cli.errors import PartFailed, first_leaf
 
 READY_S: Final = 60.0
 """How long a part may take to serve; a replay of a large log is the long case."""
@@ -106,7 +106,7 @@ async def _supervise(part: Part, run: Run[Any], settings: ServiceSettings) -> No
     except asyncio.CancelledError:
         raise
     except Exception as error:
-        cause = _tampering(error) or _first_leaf(error)
+        cause = _tampering(error) or first_leaf(error)
         if isinstance(cause, (ConfigRefusal, NatsError, LogTampered)):
             raise cause from None  # says what to change, and ends the process with the code for wrong set-ups
         raise PartFailed(part.name, f"{cause}" or type(cause).__name__) from error
@@ -119,9 +119,3 @@ def _tampering(error: BaseException) -> BaseException | None:
     if isinstance(error, BaseExceptionGroup):
         return next((found for item in error.exceptions if (found := _tampering(item)) is not None), None)
     return error if isinstance(error, LogTampered) else None
-
-
-def _first_leaf(error: BaseException) -> BaseException:
-    while isinstance(error, BaseExceptionGroup):
-        error = error.exceptions[0]
-    return error

@@ -29,12 +29,6 @@ def event_as_dict(event: event_pb2.Event) -> dict[str, Any]:
     return as_dict(event)
 
 
-def timecode(frame: int, sample_rate_hz: int) -> str:
-    """Return a position as minutes, seconds and milliseconds: `1:02.345`."""
-    milliseconds = round(frame * 1000 / sample_rate_hz)
-    return f"{milliseconds // 60000}:{milliseconds // 1000 % 60:02d}.{milliseconds % 1000:03d}"
-
-
 def mebibytes(size_bytes: int) -> str:
     """Return a size as people read it."""
     return f"{size_bytes / 1024 / 1024:.1f} MiB"

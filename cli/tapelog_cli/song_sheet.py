@@ -1,11 +1,12 @@
 """A song on one sheet, for people."""
 
 from tapelog.session.v1 import resources_pb2 as res
+from tapelog_client.timecodes import timecode
 
 from tapelog_cli.choices import word_of
 from tapelog_cli.naming import short
 from tapelog_cli.output import out, table
-from tapelog_cli.shapes import figure, timecode
+from tapelog_cli.shapes import figure
 
 
 def print_song(song: res.Song) -> None:

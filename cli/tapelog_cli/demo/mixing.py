@@ -2,13 +2,14 @@
 
 from tapelog.session.v1 import brief_pb2
 from tapelog.session.v1 import resources_pb2 as res
+from tapelog_client.timecodes import timecode
 
 from tapelog_cli.demo.errors import DemoFailed
 from tapelog_cli.demo.material import Material
 from tapelog_cli.demo.people import Booking
 from tapelog_cli.demo.rendering import version_words, wait_rendered
 from tapelog_cli.demo.show import Show
-from tapelog_cli.shapes import loudness_words, timecode
+from tapelog_cli.shapes import loudness_words
 
 
 async def break_the_brief(

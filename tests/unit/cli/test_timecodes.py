@@ -2,8 +2,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from tapelog_cli.errors import UsageError
-from tapelog_cli.shapes import timecode
 from tapelog_cli.timecodes import frames_of, passage_of
+from tapelog_client.timecodes import timecode
 
 
 @pytest.mark.parametrize(

@@ -5,7 +5,7 @@ such a device does not have (a knee, a mix) go along as named parameters. Everyt
 named by its kind with its settings as parameters: Tapelog reads it back whole, other programs show it as missing.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Final, NamedTuple
 from xml.etree import ElementTree as ET
 
@@ -175,10 +175,3 @@ class DeviceWriter:
         if descriptor.has_presence and not message.HasField(name) and entry is not None and entry.default is not None:
             return float(entry.default)
         return float(getattr(message, name))
-
-
-def settings_of(processor: pb.Processor) -> Iterator[Setting]:
-    """Return the written settings of an insert."""
-    kind = processor.WhichOneof("kind")
-    if kind is not None:
-        yield from flatten(getattr(processor, kind))

@@ -10,16 +10,16 @@ from tapelog.common.v1 import audio_pb2
 from tapelog.notify.v1 import alerts_pb2
 from tapelog.session.v1 import brief_pb2
 from tapelog.session.v1 import resources_pb2 as res
+from tapelog_client import timecodes
 
 from tapelog_console.errors import BadForm
 
 KINDS: Final = {res.VERSION_KIND_MIX: "mix", res.VERSION_KIND_MASTER: "master"}
 COLLECTIONS: Final = {"mix": "mixVersions", "master": "masterVersions"}
 NO_VALUE: Final = "–"
-SECONDS_PER_MINUTE: Final = 60
 
-
-_TIMECODE: Final = re.compile(r"(?:(\d{1,2}):)?(\d{1,4}):(\d{1,2}(?:\.\d{1,9})?)|(\d{1,6}(?:\.\d{1,9})?)")
+timecode: Final = timecodes.timecode
+"""A frame as `m:ss.mmm`, as every front end prints it."""
 
 
 def word(enum: Any, value: int) -> str:
@@ -112,21 +112,12 @@ def code_words(code: str) -> str:
     return code.replace("_", " ").lower()
 
 
-def timecode(frame: int, rate_hz: int) -> str:
-    """Return a frame as `m:ss.mmm`."""
-    total_ms = round(frame * 1000 / max(rate_hz, 1))
-    minutes, ms = divmod(total_ms, 60_000)
-    return f"{minutes}:{ms // 1000:02d}.{ms % 1000:03d}"
-
-
 def frame_of(text: str, rate_hz: int, *, field: str) -> int:
     """Return the frame of a time such as `1:23.456` or `83.5`; raises `BadForm`."""
-    found = _TIMECODE.fullmatch(text.strip())
-    if found is None:
-        raise BadForm(f"{field}: {text[:40]!r} is not a time; write it as 1:23.456")
-    hours, minutes, seconds, plain = found.groups()
-    total_s = float(plain) if plain else (int(hours or 0) * 60 + int(minutes)) * SECONDS_PER_MINUTE + float(seconds)
-    return round(total_s * rate_hz)
+    try:
+        return timecodes.frames_of(text, rate_hz)
+    except ValueError as error:
+        raise BadForm(f"{field}: {error}; write it as 1:23.456") from error
 
 
 def level(measurements: audio_pb2.Measurements | None, field: str, unit: str = "") -> str:
