@@ -51,6 +51,19 @@ TakeCheckKind = Literal[
     "hum",
 ]
 
+ReferenceAspect = Literal[
+    "vocal-level",
+    "low-end",
+    "space",
+    "tone",
+    "dynamics",
+    "balance",
+    "arrangement",
+    "effect",
+    "rough-mix",
+]
+StudioSessionType = Literal["pre-production", "recording", "overdub", "editing", "mixing", "mastering", "production"]
+
 
 def value_of(enum: Any, word: str | None) -> Any:
     """Return the number of a word in a generated enumeration; 0 for none.

@@ -5,6 +5,7 @@ from typing import Final
 from tapelog_cli.command_row import Command
 from tapelog_cli.production_table import PRODUCTION, PRODUCTION_GROUPS
 from tapelog_cli.release_table import RELEASE, RELEASE_GROUPS
+from tapelog_cli.studio_table import STUDIO, STUDIO_GROUPS
 
 COMMANDS: Final = (
     Command(
@@ -250,11 +251,13 @@ COMMANDS: Final = (
     ),
     *PRODUCTION,
     *RELEASE,
+    *STUDIO,
 )
 
 GROUPS: Final = {
     **PRODUCTION_GROUPS,
     **RELEASE_GROUPS,
+    **STUDIO_GROUPS,
     "tags": "Broadcast tags of WAV files.",
     "song": "Songs.",
     "events": "The public event stream.",

@@ -94,7 +94,7 @@ PRODUCTION: Final = (
     ),
     Command(
         "song register-work",
-        f"{_HERE}.song:register_work",
+        f"{_HERE}.song_content:register_work",
         "Link the musical work and its writers.",
         "tapelog song register-work sng-1 'Night Drive' --writer pty-ana --as pty-ana",
     ),
@@ -106,7 +106,7 @@ PRODUCTION: Final = (
     ),
     Command(
         "song set-isrc",
-        f"{_HERE}.song:set_isrc",
+        f"{_HERE}.song_content:set_isrc",
         "Set the International Standard Recording Code.",
         "tapelog song set-isrc sng-1 ZZTPL2600001 --as pty-producer",
     ),

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any, Final
 
 import pytest
+import soundfile
 from tapelog_cli.exit_codes import ExitCode
 from tapelog_cli.main import main
 
@@ -106,6 +107,10 @@ def _book(typed: CommandLine) -> str:
     added = typed.json("producer", "project", "add-member", project, "pty-label", "label")
     assert {item["party"]: item["roles"] for item in added}["pty-label"] == ["ROLE_LABEL"]
     assert "songwriter" in typed.text("artist", "project", "members", project)
+    assert "3 rounds" in typed.text("producer", "project", "set-allowance", project, "3")
+    assert typed.text("producer", "project", "may", project, "SetPolicy").startswith("yes")
+    assert typed.text("artist", "project", "may", project, "SetPolicy", code=ExitCode.FAILURE).startswith("no")
+    assert "Ana Lind" in typed.text("artist", "party", "export", "pty-artist")
     return typed.text("producer", "song", "create", project, "Written", "--rate-hz", str(RATE_HZ)).strip()
 
 
@@ -119,6 +124,9 @@ def _agree(typed: CommandLine, song: str, folder: Path) -> None:
         typed.text(party, "song", "approve-arrangement", song)
     typed.text("artist", "song", "register-work", song, "Written", "--writer", "pty-artist")
     assert "No echo on my voice." in typed.text("mixing", "brief", "show", song)
+    (folder / "words.txt").write_text("Night drive\nall night\n")
+    assert "2 lines" in typed.text("artist", "song", "set-lyrics", song, str(folder / "words.txt"), "--language", "en")
+    typed.text("artist", "song", "attach-reference", song, "Blue Monday", "--aspect", "low-end")
     assert typed.json("producer", "gate", "show", song)["passed"]
     assert "recording" in typed.text("producer", "song", "advance", song)
 
@@ -131,7 +139,24 @@ def _record(typed: CommandLine, song: str, folder: Path) -> None:
         typed.text("producer", "take", "select", song, take["id"])
     unknown = typed.json("producer", "take", "select", song, "tke-none", code=ExitCode.FAILURE)
     assert takes[0]["id"] in unknown["hint"]
+    refused = typed.text(
+        "recording", "take", "comp", song, "kick", "--region", "tke-none=0:00-0:01", code=ExitCode.FAILURE
+    )
+    assert "tke-none" in refused
+    _credit(typed, song, takes[0]["id"])
     typed.text("producer", "gate", "advance", song, "mixing")
+
+
+def _credit(typed: CommandLine, song: str, take: str) -> None:
+    opened = typed.text("recording", "session", "open", song, "recording", "Pier Studio").strip()
+    typed.text("recording", "session", "attend", opened, "pty-artist", "artist")
+    typed.text("recording", "session", "equip", opened, "U 87", "LA-2A")
+    noted = typed.json("recording", "session", "contribute", opened, "pty-artist", "artist", "--take", take)
+    typed.text("artist", "session", "dispute", opened, noted["id"], "I sang, too")
+    assert "confirmed" in typed.text("artist", "session", "confirm", opened, noted["id"])
+    assert "ended" in typed.text("recording", "session", "close", opened)
+    assert opened in typed.text("producer", "session", "list", song)
+    assert "LA-2A" in typed.text("producer", "session", "show", opened)
 
 
 def _mix(typed: CommandLine, song: str, folder: Path) -> None:
@@ -152,14 +177,45 @@ def _mix(typed: CommandLine, song: str, folder: Path) -> None:
         for change in typed.json("mixing", "mix", "diff", song, "1")["recipe"]
     )
     typed.text("mixing", "note", "address", song, note["id"], "gone", "--in", "mix-2")
+    typed.text("producer", "note", "reopen", song, note["id"], "is it?")
+    typed.text("mixing", "note", "reply", song, note["id"], "it is")
+    typed.text("mixing", "note", "address", song, note["id"], "gone", "--in", "mix-2")
     typed.text("producer", "note", "verify", song, note["id"])
     assert typed.json("producer", "note", "list", song, "--state", "open") == []
     typed.text("mixing", "mix", "submit", song)
     typed.text("artist", "approve", song, "mix-2", "--heard", first["audio"][0]["sample_digest"], code=ExitCode.FAILURE)
     typed.text("artist", "approve", song, "mix-2", "--heard", second["audio"][0]["sample_digest"])
+    _disagree(typed, song)
+    typed.text("artist", "withdraw-approval", song, "I heard a click")
+    typed.text("artist", "approve", song)
     assert "approved by pty-artist (artist), pty-producer" in typed.text("producer", "approve", song)
+    _make_of(typed, song, folder)
     assert typed.text("producer", "song", "list", "--title", "writ").count(song) == 1
     assert "mix-2" in typed.text("producer", "song", "show", "Written")
+
+
+def _disagree(typed: CommandLine, song: str) -> None:
+    opened = typed.json("artist", "disagreement", "open", song, "fade or stop?", "--on", "mix-2")["id"]
+    assert any(
+        item["code"] for item in typed.json("producer", "gate", "show", song)["conditions"] if "passed" not in item
+    )
+    typed.text("artist", "disagreement", "state", song, opened, "a fade is weak", "--wish", "stop")
+    typed.text("mixing", "disagreement", "state", song, opened, "the stop is cut off")
+    typed.text("mixing", "disagreement", "propose", song, opened, "stop", "a clean stop", "--on", "mix-2")
+    typed.text("producer", "disagreement", "decide", song, opened, "adopt", "it is the song", "--option", "stop")
+    typed.text("artist", "disagreement", "consent", song, opened)
+    assert "closed" in typed.text("producer", "disagreement", "close", song, opened, "--comment", "done")
+    assert "a clean stop" in typed.text("label", "disagreement", "list", song)
+
+
+def _make_of(typed: CommandLine, song: str, folder: Path) -> None:
+    (folder / "instrumental.yaml").write_text("id: instrumental\nmute: [vocal]\n")
+    assert "mix-2: instrumental" in typed.text("mixing", "mix", "alternates", song, str(folder / "instrumental.yaml"))
+    assert {stem["id"] for stem in typed.json("mixing", "mix", "stems", song)["stems"]} == set(FILES)
+    typed.text("artist", "mix", "download", song, "-o", str(folder / "mix.wav"))
+    assert soundfile.info(folder / "mix.wav").samplerate == RATE_HZ
+    no_flac = typed.json("artist", "mix", "download", song, "-o", str(folder / "mix.aiff"), code=ExitCode.USAGE)
+    assert ".wav" in no_flac["hint"]
 
 
 def _finish(typed: CommandLine, song: str, folder: Path) -> None:
@@ -170,12 +226,17 @@ def _finish(typed: CommandLine, song: str, folder: Path) -> None:
         typed.text(party, "approve", song, "master-1")
     job = typed.json("producer", "render", "show", mastered["render_job"])
     assert job["state"] == "JOB_STATE_SUCCEEDED"
+    assert "succeeded" in typed.text("producer", "render", "watch", mastered["render_job"])
+    assert "the same samples" in typed.text("producer", "render", "verify", mastered["render_job"])
     assert "succeeded" in typed.text("producer", "render", "list", "--project", song.split("/")[1])
     typed.text("producer", "song", "set-isrc", song, "ZZTPL2600001")
     typed.text("mastering", "delivery", "build", song, "MX")
     typed.text("producer", "gate", "advance", song)
     package = typed.json("mastering", "delivery", "build", song, "MX")
+    typed.text("producer", "delivery", "hand-over", song, "pty-label", "--comment", "here it is")
+    assert "byte for byte" in typed.text("producer", "delivery", "rebuild", song)
     assert "accepted" in typed.text("label", "delivery", "accept", song)
+    assert "both copies" in typed.text("producer", "delivery", "verify", song)
     typed.text("label", "delivery", "download", song, "--out", str(folder / "release"))
     files = {path.name for path in (folder / "release").iterdir()}
     assert files == {file["filename"] for file in package["files"]} | {"manifest.json"}

@@ -60,3 +60,56 @@ async def request_changes(
     async with connection.open() as api:
         name = await version_name(api, song, version)
         return tell_version(await api.versions.request_changes(name, summary, notes=note or ()), json=json)
+
+
+async def reject(
+    song: SongName,
+    summary: Annotated[str, Parameter(help="Why, in a sentence.")],
+    *,
+    version: Version = "",
+    note: Annotated[
+        list[str] | None, Parameter(negative=(), help="Note id that says more; may be given again.")
+    ] = None,
+    connection: Connection = _NOBODY,
+    json: Json = False,
+) -> int:
+    """Reject a version for good; a new one has to be proposed. For the producer."""
+    from tapelog_cli.commands.version import tell_version
+
+    async with connection.open() as api:
+        name = await version_name(api, song, version)
+        return tell_version(await api.versions.reject(name, summary, notes=note or ()), json=json)
+
+
+async def withdraw(
+    song: SongName,
+    reason: Annotated[str, Parameter(help="Why.")],
+    *,
+    version: Version = "",
+    connection: Connection = _NOBODY,
+    json: Json = False,
+) -> int:
+    """Take your approval back."""
+    from tapelog_cli.commands.version import tell_version
+
+    async with connection.open() as api:
+        name = await version_name(api, song, version)
+        return tell_version(await api.versions.withdraw_approval(name, reason), json=json)
+
+
+async def waive(
+    song: SongName,
+    rule: Annotated[str, Parameter(help="Id of the rule of the brief.")],
+    reason: Annotated[str, Parameter(help="Why.")],
+    *,
+    disagreement: Annotated[str, Parameter(help="Id of the disagreement whose decision waives it.")],
+    version: Version = "",
+    connection: Connection = _NOBODY,
+    json: Json = False,
+) -> int:
+    """Waive a rule of taste for one version, under a decision the artist consented to. For the producer."""
+    from tapelog_cli.commands.version import tell_version
+
+    async with connection.open() as api:
+        name = await version_name(api, song, version)
+        return tell_version(await api.versions.waive_check(name, rule, disagreement, reason), json=json)

@@ -58,6 +58,36 @@ async def accept(name: Name, *, connection: Connection = _NOBODY, json: Json = F
     return _tell(changed, json=json)
 
 
+async def hand_over(
+    name: Name,
+    recipient: Annotated[str, Parameter(help="Party id of who gets it, a member who acts for the label.")],
+    *,
+    comment: Annotated[str, Parameter(help="A word with it.")] = "",
+    connection: Connection = _NOBODY,
+    json: Json = False,
+) -> int:
+    """Record that the final package was handed over to the label."""
+    async with connection.open() as api:
+        changed = await api.deliveries.hand_over(await delivery_name(api, name), recipient, comment)
+    return _tell(changed, json=json)
+
+
+async def rebuild(name: Name, *, connection: Connection = _NOBODY, json: Json = False) -> int:
+    """Make manifest and documents anew from the log; ends with 4 where a byte is not the same."""
+    async with connection.open() as api:
+        answer = await api.deliveries.rebuild(await delivery_name(api, name))
+    words = "the same, byte for byte" if answer.identical else f"DIFFERENT: {', '.join(answer.different)}"
+    tell(answer, f"manifest {answer.manifest_sha256}: {words}", json=json)
+    return ExitCode.OK if answer.identical else ExitCode.TARGET_MISSED
+
+
+async def verify(name: Name, *, connection: Connection = _NOBODY, json: Json = False) -> int:
+    """Copy the final package to the archive and read both copies whole; the gate to archived waits for it."""
+    async with connection.open() as api:
+        changed = await api.deliveries.verify(await delivery_name(api, name))
+    return tell(changed, f"{changed.delivery}: both copies were read whole and recorded", json=json)
+
+
 async def return_(
     song: SongName,
     text: Annotated[str, Parameter(help="What has to be done, in words; it becomes a note.")],

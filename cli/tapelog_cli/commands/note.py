@@ -134,6 +134,19 @@ async def decline(
         return _tell(await api.notes.decline(await song_name(api, song), note, reason), json=json)
 
 
+async def reopen(
+    song: SongName,
+    note: Id,
+    reason: Annotated[str, Parameter(help="Why.")],
+    *,
+    connection: Connection = _NOBODY,
+    json: Json = False,
+) -> int:
+    """Let a note wait for an engineer again."""
+    async with connection.open() as api:
+        return _tell(await api.notes.reopen(await song_name(api, song), note, reason), json=json)
+
+
 def _tell(note: "res.Note", *, json: bool) -> int:
     from tapelog.session.v1 import resources_pb2 as res
 

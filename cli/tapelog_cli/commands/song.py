@@ -119,40 +119,12 @@ async def history(
     return ExitCode.OK
 
 
-async def register_work(
-    song: SongName,
-    title: Annotated[str, Parameter(help="Title of the musical work.")],
-    *,
-    writer: Annotated[list[str], Parameter(negative=(), help="Party id of who wrote it; may be given again.")],
-    iswc: Annotated[str, Parameter(help="Its ISWC.")] = "",
-    connection: Connection = _NOBODY,
-    json: Json = False,
-) -> int:
-    """Link the musical work and its writers."""
-    async with connection.open() as api:
-        changed = await api.songs.register_work(await song_name(api, song), title, writer, iswc=iswc)
-    return tell(changed, f"{title}: written by {', '.join(writer)}", json=json)
-
-
 async def approve_arrangement(song: SongName, *, connection: Connection = _NOBODY, json: Json = False) -> int:
     """Approve the arrangement in your role; artist and producer have to."""
     async with connection.open() as api:
         changed = await api.songs.approve_arrangement(await song_name(api, song))
     parties = ", ".join(consent.party for consent in changed.arrangement_approvals)
     return tell(changed, f"arrangement approved by {parties}", json=json)
-
-
-async def set_isrc(
-    song: SongName,
-    isrc: Annotated[str, Parameter(help="Such as ZZTPL2600001.")],
-    *,
-    connection: Connection = _NOBODY,
-    json: Json = False,
-) -> int:
-    """Set the International Standard Recording Code."""
-    async with connection.open() as api:
-        changed = await api.songs.set_isrc(await song_name(api, song), isrc)
-    return tell(changed, f"{changed.title}: {changed.isrc}", json=json)
 
 
 async def send_back(

@@ -1,18 +1,19 @@
 from typing import Any, get_args
 
 import pytest
+from tapelog.session.v1 import brief_pb2
 from tapelog.session.v1 import resources_pb2 as res
 from tapelog_cli import choices
 from tapelog_cli.errors import UsageError
 
 ENUMS = ("Role", "Stage", "SendBackReason", "NoteSeverity", "NoteCategory", "NoteThread", "NoteState", "DecisionKind",
-         "TakeCheckKind")  # fmt: skip
+         "TakeCheckKind", "ReferenceAspect", "StudioSessionType")  # fmt: skip
 
 
 @pytest.mark.parametrize("name", ENUMS)
 def test_the_words_are_those_of_the_protos(name: str) -> None:
     """What help and completion offer is what the services know, all of it and in its order."""
-    enum: Any = getattr(res, name)
+    enum: Any = getattr(brief_pb2 if hasattr(brief_pb2, name) else res, name)
 
     assert choices.words_of(enum) == get_args(getattr(choices, name))
     assert [choices.value_of(enum, word) for word in choices.words_of(enum)] == [n for n in enum.values() if n]

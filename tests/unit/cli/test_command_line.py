@@ -13,6 +13,7 @@ from tapelog_cli.main import COMMANDS, GROUPS, Command, main
 WITHOUT_JSON = {
     "alert remove",  # prints nothing
     "subscription delete",  # prints nothing
+    "song events",  # prints JSON lines, always
     "events tail",  # prints JSON lines, always
     "events replay",  # the same
     "subscription replay",  # the same
