@@ -50,6 +50,7 @@ lint: setup ## ruff, import contracts, proto lint, mypy strict
 	$(BIN)/python tools/gen_limits.py --check
 	$(BIN)/python tools/gen_capacity.py --check
 	$(BIN)/python tools/gen_metrics.py --check
+	$(BIN)/python tools/gen_dashboard.py --check
 	$(MAKE) --no-print-directory types
 
 types: setup ## mypy --strict
@@ -65,6 +66,7 @@ reference: setup ## regenerate docs/reference, docs/asyncapi.yaml and the tables
 	$(BIN)/python tools/gen_limits.py
 	$(BIN)/python tools/gen_capacity.py
 	$(BIN)/python tools/gen_metrics.py
+	$(BIN)/python tools/gen_dashboard.py
 
 accuracy: setup ## measure the core again and write docs/accuracy.md with its plots
 	$(BIN)/python tools/gen_accuracy.py
