@@ -249,6 +249,18 @@ COMMANDS: Final = (
         "Check every event, chain and anchor of the log, and with --objects all audio; running or stopped.",
         "tapelog verify --data-dir studio --objects",
     ),
+    Command(
+        "backup",
+        "tapelog_cli.commands.backup:backup",
+        "Copy a data folder while it runs: log, keys, journals and new audio.",
+        "tapelog backup --data-dir studio --to /media/disk/studio-backup",
+    ),
+    Command(
+        "restore",
+        "tapelog_cli.commands.backup:restore",
+        "Put a backup into a new data folder, checked before and after.",
+        "tapelog restore --from /media/disk/studio-backup --data-dir studio-2",
+    ),
     *PRODUCTION,
     *RELEASE,
     *STUDIO,

@@ -89,7 +89,7 @@ async def verify_log(
         report.note(f"the stream {es_stream(context)} is not there")
         return report
     head = int(state["last_seq"]) if last_position is None else last_position
-    check = _Check(report, anchors)
+    check = _Check(report, [anchor for anchor in anchors if last_position is None or anchor.position <= last_position])
     async for message in _messages(connection, context, head):
         check.take(message)
     check.end(head)

@@ -1,0 +1,163 @@
+"""
+Making a backup while everything runs.
+
+The order matters: what is made from something else is copied before it, so that no copy is ahead of what it follows
+from. Journals first, then snapshots of state, the public stream with its consumers, the logs, and last the audio, which
+was stored before the events that name it.
+"""
+
+import asyncio
+import fcntl
+import hashlib
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Final
+
+from nats.aio.client import Client
+from tapelog_chassis.nats.stream_copy import snapshot_stream
+from tapelog_chassis.objects import ObjectStore
+from tapelog_chassis.topology import CONTEXTS, PUB, SNAP, STREAMS, es_stream
+from tapelog_chassis.verification import verify_log
+
+from tapelog_cli.backup.errors import BackupBusy, BackupRefused
+from tapelog_cli.backup.manifest import Manifest, StreamCopy, sha256_of, small_files, sync_folder, write_private
+
+FIRST: Final = (SNAP, PUB, *(es_stream(context) for context in CONTEXTS))
+"""Streams in this order; the others after them."""
+STORES: Final = ("objects", "archive")
+LOCK: Final = ".lock"
+
+
+@dataclass(slots=True)
+class Copied:
+    """How much was copied, and how much was there from the last time."""
+
+    objects: int = 0
+    object_bytes: int = 0
+    objects_kept: int = 0
+    stream_bytes: int = 0
+
+
+async def make_backup(connection: Client, data_dir: Path, to: Path) -> tuple[Manifest, Copied]:
+    """
+    Copy a data folder into a backup folder, over the last backup in it.
+
+    Until the new manifest is written the last backup stands; a run that was broken off is continued by the next one.
+
+    Raises
+    ------
+    BackupRefused
+        If the log does not verify.
+    BackupBusy
+        If another run writes there.
+    """
+    with _locked(to):
+        manifest, copied = Manifest(made=datetime.now(UTC).isoformat(timespec="milliseconds")), Copied()
+        for name in await asyncio.to_thread(lambda: list(small_files(data_dir))):
+            content = await asyncio.to_thread((data_dir / name).read_bytes)
+            if name.endswith(".anchors"):
+                content = content[: content.rfind(b"\n") + 1]  # a line may be half written just now
+            manifest.files[name] = hashlib.sha256(content).hexdigest()
+            await asyncio.to_thread(write_private, to / "files" / manifest.files[name], content)
+        for stream in (*FIRST, *(spec.name for spec in STREAMS if spec.name not in FIRST)):
+            manifest.streams[stream] = await _copy_stream(connection, stream, to)
+            copied.stream_bytes += manifest.streams[stream].size_bytes
+        await _check_logs(connection, data_dir, manifest)
+        for store in STORES:
+            manifest.objects[store] = await _copy_objects(data_dir / store, to / store, copied)
+        await asyncio.to_thread(manifest.write, to)
+        await asyncio.to_thread(_clear, to, manifest)
+    return manifest, copied
+
+
+async def _copy_stream(connection: Client, stream: str, to: Path) -> StreamCopy:
+    described, chunks = await snapshot_stream(connection, stream)
+    folder = to / "streams"
+    folder.mkdir(mode=0o700, exist_ok=True)
+    partial = folder / f".{stream}.partial"
+    digest, size_bytes = hashlib.sha256(), 0
+    descriptor = os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+    with os.fdopen(descriptor, "wb") as file:
+        async for chunk in chunks:
+            digest.update(chunk)
+            size_bytes += len(chunk)
+            await asyncio.to_thread(file.write, chunk)
+        file.flush()
+        await asyncio.to_thread(os.fsync, file.fileno())
+    name = f"{stream}-{digest.hexdigest()[:16]}.tar.s2"
+    partial.replace(folder / name)
+    sync_folder(folder)
+    return StreamCopy(file=name, sha256=digest.hexdigest(), size_bytes=size_bytes, described=described)
+
+
+async def _check_logs(connection: Client, data_dir: Path, manifest: Manifest) -> None:
+    """Read each log up to where it was copied: what is damaged must not replace a good backup."""
+    wrong: list[str] = []
+    for context in CONTEXTS:
+        last = manifest.streams[es_stream(context)].last_position
+        report = await verify_log(connection, context, data_dir / "anchors", last_position=last)
+        wrong += [f"{context}: {line}" for line in report.wrong]
+        place = report.place
+        manifest.heads[context] = {"position": place.position, "events": place.events, "digest": place.digest}
+    if wrong:
+        raise BackupRefused(wrong)
+
+
+async def _copy_objects(source: Path, target: Path, copied: Copied) -> dict[str, int]:
+    """Copy what is not there yet; content that does not fit its name is not taken over."""
+    if not await asyncio.to_thread(source.is_dir):
+        return {}
+    have, store, kept = ObjectStore(str(source)), ObjectStore(str(target)), dict[str, int]()
+    async for found in have.stored():
+        if await store.exists(found.sha256):
+            copied.objects_kept += 1
+        else:
+            chunks = have.open_stream(found.sha256)
+            await store.put_stream(chunks, max_bytes=found.size_bytes, expected_sha256=found.sha256)
+            copied.objects += 1
+            copied.object_bytes += found.size_bytes
+        kept[found.sha256] = found.size_bytes
+    return kept
+
+
+def _clear(to: Path, manifest: Manifest) -> None:
+    """Remove what only earlier backups named: above all the keys of people who were erased since."""
+    named = {copy.file for copy in manifest.streams.values()}
+    for path in (to / "streams").iterdir():
+        if path.name not in named:
+            path.unlink()
+    for path in (to / "files").iterdir():
+        if path.name not in manifest.files.values():
+            path.unlink()
+    sync_folder(to / "streams")
+    sync_folder(to / "files")
+
+
+@contextmanager
+def _locked(to: Path) -> Iterator[None]:
+    to.mkdir(mode=0o700, parents=True, exist_ok=True)
+    descriptor = os.open(to / LOCK, os.O_RDWR | os.O_CREAT, 0o600)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        yield
+    except BlockingIOError:
+        raise BackupBusy(to) from None
+    finally:
+        os.close(descriptor)
+
+
+def check_parts(folder: Path, manifest: Manifest) -> list[str]:
+    """Compare streams and files of a backup with their digests; return what is wrong."""
+    parts = [(folder / "streams" / copy.file, copy.sha256) for copy in manifest.streams.values()]
+    parts += [(folder / "files" / digest, digest) for digest in manifest.files.values()]
+    wrong = []
+    for path, digest in parts:
+        if not path.is_file():
+            wrong.append(f"{path.name} is missing")
+        elif sha256_of(path) != digest:
+            wrong.append(f"{path.name} does not fit its digest")
+    return wrong

@@ -1,0 +1,133 @@
+"""What a backup consists of, with the digest of each part; written last, at once, so that it is true or not there."""
+
+import hashlib
+import json
+import os
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any, Final, Self
+
+from tapelog_cli.backup.errors import BackupDamaged
+
+MANIFEST: Final = "backup.json"
+VERSION: Final = 1
+BLOCK_BYTES: Final = 1024 * 1024
+
+LEFT_OUT: Final = ("objects", "archive", "scratch", "nodes", "creds", "state.json", "up.lock", "pids.json", "env")
+"""Top-level names of a data folder that are copied otherwise, or made anew at each start."""
+LEFT_OUT_OF_NATS: Final = ("store", ".lock", "nats-server.conf", "nats-server.log")
+"""The same inside its folder `nats`; the store is copied stream by stream."""
+
+
+@dataclass(slots=True, kw_only=True)
+class StreamCopy:
+    """One stream: its archive in the backup, and how the server described it."""
+
+    file: str
+    sha256: str
+    size_bytes: int
+    described: dict[str, Any]
+
+    @property
+    def last_position(self) -> int:
+        """The stream's last sequence."""
+        return int(self.described["state"]["last_seq"])
+
+
+@dataclass(slots=True, kw_only=True)
+class Manifest:
+    """
+    What a backup consists of.
+
+    Attributes
+    ----------
+    made
+        RFC 3339, when the copying began: everything acknowledged before is in it.
+    streams, files
+        By name, or by path in the data folder: what is copied whole at each backup.
+    heads
+        Per context: position, events, digest.
+    objects
+        Per store (`objects`, `archive`): length of each object by SHA-256.
+    """
+
+    made: str
+    version: int = VERSION
+    streams: dict[str, StreamCopy] = field(default_factory=dict)
+    files: dict[str, str] = field(default_factory=dict)
+    heads: dict[str, dict[str, Any]] = field(default_factory=dict)
+    objects: dict[str, dict[str, int]] = field(default_factory=dict)
+
+    @classmethod
+    def read(cls, folder: Path) -> Self:
+        """Read and check the manifest itself; `BackupDamaged` if it is not there or was changed."""
+        try:
+            kept = json.loads((folder / MANIFEST).read_text())
+            if kept["sha256"] != _digest(kept["backup"]):
+                raise BackupDamaged(folder, [f"{MANIFEST} does not fit its own digest"])
+            values = kept["backup"]
+            values["streams"] = {name: StreamCopy(**copy) for name, copy in values["streams"].items()}
+            made = cls(**values)
+        except FileNotFoundError:
+            raise BackupDamaged(folder, [f"there is no {MANIFEST}"]) from None
+        except (ValueError, TypeError, KeyError) as error:
+            raise BackupDamaged(folder, [f"{MANIFEST} cannot be read ({error})"]) from error
+        if made.version != VERSION:
+            raise BackupDamaged(folder, [f"it is of version {made.version}, this Tapelog knows {VERSION}"])
+        return made
+
+    def write(self, folder: Path) -> None:
+        """Replace the manifest: from here on the backup is this one."""
+        value = asdict(self)
+        write_private(folder / MANIFEST, json.dumps({"backup": value, "sha256": _digest(value)}, indent=1).encode())
+
+
+def _digest(value: dict[str, Any]) -> str:
+    return hashlib.sha256(json.dumps(value, sort_keys=True, separators=(",", ":")).encode()).hexdigest()
+
+
+def write_private(path: Path, content: bytes) -> None:
+    """Write a file that only this user can read; it appears whole, and is on the disk when this returns."""
+    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    partial = path.with_name(f".{path.name}.partial")
+    partial.unlink(missing_ok=True)
+    descriptor = os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    with os.fdopen(descriptor, "wb") as file:
+        file.write(content)
+        file.flush()
+        os.fsync(file.fileno())
+    partial.replace(path)
+    sync_folder(path.parent)
+
+
+def sync_folder(folder: Path) -> None:
+    """Have a folder's names on the disk."""
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def sha256_of(path: Path) -> str:
+    """Return a file's digest."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def blocks_of(path: Path, size_bytes: int = BLOCK_BYTES) -> Iterator[bytes]:
+    """Yield a file in blocks."""
+    with path.open("rb") as file:
+        while block := file.read(size_bytes):
+            yield block
+
+
+def small_files(data_dir: Path) -> Iterator[str]:
+    """Yield the paths of everything in a data folder that is neither log nor audio nor made anew at a start."""
+    tops = [path for path in data_dir.iterdir() if path.name not in {*LEFT_OUT, "nats"}]
+    tops += [path for path in (data_dir / "nats").iterdir() if path.name not in LEFT_OUT_OF_NATS]
+    for top in sorted(tops):
+        for path in [top] if top.is_file() else sorted(top.rglob("*")):
+            if path.is_file() and path.suffix != ".ports":
+                yield str(path.relative_to(data_dir))

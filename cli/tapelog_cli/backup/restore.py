@@ -1,0 +1,108 @@
+"""Putting a backup into a new folder: everything is checked before it is used, and again when it is there."""
+
+import asyncio
+import json
+import socket
+from pathlib import Path
+from typing import Final
+
+from tapelog_chassis.nats import EmbeddedNats, connected, provision
+from tapelog_chassis.nats.permissions import MAINTENANCE, RESTORE, SERVICES
+from tapelog_chassis.nats.stream_copy import CHUNK_BYTES, restore_stream
+from tapelog_chassis.objects import ObjectCorruptError, ObjectNotFoundError, ObjectStore
+from tapelog_chassis.topology import CONTEXTS
+from tapelog_chassis.verification import verify_log
+
+from tapelog_cli.backup.errors import BackupDamaged, FolderNotEmpty, RestoreFailed
+from tapelog_cli.backup.make import check_parts
+from tapelog_cli.backup.manifest import Manifest, blocks_of, write_private
+from tapelog_cli.data_folder import DataFolder
+
+HOST: Final = "127.0.0.1"
+
+
+async def restore_backup(source: Path, data_dir: Path) -> Manifest:
+    """
+    Restore a backup into a folder that is empty or not there; `tapelog up` on it goes on from where the backup ends.
+
+    Raises
+    ------
+    FolderNotEmpty
+        Nothing was touched.
+    BackupDamaged
+        A part of the backup is missing or changed; found before the log is put back.
+    RestoreFailed
+        The restored log is not the one that was backed up.
+    """
+    if await asyncio.to_thread(_holds_something, data_dir):
+        raise FolderNotEmpty(data_dir)
+    manifest = Manifest.read(source)
+    if wrong := await asyncio.to_thread(check_parts, source, manifest):
+        raise BackupDamaged(source, wrong)
+    with DataFolder(data_dir):
+        await asyncio.to_thread(_put_files, source, manifest, data_dir)
+        for store, wanted in manifest.objects.items():
+            await _put_objects(source, store, wanted, data_dir)
+        async with EmbeddedNats(data_dir) as nats:
+            creds = nats.identity.mint_user("restore", RESTORE)
+            async with connected(nats.url, name="restore", creds=creds) as connection:
+                for copy in manifest.streams.values():
+                    path = source / "streams" / copy.file
+                    await restore_stream(connection, copy.described, blocks_of(path, CHUNK_BYTES))
+            admin = nats.identity.mint_user("admin", SERVICES["admin"])
+            async with connected(nats.url, name="admin", creds=admin) as connection:
+                await provision(connection, store_bytes=nats.store_bytes)
+            await _check(nats, manifest, data_dir)
+    return manifest
+
+
+def _holds_something(folder: Path) -> bool:
+    return folder.exists() and any(folder.iterdir())
+
+
+def _put_files(source: Path, manifest: Manifest, data_dir: Path) -> None:
+    for name, digest in manifest.files.items():
+        write_private(data_dir / name, (source / "files" / digest).read_bytes())
+    pinned = data_dir / "nats" / "pinned.json"
+    values = json.loads(pinned.read_text())
+    if not _is_free(values["port"]):
+        # The old one may still run beside it; the next start keeps the port that this one chooses.
+        write_private(pinned, json.dumps({**values, "port": -1}).encode())
+
+
+def _is_free(port: int) -> bool:
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((HOST, port))
+        except OSError:
+            return False
+    return True
+
+
+async def _put_objects(source: Path, name: str, wanted: dict[str, int], data_dir: Path) -> None:
+    if not wanted:
+        return
+    have, store, wrong = ObjectStore(str(source / name)), ObjectStore(str(data_dir / name)), []
+    for sha256, size_bytes in wanted.items():
+        try:
+            await store.put_stream(have.open_stream(sha256), max_bytes=size_bytes, expected_sha256=sha256)
+        except (ObjectNotFoundError, ObjectCorruptError) as error:
+            wrong.append(f"{name}: {error}")
+    if wrong:
+        raise BackupDamaged(source, wrong)
+
+
+async def _check(nats: EmbeddedNats, manifest: Manifest, data_dir: Path) -> None:
+    wrong: list[str] = []
+    creds = nats.identity.mint_user("maintenance", MAINTENANCE)
+    async with connected(nats.url, name="maintenance", creds=creds) as connection:
+        for context in CONTEXTS:
+            report = await verify_log(connection, context, data_dir / "anchors")
+            wrong += [f"{context}: {line}" for line in report.wrong]
+            place = report.place
+            found = {"position": place.position, "events": place.events, "digest": place.digest}
+            if found != manifest.heads[context]:
+                wrong.append(f"{context}: it has {found}, the backup had {manifest.heads[context]}")
+    if wrong:
+        raise RestoreFailed(data_dir, wrong)

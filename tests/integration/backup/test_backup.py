@@ -1,0 +1,223 @@
+"""Backups of a real broker's folder: whole, consistent, taken up again, and never worse than the last one."""
+
+import asyncio
+import shutil
+import sys
+import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+from nats.aio.client import Client
+from tapelog_chassis.anchors import LogGuard, journal_path, read_journal
+from tapelog_chassis.event_log import AggregateId, EventLog, JetStreamEventLog, Metadata
+from tapelog_chassis.nats import EmbeddedNats, api, connected
+from tapelog_chassis.nats.permissions import MAINTENANCE
+from tapelog_chassis.objects import ObjectStore
+from tapelog_chassis.testing import Broker, embedded_nats, eventually, new_event
+from tapelog_chassis.topology import SESSION_PROCESS, es_stream, party_key_subject, party_subject
+from tapelog_cli.backup.errors import BackupBusy, BackupDamaged, BackupRefused, FolderNotEmpty
+from tapelog_cli.backup.make import make_backup
+from tapelog_cli.backup.manifest import MANIFEST, Manifest
+from tapelog_cli.backup.restore import restore_backup
+
+WHO = Metadata(actor="pty-ana", role_used="PRODUCER")
+CONTEXT = "session"
+
+
+def song(number: int) -> AggregateId:
+    """Name a song."""
+    return AggregateId(CONTEXT, "acme", f"sng-{number}")
+
+
+async def fill(log: EventLog, folder: Path, count: int, *, first: int = 0) -> None:
+    """Append events to songs of ten events each, and have them anchored."""
+    guard = LogGuard(log, folder, (CONTEXT,))
+    path = journal_path(folder, CONTEXT)
+    async with asyncio.TaskGroup() as group:
+        task = group.create_task(guard.run())
+        for n in range(first, first + count, 10):
+            await log.append(song(n), 0, [new_event(f"{n + k}", f"body {n + k}".encode()) for k in range(10)], WHO)
+        await eventually(lambda: bool(found := read_journal(path, CONTEXT)) and found[-1].events == first + count)
+        task.cancel()
+
+
+@pytest.fixture
+async def broker(tmp_path: Path) -> AsyncIterator[Broker]:
+    """Run a provisioned server on a data folder with forty events."""
+    async with embedded_nats(tmp_path / "data") as broker:
+        await fill(await broker.log(CONTEXT), tmp_path / "data" / "anchors", 40)
+        yield broker
+
+
+@pytest.fixture
+async def reader(broker: Broker) -> AsyncIterator[Client]:
+    """Connect as the one who makes backups."""
+    creds = broker.server.identity.mint_user("maintenance", MAINTENANCE)
+    async with connected(broker.url, name="maintenance", creds=creds) as connection:
+        yield connection
+
+
+@asynccontextmanager
+async def restored(folder: Path) -> AsyncIterator[Broker]:
+    """Run a server on a restored folder."""
+    async with embedded_nats(folder) as broker:
+        yield broker
+
+
+async def consumer(connection: Client) -> dict[str, Any]:
+    """Return how far a durable has come."""
+    return dict((await api.request(connection, f"CONSUMER.INFO.ES_SESSION.{SESSION_PROCESS}"))["ack_floor"])
+
+
+async def test_all_comes_back_with_positions_and_the_places_of_consumers(
+    broker: Broker, reader: Client, tmp_path: Path
+) -> None:
+    """Events with their positions, names, and what a consumer had acknowledged are those of the time of the backup."""
+    data, copy, new = tmp_path / "data", tmp_path / "copy", tmp_path / "new"
+    connection = await broker.connect(CONTEXT)
+    subscription = await connection.jetstream().pull_subscribe_bind(SESSION_PROCESS, es_stream(CONTEXT))
+    for message in await subscription.fetch(7, timeout=5):
+        await message.ack_sync()
+    await connection.request(party_subject("acme", "pty-ana"), b"sealed name", timeout=2)
+    log = JetStreamEventLog(connection)
+    events = [event async for event in log.read_all(CONTEXT)]
+    await make_backup(reader, data, copy)
+    await log.append(song(0), 10, [new_event("later")], WHO)
+
+    await restore_backup(copy, new)
+    async with restored(new) as second:
+        again = await second.log(CONTEXT)
+        assert [event async for event in again.read_all(CONTEXT)] == events
+        assert (await consumer(await second.connect(CONTEXT)))["stream_seq"] == 7
+        (stored,) = await again.append(song(0), 10, [new_event("after")], WHO)
+        assert stored.position == 41
+        await LogGuard(again, new / "anchors", (CONTEXT,)).check()
+
+
+async def test_audio_is_copied_once_and_a_broken_off_run_is_taken_up(
+    broker: Broker, reader: Client, tmp_path: Path
+) -> None:
+    """The second run copies what is new; one that fails on the way leaves the backup of before, and what it copied."""
+    data, copy = tmp_path / "data", tmp_path / "copy"
+    store = ObjectStore(str(data / "objects"))
+
+    async def put(content: bytes) -> str:
+        path = tmp_path / "audio"
+        await asyncio.to_thread(path.write_bytes, content)
+        return (await store.put_file(path)).sha256
+
+    for n in range(3):
+        await put(bytes([n]) * 1000)
+    _, first = await make_backup(reader, data, copy)
+    assert (first.objects, first.objects_kept, first.object_bytes) == (3, 0, 3000)
+    before = (copy / MANIFEST).read_bytes()
+    bad = await put(b"bad" * 1000)
+    await put(b"good" * 1000)
+    path = store.local_path(bad)
+    assert path is not None
+    content = path.read_bytes()
+    path.write_bytes(b"BAD" + content[3:])
+    with pytest.raises(Exception, match=bad[:8]):
+        await make_backup(reader, data, copy)
+    assert (copy / MANIFEST).read_bytes() == before
+    await restore_backup(copy, tmp_path / "new")
+    path.write_bytes(content)
+    manifest, last = await make_backup(reader, data, copy)
+    assert last.objects + last.objects_kept == len(manifest.objects["objects"]) == 5
+    assert last.objects <= 2
+
+
+async def test_an_erased_persons_key_is_in_no_file_after_the_next_run(
+    broker: Broker, reader: Client, tmp_path: Path
+) -> None:
+    """The folder holds one copy of the keys: the newest."""
+    data, copy = tmp_path / "data", tmp_path / "copy"
+    connection = await broker.connect(CONTEXT)
+    await connection.request(party_key_subject("acme", "pty-ana"), b"the key", timeout=2)
+    first, _ = await make_backup(reader, data, copy)
+    await api.request(connection, "STREAM.MSG.DELETE.KV_party_keys", {"seq": 1})
+    second, _ = await make_backup(reader, data, copy)
+    old, new = (made.streams["KV_party_keys"] for made in (first, second))
+    assert (old.described["state"]["messages"], new.described["state"]["messages"]) == (1, 0)
+    assert not (copy / "streams" / old.file).exists()
+    assert {path.name for path in (copy / "streams").iterdir()} == {item.file for item in second.streams.values()}
+
+
+async def test_a_damaged_log_does_not_replace_a_good_backup(broker: Broker, reader: Client, tmp_path: Path) -> None:
+    """An event is missing: the run is refused, the last backup stands and is restored."""
+    data, copy = tmp_path / "data", tmp_path / "copy"
+    await make_backup(reader, data, copy)
+    before = (copy / MANIFEST).read_bytes()
+    await api.request(await broker.connect("admin"), "STREAM.MSG.DELETE.ES_SESSION", {"seq": 11})
+    with pytest.raises(BackupRefused, match="missing"):
+        await make_backup(reader, data, copy)
+    assert (copy / MANIFEST).read_bytes() == before
+    manifest = await restore_backup(copy, tmp_path / "new")
+    assert manifest.heads[CONTEXT]["events"] == 40
+
+
+async def test_every_changed_part_is_found_before_anything_is_restored(
+    broker: Broker, reader: Client, tmp_path: Path
+) -> None:
+    """Each stream, file and the manifest, with one byte changed, and each of them missing."""
+    data, copy, new = tmp_path / "data", tmp_path / "copy", tmp_path / "new"
+    await make_backup(reader, data, copy)
+    parts = [*(copy / "streams").iterdir(), *(copy / "files").iterdir(), copy / MANIFEST]
+    assert len(parts) > 15
+    for part in parts:
+        content = part.read_bytes()
+        part.write_bytes(content[:-3] + bytes([content[-3] ^ 1]) + content[-2:])
+        with pytest.raises(BackupDamaged):
+            await restore_backup(copy, new)
+        part.unlink()
+        with pytest.raises(BackupDamaged):
+            await restore_backup(copy, new)
+        part.write_bytes(content)
+        assert not new.exists()
+    new.mkdir()
+    (new / "something").touch()
+    with pytest.raises(FolderNotEmpty):
+        await restore_backup(copy, new)
+
+
+async def test_two_runs_into_one_folder_do_not_mix(broker: Broker, reader: Client, tmp_path: Path) -> None:
+    """The second is refused while the first runs."""
+    both = (make_backup(reader, tmp_path / "data", tmp_path / "copy") for _ in range(2))
+    done = await asyncio.gather(*both, return_exceptions=True)
+    assert {type(item) for item in done} == {tuple, BackupBusy}
+    assert Manifest.read(tmp_path / "copy").heads[CONTEXT]["events"] == 40
+
+
+@pytest.mark.nightly
+async def test_a_hundred_thousand_events_are_restored_within_a_minute(tmp_path: Path) -> None:
+    """Verified, backed up, lost, restored and verified; the times are printed."""
+    data, copy, new = tmp_path / "data", tmp_path / "copy", tmp_path / "new"
+    async with embedded_nats(data) as broker:
+        log = await broker.log(CONTEXT)
+        for n in range(1000):
+            events = [new_event(f"{n}-{k}", b"x" * 200) for k in range(100)]
+            await log.append(song(n), 0, events, WHO)
+        guard = LogGuard(log, data / "anchors", (CONTEXT,))
+        running = asyncio.create_task(guard.run())
+        path = journal_path(data / "anchors", CONTEXT)
+        await eventually(
+            lambda: bool(found := read_journal(path, CONTEXT)) and found[-1].events == 100_000, within_s=100
+        )
+        running.cancel()
+        creds = broker.server.identity.mint_user("maintenance", MAINTENANCE)
+        async with connected(broker.url, name="maintenance", creds=creds) as connection:
+            began_s = time.monotonic()
+            await make_backup(connection, data, copy)
+            backup_s = time.monotonic() - began_s
+    shutil.rmtree(data)
+    began_s = time.monotonic()
+    manifest = await restore_backup(copy, new)
+    restore_s = time.monotonic() - began_s
+    sys.stderr.write(f"100,000 events: backup {backup_s:.1f} s, restore {restore_s:.1f} s\n")
+    assert manifest.heads[CONTEXT]["events"] == 100_000
+    assert restore_s < 60
+    async with EmbeddedNats(new) as nats:
+        assert nats.is_ready
