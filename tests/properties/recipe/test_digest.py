@@ -56,6 +56,7 @@ def inserts(draw: st.DrawFn) -> dict[str, Any]:
         return {"multiband": {"splits_hz": [200.0, 900.0, 5_000.0][: len(bands) - 1], "bands": bands}}
     fixed = {
         "LinearPhaseEq": {"bands": [{"frequency_hz": 900.0, "gain_db": 1.5}]},
+        "ConvolutionReverb": {"impulse": {"file": "hall.wav"}},
         "CurveEq": {"curve": [{"frequency_hz": 90.0, "gain_db": 1.5}, {"frequency_hz": 900.0}]},
     }.get(message, {})
     needed = {name: numbers(message, name) for name, entry in PARAMETERS[message].items() if entry.default is None}
