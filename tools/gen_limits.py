@@ -90,7 +90,6 @@ NO_LIMITS: Final = {
     "naming.TITLE_CHARS_MAX": "cuts the title in file names",
     "naming.INITIALS_MAX": "cuts initials in file names",
     "story.TEXT_CHARS_MAX": "cuts quotations in the story",
-    "version_diff.VALUE_CHARS_MAX": "cuts values in a comparison",
     "brief_check.PATHS_MAX": "cuts the list of paths in a verdict",
     "take_checks.CLIPPED_SAMPLES_MAX": "an arrival check, in ADR 0051",
     "take_checks.NOISE_FLOOR_MAX_DBFS": "an arrival check, in ADR 0051",
