@@ -199,10 +199,75 @@ def _series(first_s: float, values: Samples) -> dict[str, Any]:
     return {"first_s": first_s, "step_s": 0.1, "values": [_number(value) for value in values.tolist()]}
 
 
+def _numbers(report: dsp.TranslationReport) -> dict[str, Any]:
+    loudness, peaks, levels = report.measurement.loudness, report.measurement.true_peak, report.levels
+    return {
+        "integrated_lufs": _number(loudness.integrated_lufs),
+        "loudness_range_lu": _number(loudness.range_lu),
+        "max_momentary_lufs": _number(loudness.momentary_max_lufs),
+        "max_short_term_lufs": _number(loudness.short_term_max_lufs),
+        "true_peak_dbtp": _number(peaks.max_dbtp),
+        "sample_peak_dbfs": _number(peaks.sample_peak_dbfs),
+        "plr_lu": _number(report.plr_lu),
+        "psr_p10_lu": _number(report.psr_p10_lu),
+        "crest_db": _number(levels.crest_db),
+        "rms_dbfs": _number(levels.rms_dbfs),
+        "noise_floor_dbfs": _number(levels.noise_floor_dbfs),
+        "dc": [_number(offset, 6) for offset in levels.dc],
+        "correlation": _number(levels.correlation),
+        "correlation_p5": _number(levels.correlation_p5),
+        "side_to_mid_db": _number(levels.side_to_mid_db),
+        "balance_db": _number(levels.balance_db),
+    }
+
+
+def _devices(report: dsp.TranslationReport) -> list[dict[str, Any]]:
+    return [
+        {
+            "name": one.device.name,
+            "version": one.device.version,
+            "status": one.device.status,
+            "loudness_change_lu": _number(one.loudness_change_lu),
+            "lost_against_pink_lu": _number(one.lost_against_pink_lu),
+            "bands": {name: _number(change) for name, change in one.bands},
+        }
+        for one in report.devices
+    ]
+
+
+def _platforms(report: dsp.TranslationReport) -> list[dict[str, Any]]:
+    return [
+        {
+            "name": one.name,
+            "status": one.status,
+            "target_lufs": one.target_lufs,
+            "gain_db": _number(one.gain_db),
+            "held_back_db": _number(one.held_back_db),
+            "limiter_db": _number(one.limiter_db),
+            "loudness_lufs": _number(one.loudness_lufs),
+            "true_peak_dbtp": _number(one.true_peak_dbtp),
+        }
+        for one in report.platforms
+    ]
+
+
+def _codecs(checked: Checked) -> list[dict[str, Any]]:
+    return [
+        {
+            "name": one.codec.name,
+            "true_peak_dbtp": _number(one.true_peak_dbtp),
+            "clipped_samples": one.clipped_samples,
+            "loudness_change_lu": _number(one.loudness_change_lu),
+            "offset_frames": one.offset_frames,
+            "residual_db": {name: _number(level) for name, level in one.residual},
+        }
+        for one in checked.codecs
+    ]
+
+
 def check_json(checked: Checked) -> dict[str, Any]:
     """Return a judged file as JSON values, in the form `SCHEMA`."""
     report, audio = checked.report, checked.format
-    loudness, peaks = report.measurement.loudness, report.measurement.true_peak
     levels = report.levels
     return {
         "schema": SCHEMA,
@@ -228,53 +293,14 @@ def check_json(checked: Checked) -> dict[str, Any]:
             }
             for one in checked.checks
         ],
-        "numbers": {
-            "integrated_lufs": _number(loudness.integrated_lufs),
-            "loudness_range_lu": _number(loudness.range_lu),
-            "max_momentary_lufs": _number(loudness.momentary_max_lufs),
-            "max_short_term_lufs": _number(loudness.short_term_max_lufs),
-            "true_peak_dbtp": _number(peaks.max_dbtp),
-            "sample_peak_dbfs": _number(peaks.sample_peak_dbfs),
-            "plr_lu": _number(report.plr_lu),
-            "psr_p10_lu": _number(report.psr_p10_lu),
-            "crest_db": _number(levels.crest_db),
-            "rms_dbfs": _number(levels.rms_dbfs),
-            "noise_floor_dbfs": _number(levels.noise_floor_dbfs),
-            "dc": [_number(offset, 6) for offset in levels.dc],
-            "correlation": _number(levels.correlation),
-            "correlation_p5": _number(levels.correlation_p5),
-            "side_to_mid_db": _number(levels.side_to_mid_db),
-            "balance_db": _number(levels.balance_db),
-        },
+        "numbers": _numbers(report),
         "mono": {
             "loudness_lost_lu": _number(report.mono.loudness_lost_lu),
             "voice_lost_db": _number(report.mono.voice_lost_db),
             "bands": {band.name: _number(band.lost_db) for band in report.mono.bands},
         },
-        "devices": [
-            {
-                "name": one.device.name,
-                "version": one.device.version,
-                "status": one.device.status,
-                "loudness_change_lu": _number(one.loudness_change_lu),
-                "lost_against_pink_lu": _number(one.lost_against_pink_lu),
-                "bands": {name: _number(change) for name, change in one.bands},
-            }
-            for one in report.devices
-        ],
-        "platforms": [
-            {
-                "name": one.name,
-                "status": one.status,
-                "target_lufs": one.target_lufs,
-                "gain_db": _number(one.gain_db),
-                "held_back_db": _number(one.held_back_db),
-                "limiter_db": _number(one.limiter_db),
-                "loudness_lufs": _number(one.loudness_lufs),
-                "true_peak_dbtp": _number(one.true_peak_dbtp),
-            }
-            for one in report.platforms
-        ],
+        "devices": _devices(report),
+        "platforms": _platforms(report),
         "balance": {
             "reference": report.balance.reference,
             "thirds_hz": [round(hz, 1) for hz in report.balance.thirds_hz],
@@ -282,17 +308,7 @@ def check_json(checked: Checked) -> dict[str, Any]:
             "reference_db": [_number(level, 2) for level in report.balance.reference_db],
             "bands": {name: _number(change) for name, change in report.balance.bands},
         },
-        "codecs": [
-            {
-                "name": one.codec.name,
-                "true_peak_dbtp": _number(one.true_peak_dbtp),
-                "clipped_samples": one.clipped_samples,
-                "loudness_change_lu": _number(one.loudness_change_lu),
-                "offset_frames": one.offset_frames,
-                "residual_db": {name: _number(level) for name, level in one.residual},
-            }
-            for one in checked.codecs
-        ],
+        "codecs": _codecs(checked),
         "correlation": _series(0.4, levels.correlation_series),
         "psr_lu": _series(3.0, report.psr_lu),
     }
