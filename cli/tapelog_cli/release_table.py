@@ -86,6 +86,18 @@ RELEASE: Final = (
         "tapelog credits export sng-1 -o credits.xml --as pty-producer",
     ),
     Command(
+        "render create",
+        f"{_HERE}.render:create",
+        "Queue a render job that belongs to no version, or estimate it.",
+        "tapelog render create job.yaml --estimate --as pty-producer",
+    ),
+    Command(
+        "batch create",
+        f"{_HERE}.render:create_batch",
+        "Queue a batch of render jobs, or estimate it.",
+        "tapelog batch create jobs.yaml --estimate --as pty-producer",
+    ),
+    Command(
         "render list",
         f"{_HERE}.render:list_",
         "List render jobs.",

@@ -30,8 +30,9 @@ def event_as_dict(event: event_pb2.Event) -> dict[str, Any]:
 
 
 def mebibytes(size_bytes: int) -> str:
-    """Return a size as people read it."""
-    return f"{size_bytes / 1024 / 1024:.1f} MiB"
+    """Return a size as people read it; in KiB below one MiB."""
+    kibibytes = size_bytes / 1024
+    return f"{kibibytes / 1024:.1f} MiB" if kibibytes >= 1024 else f"{kibibytes:.1f} KiB"
 
 
 def format_words(audio: audio_pb2.AudioFormat) -> str:

@@ -107,13 +107,13 @@ STUDIO: Final = (
         "session confirm",
         f"{_HERE}.session:confirm",
         "Say that your contribution is noted right.",
-        "tapelog session confirm NAME ctr-1 --as pty-ana",
+        "tapelog session confirm NAME con-1 --as pty-ana",
     ),
     Command(
         "session dispute",
         f"{_HERE}.session:dispute",
         "Say that your contribution is not noted right.",
-        "tapelog session dispute NAME ctr-1 'it was the viola' --as pty-ana",
+        "tapelog session dispute NAME con-1 'it was the viola' --as pty-ana",
     ),
     Command(
         "session close",
@@ -131,19 +131,19 @@ STUDIO: Final = (
         "take clean",
         f"{_HERE}.take_care:clean",
         "Upload a cleaned take that names its parent.",
-        "tapelog take clean sng-1 tke-1 clean.wav --treatment de-hum --as pty-rec",
+        "tapelog take clean sng-1 tk-1 clean.wav --treatment de-hum --as pty-rec",
     ),
     Command(
         "take comp",
         f"{_HERE}.take_care:comp",
         "Put a track together from passages of its takes.",
-        "tapelog take comp sng-1 lead-vox --region tke-1=0:00-0:12.5 --region tke-2=0:12.5-0:30 --as pty-rec",
+        "tapelog take comp sng-1 lead-vox --region tk-1=0:00-0:12.5 --region tk-2=0:12.5-0:30 --as pty-rec",
     ),
     Command(
         "take waive",
         f"{_HERE}.take_care:waive",
         "Let a take pass although a check fails.",
-        "tapelog take waive sng-1 tke-1 noise-floor 'the room belongs to it' --as pty-producer",
+        "tapelog take waive sng-1 tk-1 noise-floor 'the room belongs to it' --as pty-producer",
     ),
     Command(
         "take request",
@@ -179,7 +179,7 @@ STUDIO: Final = (
         "note reopen",
         f"{_HERE}.note:reopen",
         "Let a note wait for an engineer again.",
-        "tapelog note reopen sng-1 nte-1 'still too low' --as pty-ana",
+        "tapelog note reopen sng-1 nt-1 'still too low' --as pty-ana",
     ),
     Command(
         "reject",

@@ -137,12 +137,12 @@ def _record(typed: CommandLine, song: str, folder: Path) -> None:
     assert {take["track"]: take["check_state"] for take in takes} == dict.fromkeys(FILES, "TAKE_CHECK_STATE_PASSED")
     for take in takes:
         typed.text("producer", "take", "select", song, take["id"])
-    unknown = typed.json("producer", "take", "select", song, "tke-none", code=ExitCode.FAILURE)
+    unknown = typed.json("producer", "take", "select", song, "tk-none", code=ExitCode.FAILURE)
     assert takes[0]["id"] in unknown["hint"]
     refused = typed.text(
-        "recording", "take", "comp", song, "kick", "--region", "tke-none=0:00-0:01", code=ExitCode.FAILURE
+        "recording", "take", "comp", song, "kick", "--region", "tk-none=0:00-0:01", code=ExitCode.FAILURE
     )
-    assert "tke-none" in refused
+    assert "tk-none" in refused
     _credit(typed, song, takes[0]["id"])
     typed.text("producer", "gate", "advance", song, "mixing")
 
@@ -190,6 +190,7 @@ def _mix(typed: CommandLine, song: str, folder: Path) -> None:
     typed.text("artist", "approve", song)
     assert "approved by pty-artist (artist), pty-producer" in typed.text("producer", "approve", song)
     _make_of(typed, song, folder)
+    _render_alone(typed, song, folder)
     assert typed.text("producer", "song", "list", "--title", "writ").count(song) == 1
     assert "mix-2" in typed.text("producer", "song", "show", "Written")
 
@@ -216,6 +217,19 @@ def _make_of(typed: CommandLine, song: str, folder: Path) -> None:
     assert soundfile.info(folder / "mix.wav").samplerate == RATE_HZ
     no_flac = typed.json("artist", "mix", "download", song, "-o", str(folder / "mix.aiff"), code=ExitCode.USAGE)
     assert ".wav" in no_flac["hint"]
+
+
+def _render_alone(typed: CommandLine, song: str, folder: Path) -> None:
+    take = typed.json("producer", "take", "list", song)[0]
+    reference = f"reference: {{project: {song.split('/')[1]}}}"
+    job = f"kind: ANALYSIS, analysis: {{asset_sha256: {take['asset_sha256']}}}, {reference}"
+    (folder / "job.json").write_text(json.dumps({}))
+    assert "kind" in typed.text("producer", "render", "create", str(folder / "job.json"), code=ExitCode.FAILURE)
+    (folder / "jobs.yaml").write_text(f"jobs:\n  - {{{job}}}\n")
+    assert "are billed" in typed.text("producer", "batch", "create", str(folder / "jobs.yaml"), "--estimate")
+    batch = typed.json("producer", "batch", "create", str(folder / "jobs.yaml"))
+    assert batch["name"] in typed.text("producer", "batch", "show", batch["name"])
+    assert "succeeded" in typed.text("producer", "render", "watch", batch["jobs"][0]["name"])
 
 
 def _finish(typed: CommandLine, song: str, folder: Path) -> None:

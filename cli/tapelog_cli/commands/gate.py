@@ -1,6 +1,6 @@
 """`tapelog gate …`: what stands between a song and its next stage."""
 
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 from cyclopts import Parameter
 
@@ -10,11 +10,20 @@ from tapelog_cli.connection import Connection
 from tapelog_cli.naming import song_name
 from tapelog_cli.options import Json, SongName
 
+if TYPE_CHECKING:
+    from tapelog.session.v1 import resources_pb2 as res
+
 _NOBODY = Connection()
 
 
-async def show(song: SongName, *, connection: Connection = _NOBODY, json: Json = False) -> int:
-    """Show every condition of the next gate, met or not."""
+async def show(
+    song: SongName,
+    *,
+    all_: Annotated[bool, Parameter(name="--all", negative="", help="Those that are met, too.")] = False,
+    connection: Connection = _NOBODY,
+    json: Json = False,
+) -> int:
+    """Show what the next gate waits for: every condition that fails."""
     from tapelog.session.v1 import resources_pb2 as res
 
     async with connection.open() as api:
@@ -23,7 +32,9 @@ async def show(song: SongName, *, connection: Connection = _NOBODY, json: Json =
     return tell(
         found,
         f"gate from {word_of(res.Stage, getattr(found, 'from'))} to {word_of(res.Stage, found.to)}: {state}",
-        *(f"  {'met ' if item.passed else 'FAIL'} {item.code}: {item.description}" for item in found.conditions),
+        *(f"  FAIL {_words(item)}" for item in found.conditions if not item.passed),
+        *(f"  met  {_words(item)}" for item in found.conditions if item.passed and all_),
+        f"{sum(item.passed for item in found.conditions)} of {len(found.conditions)} conditions are met",
         json=json,
     )
 
@@ -43,3 +54,8 @@ async def advance(
         stage = value_of(res.Stage, to) or (await api.stages.evaluate(name)).to
         changed = await api.stages.advance(name, stage)
     return tell(changed, f"{changed.title}: {word_of(res.Stage, changed.stage)}", json=json)
+
+
+def _words(condition: "res.GateCondition") -> str:
+    subject = f" ({condition.subject})" if condition.subject else ""
+    return f"{condition.code}{subject}: {condition.description}"

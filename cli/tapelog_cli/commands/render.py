@@ -1,6 +1,7 @@
 """`tapelog render …` and `tapelog batch …`: render jobs."""
 
 from contextlib import aclosing
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 from cyclopts import Parameter
@@ -35,6 +36,55 @@ async def list_(
             if len(found) >= count:
                 break
     return tell_all(found, COLUMNS, _row, json=json)
+
+
+async def create(
+    file: Annotated[Path, Parameter(help="RenderJob with the fields of the protos, YAML or JSON.")],
+    *,
+    estimate: Annotated[bool, Parameter(negative="", help="Only say what it would cost; nothing is queued.")] = False,
+    request_id: Annotated[str, Parameter(help="UUID that makes a repeat the same request.")] = "",
+    connection: Connection = _NOBODY,
+    json: Json = False,
+) -> int:
+    """Queue a render job that belongs to no version, or estimate it."""
+    from tapelog.render.v1 import resources_pb2 as render
+
+    from tapelog_cli.written import read_message
+
+    wanted = read_message(file, render.RenderJob())
+    async with connection.open() as api:
+        if not estimate:
+            return _tell(await api.renders.create(wanted, request_id=request_id), json=json)
+        found = await api.renders.estimate(wanted)
+    return tell(found, _cost(found), json=json)
+
+
+async def create_batch(
+    file: Annotated[Path, Parameter(help="A map with `jobs`, a list of up to 300 render jobs, YAML or JSON.")],
+    *,
+    estimate: Annotated[bool, Parameter(negative="", help="Only say what it would cost; nothing is queued.")] = False,
+    allow_partial: Annotated[bool, Parameter(negative="", help="Queue those that can be, list the others.")] = False,
+    request_id: Annotated[str, Parameter(help="UUID that makes a repeat the same request.")] = "",
+    connection: Connection = _NOBODY,
+    json: Json = False,
+) -> int:
+    """Queue a batch of render jobs, all or nothing, or estimate it."""
+    from tapelog.render.v1 import render_service_pb2 as rpc
+
+    from tapelog_cli.written import read_message
+
+    wanted = read_message(file, rpc.BatchCreateRenderJobsRequest())
+    async with connection.open() as api:
+        if estimate:
+            found = await api.renders.estimate_batch(wanted.jobs)
+            return tell(found, *(_cost(job) for job in found.jobs), json=json)
+        reference = wanted.reference if wanted.HasField("reference") else None
+        made = await api.renders.create_batch(
+            wanted.jobs, reference=reference, request_id=request_id, allow_partial=allow_partial
+        )
+    lines = (f"refused {refusal.index}: {refusal.error.message}" for refusal in made.refused)
+    tell(made, f"{made.name}: {len(made.jobs)} jobs", *lines, json=json)
+    return ExitCode.FAILURE if made.refused else ExitCode.OK
 
 
 async def show(name: Name, *, connection: Connection = _NOBODY, json: Json = False) -> int:
@@ -116,6 +166,11 @@ async def show_batch(
     for refusal in found.refused:
         out().print(f"  refused {refusal.index}: {refusal.error.message}", markup=False, soft_wrap=True)
     return tell_all(found.jobs, COLUMNS, _row, json=False)
+
+
+def _cost(job: "render.RenderJob") -> str:
+    cost = job.estimate
+    return f"{cost.quantity_ms / 1000:.1f} s are billed, about {cost.render_seconds:.1f} s to render"
 
 
 def _tell(job: "render.RenderJob", *, json: bool) -> int:

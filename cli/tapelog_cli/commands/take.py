@@ -36,7 +36,7 @@ async def upload(
     connection: Connection = _NOBODY,
     json: Json = False,
 ) -> int:
-    """Upload takes and check them; a track that is new is defined. Ends with 1 where a take fails its check."""
+    """Upload takes and check them; ends with 1 where one fails. A new track is defined, one that is not required."""
     from tapelog.session.v1 import resources_pb2 as res
 
     if track and len(files) > 1:
@@ -105,7 +105,9 @@ async def _upload_one(api: "Tapelog", song: str, path: Path, track: str, *, quie
 
     known = {item.id for item in (await api.songs.get(song)).tracks}
     if track not in known:
-        await api.takes.define_track(song, track, re.sub(r"^\d+[\W_]+", "", path.stem) or track)
+        # Nobody said that the song cannot do without it; `take define` says so.
+        title = re.sub(r"^[0-9]+[\W_]+", "", path.stem) or track
+        await api.takes.define_track(song, track, title, required=False)
     with bytes_bar(f"sending {path.name}", quiet=quiet) as progress:
         return await api.takes.record(song, track, path, progress=progress)
 

@@ -108,7 +108,7 @@ def _region(text: str, rate_hz: int, crossfade_ms: float) -> "res.CompRegion":
 
     take, equals, passage = text.partition("=")
     if not (take and equals and "-" in passage):
-        raise UsageError(f"--region {text!r} is not understood", hint="write --region tke-1=0:12.5-0:30")
+        raise UsageError(f"--region {text!r} is not understood", hint="write --region tk-1=0:12.5-0:30")
     begin, end = passage_of(passage, rate_hz)
     made = res.CompRegion(take=take, crossfade_ms=crossfade_ms)
     made.range.start_frame, made.range.end_frame = begin, end

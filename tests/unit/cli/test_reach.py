@@ -13,11 +13,7 @@ WITHOUT_A_COMMAND = {
     ("assets", "get"),  # the record of bytes, which takes and versions show
     ("assets", "stream"),  # for players
     ("takes", "add"),  # `take upload` uploads and adds
-    ("renders", "create"),  # jobs come of versions and takes; programs that render at scale use the client
-    ("renders", "create_batch"),
-    ("renders", "estimate"),
-    ("renders", "estimate_batch"),
-    ("renders", "validate_mix"),
+    ("renders", "validate_mix"),  # `brief check` and `mix propose` validate
     ("renders", "validate_master"),
     ("usage", "entries"),  # `usage statement` prices them
     ("usage", "adjust"),
