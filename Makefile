@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo up test test-faults test-nightly bench lint types protos reference accuracy size lock clean
+.PHONY: help setup demo up test test-faults test-nightly bench lint types protos reference accuracy size sbom audit lock clean
 
 help: ## show this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-13s %s\n", $$1, $$2}'
@@ -73,6 +73,12 @@ accuracy: setup ## measure the core again and write docs/accuracy.md with its pl
 
 size: setup ## lines of code per package
 	$(BIN)/python tools/count_lines.py
+
+sbom: setup ## write the bill of materials (CycloneDX) of what is locked into dist/
+	$(BIN)/python tools/sbom.py
+
+audit: setup ## look the locked packages up among known vulnerabilities; fails when it cannot
+	$(BIN)/python tools/audit.py
 
 lock: setup ## resolve the hashed requirement files anew
 	tools/lock.sh

@@ -1,7 +1,10 @@
 """The image's build steps without an engine: what the builder gets makes a whole wheel, which installs and runs."""
 
 import fnmatch
+import hashlib
+import importlib.util
 import json
+import os
 import re
 import shutil
 import subprocess
@@ -89,6 +92,29 @@ def wheel(context: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     return built
 
 
+def uncompiled(folder: Path) -> list[Path]:
+    """Return the modules of a folder that a start would have to compile, or to compare with their bytecode."""
+    modules = list(folder.rglob("*.py"))
+    assert modules
+    compiled = [Path(importlib.util.cache_from_source(str(module))) for module in modules]
+    unchecked = (1).to_bytes(4, "little")  # PEP 552: hash-based, not compared
+    return [path for path in compiled if not path.exists() or path.read_bytes()[4:8] != unchecked]
+
+
+def test_bytecode_is_made_with_the_image():
+    """It is written nowhere later, so the packages and the base library are compiled, once there."""
+    steps = instructions()
+    runs = [json.loads(rest) for word, rest in steps if word == "RUN"]
+    compiled = [step[-1] for step in runs if "compileall" in step]
+    assert compiled == ["/opt/tapelog/lib", "/usr/local/lib/python3.11"]
+    assert all("unchecked-hash" in step for step in runs if "compileall" in step)
+    install = next(i for i, (_, rest) in enumerate(steps) if '"install", "--no-index"' in rest)
+    assert install < next(i for i, (_, rest) in enumerate(steps) if '"/opt/tapelog/lib"' in rest)
+    assert any("PYTHONDONTWRITEBYTECODE=1" in rest for word, rest in steps if word == "ENV")
+    base = next(rest for word, rest in steps if word == "ARG")
+    assert base.startswith("PYTHON_IMAGE=python:3.11."), "the library's folder names the version"
+
+
 def test_no_step_goes_through_a_shell():
     """Every command is a list, every install checks hashes or takes only our own wheel, and the user is a number."""
     steps = instructions()
@@ -164,14 +190,22 @@ def test_the_wheel_holds_everything_that_runs_and_no_more(wheel: Path):
 @pytest.mark.timeout(STEPS_S)
 def test_the_dockerfiles_own_steps_make_an_installation_that_runs(context: Path, tmp_path: Path):
     """Each RUN of the Dockerfile with its folders moved here; then every part imports and the kernels load."""
-    places = {"/opt/build": tmp_path / "build", "/opt/tapelog": tmp_path / "tapelog", "/wheels": tmp_path / "wheels"}
+    places = {
+        "/opt/build": tmp_path / "build",
+        "/opt/tapelog": tmp_path / "tapelog",
+        "/wheels": tmp_path / "wheels",
+        "/usr/local/lib/python3.11": tmp_path / "library",
+    }
+    (tmp_path / "library").mkdir()
+    shutil.copy2(json.__file__, tmp_path / "library" / "some.py")
     steps = [json.loads(rest) for word, rest in instructions() if word == "RUN"]
-    assert len(steps) == 6
+    assert len(steps) == 8
     for step in steps:
         arguments = [sys.executable if step[0] == "python" else step[0], *step[1:]]
         for there, here in places.items():
             arguments = [argument.replace(there, str(here)) for argument in arguments]
         run(*arguments, cwd=context, limit_s=STEPS_S)
+    assert uncompiled(tmp_path / "tapelog" / "lib") == uncompiled(tmp_path / "library") == []
     python = tmp_path / "tapelog" / "bin" / "python"
     pip = (tmp_path / "build" / "bin" / "python", *PIP, "--python", python)
     run(*pip, "check", cwd=tmp_path, limit_s=60)
@@ -187,3 +221,23 @@ def test_the_dockerfiles_own_steps_make_an_installation_that_runs(context: Path,
     )
     assert run(python, "-I", "-W", "error", "-c", program, cwd=tmp_path, limit_s=60) == "whole\n"
     assert "broker-init" in run(tmp_path / "tapelog" / "bin" / "tapelog", "--help", cwd=tmp_path, limit_s=60)
+
+
+@pytest.mark.nightly
+@pytest.mark.timeout(2 * BUILD_S)
+def test_two_builds_make_the_same_wheel(context: Path, wheel: Path, tmp_path: Path):
+    """From a copy of the sources elsewhere, with other file times, comes the same file, byte for byte."""
+    elsewhere = tmp_path / "somewhere else"
+    shutil.copytree(context, elsewhere, ignore=shutil.ignore_patterns("*.so", "build", "dist"))
+    for path in elsewhere.rglob("*"):
+        os.utime(path, (1_600_000_000, 1_600_000_000))
+    made = tmp_path / "wheels"
+    steps = (*PIP, "wheel", "--no-deps", "--no-build-isolation", "--wheel-dir", made, ".")
+    run(sys.executable, *steps, cwd=elsewhere, limit_s=BUILD_S)
+    (again,) = made.glob("*.whl")
+    assert again.name == wheel.name
+    first, second = zipfile.ZipFile(wheel), zipfile.ZipFile(again)
+    assert first.namelist() == second.namelist()
+    assert [name for name in first.namelist() if first.read(name) != second.read(name)] == []
+    digests = {hashlib.sha256(path.read_bytes()).hexdigest() for path in (wheel, again)}
+    assert len(digests) == 1
