@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import os
 import socket
 from pathlib import Path
 from typing import Final
@@ -43,12 +44,8 @@ async def restore_backup(source: Path, data_dir: Path) -> Manifest:
         await asyncio.to_thread(_put_files, source, manifest, data_dir)
         for store, wanted in manifest.objects.items():
             await _put_objects(source, store, wanted, data_dir)
+        await _fill_store(source, manifest, data_dir)
         async with EmbeddedNats(data_dir) as nats:
-            creds = nats.identity.mint_user("restore", RESTORE)
-            async with connected(nats.url, name="restore", creds=creds) as connection:
-                for copy in manifest.streams.values():
-                    path = source / "streams" / copy.file
-                    await restore_stream(connection, copy.described, blocks_of(path, CHUNK_BYTES))
             admin = nats.identity.mint_user("admin", SERVICES["admin"])
             async with connected(nats.url, name="admin", creds=admin) as connection:
                 await provision(connection, store_bytes=nats.store_bytes)
@@ -91,6 +88,30 @@ async def _put_objects(source: Path, name: str, wanted: dict[str, int], data_dir
             wrong.append(f"{name}: {error}")
     if wrong:
         raise BackupDamaged(source, wrong)
+
+
+async def _fill_store(source: Path, manifest: Manifest, data_dir: Path) -> None:
+    """
+    Give the streams to a broker that syncs nothing, then sync its files.
+
+    A broker that syncs always does so for every 32 KiB that it unpacks: 100,000 events took 70 s, verification included, instead of 16.
+    """
+    async with EmbeddedNats(data_dir, syncs=False) as nats:
+        creds = nats.identity.mint_user("restore", RESTORE)
+        async with connected(nats.url, name="restore", creds=creds) as connection:
+            for copy in manifest.streams.values():
+                path = source / "streams" / copy.file
+                await restore_stream(connection, copy.described, blocks_of(path, CHUNK_BYTES))
+    await asyncio.to_thread(_sync_all, data_dir / "nats" / "store")
+
+
+def _sync_all(folder: Path) -> None:
+    for path in [*folder.rglob("*"), folder]:
+        descriptor = os.open(path, os.O_RDONLY)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
 
 
 async def _check(nats: EmbeddedNats, manifest: Manifest, data_dir: Path) -> None:

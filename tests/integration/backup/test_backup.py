@@ -197,8 +197,8 @@ async def test_a_hundred_thousand_events_are_restored_within_a_minute(tmp_path: 
     data, copy, new = tmp_path / "data", tmp_path / "copy", tmp_path / "new"
     async with embedded_nats(data) as broker:
         log = await broker.log(CONTEXT)
-        for n in range(1000):
-            events = [new_event(f"{n}-{k}", b"x" * 200) for k in range(100)]
+        for n in range(200):
+            events = [new_event(f"{n}-{k}", b"x" * 200) for k in range(500)]
             await log.append(song(n), 0, events, WHO)
         guard = LogGuard(log, data / "anchors", (CONTEXT,))
         running = asyncio.create_task(guard.run())

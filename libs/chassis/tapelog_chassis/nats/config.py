@@ -98,7 +98,7 @@ def write_private(path: Path, text: str) -> None:
     temporary.replace(path)
 
 
-def render_config(folder: Path, pinned: Pinned, trust: ServerTrust) -> str:
+def render_config(folder: Path, pinned: Pinned, trust: ServerTrust, *, syncs: bool = True) -> str:
     """Make the embedded server's configuration: everything listens on loopback."""
     return f"""\
 server_name: tapelog
@@ -109,7 +109,7 @@ log_file: {_quoted(folder / "nats-server.log")}
 logfile_size_limit: {LOG_FILE_BYTES}
 logfile_max_num: 2
 {_limits(MAX_CONNECTIONS)}
-{_jetstream(folder / "store", pinned.store_bytes)}
+{_jetstream(folder / "store", pinned.store_bytes, syncs=syncs)}
 {render_trust(trust)}"""
 
 
@@ -161,15 +161,15 @@ ping_interval: "10s"
 ping_max: 2"""
 
 
-def _jetstream(store_dir: Path, store_bytes: int) -> str:
+def _jetstream(store_dir: Path, store_bytes: int, *, syncs: bool = True) -> str:
     """`sync_interval: always` because a power cut with the server's default lost seconds of acknowledged events."""
+    sync = "  sync_interval: always\n" if syncs else ""
     return f"""\
 jetstream {{
   store_dir: {_quoted(store_dir)}
   max_file_store: {store_bytes}
   max_memory_store: {MAX_MEMORY_STORE_BYTES}
-  sync_interval: always
-}}"""
+{sync}}}"""
 
 
 def _quoted(value: str | Path) -> str:

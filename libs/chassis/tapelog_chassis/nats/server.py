@@ -49,6 +49,9 @@ class EmbeddedNats:
         Fixed port; None lets the first start choose one, which is then kept.
     store_bytes
         Size limit of the store at the first start; None for 70 % of the free disk.
+    syncs
+        Whether each write is on the disk before it is acknowledged. False only to fill an empty store, for whoever then
+        syncs the files; no event may be appended to it.
 
     Attributes
     ----------
@@ -67,7 +70,10 @@ class EmbeddedNats:
         On entry; nothing is left running.
     """
 
-    def __init__(self, data_dir: Path, *, port: int | None = None, store_bytes: int | None = None) -> None:
+    def __init__(
+        self, data_dir: Path, *, port: int | None = None, store_bytes: int | None = None, syncs: bool = True
+    ) -> None:
+        self._syncs = syncs
         self._folder = data_dir / "nats"
         self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         self._wanted_port = port
@@ -107,7 +113,8 @@ class EmbeddedNats:
             )
             _check_port_free(self._pinned.port, self._folder / "pinned.json")
             await self._start()
-            await self._check_sync()
+            if self._syncs:
+                await self._check_sync()
         except BaseException:
             await self._stop()
             os.close(self._lock)
@@ -134,7 +141,7 @@ class EmbeddedNats:
         for stale in self._folder.glob("*.ports"):
             stale.unlink()
         config = self._folder / "nats-server.conf"
-        write_private(config, render_config(self._folder, self._pinned, self.identity.trust))
+        write_private(config, render_config(self._folder, self._pinned, self.identity.trust, syncs=self._syncs))
         self._process = await binary.launch(self._binary, config, self._lock)
         try:
             async with asyncio.timeout(START_TIMEOUT_S):
