@@ -1,38 +1,41 @@
 """Completion scripts, run by the shells themselves where these are installed."""
 
+import contextlib
+import io
 import shutil
 import subprocess
 from pathlib import Path
 
 import pytest
 from tapelog_cli.exit_codes import ExitCode
-from tapelog_cli.main import COMMANDS, build_app, main
+from tapelog_cli.main import COMMANDS, main
 
 SHELLS = ("bash", "zsh", "fish")
 
 
 @pytest.fixture(scope="module")
-def bash_script(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Return the script of bash in a file."""
-    path = tmp_path_factory.mktemp("completion") / "tapelog.bash"
-    path.write_text(build_app(whole=True).generate_completion(prog_name="tapelog", shell=SHELLS[0]))
-    return path
+def scripts(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
+    """Return the file of each shell's script, as `tapelog completion` printed it."""
+    folder = tmp_path_factory.mktemp("completion")
+    made = {}
+    for shell in SHELLS:
+        printed = io.StringIO()
+        with contextlib.redirect_stdout(printed):
+            assert main(["completion", shell]) == ExitCode.OK
+        made[shell] = folder / f"tapelog.{shell}"
+        made[shell].write_text(printed.getvalue())
+    return made
 
 
 @pytest.mark.parametrize("shell", SHELLS)
-def test_the_script_knows_every_command_and_is_read_by_its_shell(
-    shell: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    """`tapelog completion` prints a script with every word of the table, without a fault of syntax."""
-    assert main(["completion", shell]) == ExitCode.OK
-    script = capsys.readouterr().out
+def test_the_script_knows_every_command_and_is_read_by_its_shell(shell: str, scripts: dict[str, Path]) -> None:
+    """Every word of the table is in it, and it is without a fault of syntax."""
+    script = scripts[shell].read_text()
 
     assert [command.words for command in COMMANDS if command.words.split()[-1] not in script] == []
     if shutil.which(shell) is None:
         pytest.skip(f"{shell} is not installed here: its script was not read by it")
-    path = tmp_path / f"tapelog.{shell}"
-    path.write_text(script)
-    read = subprocess.run([shell, "-n", str(path)], capture_output=True, text=True, check=False)
+    read = subprocess.run([shell, "-n", str(scripts[shell])], capture_output=True, text=True, check=False)
     assert (read.returncode, read.stderr) == (0, "")
 
 
@@ -48,14 +51,14 @@ def test_the_script_knows_every_command_and_is_read_by_its_shell(
     ],
     ids=lambda value: " ".join(value) if isinstance(value, list) else "",
 )
-def test_bash_completes(line: list[str], wanted: set[str], bash_script: Path) -> None:
+def test_bash_completes(line: list[str], wanted: set[str], scripts: dict[str, Path]) -> None:
     """Nouns, verbs, options, values of options, and the options of `mix` beside its verbs."""
     bash = shutil.which("bash")
     if bash is None:
         pytest.skip("bash is not installed here")
     code = 'source "$1"; shift; COMP_WORDS=("$@"); COMP_CWORD=$(($# - 1)); _tapelog; printf "%s\\n" "${COMPREPLY[@]}"'
     done = subprocess.run(
-        [bash, "--norc", "-c", code, "bash", str(bash_script), *line], capture_output=True, text=True, check=False
+        [bash, "--norc", "-c", code, "bash", str(scripts["bash"]), *line], capture_output=True, text=True, check=False
     )
 
     assert done.stderr == ""
