@@ -307,7 +307,7 @@ def test_the_file_of_each_component_is_read_on_its_own():
 
 
 def test_the_copied_keys_are_accepted(tmp_path: Path):
-    """The init containers' own commands, with their folders moved, make keys that are accepted; mounted ones not."""
+    """The init containers' own commands, with folders moved, make keys that are accepted; mounted ones are not."""
     manifests = build(K8S / "overlays" / "single")
     made = tmp_path / "made"
     LocalIssuer.open(made / "identity", create=True)
