@@ -10,13 +10,16 @@ from typing import Any
 import kubernetes_validate
 import pytest
 from tapelog_chassis.addresses import SERVICE_PORTS
+from tapelog_chassis.auth import LocalIssuer
 from tapelog_chassis.certificates import PrivateAuthority
+from tapelog_chassis.errors import ConfigRefusal
 from tapelog_chassis.lifecycle import CANCEL_S_MAX, STOP_S_MAX
 from tapelog_chassis.nats import NatsIdentity, binary
 from tapelog_chassis.nats.config import render_trust
 from tapelog_chassis.nats.server import STOP_TIMEOUT_S
 from tapelog_chassis.settings import ServiceSettings
 from tapelog_cli.main import COMMANDS
+from tapelog_notify.adapters.secrets import SecretKey
 from tapelog_notify.settings import NotifySettings
 from tapelog_render.settings import RenderSettings, WorkerSettings
 from tapelog_session.settings import SessionSettings
@@ -301,3 +304,35 @@ def test_workers_follow_the_stream_and_not_one_consumer():
 def test_the_file_of_each_component_is_read_on_its_own():
     """Every file is YAML with at least one manifest."""
     assert all(load(path) for path in K8S.rglob("*.yaml"))
+
+
+def test_the_copied_keys_are_accepted(tmp_path: Path):
+    """The init containers' own commands, with folders moved, make keys that are accepted; mounted ones are not."""
+    manifests = build(K8S / "overlays" / "single")
+    made = tmp_path / "made"
+    LocalIssuer.open(made / "identity", create=True)
+    NatsIdentity.create(made)
+    given = tmp_path / "given"
+    given.mkdir()
+    (given / "secrets.key").write_bytes(bytes(32))
+    for key in (made / "identity" / "issuer.ed25519.pem", made / "keys" / "account.nk"):
+        (given / key.name).write_bytes(key.read_bytes())
+    for path in given.iterdir():
+        path.chmod(0o440)
+    with pytest.raises(ConfigRefusal, match="mode 0440"):
+        SecretKey.open(given / "secrets.key")
+    folders = {}
+    for part in ("session", "notify"):
+        (container,) = pod(manifests, part)["initContainers"]
+        folders[part] = tmp_path / part
+        moved = {"/run/secrets/given": str(given), "/run/keys": str(folders[part])}
+        command = list(container["command"])
+        for there, here in moved.items():
+            command = [word.replace(there, here) for word in command]
+        subprocess.run(command, check=True, timeout=10)
+    settings = {part: environment(manifests, part) for part in folders}
+    identity = settings["session"]["TAPELOG_ISSUER_DIR"].replace("/run/keys", str(folders["session"]))
+    assert LocalIssuer.open(Path(identity)).jwks() == LocalIssuer.open(made / "identity").jwks()
+    secret = settings["notify"]["TAPELOG_SECRET_KEY_PATH"].replace("/run/keys", str(folders["notify"]))
+    assert SecretKey.open(Path(secret)).derive("x")
+    assert (folders["notify"] / "keys" / "account.nk").stat().st_mode & 0o777 == 0o400
