@@ -138,6 +138,17 @@ def test_the_report_page_needs_nothing_else(demo: Played) -> None:
     assert "<script" not in page
 
 
+def test_the_desk_makes_the_same_mix(demo: Played, tmp_path: Path) -> None:
+    """`tapelog mix`, in a process of its own and without services, writes the bytes that the workers wrote."""
+    made = tmp_path / "mix-2.wav"
+    recipe = Material.find().folder / "mix-2.yaml"
+    command = [sys.executable, "-m", "tapelog_cli", "mix", str(recipe), "--bit-depth", "32", "-o", str(made)]
+    subprocess.run(command, timeout=DEMO_S_MAX, check=True, env=clean_environment(), capture_output=True)
+
+    assert hashlib.sha256(made.read_bytes()).hexdigest() == demo.report["files"]["mix-2.wav"]["sha256"]
+
+
+@pytest.mark.nightly  # as long as the demo itself; the mix is compared with the desk's in the commit tier
 async def test_another_run_gives_the_same_audio(demo: Played, system: System, tmp_path: Path) -> None:
     """A second production, on the topology under test, gives byte-identical files."""
     async with asyncio.timeout(DEMO_S_MAX), system.api(PRODUCER) as api:
