@@ -94,7 +94,8 @@ async def _fill_store(source: Path, manifest: Manifest, data_dir: Path) -> None:
     """
     Give the streams to a broker that syncs nothing, then sync its files.
 
-    A broker that syncs always does so for every 32 KiB that it unpacks: 100,000 events took 70 s, verification included, instead of 16.
+    A broker that syncs always does so for every 32 KiB that it unpacks: 100,000 events took 70 s, verification
+    included, instead of 16.
     """
     async with EmbeddedNats(data_dir, syncs=False) as nats:
         creds = nats.identity.mint_user("restore", RESTORE)
