@@ -7,12 +7,14 @@ import shutil
 import signal
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import pytest
-from tapelog_chassis.anchors import AnchorJournal, LogGuard, Rolling, journal_path, read_journal
+from tapelog_chassis.anchors import Anchor, AnchorJournal, LogGuard, Rolling, journal_path, read_journal
 from tapelog_chassis.anchors.guard import scan
+from tapelog_chassis.anchors.journal import ANCHORS_MAX
+from tapelog_chassis.anchors.journal import _hash as hash_of
 from tapelog_chassis.event_log import (
     AggregateId,
     EventLog,
@@ -40,7 +42,7 @@ async def fill(log: EventLog, count: int, *, first: int = 0, aggregate: Aggregat
 @asynccontextmanager
 async def guarding(log: EventLog, folder: Path) -> AsyncIterator[LogGuard]:
     """Run a guard of the session log."""
-    guard = LogGuard(log, folder, ("session",))
+    guard = LogGuard(log, folder, ("session",), delay_s=0.02)
     await guard.check()
     async with asyncio.TaskGroup() as group:
         task = group.create_task(guard.run())
@@ -195,6 +197,27 @@ async def test_every_changed_bit_of_a_journal_is_found(tmp_path: Path) -> None:
     path.write_bytes(right)
     with pytest.raises(LogTampered, match="journal"):
         read_journal(path, "render")
+
+
+def test_a_long_journal_is_checked_whole_and_held_in_part(tmp_path: Path) -> None:
+    """Of twenty thousand lines four thousand are held at most, the last among them; a change of any line is found."""
+    place = Rolling.start("session")
+    path, lines = journal_path(tmp_path, "session"), 20_000
+    with AnchorJournal(tmp_path, "session") as journal:
+        last = journal.append(replace(place, position=1, events=1))
+    with path.open("ab") as file:
+        for number in range(2, lines + 1):
+            fields = {**asdict(last), "number": number, "position": number, "events": number}
+            last = Anchor(**{**fields, "hash": hash_of(last.hash, fields)})
+            file.write(json.dumps(asdict(last), separators=(",", ":")).encode() + b"\n")
+    held = read_journal(path, "session")
+    assert len(held) <= ANCHORS_MAX + 1
+    assert held[-1] == last
+    assert [item.position for item in held] == sorted({item.position for item in held})
+    content = path.read_bytes()
+    path.write_bytes(content.replace(b'"number":777,', b'"number":778,'))
+    with pytest.raises(LogTampered, match="line 777"):
+        read_journal(path, "session")
 
 
 async def test_a_torn_line_was_promised_to_nobody(tmp_path: Path) -> None:

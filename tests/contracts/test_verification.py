@@ -24,7 +24,7 @@ BLOCKS = "nats/store/**/streams/ES_SESSION/msgs/*.blk"
 
 async def fill(log: EventLog, folder: Path, count: int, *, first: int = 0) -> None:
     """Append events to two songs in turn, and have all of them anchored."""
-    guard = LogGuard(log, folder, ("session",))
+    guard = LogGuard(log, folder, ("session",), delay_s=0.02)
     path = journal_path(folder, "session")
     async with asyncio.TaskGroup() as group:
         task = group.create_task(guard.run())

@@ -34,7 +34,7 @@ def song(number: int) -> AggregateId:
 
 async def fill(log: EventLog, folder: Path, count: int, *, first: int = 0) -> None:
     """Append events to songs of ten events each, and have them anchored."""
-    guard = LogGuard(log, folder, (CONTEXT,))
+    guard = LogGuard(log, folder, (CONTEXT,), delay_s=0.02)
     path = journal_path(folder, CONTEXT)
     async with asyncio.TaskGroup() as group:
         task = group.create_task(guard.run())

@@ -57,6 +57,8 @@ class LogGuard:
         Of the journals: best on another disk than the broker's store.
     contexts
         Which logs.
+    delay_s
+        How long an event may wait for its anchor.
 
     Attributes
     ----------
@@ -64,8 +66,11 @@ class LogGuard:
         What was found; None as long as everything is as it was.
     """
 
-    def __init__(self, log: EventLog, folder: Path, contexts: Sequence[str]) -> None:
+    def __init__(
+        self, log: EventLog, folder: Path, contexts: Sequence[str], *, delay_s: float = ANCHOR_DELAY_S
+    ) -> None:
         self._log = log
+        self._delay_s = delay_s
         self._folder = folder
         self._contexts = tuple(contexts)
         self.tampered: LogTampered | None = None
@@ -135,7 +140,7 @@ class LogGuard:
         async def write() -> None:
             while True:
                 await read.wait()
-                await asyncio.sleep(ANCHOR_DELAY_S)
+                await asyncio.sleep(self._delay_s)
                 read.clear()
                 await asyncio.to_thread(journal.append, place)
 

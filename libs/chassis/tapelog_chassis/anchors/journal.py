@@ -21,6 +21,11 @@ from tapelog_chassis.event_log import LogTampered
 
 from .digest import Rolling
 
+ANCHORS_MAX: Final = 4096
+"""Anchors of one journal that are held and compared; a longer one is compared at every second, fourth … line."""
+LINE_BYTES_MAX: Final = 4096
+"""A line has about 330 bytes."""
+
 _FIELDS: Final = ("number", "position", "events", "digest", "event_hash", "time")
 
 
@@ -42,6 +47,14 @@ class Anchor:
         return Rolling(self.position, self.events, self.digest, self.event_hash)
 
 
+def _whole_bytes(path: Path) -> int:
+    """Return how long a journal is without a torn last line."""
+    with path.open("rb") as file:
+        size_bytes = file.seek(0, os.SEEK_END)
+        start = file.seek(max(0, size_bytes - LINE_BYTES_MAX))
+        return start + file.read().rfind(b"\n") + 1
+
+
 def journal_path(folder: Path, context: str) -> Path:
     """Return the file of a context's anchors."""
     return folder / f"{context}.anchors"
@@ -60,6 +73,8 @@ def read_journal(path: Path, context: str) -> list[Anchor]:
     """
     Read and check a journal; empty if there is none. A torn last line is left out.
 
+    Every line is checked; of a long journal every second, fourth … is returned, and always the last.
+
     Raises
     ------
     LogTampered
@@ -67,21 +82,33 @@ def read_journal(path: Path, context: str) -> list[Anchor]:
     """
     if not path.exists():
         return []
-    whole, _, _ = path.read_bytes().rpartition(b"\n")
     anchors: list[Anchor] = []
-    previous = _genesis(context)
-    for number, line in enumerate(whole.split(b"\n") if whole else (), start=1):
-        try:
-            fields = json.loads(line)
-            anchor = Anchor(**fields)
-            fits = anchor.number == number and anchor.hash == _hash(previous, fields)
-        except (ValueError, TypeError, KeyError):
-            fits = False
-        if not fits or (anchors and anchor.position <= anchors[-1].position):
-            raise LogTampered(context, f"line {number} of its journal {path.name} was damaged or changed")
-        anchors.append(anchor)
-        previous = anchor.hash
+    last, step = None, 1
+    with path.open("rb") as lines:
+        for number, line in enumerate(lines, start=1):
+            if not line.endswith(b"\n"):
+                break
+            last = _parse(line, number, last, context)
+            if last is None:
+                raise LogTampered(context, f"line {number} of its journal {path.name} was damaged or changed")
+            if number % step == 0:
+                anchors.append(last)
+            if len(anchors) > ANCHORS_MAX:
+                anchors, step = anchors[1::2], 2 * step
+    if last is not None and anchors[-1] is not last:
+        anchors.append(last)
     return anchors
+
+
+def _parse(line: bytes, number: int, before: Anchor | None, context: str) -> Anchor | None:
+    """Read one line; None if it is no anchor or does not follow the one before."""
+    try:
+        fields = json.loads(line)
+        anchor = Anchor(**fields)
+        fits = anchor.number == number and anchor.hash == _hash(before.hash if before else _genesis(context), fields)
+    except (ValueError, TypeError, KeyError):
+        return None
+    return anchor if fits and (before is None or anchor.position > before.position) else None
 
 
 class AnchorJournal:
@@ -112,8 +139,7 @@ class AnchorJournal:
         try:
             fcntl.flock(self._descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
             anchors = read_journal(self._path, self._context)
-            content = self._path.read_bytes()
-            os.ftruncate(self._descriptor, content.rfind(b"\n") + 1)
+            os.ftruncate(self._descriptor, _whole_bytes(self._path))
             folder = os.open(self._path.parent, os.O_RDONLY)
             os.fsync(folder)
             os.close(folder)
