@@ -4,21 +4,28 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
+TOOLS := $(VENV)/.tools
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo up test test-faults test-nightly bench lint types protos reference accuracy size sbom audit lock clean
+.PHONY: help setup tools demo up test test-faults test-nightly bench lint types protos reference accuracy size sbom audit lock clean
 
 help: ## show this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-13s %s\n", $$1, $$2}'
 
 setup: $(READY) ## make .venv with hash-checked packages, build the DSP kernels
 
-$(READY): requirements-build.txt requirements-dev.txt pyproject.toml hatch_build.py $(wildcard libs/dsp/tapelog_dsp/kernels/*.[ch])
+$(READY): requirements-build.txt requirements.txt pyproject.toml hatch_build.py $(wildcard libs/dsp/tapelog_dsp/kernels/*.[ch])
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Tapelog needs Python 3.11 or newer, this is " + sys.version.split()[0] + ": call make with PYTHON=/path/to/python3.11")'
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements-build.txt
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes --no-build-isolation -r requirements-dev.txt
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes --no-build-isolation -r requirements.txt
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
+	@touch $@
+
+tools: $(TOOLS) ## add what tests and lints need
+
+$(TOOLS): $(READY) requirements-dev.txt
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes --no-build-isolation -r requirements-dev.txt
 	@touch $@
 
 demo: setup ## a real song from raw stems to a delivered master, through the real services, into out/
@@ -27,19 +34,19 @@ demo: setup ## a real song from raw stems to a delivered master, through the rea
 up: setup ## the whole system on this machine, until Ctrl-C
 	$(BIN)/tapelog up
 
-test: setup lint ## lint, types and the commit tier of tests (real broker, real servers, real audio)
+test: tools lint ## lint, types and the commit tier of tests (real broker, real servers, real audio)
 	$(BIN)/python -m pytest
 
-test-faults: setup ## the long fault tests: kill -9 of workers, services and the broker
+test-faults: tools ## the long fault tests: kill -9 of workers, services and the broker
 	$(BIN)/python -m pytest -m faults
 
-test-nightly: setup ## the tests that take minutes
+test-nightly: tools ## the tests that take minutes
 	TAPELOG_HYPOTHESIS=search $(BIN)/python -m pytest -m nightly
 
-bench: setup ## measure: figures with the command that made them
+bench: tools ## measure: figures with the command that made them
 	$(BIN)/python -m pytest -m bench -s
 
-lint: setup ## ruff, import contracts, proto lint, mypy strict
+lint: tools ## ruff, import contracts, proto lint, mypy strict
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/lint-imports
@@ -53,13 +60,13 @@ lint: setup ## ruff, import contracts, proto lint, mypy strict
 	$(BIN)/python tools/gen_dashboard.py --check
 	$(MAKE) --no-print-directory types
 
-types: setup ## mypy --strict
+types: tools ## mypy --strict
 	$(BIN)/mypy libs services cli tools
 
-protos: setup ## regenerate protos/gen from protos/tapelog
+protos: tools ## regenerate protos/gen from protos/tapelog
 	$(BIN)/python tools/gen_protos.py
 
-reference: setup ## regenerate docs/reference, docs/asyncapi.yaml and the tables of events, limits and metrics from the code
+reference: tools ## regenerate docs/reference, docs/asyncapi.yaml and the tables of events, limits and metrics from the code
 	$(BIN)/python tools/gen_reference.py
 	$(BIN)/python tools/gen_events.py
 	$(BIN)/python tools/gen_asyncapi.py
@@ -68,19 +75,19 @@ reference: setup ## regenerate docs/reference, docs/asyncapi.yaml and the tables
 	$(BIN)/python tools/gen_metrics.py
 	$(BIN)/python tools/gen_dashboard.py
 
-accuracy: setup ## measure the core again and write docs/accuracy.md with its plots
+accuracy: tools ## measure the core again and write docs/accuracy.md with its plots
 	$(BIN)/python tools/gen_accuracy.py
 
-size: setup ## lines of code per package
+size: tools ## lines of code per package
 	$(BIN)/python tools/count_lines.py
 
-sbom: setup ## write the bill of materials (CycloneDX) of what is locked into dist/
+sbom: tools ## write the bill of materials (CycloneDX) of what is locked into dist/
 	$(BIN)/python tools/sbom.py
 
-audit: setup ## look the locked packages up among known vulnerabilities; fails when it cannot
+audit: tools ## look the locked packages up among known vulnerabilities; fails when it cannot
 	$(BIN)/python tools/audit.py
 
-lock: setup ## resolve the hashed requirement files anew
+lock: tools ## resolve the hashed requirement files anew
 	tools/lock.sh
 
 clean: ## remove what was made here
