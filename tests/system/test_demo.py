@@ -138,14 +138,19 @@ def test_the_report_page_needs_nothing_else(demo: Played) -> None:
     assert "<script" not in page
 
 
-def test_the_desk_makes_the_same_mix(demo: Played, tmp_path: Path) -> None:
-    """`tapelog mix`, in a process of its own and without services, writes the bytes that the workers wrote."""
-    made = tmp_path / "mix-2.wav"
-    recipe = Material.find().folder / "mix-2.yaml"
-    command = [sys.executable, "-m", "tapelog_cli", "mix", str(recipe), "--bit-depth", "32", "-o", str(made)]
-    subprocess.run(command, timeout=DEMO_S_MAX, check=True, env=clean_environment(), capture_output=True)
+def test_the_desk_makes_the_same_mix_and_master(demo: Played, tmp_path: Path) -> None:
+    """`tapelog mix` and `tapelog master`, without services, write the bytes that the workers wrote."""
+    folder = Material.find().folder
+    mix, master = tmp_path / "mix-2.wav", tmp_path / "master.wav"
+    for words in (
+        ("mix", folder / "mix-2.yaml", "--bit-depth", "32", "-o", mix),
+        ("master", mix, "--recipe", folder / "master-streaming.yaml", "-o", master),
+    ):
+        command = [sys.executable, "-m", "tapelog_cli", *map(str, words)]
+        subprocess.run(command, timeout=DEMO_S_MAX, check=True, env=clean_environment(), capture_output=True)
 
-    assert hashlib.sha256(made.read_bytes()).hexdigest() == demo.report["files"]["mix-2.wav"]["sha256"]
+    for made in (mix, master):
+        assert hashlib.sha256(made.read_bytes()).hexdigest() == demo.report["files"][made.name]["sha256"]
 
 
 @pytest.mark.nightly  # as long as the demo itself; the mix is compared with the desk's in the commit tier

@@ -48,8 +48,13 @@ def own_targets(path: Path | None) -> Mapping[str, dsp.Target]:
 
 
 def written_out(target: pb.MasterTarget, targets: Mapping[str, dsp.Target]) -> pb.MasterTarget:
-    """Return a target with the numbers of a user's own row written into it: a recipe needs no file beside it."""
-    row = None if target.name in dsp.load_targets() else targets.get(target.name)
+    """Return a target with the numbers that its name stands for written into it.
+
+    A recipe then needs no file beside it, and has the digest that the services give it: they write the numbers out too.
+    The tolerance of a published row is not written, for theirs is the default.
+    """
+    published = dsp.load_targets().get(target.name)
+    row = published or targets.get(target.name)
     complete = pb.MasterTarget()
     complete.CopyFrom(target)
     if row is None:
@@ -58,7 +63,7 @@ def written_out(target: pb.MasterTarget, targets: Mapping[str, dsp.Target]) -> p
         complete.integrated_lufs = row.integrated_lufs
     if not target.HasField("ceiling_dbtp"):
         complete.ceiling_dbtp = row.true_peak_dbtp
-    if row.tolerance_lu is not None and not target.HasField("tolerance_lu"):
+    if published is None and row.tolerance_lu is not None and not target.HasField("tolerance_lu"):
         complete.tolerance_lu = row.tolerance_lu
     return complete
 
