@@ -129,6 +129,9 @@ async def test_nobody_follows_nothing_is_read(fanout: Fanout, broker: Broker, re
     async def is_quiet() -> bool:
         return await readers() == 0
 
+    async def is_one() -> bool:
+        return await readers() == 1
+
     assert await is_quiet()
     for number in range(1, 3):
         async with (
@@ -137,7 +140,7 @@ async def test_nobody_follows_nothing_is_read(fanout: Fanout, broker: Broker, re
         ):
             (event,) = await recorder.append()
             assert await take(one, 1) == await take(two, 1) == [event.event_id]
-            assert await readers() == 1
+            await eventually(is_one)
         await eventually(is_quiet)
 
 
