@@ -6,6 +6,7 @@ import uuid
 from collections.abc import AsyncGenerator, AsyncIterator, Callable
 from contextlib import aclosing
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 from typing import IO, Final, Literal
 
@@ -14,7 +15,7 @@ from tapelog.session.v1 import session_service_pb2 as rpc
 
 from tapelog_client.client_errors import DigestMismatch
 from tapelog_client.errors import Unavailable
-from tapelog_client.group import Group
+from tapelog_client.group import Group, timestamp
 
 CHUNK_BYTES: Final = 1024 * 1024
 """The largest chunk that the session service takes."""
@@ -71,9 +72,12 @@ class Assets(Group):
             pause_s *= 2
         raise AssertionError("the last attempt returns or raises")
 
-    async def get(self, project: str, sha256: str) -> res.Asset:
-        """Read the record of an asset."""
-        request = rpc.GetAssetRequest(name=f"{project}/assets/{sha256}")
+    async def get(
+        self, project: str, sha256: str, *, as_of_sequence: int = 0, as_of_time: datetime | None = None
+    ) -> res.Asset:
+        """Read the record of an asset, now, or as it was after so many of its events or at a time."""
+        name = f"{project}/assets/{sha256}"
+        request = rpc.GetAssetRequest(name=name, as_of_sequence=as_of_sequence, as_of_time=timestamp(as_of_time))
         return await self._link.unary(self._link.session.GetAsset, request)
 
     async def download(self, project: str, sha256: str, path: Path, *, progress: ProgressFn | None = None) -> Path:

@@ -115,3 +115,14 @@ async def test_views_are_made_anew_while_they_answer(booked: Any) -> None:
         rebuilt = group.create_task(rebuild())
     assert all(answer.equal for answer in rebuilt.result())
     assert len((await booked.call("pia", "ListSongs", wire.ListSongsRequest(parent=booked.project))).songs) == 21
+
+
+async def test_an_asset_as_it_was(booked: Any) -> None:
+    """Before it was uploaded there was no such asset; after its one event it is as it is now."""
+    before = _now()
+    asset = await booked.upload("rex", booked.wav(440, 4_800))
+    name = f"{booked.project}/assets/{asset.sha256}"
+    now = await booked.call("rex", "GetAsset", wire.GetAssetRequest(name=name))
+    assert await booked.call("rex", "GetAsset", wire.GetAssetRequest(name=name, as_of_sequence=1)) == now
+    with pytest.raises(NotFound):
+        await booked.call("rex", "GetAsset", wire.GetAssetRequest(name=name, as_of_time=before))

@@ -9,7 +9,7 @@ from typing import Any
 from tapelog.session.v1 import resources_pb2 as pb
 from tapelog.session.v1 import session_service_pb2 as wire
 
-from tapelog_session.adapters.grpc_common import Part, current_call, request_of, rpc
+from tapelog_session.adapters.grpc_common import Part, current_call, past_of, request_of, rpc
 from tapelog_session.adapters.refusals import refusals
 from tapelog_session.application import queries, uploads
 from tapelog_session.application.access import Call
@@ -48,7 +48,7 @@ class ObjectPart(Part):
     async def GetAsset(self, request: wire.GetAssetRequest, call: Call) -> pb.Asset:
         """See the proto."""
         project, sha256 = parse_asset(request.name, "name")
-        return await queries.get_asset(self._aggregates, call, project, sha256)
+        return await queries.get_asset(self._aggregates, call, project, sha256, past_of(request))
 
     async def DownloadObject(
         self, request: wire.DownloadObjectRequest, _context: Any

@@ -131,11 +131,13 @@ async def gate(aggregates: Aggregates, call: Call, name: SongName, past: Past = 
     return evaluation
 
 
-async def get_asset(aggregates: Aggregates, call: Call, project: str, sha256: str) -> pb.Asset:
-    """Return an asset of a project."""
+async def get_asset(aggregates: Aggregates, call: Call, project: str, sha256: str, past: Past = NOW) -> pb.Asset:
+    """Return an asset of a project, now or as it was."""
     await authorize(aggregates.projects, call, project)
-    asset = (await aggregates.assets.load(aggregates.assets.aggregate(call.tenant, asset_id(sha256)))).state
-    registration = asset.projects.get(project)
+    versioned = await aggregates.assets.load(
+        aggregates.assets.aggregate(call.tenant, asset_id(sha256)), as_of_sequence=past.sequence, as_of_time=past.time
+    )
+    registration = versioned.state.projects.get(project)
     if registration is None or registration.sha256 != sha256:
         raise Unknown("NO_SUCH_ASSET", f"there is no {asset_name(project, sha256)}", sha256=sha256)
     return asset_resource(project, registration)
