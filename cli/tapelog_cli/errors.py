@@ -79,7 +79,12 @@ def explain(error: BaseException) -> Explained:
     """Return what to tell the person, whatever went wrong; never a traceback."""
     error = first_leaf(error)
     if isinstance(error, CliError):
-        return Explained(str(error), hint=error.hint, reason=type(error).__name__, code=error.code)
+        return Explained(
+            str(error),
+            hint=error.hint,
+            reason="USAGE" if isinstance(error, UsageError) else type(error).__name__,
+            code=error.code,
+        )
     if isinstance(error, KeyboardInterrupt):
         return Explained("interrupted", reason="Interrupted", code=ExitCode.INTERRUPTED)
     for known in (_explain_api, _explain_set_up, _explain_desk):

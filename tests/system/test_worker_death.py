@@ -12,9 +12,9 @@ from tapelog_client import Tapelog
 from .conftest import System
 from .studio import Studio, open_studio, recipe, record_stems
 
-TRACKS: Final = 4
-LENGTH_S: Final = 20.0
-CHAIN: Final = 12
+TRACKS: Final = 8
+LENGTH_S: Final = 40.0
+CHAIN: Final = 30
 """Compressors a track: the mix takes long enough to be met in the middle."""
 REDELIVERY_S: Final = 90.0
 """The queue waits 30 s for a worker's sign of life before it gives the job to another."""

@@ -270,8 +270,8 @@ async def serving(settings: RenderSettings) -> AsyncIterator[tuple[dict[str, Any
         await service
 
 
-async def long_mix(studio: Studio, *, seconds: float = 40.0, layers: int = 5, song: str = SONG) -> RenderJob:
-    """Make a mix that takes some 0.3 s a layer to render; each layer plays the same sources again."""
+async def long_mix(studio: Studio, *, seconds: float = 40.0, layers: int = 10, song: str = SONG) -> RenderJob:
+    """Make a mix that takes some 0.1 s a layer to render; each layer plays the same sources again."""
     assets = [await put_audio(studio.objects, studio.folder, tone(seconds, 110.0 * (n + 1), seed=n)) for n in range(8)]
     return mix_job(mix_recipe(assets * layers), song=song)
 

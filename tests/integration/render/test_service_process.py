@@ -67,7 +67,7 @@ async def test_a_service_killed_in_the_middle_of_a_job_loses_nothing(open_studio
     async with open_studio(spawn_workers=False) as studio:
         assets = [await put_audio(studio.objects, studio.folder, tone(40.0, 110.0 * (n + 1), seed=n)) for n in range(8)]
         async with _service(studio) as (process, killed):
-            job = await killed.create(mix_job(mix_recipe(assets)))
+            job = await killed.create(mix_job(mix_recipe(assets * 10)))
             await killed.running(job.name)
             process.kill()
         async with _service(studio) as (process, again):

@@ -74,7 +74,7 @@ async def test_a_job_whose_engine_dies_is_tried_again(studio: Studio):
 async def test_a_job_that_exceeds_its_time_limit_three_times_fails_and_others_go_on(open_studio: StudioFactory):
     """A job that can never end fails with its reason after three attempts, is not billed, and blocks nobody."""
     async with open_studio(job_time_limit_s=0.4, job_memory_limit_mib=4096) as studio:
-        poison = await studio.create(await long_mix(studio, layers=12))
+        poison = await studio.create(await long_mix(studio, layers=30))
         asset = await put_audio(studio.objects, studio.folder, tone(0.5, 440.0))
         good = [await studio.create(analysis_job(asset)) for _ in range(4)]
         assert {(await studio.ended(job.name)).state for job in good} == {JobState.JOB_STATE_SUCCEEDED}
@@ -102,7 +102,7 @@ async def test_a_job_that_needs_more_memory_than_allowed_fails_with_that_reason(
 async def test_a_cancellation_that_no_worker_heard_of_is_found_at_the_next_heartbeat(studio: Studio):
     """The log is what counts: with the message to the workers lost, the engine still ends."""
     # Far longer than a heartbeat: an engine that is done before the worker looks need not end.
-    job = await studio.create(await long_mix(studio, layers=16, song="sng-unheard"))
+    job = await studio.create(await long_mix(studio, layers=24, song="sng-unheard"))
     engine = studio.engine_of(await studio.running(job.name))
     await Repositories.on(studio.log()).jobs.execute(
         job_aggregate(TENANT, job.name.removeprefix("renderJobs/")),
