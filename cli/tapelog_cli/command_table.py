@@ -57,6 +57,18 @@ COMMANDS: Final = (
         "tapelog album one.wav two.wav -o album --target streaming --whole",
     ),
     Command(
+        "repair",
+        "tapelog_cli.desk.repair:repair",
+        "Mend a damaged take, and say what was proved and done; a sound one is left alone. Needs no services.",
+        "tapelog repair take.wav -o mended.wav",
+    ),
+    Command(
+        "compare",
+        "tapelog_cli.desk.compare:compare",
+        "Say what changed from one mix, master or recipe to another. Needs no services.",
+        "tapelog compare mix-1.wav mix-2.wav",
+    ),
+    Command(
         "check",
         "tapelog_cli.desk.check:check",
         "Judge a master on other loudspeakers, in mono, on platforms and after codecs. Needs no services.",
