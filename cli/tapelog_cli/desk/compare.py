@@ -83,8 +83,10 @@ def compare(
         table.add_column(name, justify="right" if name else "left")
     for row in told_["rows"]:
         cells = ("–" if value is None else f"{value:.1f}" for value in (row["first"], row["second"]))
-        table.add_row(row["title"], *cells, "–" if row["change"] is None else f"{row['change']:+.1f}")
+        table.add_row(row["title"], *cells, "–" if row["change"] is None else f"{round(row['change'], 1) + 0.0:+.1f}")
     show.output().print(table)
     if told_["gain_to_match_db"] is not None:
-        show.output().print(f"equally loud with {two.name} at {told_['gain_to_match_db']:+.1f} dB", markup=False)
+        show.output().print(
+            f"equally loud with {two.name} at {round(told_['gain_to_match_db'], 1) + 0.0:+.1f} dB", markup=False
+        )
     return ExitCode.OK
