@@ -144,9 +144,9 @@ async def test_every_worker_killed_in_turn_still_gives_one_result_each(processes
     """Two mixes whose workers are both killed in the middle: each has one result, one usage entry."""
     async with processes.api("pty-producer") as api:
         studio = await open_studio(api, "Both workers")
-        await record_stems(studio, tmp_path, tracks=4, length_s=20.0)
+        await record_stems(studio, tmp_path, tracks=8, length_s=41.0)
         versions = [
-            await studio.mixing.versions.propose_mix(studio.song, recipe(studio, chain=12, gain_db=-float(number)))
+            await studio.mixing.versions.propose_mix(studio.song, recipe(studio, chain=30, gain_db=-float(number)))
             for number in range(2)
         ]
         jobs = [await job_of(api, studio, version) for version in versions]
@@ -176,8 +176,8 @@ async def test_a_render_survives_the_death_of_every_service(processes: System, t
     """Session, render, notify and the broker are killed one after another while a mix renders: one result."""
     async with processes.api("pty-producer") as api:
         studio = await open_studio(api, "All die once")
-        await record_stems(studio, tmp_path, tracks=4, length_s=20.0)
-        version = await studio.mixing.versions.propose_mix(studio.song, recipe(studio, chain=12))
+        await record_stems(studio, tmp_path, tracks=8, length_s=42.0)
+        version = await studio.mixing.versions.propose_mix(studio.song, recipe(studio, chain=30))
         job = await job_of(api, studio, version)
         await worker_in_the_middle(studio.producer, job)
         for part in ("session", "notify", "nats", "render"):
