@@ -27,6 +27,16 @@ class BackupBusy(CliError):  # noqa: N818 - names a state
         super().__init__(f"another backup into {folder} is being made", hint="wait for it, or name another folder")
 
 
+class NoBackup(CliError):  # noqa: N818 - names a state
+    """A folder holds no backup that was finished."""
+
+    def __init__(self, folder: Path) -> None:
+        super().__init__(
+            f"there is no finished backup in {folder}",
+            hint="name the folder that `tapelog backup --to` wrote; nothing was restored",
+        )
+
+
 class BackupDamaged(CliError):  # noqa: N818 - names a state
     """A backup is not whole, or was changed."""
 

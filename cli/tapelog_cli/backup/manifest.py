@@ -8,7 +8,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Final, Self
 
-from tapelog_cli.backup.errors import BackupDamaged
+from tapelog_cli.backup.errors import BackupDamaged, NoBackup
 
 MANIFEST: Final = "backup.json"
 VERSION: Final = 1
@@ -61,7 +61,15 @@ class Manifest:
 
     @classmethod
     def read(cls, folder: Path) -> Self:
-        """Read and check the manifest itself; `BackupDamaged` if it is not there or was changed."""
+        """Read and check the manifest itself.
+
+        Raises
+        ------
+        NoBackup
+            The folder is empty, or not there.
+        BackupDamaged
+            The manifest is missing or was changed.
+        """
         try:
             kept = json.loads((folder / MANIFEST).read_text())
             if kept["sha256"] != _digest(kept["backup"]):
@@ -70,7 +78,9 @@ class Manifest:
             values["streams"] = {name: StreamCopy(**copy) for name, copy in values["streams"].items()}
             made = cls(**values)
         except FileNotFoundError:
-            raise BackupDamaged(folder, [f"there is no {MANIFEST}"]) from None
+            if any(folder.glob("*")):
+                raise BackupDamaged(folder, [f"there is no {MANIFEST}"]) from None
+            raise NoBackup(folder) from None
         except (ValueError, TypeError, KeyError) as error:
             raise BackupDamaged(folder, [f"{MANIFEST} cannot be read ({error})"]) from error
         if made.version != VERSION:

@@ -30,7 +30,7 @@ async def restore_backup(source: Path, data_dir: Path) -> Manifest:
     ------
     FolderNotEmpty
         Nothing was touched.
-    BackupDamaged
+    NoBackup, BackupDamaged
         A part of the backup is missing or changed; found before the log is put back.
     RestoreFailed
         The restored log is not the one that was backed up.
