@@ -26,7 +26,7 @@ def err() -> Console:
 
 
 def _console(file: TextIO) -> Console:
-    return Console(file=file, highlight=False, width=None if file.isatty() else PIPE_COLUMNS)
+    return Console(file=file, highlight=False, emoji=False, width=None if file.isatty() else PIPE_COLUMNS)
 
 
 def print_json(value: Mapping[str, Any] | Sequence[Any]) -> None:

@@ -7,7 +7,7 @@ from cyclopts import Parameter
 from rich.box import SIMPLE
 from rich.table import Table
 from tapelog.common.v1 import audio_pb2 as audio
-from tapelog_desk.analysis import analyze_file
+from tapelog_desk.analyzing import analyze_file
 from tapelog_recipe import load_mix_recipe
 from tapelog_recipe.difference import diff_recipes
 

@@ -1,10 +1,11 @@
 """`tapelog meter`."""
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated
 
 from cyclopts import Parameter
-from tapelog_desk import DeskError, analyze_file, measure_file
+from tapelog_desk import Analysis, DeskError, measure_file
 
 from tapelog_cli.desk import show
 from tapelog_cli.desk.told import told
@@ -31,15 +32,16 @@ def meter(
     for path in files:
         try:
             with show.progress_bar(path.name, quiet=json) as progress:
-                # Programs are told the digests too; a table shows what meters read, which takes a third of the time.
-                analysis = (analyze_file if json else measure_file)(path, progress=progress)
+                analysis = _analyzer(whole=json)(path, progress=progress)
         except DeskError as error:
             refused += 1
             rows.append({"file": str(path), "error": error.reason, "message": error.problem, "hint": error.remedy})
             if not json:
                 print_error(explain(error))
             continue
-        rows.append(show.audio_json(str(path), analysis.audio))
+        if json:
+            rows.append(show.audio_json(str(path), analysis.audio))
+            continue
         show.add_row(table, str(path), analysis.audio.format, analysis.measurements)
         if faults := show.faults_words(analysis.measurements):
             notes.append(f"{path}: {faults}")
@@ -49,3 +51,12 @@ def meter(
         show.output().print(table)
         show.print_notes(notes)
     return ExitCode.FAILURE if refused else ExitCode.OK
+
+
+def _analyzer(*, whole: bool) -> Callable[..., Analysis]:
+    """Return what measures: programs are told the digests too; a table shows what meters read, a third of the work."""
+    if not whole:
+        return measure_file
+    from tapelog_desk import analyze_file  # with what finds hum and noise floors, which a table does not wait for
+
+    return analyze_file

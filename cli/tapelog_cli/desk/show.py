@@ -4,18 +4,19 @@ import json
 import sys
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from rich.box import SIMPLE
 from rich.console import Console
-from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
 from rich.table import Table
 from tapelog.common.v1 import audio_pb2
 from tapelog_desk.analysis import Progress as Told
 from tapelog_desk.analysis import measurements_json
-from tapelog_desk.rendered import Rendered
 
 from tapelog_cli.output import out
+
+if TYPE_CHECKING:
+    from tapelog_desk.rendered import Rendered
 
 
 def output() -> Console:
@@ -35,6 +36,8 @@ def progress_bar(words: str, *, quiet: bool) -> Iterator[Told | None]:
     if quiet or not console.is_terminal:
         yield None
         return
+    from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
+
     columns = (TextColumn("{task.description}"), BarColumn(), TaskProgressColumn(), TimeRemainingColumn())
     with Progress(*columns, console=console, transient=True) as bar:
         task = bar.add_task(words, total=1.0)
@@ -132,7 +135,7 @@ def audio_json(path: str, result: audio_pb2.AudioResult) -> dict[str, Any]:
     }
 
 
-def rendered_json(rendered: Rendered) -> dict[str, Any]:
+def rendered_json(rendered: "Rendered") -> dict[str, Any]:
     """Return a render as JSON values."""
     return {
         "audio": [audio_json(str(audio.path), audio.result) for audio in rendered.audio],
@@ -149,7 +152,7 @@ def print_notes(notes: Iterable[str]) -> None:
         output().print(f"note: {note}", style="yellow", markup=False, soft_wrap=True)
 
 
-def print_rendered(rendered: Rendered) -> None:
+def print_rendered(rendered: "Rendered") -> None:
     """Print a render as a table with its remarks."""
     table = loudness_table()
     for audio in rendered.audio:

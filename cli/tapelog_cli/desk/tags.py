@@ -8,7 +8,7 @@ from typing import Annotated, Any
 from cyclopts import Parameter
 from rich.box import SIMPLE
 from rich.table import Table
-from tapelog_desk.analysis import analyze_file
+from tapelog_desk.analyzing import analyze_file
 from tapelog_desk.files.atomic import atomic_file
 from tapelog_desk.probe import probe_file
 from tapelog_interchange import (

@@ -22,15 +22,22 @@ def told(command: Callable[P, int]) -> Callable[P, int]:
 
     @functools.wraps(command)
     def run(*args: P.args, **kwargs: P.kwargs) -> int:
-        from tapelog_desk.errors import DeskError
-        from tapelog_interchange.errors import InterchangeError
-        from tapelog_recipe import RecipeError
-
         try:
             return command(*args, **kwargs)
-        except (WrongUsage, RecipeError, InterchangeError, DeskError) as error:
+        except Exception as error:
+            if not isinstance(error, (WrongUsage, *_expected())):
+                raise
             explained = explain(error)
             print_error(explained, as_json=bool(kwargs.get("json")))
             return explained.code
 
     return run
+
+
+def _expected() -> tuple[type[Exception], ...]:
+    """Return what the desk, its recipes and its exchange with others raise; loaded only where something went wrong."""
+    from tapelog_desk.errors import DeskError
+    from tapelog_interchange.errors import InterchangeError
+    from tapelog_recipe import RecipeError
+
+    return RecipeError, InterchangeError, DeskError

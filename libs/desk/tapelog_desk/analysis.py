@@ -10,17 +10,13 @@ from typing import Any, Final
 
 import numpy as np
 from tapelog.common.v1 import audio_pb2 as pb
-from tapelog_dsp import ENGINE_VERSION, LoudnessMeter, TruePeakMeter
+from tapelog_dsp import ENGINE_VERSION, LoudnessMeter, TruePeakMeter, unpack_pcm
+from tapelog_dsp.meters.packed import add_packed
 
-from tapelog_desk.arrival import ArrivalMeter
 from tapelog_desk.faults import FaultMeter
 from tapelog_desk.files.atomic import atomic_file
-from tapelog_desk.files.decoders import Samples
-from tapelog_desk.files.flac import FlacCheck
-from tapelog_desk.files.identity import identified
-from tapelog_desk.files.pcm import SampleDigest
-from tapelog_desk.files.readers import open_audio
-from tapelog_desk.limits import BLOCK_FRAMES, METER_RATE_MAX_HZ
+from tapelog_desk.files.decoders import Packed, Samples
+from tapelog_desk.limits import METER_RATE_MAX_HZ
 from tapelog_desk.waveform import Waveform
 
 SCHEMA: Final = "tapelog.analysis/1"
@@ -32,8 +28,6 @@ Progress = Callable[[float], None]
 METERED_CHANNELS: Final = (1, 2, 3, 5, 6)
 """Channel counts that BS.1770 has weights for."""
 
-_MEDIA_TYPES: Final = {"wav": "audio/wav", "w64": "audio/x-w64", "aiff": "audio/aiff", "flac": "audio/flac",
-                       "ogg": "audio/ogg", "mp3": "audio/mpeg"}  # fmt: skip
 _STEPS_PER_S: Final = 10
 
 
@@ -125,6 +119,21 @@ class Analyzer:
             self._waveform.add(samples)
         self._frames += samples.shape[1]
 
+    def add_packed(self, raw: Packed, sample_bytes: int) -> None:
+        """Measure the next block as it stands in a file; as `add`, bit for bit, at half the work."""
+        channels, frame_bytes = self._format.channels, sample_bytes * self._format.channels
+        done = 0
+        if self._loudness is not None and self._true_peak is not None and self._waveform is None:
+            done = add_packed(
+                raw, sample_bytes, channels, loudness=self._loudness, true_peak=self._true_peak,
+                full_scale=self._faults,
+            )  # fmt: skip
+            self._frames += done
+        if done * frame_bytes < raw.size:
+            block = np.empty((channels, raw.size // frame_bytes - done))
+            unpack_pcm(raw[done * frame_bytes :].data, sample_bytes, block)
+            self.add(block)
+
     def join(self, later: "Analyzer") -> None:
         """Take in the part that follows; neither has a waveform."""
         if self._loudness is not None and later._loudness is not None:  # noqa: SLF001  # one of its own kind
@@ -176,66 +185,6 @@ def _set(numbers: pb.Measurements, name: str, value: float) -> None:
     """Set a measurement, leaving it absent where it does not exist."""
     if math.isfinite(value):
         setattr(numbers, name, value)
-
-
-def analyze_file(path: Path, *, name: str = "", progress: Progress | None = None) -> Analysis:
-    """Decode a file whole and measure it.
-
-    Parameters
-    ----------
-    path : Path
-        The file.
-    name : str
-        How errors call it; by default its file name.
-    progress : callable, optional
-        Told the share that is done.
-
-    Returns
-    -------
-    Analysis
-        With `audio` filled: digests, size, the format as decoded. NaN and infinite samples are counted, and measured
-        as silence.
-
-    Raises
-    ------
-    SourceError
-        It cannot be read whole.
-    """
-    with (
-        open_audio(path, name=name, refuse_non_finite=False) as reader,
-        identified(path, reader.plain_bytes()) as identity,
-    ):
-        audio = reader.format
-        analyzer, arrival = Analyzer(audio), ArrivalMeter(audio)
-        coded = None if reader.plain_bytes() else SampleDigest(audio.bit_depth, is_float=audio.is_float)
-        check = FlacCheck(path, name or path.name) if audio.container == "flac" else None
-        memory = np.empty((audio.channels, BLOCK_FRAMES))
-        while got := reader.read_into(memory):
-            block = memory if got == BLOCK_FRAMES else memory[:, :got].copy()
-            analyzer.add(block)
-            arrival.add(block)
-            packed = coded.add(block) if coded is not None else b""
-            if check is not None:
-                check.add(packed)
-            if progress is not None:
-                progress(min(reader.frames_read / max(reader.declared_frames, reader.frames_read), 1.0))
-        if check is not None:
-            check.finish()
-        analysis = analyzer.result(non_finite_samples=reader.non_finite_samples)
-        arrival.result(analysis.measurements)
-        audio.length_frames = reader.frames_read
-        sha256, sample_digest = identity.result()
-    analysis.audio.CopyFrom(
-        pb.AudioResult(
-            sha256=sha256,
-            sample_digest=coded.hexdigest() if coded is not None else sample_digest,
-            size_bytes=path.stat().st_size,
-            media_type=_MEDIA_TYPES[audio.container],
-            format=audio,
-            measurements=analysis.measurements,
-        )
-    )
-    return analysis
 
 
 def _number(value: float, digits: int) -> float | None:

@@ -7,7 +7,7 @@ import numpy as np
 import numpy.typing as npt
 from tapelog.common.v1 import audio_pb2 as pb
 from tapelog_dsp.repair import hum
-from tapelog_dsp.resample import resample
+from tapelog_dsp.resampling import resample
 
 from tapelog_desk.files.decoders import Samples
 

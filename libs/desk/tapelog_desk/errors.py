@@ -1,8 +1,10 @@
 """What can go wrong at the desk, as one small tree: what is wrong, why, and what to do."""
 
 from collections.abc import Iterable
+from typing import TYPE_CHECKING
 
-from tapelog_recipe import Violation
+if TYPE_CHECKING:
+    from tapelog_recipe import Violation
 
 
 class DeskError(Exception):
@@ -41,7 +43,7 @@ class RecipeRefusedError(DeskError):
         Everything that is wrong with it.
     """
 
-    def __init__(self, violations: Iterable[Violation]) -> None:
+    def __init__(self, violations: "Iterable[Violation]") -> None:
         self.violations = tuple(violations)
         lines = "\n".join(str(violation) for violation in self.violations)
         super().__init__("RECIPE_INVALID", lines, "mend the recipe (docs/recipe.md)")

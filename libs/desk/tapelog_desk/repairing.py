@@ -13,7 +13,8 @@ from tapelog.common.v1 import recipe_pb2 as pb
 from tapelog_dsp.repair import RepairReport, clean
 from tapelog_recipe import Violation
 
-from tapelog_desk.analysis import Progress, analyze_file, write_json
+from tapelog_desk.analysis import Progress, write_json
+from tapelog_desk.analyzing import analyze_file
 from tapelog_desk.errors import RecipeRefusedError, SourceError
 from tapelog_desk.files.decoders import Samples
 from tapelog_desk.files.readers import open_audio

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 import soundfile
 from tapelog_desk import DeskError, analyze_file, measure_file
+from tapelog_desk.analysis import Analyzer
 from tapelog_desk.files.pcm import SampleDigest
 from tapelog_desk.files.readers import open_audio
 from tapelog_dsp.testing import programme
@@ -53,6 +54,29 @@ def test_coded_and_short_files_are_read_in_one(container: str, tmp_path: Path):
     assert measured.integrated_lufs == analyze_file(path).measurements.integrated_lufs
     assert shares == sorted(shares)
     assert shares[-1] == 1.0
+
+
+@pytest.mark.parametrize(
+    ("rate_hz", "subtype", "channels"), [(44_100, "PCM_16", 1), (11_025, "PCM_24", 2), (48_000, "PCM_32", 6)]
+)
+def test_packed_samples_read_as_decoded_ones(rate_hz: int, subtype: str, channels: int, tmp_path: Path):
+    """One pass over the bytes of a file gives every bit that the meters give one by one, at any block size."""
+    path = tmp_path / "packed.wav"
+    samples = np.tile(programme(3.017, sample_rate=rate_hz), (3, 1))[:channels]
+    soundfile.write(path, np.clip(2.5 * samples, -1.0, 1.0).T, rate_hz, subtype=subtype)
+    with open_audio(path) as reader:
+        decoded, packed = (Analyzer(reader.format, waveform=False) for _ in range(2))
+        samples = reader.read(4 * rate_hz)
+    decoded.add(samples)
+    with open_audio(path) as reader:
+        frame_bytes = reader.packed_bytes * channels
+        for frames in (rate_hz // 100 - 3, 3, rate_hz // 2, 0, 7, rate_hz * 4):
+            memory = np.empty(frames * frame_bytes, dtype=np.uint8)
+            packed.add_packed(memory[: reader.read_packed(memory) * frame_bytes], reader.packed_bytes)
+    want, got = decoded.result(), packed.result()
+    assert got.measurements == want.measurements
+    assert got.momentary == want.momentary
+    assert want.measurements.clipped_samples > 10
 
 
 def test_samples_that_are_no_numbers_are_counted_once(tmp_path: Path):

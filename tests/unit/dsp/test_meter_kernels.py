@@ -5,10 +5,11 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 from tapelog_dsp.design.interpolators import LONG_TAPS, hann49, itu48, long128, long_lanes, search_bound, standard_lanes
-from tapelog_dsp.kernels import interpolation, loudness, recursion
+from tapelog_dsp.kernels import interpolation, loudness, metering, pcm, recursion
 from tapelog_dsp.kernels.call import Float64s
 from tapelog_dsp.kernels.twins import interpolation as plain_interpolation
 from tapelog_dsp.kernels.twins import loudness as plain_loudness
+from tapelog_dsp.kernels.twins import metering as plain_metering
 from tapelog_dsp.meters.weighting import hop_weighting
 from tapelog_dsp.testing import programme
 
@@ -105,3 +106,56 @@ def test_the_bound_splits_the_interpolators():
     assert 2.0 < total < 6.0
     assert min(steps) >= 0.0
     assert 2.0 * sum(half * step for half, step in zip((1, 2, 3, 4, 6, 8, 12, 16, 24, 32), steps, strict=False)) < total
+
+
+@pytest.mark.parametrize("least", [1, 3])
+def test_full_scale_runs(random: np.random.Generator, least: int):
+    """Runs, peaks and the run at the end equal their twin, whatever the blocks."""
+    samples = np.clip(1.3 * random.standard_normal((2, 700)), -1.0, 1.0)
+    samples[:, 200:400] *= 0.2
+    samples[0, 350:460] = 1.0
+    got, want = _runs(2, least), _runs(2, least)
+    for begun, ended in ((0, 0), (0, 1), (1, 355), (355, 419), (419, 700)):
+        metering.full_runs(np.ascontiguousarray(samples[:, begun:ended]), got)
+    plain_metering.full_runs(samples, want)
+    for name in ("peaks", "runs", "counts"):
+        assert getattr(got, name).tobytes() == getattr(want, name).tobytes()
+    assert want.counts.min() > 100
+
+
+@pytest.mark.parametrize(("rate", "channels", "sample_bytes"), [(8_000, 2, 3), (11_025, 1, 2), (16_000, 3, 4)])
+def test_meters_of_packed_samples(random: np.random.Generator, rate: int, channels: int, sample_bytes: int):
+    """All meters in one pass keep what their twins keep one after the other, from hop to hop."""
+    weighting, hops = hop_weighting(rate), 19
+    got = [recursion.sos_state(2, channels), _peaks(channels), _runs(channels, 3)]
+    want = [recursion.sos_state(2, channels), _peaks(channels), _runs(channels, 3)]
+    first = 0
+    for part in (hops, 3):
+        frames = (first + part) * rate // 100 - first * rate // 100
+        loud = np.clip(0.7 * random.standard_normal((channels, frames)), -1.0, 1.0)
+        raw = pcm.pack_pcm((loud * (2 ** (8 * sample_bytes - 1) - 1)).astype(np.int32), sample_bytes)
+        args = (raw, sample_bytes, channels)
+        energies = [
+            door.meter_packed(
+                *args, first=first, hops=part, weighting=weighting, state=kept[0], peaks=kept[1], runs=kept[2]
+            )
+            for door, kept in ((metering, got), (plain_metering, want))
+        ]
+        assert energies[0].tobytes() == energies[1].tobytes()
+        first += part
+    assert got[0].tobytes() == want[0].tobytes()
+    assert got[1].kept.tobytes() == want[1].kept.tobytes()
+    assert np.maximum(got[1].most, got[1].peak).tobytes() == np.maximum(want[1].most, want[1].peak).tobytes()
+    assert got[2].counts.tobytes() == want[2].counts.tobytes()
+
+
+def _runs(channels: int, least: int) -> metering.Runs:
+    low = 1.0 - 2.0**-15
+    none = np.zeros(channels, dtype=np.int64)
+    return metering.Runs(low, 1.0, least, np.zeros(channels), none.copy(), none.copy())
+
+
+def _peaks(channels: int) -> metering.Peaks:
+    end = np.zeros((channels, LONG_TAPS - 1), dtype=np.float32)
+    most = np.zeros(3, dtype=np.float32)
+    return metering.Peaks(end, long_lanes(), standard_lanes(), search_bound(), np.zeros(1), most)

@@ -10,7 +10,7 @@ from tapelog.common.v1 import audio_pb2 as pb
 from tapelog_desk import limits
 from tapelog_desk.errors import SourceError
 from tapelog_desk.files.aiff import refuse_truncated
-from tapelog_desk.files.decoders import Decoder, LibsndfileDecoder, Packed, Samples, WavDecoder
+from tapelog_desk.files.decoders import Decoder, Packed, Samples, WavDecoder
 from tapelog_desk.files.sniff import sniff
 from tapelog_desk.files.wav import read_layout
 
@@ -257,4 +257,6 @@ def _decoder(path: Path, file: BinaryIO, name: str) -> Decoder:
     if sniffed.container == "aiff":
         refuse_truncated(file, sniffed.offset, name)
     file.close()
+    from tapelog_desk.files.libsndfile import LibsndfileDecoder  # a tenth of the start of what reads WAV only
+
     return LibsndfileDecoder(path, sniffed, name)

@@ -5,7 +5,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from tapelog_desk.analysis import Analysis, Progress, analyze_file
+from tapelog_desk.analysis import Analysis, Progress
+from tapelog_desk.analyzing import analyze_file
 from tapelog_desk.checking import Checked, check_file
 from tapelog_desk.codecs import Codec
 from tapelog_desk.errors import SourceError

@@ -28,7 +28,7 @@ def dither(samples: Float64s, scale: float, key: tuple[int, int], start_frame: i
     return pcm, real, clipped
 
 
-def unpack(raw: bytes | bytearray | memoryview, sample_bytes: int, block: Float64s) -> None:
+def unpack_pcm(raw: bytes | bytearray | memoryview, sample_bytes: int, block: Float64s) -> None:
     """Write interleaved little-endian integers into planar samples, full scale 1.
 
     Parameters
@@ -51,7 +51,7 @@ def unpack(raw: bytes | bytearray | memoryview, sample_bytes: int, block: Float6
     )
 
 
-def pack(values: npt.NDArray[np.int32], sample_bytes: int) -> npt.NDArray[np.uint8]:
+def pack_pcm(values: npt.NDArray[np.int32], sample_bytes: int) -> npt.NDArray[np.uint8]:
     """Return whole numbers ``[channels, frames]`` as interleaved little-endian bytes of 2, 3 or 4 to a sample."""
     channels, frames = values.shape
     raw = np.empty(channels * frames * sample_bytes, dtype=np.uint8)

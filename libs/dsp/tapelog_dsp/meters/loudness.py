@@ -87,7 +87,8 @@ class LoudnessState:
 class LoudnessMeter:
     """A streaming meter; blocks of any length give the same reading.
 
-    It keeps 8 bytes per 100 ms of programme (0.3 MB per hour).
+    It keeps 8 bytes per 100 ms of programme (0.3 MB per hour). `weighting` and `memory` are its filter and what that
+    keeps.
 
     Parameters
     ----------
@@ -113,13 +114,13 @@ class LoudnessMeter:
         if not on_step(first_frame, sample_rate):
             raise ParameterError("LoudnessMeter.first_frame", first_frame, "on a step of 100 ms")
         self._weights = CHANNEL_WEIGHTS[channels]
-        self._weighting = hop_weighting(sample_rate)
-        self._state = sos_state(2, channels)
+        self.weighting = hop_weighting(sample_rate)
+        self.memory = sos_state(2, channels)
         self._first = self._clock = first_frame
-        self._open = np.empty((channels, self._weighting.longest))
+        self._open = np.empty((channels, self.weighting.longest))
         self._energies = Energies(self._hop_of(first_frame), sample_rate)
         if before is not None:
-            sos(self._weighting.sections, self._state, before)
+            sos(self.weighting.sections, self.memory, before)
 
     def _hop_of(self, frame: int) -> int:
         """Return how many hops have ended by a frame."""
@@ -149,9 +150,24 @@ class LoudnessMeter:
         rest = self._clock - self._start_of(hop + whole)
         self._open[:, :rest] = samples[:, frames - rest :]
 
+    def whole_hops(self, frames: int) -> tuple[int, int, int]:
+        """Return the next hop, how many are whole within the next frames, and their frames; none within a hop."""
+        hop = self._hop_of(self._clock)
+        if self._clock != self._start_of(hop):
+            return hop, 0, 0
+        hops = self._hop_of(self._clock + frames) - hop
+        return hop, hops, self._start_of(hop + hops) - self._clock
+
+    def take(self, energies: Float64s, frames: int) -> None:
+        """Take the energies ``[hops, channels]`` of the next frames, filtered with this meter's own memory."""
+        self._keep(energies)
+        self._clock += frames
+
     def _take(self, samples: Audio, first: int, hops: int) -> None:
         """Filter whole hops and keep their energy."""
-        energies = hop_energies(self._weighting, self._state, samples, first=first, hops=hops)
+        self._keep(hop_energies(self.weighting, self.memory, samples, first=first, hops=hops))
+
+    def _keep(self, energies: Float64s) -> None:
         total = np.zeros(len(energies))
         for channel, weight in enumerate(self._weights):
             total += weight * energies[:, channel]
@@ -159,7 +175,7 @@ class LoudnessMeter:
 
     def state(self) -> "LoudnessState":
         """Return what another process needs to join this part to the one before it."""
-        energies, filters, rest = self._energies.state(), self._state.copy(), self._open.copy()
+        energies, filters, rest = self._energies.state(), self.memory.copy(), self._open.copy()
         return LoudnessState(self._rate, self._weights, self._first, self._clock, energies, filters, rest)
 
     def join(self, later: "LoudnessState") -> None:
@@ -174,7 +190,7 @@ class LoudnessMeter:
             limit = f"a part from frame {self._clock} on, of the same rate and channels"
             raise ParameterError("LoudnessMeter.join", f"a part from frame {later.first_frame} on", limit)
         self._energies.join(later.energies)
-        self._clock, self._state, self._open = later.end_frame, later.filters.copy(), later.open_hop.copy()
+        self._clock, self.memory, self._open = later.end_frame, later.filters.copy(), later.open_hop.copy()
 
     def gating_blocks(self) -> Float64s:
         """Return the mean power of every gating block of 400 ms, 100 ms apart."""

@@ -16,6 +16,7 @@ from tapelog_dsp.design.interpolators import (
 )
 from tapelog_dsp.kernels.call import Float32s
 from tapelog_dsp.kernels.interpolation import search_peaks
+from tapelog_dsp.kernels.metering import Peaks
 from tapelog_dsp.units import gain_to_db
 
 REACH_FRAMES: Final = LONG_TAPS - 1
@@ -67,7 +68,8 @@ class TruePeakState:
 class TruePeakMeter:
     """A streaming meter; blocks of any length give the same reading.
 
-    Only what could exceed the largest value so far is interpolated, which leaves the reading unchanged.
+    Only what could exceed the largest value so far is interpolated, which leaves the reading unchanged. `kept` is what
+    the search goes on with.
 
     Parameters
     ----------
@@ -81,35 +83,35 @@ class TruePeakMeter:
 
     def __init__(self, sample_rate: int, channels: int, *, before: Audio | None = None) -> None:
         valid_sample_rate(sample_rate)
-        self._others = standard_lanes() if sample_rate < OVERSAMPLING_FREE_RATE_HZ else None
-        self._kept = np.zeros((channels, REACH_FRAMES), dtype=np.float32)
-        self._most = np.zeros(len(_NAMES), dtype=np.float32)
-        self._peak = np.zeros(1)
+        others = standard_lanes() if sample_rate < OVERSAMPLING_FREE_RATE_HZ else None
+        most = np.zeros(len(_NAMES), dtype=np.float32)
+        end = np.zeros((channels, REACH_FRAMES), dtype=np.float32)
         if before is not None:
-            joined = np.concatenate((self._kept, before.astype(np.float32)), axis=1)
-            self._kept = joined[:, joined.shape[1] - REACH_FRAMES :].copy()
+            end = np.concatenate((end, before.astype(np.float32)), axis=1)[:, -REACH_FRAMES:].copy()
+        self.kept = Peaks(end, long_lanes(), others, search_bound(), np.zeros(1), most)
 
     def state(self) -> "TruePeakState":
         """Return what another process needs to join this part to the one before it."""
         return TruePeakState(
-            dict(zip(_NAMES, self._most.tolist(), strict=True)), float(self._peak[0]), self._kept.copy()
+            dict(zip(_NAMES, self.kept.most.tolist(), strict=True)), float(self.kept.peak[0]), self.kept.kept.copy()
         )
 
     def join(self, later: "TruePeakState") -> None:
         """Take in the state of the part that follows, measured with the end of this part as its `before`."""
-        self._most = np.maximum(self._most, np.array([later.most[name] for name in _NAMES], dtype=np.float32))
-        self._peak[0] = max(float(self._peak[0]), later.sample_peak)
-        self._kept = later.kept.copy()
+        most = np.array([later.most[name] for name in _NAMES], dtype=np.float32)
+        np.maximum(self.kept.most, most, out=self.kept.most)
+        self.kept.peak[0] = max(float(self.kept.peak[0]), later.sample_peak)
+        self.kept.kept[:] = later.kept
 
     def add(self, samples: Audio) -> None:
         """Measure the next block ``[channels, frames]``."""
-        self._raise(samples, self._kept, self._most)
+        self._raise(samples, self.kept.kept, self.kept.most)
 
     def result(self) -> TruePeak:
         """Return the reading so far, as if silence followed; measuring can go on."""
-        most = self._most.copy()
-        self._raise(np.zeros((len(self._kept), REACH_FRAMES)), self._kept.copy(), most)
-        sample_peak = float(self._peak[0])
+        most = self.kept.most.copy()
+        self._raise(np.zeros((len(self.kept.kept), REACH_FRAMES)), self.kept.kept.copy(), most)
+        sample_peak = float(self.kept.peak[0])
         peaks = {name: max(value, sample_peak) for name, value in zip(_NAMES, most.tolist(), strict=True)}
         return TruePeak(
             max_dbtp=gain_to_db(max(peaks.values())),
@@ -121,4 +123,6 @@ class TruePeakMeter:
 
     def _raise(self, samples: Audio, kept: Float32s, most: Float32s) -> None:
         for channel, end in zip(samples, kept, strict=True):
-            search_peaks(channel, end, long_lanes(), self._others, search_bound(), peak=self._peak, most=most)
+            search_peaks(
+                channel, end, self.kept.lanes, self.kept.others, self.kept.bound, peak=self.kept.peak, most=most
+            )

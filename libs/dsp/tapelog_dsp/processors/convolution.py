@@ -22,7 +22,7 @@ from tapelog_dsp.kernels.fft import fft, inverse_fft
 from tapelog_dsp.processors.base import Course, Processor
 from tapelog_dsp.processors.delayline import DelayLine
 from tapelog_dsp.processors.moving import moved
-from tapelog_dsp.resample import resample
+from tapelog_dsp.resampling import resample
 from tapelog_dsp.units import LOG2_10_OVER_20, db_to_gain
 
 IMPULSE_FRAMES_MAX: Final = 1 << 20

@@ -15,7 +15,7 @@ def dither(samples: Float64s, scale: float, key: tuple[int, int], start_frame: i
     return kept.astype(np.int32), kept * (1.0 / scale), int(np.count_nonzero(kept != whole))
 
 
-def unpack(raw: bytes, sample_bytes: int, block: Float64s) -> None:
+def unpack_pcm(raw: bytes, sample_bytes: int, block: Float64s) -> None:
     """Write interleaved little-endian integers into planar samples."""
     channels = block.shape[0]
     for at in range(len(raw) // sample_bytes):
@@ -23,7 +23,7 @@ def unpack(raw: bytes, sample_bytes: int, block: Float64s) -> None:
         block[at % channels, at // channels] = word / 2.0 ** (8 * sample_bytes - 1)
 
 
-def pack(values: Int32s, sample_bytes: int) -> bytes:
+def pack_pcm(values: Int32s, sample_bytes: int) -> bytes:
     """Return whole numbers as interleaved little-endian bytes."""
     return b"".join(int(value).to_bytes(sample_bytes, "little", signed=True) for value in values.T.ravel())
 
