@@ -29,6 +29,7 @@ from tapelog_chassis.event_log import (
     StoredEvent,
 )
 from tapelog_chassis.event_registry import EventRegistry
+from tapelog_chassis.freshness import Heads
 from tapelog_chassis.history import SNAPSHOT_EVERY, Evolve, History
 from tapelog_chassis.log_refusals import refusal_of
 from tapelog_chassis.versioned import SnapshotCodec, Versioned
@@ -112,6 +113,8 @@ class Repository(Generic[S]):
     clock : Clock
     cache_max : int
         Aggregates kept loaded.
+    heads : Heads, optional
+        Says how far aggregates are, for `recent`.
     """
 
     def __init__(
@@ -127,8 +130,10 @@ class Repository(Generic[S]):
         clock: Clock | None = None,
         cache_max: int = CACHE_AGGREGATES_MAX,
         snapshot_every: int = SNAPSHOT_EVERY,
+        heads: Heads | None = None,
     ) -> None:
         self._log = log
+        self._heads = heads
         self._history = History(
             log,
             initial=initial,
@@ -187,6 +192,20 @@ class Repository(Generic[S]):
         if entry.versioned is not None and entry.versioned.exists:
             return entry.versioned
         return await self.load(aggregate)
+
+    def recent(self, aggregate: AggregateId) -> Versioned[S] | None:
+        """Return an aggregate that is known to be no older than the heads' limit, without asking the log.
+
+        None if it is not loaded, or nobody knows whether it is that new: then `load` has to ask.
+        """
+        entry = self._entries.get(aggregate)
+        if self._heads is None or entry is None or entry.versioned is None:
+            return None
+        sequence = self._heads.sequence(aggregate)
+        if sequence is None or entry.versioned.sequence < sequence:
+            return None
+        self._entries.move_to_end(aggregate)
+        return entry.versioned
 
     async def execute(
         self,

@@ -12,8 +12,9 @@ from tapelog_chassis import tracing
 from tapelog_chassis.anchors import LogGuard
 from tapelog_chassis.auth import LocalIssuer, TokenVerifier
 from tapelog_chassis.clock import SystemClock
-from tapelog_chassis.event_log import JetStreamEventLog, JetStreamSnapshotStore
+from tapelog_chassis.event_log import JetStreamEventLog, JetStreamSnapshotStore, SharedTail
 from tapelog_chassis.exposition import exposing
+from tapelog_chassis.freshness import Freshness
 from tapelog_chassis.grpc_server import build_server
 from tapelog_chassis.health import keep_health, store_probe
 from tapelog_chassis.lifecycle import Ready
@@ -35,6 +36,7 @@ from tapelog_session.application.deadlines import watch_deadlines
 from tapelog_session.application.follow_ups import follow_up
 from tapelog_session.application.ports import RenderJobs
 from tapelog_session.application.processes import ProcessState, drive
+from tapelog_session.application.project_heads import ProjectHeads
 from tapelog_session.application.render_outcomes import record_outcome
 from tapelog_session.application.render_requests import request_renders
 from tapelog_session.application.song_index import SongIndex
@@ -70,12 +72,15 @@ async def run(settings: SessionSettings, *, ready: Ready, stop: asyncio.Event) -
         ) as connection,
         open_channel(settings.render_address, tls_ca=settings.render_tls_ca) as render_channel,
     ):
-        guard = LogGuard(JetStreamEventLog(connection), settings.anchors_at, (CONTEXT,))
+        guard = LogGuard(SharedTail(JetStreamEventLog(connection), CONTEXT), settings.anchors_at, (CONTEXT,))
         await guard.check()
         log = guard.log
         snapshots = JetStreamSnapshotStore(connection)
-        aggregates = Aggregates.on(log, clock=SystemClock(), snapshots=snapshots)
         views = Views(log, CONTEXT, EVENTS)
+        freshness = Freshness(log, CONTEXT, views.reached)
+        aggregates = Aggregates.on(
+            log, clock=SystemClock(), snapshots=snapshots, project_heads=ProjectHeads(views, freshness)
+        )
         desk = Desk(
             aggregates=aggregates,
             log=log,
@@ -99,6 +104,7 @@ async def run(settings: SessionSettings, *, ready: Ready, stop: asyncio.Event) -
         async with asyncio.TaskGroup() as group:
             background = [
                 group.create_task(views.run(), name="views"),
+                group.create_task(freshness.run(), name="freshness"),
                 group.create_task(
                     keep_health(server, store_probe(connection, CONTEXT), failing_s=settings.health_failing_s),
                     name="health",

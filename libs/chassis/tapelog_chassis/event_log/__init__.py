@@ -19,6 +19,7 @@ from .jetstream import JetStreamEventLog
 from .jetstream_snapshots import JetStreamSnapshotStore
 from .memory import MemoryEventLog, MemorySnapshotStore
 from .port import AggregateId, EventLog, Metadata, NewEvent, Snapshot, SnapshotStore, StoredEvent
+from .shared import SharedTail
 
 __all__ = [
     "AggregateId",
@@ -41,6 +42,7 @@ __all__ = [
     "Metadata",
     "NewEvent",
     "PositionAhead",
+    "SharedTail",
     "Snapshot",
     "SnapshotStore",
     "SnapshotTooLarge",

@@ -34,6 +34,7 @@ from . import chain
 from .codec import check_size
 from .errors import AppendRefused, AppendUnknown, ConcurrencyConflict, DuplicateEventId, LogFull, LogUnavailable
 from .jetstream_reader import JetStreamReader
+from .own_events import OwnEvents
 from .port import AggregateId, Metadata, NewEvent, StoredEvent
 
 APPEND_BUDGET_S: Final = 10.0
@@ -83,7 +84,8 @@ class JetStreamEventLog:
         self._connection = connection
         self._publish_timeout_s = publish_timeout_s
         self._budget_s = budget_s
-        self._reader = JetStreamReader(connection, timeout_s=publish_timeout_s)
+        self._own = OwnEvents()
+        self._reader = JetStreamReader(connection, self._own, timeout_s=publish_timeout_s)
         self._heads: OrderedDict[AggregateId, Head] = OrderedDict()
 
     def __repr__(self) -> str:
@@ -202,6 +204,8 @@ class JetStreamEventLog:
             raise _LookAgainError("the broker has these event ids already", duplicate=True)
         first = published.position - len(sealed) + 1
         stored = [replace(event, position=position) for position, event in enumerate(sealed, start=first)]
+        for event, draft in zip(stored, drafts, strict=True):
+            self._own.remember(event, draft.headers)
         self._remember(stored[-1])
         return stored
 

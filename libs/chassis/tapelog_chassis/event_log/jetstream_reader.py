@@ -17,6 +17,7 @@ from tapelog_chassis.topology import es_stream
 from . import chain
 from .codec import SEQUENCE, decode
 from .errors import CorruptStream, LogUnavailable, PositionAhead
+from .own_events import OwnEvents
 from .port import AggregateId, StoredEvent
 
 READ_ATTEMPTS: Final = 3
@@ -28,8 +29,9 @@ T = TypeVar("T")
 class JetStreamReader:
     """The reading half of `JetStreamEventLog`; every event it hands out fits its hash."""
 
-    def __init__(self, connection: Client, *, timeout_s: float) -> None:
+    def __init__(self, connection: Client, own: OwnEvents, *, timeout_s: float) -> None:
         self._connection = connection
+        self._own = own
         self._timeout_s = timeout_s
 
     async def load(self, aggregate: AggregateId, *, after_sequence: int, after_position: int) -> list[StoredEvent]:
@@ -110,8 +112,11 @@ class JetStreamReader:
         )
         async with reader:
             async for delivery in reader:
-                event = decode(delivery.subject, delivery.headers, delivery.data, delivery.position)
-                chain.check_link(event, None)
+                message = (delivery.subject, delivery.headers, delivery.data)
+                event = self._own.recognise(*message, delivery.position)
+                if event is None:
+                    event = decode(*message, delivery.position)
+                    chain.check_link(event, None)
                 position, last_hash = event.position, event.hash
                 yield event
 

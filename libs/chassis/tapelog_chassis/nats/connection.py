@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import functools
+import re
 import ssl
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
@@ -34,26 +35,72 @@ CLOSE_S: Final = 2.0
 HEADER_NAMES_MAX: Final = 1024
 """Names of headers that are remembered; ours are about thirty."""
 
+_HEADER_NAME: Final = re.compile(r"[!#$%&'*+\-.^_`|~0-9A-Za-z]+")
+"""What the client package takes for the name of a header."""
+
 _log = structlog.get_logger(__name__)
 
 
 class CancellableClient(Client):
     """
-    The client package's connection, without its habit of losing a cancellation.
+    The client package's connection, without its habit of losing a cancellation, and lighter where every command goes.
 
     `publish` drops one that comes while it flushes, and `request` one that comes together with the answer (in Python
     3.11 `asyncio.wait_for` then returns the answer): a task that was told to end would go on for ever.
     """
+
+    _requests = 0
 
     async def publish(self, *arguments: Any, **options: Any) -> None:
         """Publish, see the client package."""
         with _keeping_cancellation():
             await super().publish(*arguments, **options)
 
-    async def request(self, *arguments: Any, **options: Any) -> Msg:
-        """Publish and wait for one answer, see the client package."""
-        with _keeping_cancellation():
-            return await super().request(*arguments, **options)
+    async def _request_new_style(
+        self,
+        subject: str,
+        payload: bytes,
+        timeout: float = 1,  # noqa: ASYNC109 - the client package's own parameter
+        headers: dict[str, Any] | None = None,
+    ) -> Msg:
+        """
+        Publish and wait for one answer, as the client package does, with a future and a timer and nothing else.
+
+        The package makes a random token of its own and a task's worth of waiting for each request; what is counted up
+        behind this connection's random prefix is as unlike any other's.
+        """
+        if self.is_draining_pubs:
+            raise nats.errors.ConnectionDrainingError
+        if self._resp_sub_prefix is None:
+            await self._init_request_sub()
+        prefix = (self._resp_sub_prefix or b"").decode()
+        self._requests += 1
+        token = f"{self._requests:x}"
+        loop = asyncio.get_running_loop()
+        answer: asyncio.Future[Msg] = loop.create_future()
+        self._resp_map[token] = answer
+        timer = loop.call_later(timeout, _time_out, answer)
+        try:
+            await self.publish(subject, payload, reply=f"{prefix}{token}", headers=headers)
+            return await answer
+        finally:
+            timer.cancel()
+            self._resp_map.pop(token, None)
+
+    async def _send_publish(
+        self, subject: str, reply: str, payload: bytes, payload_size: int, headers: dict[str, Any] | None
+    ) -> None:
+        """Send a message as the client package does, with its header block put together at once and not by letters."""
+        block = _header_block(headers) if headers and subject else None
+        if block is None:
+            await super()._send_publish(subject, reply, payload, payload_size, headers)
+            return
+        self.stats["out_msgs"] += 1
+        self.stats["out_bytes"] += payload_size
+        sizes = f"{len(block)} {len(block) + payload_size}"
+        await self._send_command(f"HPUB {subject} {reply} {sizes}\r\n".encode() + block + payload + b"\r\n")
+        if self._flush_queue is not None and self._flush_queue.empty():
+            await self._flush_pending()
 
     @staticmethod
     def _parse_header_lines(raw: bytes) -> dict[str, str]:
@@ -69,6 +116,26 @@ class CancellableClient(Client):
             if colon and (key := _header_name(name)):
                 found[key] = value.strip().decode("utf-8", "replace")
         return found
+
+
+def _time_out(answer: asyncio.Future[Msg]) -> None:
+    if not answer.done():
+        answer.set_exception(nats.errors.TimeoutError())
+
+
+def _header_block(headers: dict[str, str]) -> bytes | None:
+    """Return a header block; None where a name or value is out of the ordinary, for the client package to judge."""
+    if not all(map(_is_plain_name, headers)):
+        return None
+    lines = [f"{name}: {value}\r\n" for name, value in headers.items()]
+    block = f"NATS/1.0\r\n{''.join(lines)}\r\n"
+    is_plain = block.count("\n") == block.count("\r") == len(lines) + 2
+    return block.encode() if is_plain else None
+
+
+@functools.lru_cache(maxsize=HEADER_NAMES_MAX)
+def _is_plain_name(name: str) -> bool:
+    return _HEADER_NAME.fullmatch(name) is not None
 
 
 @functools.lru_cache(maxsize=HEADER_NAMES_MAX)

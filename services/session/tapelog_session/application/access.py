@@ -1,4 +1,4 @@
-"""Who calls, and whether their roles in the project allow it: looked up in the project as it is now."""
+"""Who calls, and whether their roles in the project allow it: looked up in the project, no older than a second."""
 
 from __future__ import annotations
 
@@ -10,8 +10,9 @@ from tapelog.session.v1 import resources_pb2 as pb
 from tapelog_chassis.auth import Principal
 from tapelog_chassis.commands import Repository
 from tapelog_chassis.event_log import Metadata
+from tapelog_chassis.versioned import Versioned
 
-from tapelog_session.domain.errors import Denied, Unknown
+from tapelog_session.domain.errors import Denied, NotNow, Unknown
 from tapelog_session.domain.names import KindValue, project_name
 from tapelog_session.domain.permissions import INTEGRATION, MATRIX, allowing_roles, denial, owns_nothing
 from tapelog_session.domain.project import Project, closed_refusal
@@ -96,8 +97,17 @@ async def authorize(
     *,
     kind: KindValue | None = None,
     owns: Callable[[RoleValue], bool] = owns_nothing,
+    now: bool = False,
 ) -> Access:
     """Look up the project and the caller's roles in it, and refuse what no role allows.
+
+    What is allowed may rest on a project that is known to be no older than `freshness.LIMIT_S`, and the events say
+    which sequence of it that was. A refusal rests on the newest one, so that whoever was let in a moment ago is in.
+
+    Parameters
+    ----------
+    now : bool
+        Look at the log's end whatever is known: for what adopts something of the project, or changes it.
 
     Raises
     ------
@@ -108,7 +118,19 @@ async def authorize(
     NotNow
         The project is closed.
     """
-    versioned = await projects.load(projects.aggregate(call.tenant, project))
+    aggregate = projects.aggregate(call.tenant, project)
+    recent = None if now else projects.recent(aggregate)
+    if recent is not None:
+        try:
+            return _allowed(recent, call, project, kind, owns)
+        except (Unknown, Denied, NotNow):  # perhaps not any more
+            pass
+    return _allowed(await projects.load(aggregate), call, project, kind, owns)
+
+
+def _allowed(
+    versioned: Versioned[Project], call: Call, project: str, kind: KindValue | None, owns: Callable[[RoleValue], bool]
+) -> Access:
     known = versioned.state
     if not known.exists:
         raise Unknown("NO_SUCH_PROJECT", f"there is no {project_name(project)}", project=project)

@@ -11,6 +11,7 @@ from tapelog_chassis.clock import Clock
 from tapelog_chassis.commands import Repository
 from tapelog_chassis.event_log import EventLog, SnapshotStore, StoredEvent
 from tapelog_chassis.event_registry import EventRegistry
+from tapelog_chassis.freshness import Heads
 
 from tapelog_session.application.song_snapshot import SongCodec
 from tapelog_session.domain import asset as assets
@@ -76,10 +77,25 @@ class Aggregates:
     people: Repository[Person]
 
     @classmethod
-    def on(cls, log: EventLog, *, clock: Clock | None = None, snapshots: SnapshotStore | None = None) -> Self:
+    def on(
+        cls,
+        log: EventLog,
+        *,
+        clock: Clock | None = None,
+        snapshots: SnapshotStore | None = None,
+        project_heads: Heads | None = None,
+    ) -> Self:
         """Open the repositories on a log; songs, which grow long, are kept in snapshots if there is a store."""
         return cls(
-            projects=Repository(log, CONTEXT, initial=Project, evolve=_project_after, events=EVENTS, clock=clock),
+            projects=Repository(
+                log,
+                CONTEXT,
+                initial=Project,
+                evolve=_project_after,
+                events=EVENTS,
+                clock=clock,
+                heads=project_heads,
+            ),
             songs=Repository(
                 log,
                 CONTEXT,

@@ -17,6 +17,7 @@ from tapelog_session.domain.roles import RoleValue
 from tapelog_session.domain.versions import MASTER, MIX
 
 SONG_TYPES: Final = "tapelog.song."
+PROJECT_TYPES: Final = "tapelog.project."
 PERSON_ERASED: Final = "tapelog.person.person_erased.v1"
 
 _log = structlog.get_logger(__name__)
@@ -30,6 +31,7 @@ class ProjectRow:
     id: str
     external_ref: str
     create_time: datetime
+    sequence: int = 1
     members: dict[str, tuple[RoleValue, ...]] = dataclasses.field(default_factory=dict)
     songs: list[SongRow] = dataclasses.field(default_factory=list)
     objects: set[str] = dataclasses.field(default_factory=set)
@@ -98,6 +100,8 @@ class Lists:
             self._add_song(known, message, event)
         if event.type.startswith(SONG_TYPES):
             self._touch(event)
+        elif event.type.startswith(PROJECT_TYPES):
+            known.sequence = event.sequence
         if message is not None:
             self._expect(event, message)
             _keep(known, message)

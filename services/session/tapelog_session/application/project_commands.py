@@ -48,7 +48,7 @@ async def add_member(
     aggregates: Aggregates, call: Call, request: Request, project: str, member: pb.Member
 ) -> Outcome[Project]:
     """Add a person, or set the roles of one."""
-    access = await authorize(aggregates.projects, call, project)
+    access = await authorize(aggregates.projects, call, project, now=True)
     return await aggregates.projects.execute(
         aggregates.projects.aggregate(call.tenant, project),
         lambda state: domain.add_member(state, member),
@@ -63,7 +63,7 @@ async def remove_member(
     aggregates: Aggregates, call: Call, request: Request, project: str, party: str
 ) -> Outcome[Project]:
     """Remove a person; what they did before stands."""
-    access = await authorize(aggregates.projects, call, project)
+    access = await authorize(aggregates.projects, call, project, now=True)
     return await aggregates.projects.execute(
         aggregates.projects.aggregate(call.tenant, project),
         lambda state: domain.remove_member(state, party),
@@ -82,7 +82,7 @@ async def change_project(
     decide: Callable[[Project], Sequence[Message]],
 ) -> Outcome[Project]:
     """Execute a command on a project's settings."""
-    access = await authorize(aggregates.projects, call, project)
+    access = await authorize(aggregates.projects, call, project, now=True)
     return await aggregates.projects.execute(
         aggregates.projects.aggregate(call.tenant, project),
         decide,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 from collections.abc import Awaitable, Callable, Sequence
 from datetime import UTC, datetime
 from typing import Final
@@ -89,13 +90,22 @@ async def on_song(
     def is_own_work(role: RoleValue) -> bool:
         return owns is not None and is_theirs and owns(song, role)
 
+    lookup = functools.partial(
+        authorize,
+        aggregates.projects,
+        call,
+        name.project,
+        kind=kind,
+        owns=is_own_work,
+        now=call.rpc in POLICY_MATTERS,  # the song adopts the policy as it is now, never an older one
+    )
     try:
-        access = await authorize(aggregates.projects, call, name.project, kind=kind, owns=is_own_work)
+        access = await lookup()
     except Denied:
         if owns is None:
             raise
         song = (await aggregates.songs.load(aggregate)).state
-        access = await authorize(aggregates.projects, call, name.project, kind=kind, owns=is_own_work)
+        access = await lookup()
     if not is_theirs:
         raise no_such_song(name)
     if prefer is not None:

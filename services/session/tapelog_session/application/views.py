@@ -67,7 +67,7 @@ class Views:
             for _ in range(REBUILD_ROUNDS):
                 async for event in self._log.read_all(self._context, after_position=fresh.position):
                     fresh.apply(event, self._events)
-                await self._reached(fresh.position, CATCH_UP_S)
+                await self.reached(fresh.position)
                 if fresh.position == self.position:
                     is_equal, self._lists = fresh == self._lists, fresh
                     return is_equal
@@ -83,9 +83,12 @@ class Views:
         Unavailable
             It did not get there in time.
         """
-        await self._reached(await self._log.head(self._context), timeout_s)
+        await self.reached(await self._log.head(self._context), timeout_s=timeout_s)
 
-    async def _reached(self, head: int, timeout_s: float) -> None:
+    async def reached(self, head: int, *, timeout_s: float = CATCH_UP_S) -> None:
+        """Wait until the event at a position is in the projection. Raises as `caught_up`."""
+        if self.position >= head:
+            return
         try:
             async with asyncio.timeout(timeout_s), self._moved:
                 await self._moved.wait_for(lambda: self.position >= head)
@@ -96,6 +99,11 @@ class Views:
                 metadata={"position": self.position, "head": head},
                 retry_after_s=RETRY_S,
             ) from None
+
+    def project_sequence(self, tenant: str, project: str) -> int | None:
+        """Return the sequence of a project's last event that was taken in; None for a project that is not known."""
+        row = self._lists.projects.get((tenant, project))
+        return None if row is None else row.sequence
 
     def projects_of(self, tenant: str, party: str | None, external_ref: str) -> list[ProjectRow]:
         """Return a tenant's projects, oldest first: of a member, or all for `party` None."""
