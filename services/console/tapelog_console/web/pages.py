@@ -1,11 +1,10 @@
-"""The pages that are read: board, project, song, story, alerts."""
+"""The pages that are read: board, project, song, story."""
 
 import asyncio
 import re
 from collections.abc import Iterable, Mapping
 
 from aiohttp import web
-from tapelog_client.errors import PermissionDenied
 
 from tapelog_console.errors import NoSuchPage
 from tapelog_console.reading import history
@@ -56,15 +55,6 @@ async def story(request: web.Request) -> web.StreamResponse:
     read = await history.chapter(api, found, int(before or 0))
     names = await _names(request, parties(found, project, read.lines))
     return page(request, "story", song=found, chapter=read, names=names, tell=Teller(found, names))
-
-
-async def alerts(request: web.Request) -> web.StreamResponse:
-    """Show the tenant's open alerts, to those who may read them."""
-    try:
-        found = await api_of(request).alerts.open_alerts(show_resolved="all" in request.query)
-    except PermissionDenied as refused:
-        return page(request, "alerts", alerts=None, refusal=refused.message, names=await _names(request))
-    return page(request, "alerts", alerts=found, refusal="", names=await _names(request))
 
 
 async def _names(request: web.Request, parties: Iterable[str] = ()) -> Mapping[str, str]:
