@@ -1,7 +1,10 @@
 """The command line alone, and the page of the client, against one real `tapelog up`."""
 
+import asyncio
 import contextlib
 import json
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any, Final
 
@@ -9,10 +12,12 @@ import pytest
 import soundfile
 from tapelog_cli.exit_codes import ExitCode
 from tapelog_cli.main import main
+from tapelog_client import StackState
 
 from .client_page import examples, promised, run
 from .conftest import System
 from .excerpts import excerpt
+from .other_languages import CLIENTS, node_client, run_client
 from .studio import RATE_HZ
 
 PAGE: Final = Path(__file__).resolve().parents[2] / "docs" / "client.md"
@@ -96,6 +101,45 @@ async def test_the_page_of_the_client_does_what_it_says(system: System, tmp_path
             assert await run(code, names) == promised(code), code
         assert (tmp_path / "mix.wav").stat().st_size > 0
     assert len(blocks) > 10
+
+
+async def test_the_node_client_books_a_song(system: System, tmp_path: Path) -> None:
+    """It creates a song once for two sent commands, is told why the gate is closed, and reads the song's event."""
+    script = node_client(tmp_path)
+    state, api = StackState.read(system.data_dir), system.api("pty-node")
+    async with api:
+        token = await api_token(system, "pty-node", "--tenant-role", "AUDITOR")
+        where = ("--session", state.session, "--notify", state.notify, "--party", "pty-node")
+        done = await asyncio.to_thread(run_client, "node", script, *where, "--title", "Röhre", TAPELOG_TOKEN=token)
+        assert done.returncode == 0, done.stderr
+        told, refused, event = (json.loads(line) for line in done.stdout.splitlines())
+        assert told["song"] == told["again"]
+        assert (await api.songs.get(told["song"])).title == "Röhre"
+        assert refused["code"] == "FAILED_PRECONDITION"
+        assert event["type"] == "tapelog.song.song_created.v1"
+
+
+async def test_the_shell_client_books_a_song(system: System, path_with_grpcurl: str) -> None:
+    """The same with grpcurl: the song is there, and its gate says what is missing; a refusal ends the script."""
+    state = StackState.read(system.data_dir)
+    token = await api_token(system, "pty-shell")
+    script, arguments = CLIENTS / "song.sh", (state.session, "pty-shell", "By hand")
+    done = await asyncio.to_thread(run_client, "sh", script, *arguments, TAPELOG_TOKEN=token, PATH=path_with_grpcurl)
+    assert done.returncode == 0, done.stderr
+    name, _, gate = done.stdout.partition("\n")
+    async with system.api("pty-shell") as api:
+        assert (await api.songs.get(name)).title == "By hand"
+    assert any(not condition.get("passed") for condition in json.loads(gate)["conditions"])
+    done = await asyncio.to_thread(run_client, "sh", script, *arguments, TAPELOG_TOKEN="x", PATH=path_with_grpcurl)
+    assert done.returncode != 0
+    assert (done.stdout, "Unauthenticated" in done.stderr.title()) == ("", True)
+
+
+async def api_token(system: System, party: str, *more: str) -> str:
+    """Return what `tapelog token` prints."""
+    command = [sys.executable, "-m", "tapelog_cli", "token", party, *more, "--data-dir", str(system.data_dir)]
+    done = await asyncio.to_thread(subprocess.run, command, capture_output=True, text=True, check=True)
+    return str(done.stdout).strip()
 
 
 def _book(typed: CommandLine) -> str:

@@ -8,13 +8,13 @@ from rich.box import SIMPLE
 from rich.table import Table
 from tapelog.common.v1 import recipe_pb2 as pb
 from tapelog_desk.album import GAP_MAX_S, Album, SongIn, album_json, render_album, write_album_files
-from tapelog_desk.targets import aim, own_targets, written_out
+from tapelog_desk.targets import aim
 from tapelog_dsp import Fade
 from tapelog_dsp.master.album import MODES
 
 from tapelog_cli.desk import show
+from tapelog_cli.desk.asked import TARGETS, OwnTargets, asked_target
 from tapelog_cli.desk.files import BIT_DEPTHS
-from tapelog_cli.desk.master import TARGETS, OwnTargets
 from tapelog_cli.desk.told import WrongUsage, told
 from tapelog_cli.exit_codes import ExitCode
 
@@ -57,6 +57,7 @@ def album(
     best_effort: Annotated[
         bool, Parameter(negative="", help="Make the closest album if the target is out of reach.")
     ] = False,
+    force: Annotated[bool, Parameter(negative="", help="Write into a folder that has files already.")] = False,
     json: Annotated[bool, Parameter(name="--json", negative="", help="Print JSON for programs.")] = False,
 ) -> int:
     """Master an album: one gain for all songs, so that they keep their loudness to one another, gaps, and a cue sheet.
@@ -71,8 +72,7 @@ def album(
         raise WrongUsage(f"--mode {mode!r} is unknown", f"one of {', '.join(MODES)}")
     if target is None and lufs is None:
         raise WrongUsage("no target is given", f"--target is one of: {TARGETS}; or write --lufs")
-    asked = pb.MasterTarget(name=target or "", integrated_lufs=lufs, ceiling_dbtp=ceiling)
-    wanted = written_out(asked, own_targets(targets))
+    wanted = asked_target(target, targets, lufs, ceiling)
     gaps = _numbers(gap, len(songs), "--gap", 0.0, GAP_MAX_S)
     trims = _numbers(trim, len(songs), "--trim", -12.0, 12.0)
     fades = _numbers(fade_out, len(songs), "--fade-out", 0.0, 60.0)
@@ -82,10 +82,7 @@ def album(
     ]
     if len({path.stem for path in songs}) < len(songs) and len(set(songs)) < len(songs):
         raise WrongUsage("one song is named twice", "give every song once")
-    try:
-        output.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise WrongUsage(f"the folder {output} cannot be made: {error.strerror}", "name another one") from error
+    _made(output, force=force)
     form = pb.OutputFormat(container=pb.CONTAINER_FLAC if flac else pb.CONTAINER_WAV, bit_depth=bit_depth)
     with show.progress_bar(f"mastering {len(songs)} songs", quiet=json) as progress:
         made = render_album(
@@ -99,6 +96,16 @@ def album(
         show.output().print(_table(made))
         show.output().print(_words(made), markup=False)
     return ExitCode.OK
+
+
+def _made(folder: Path, *, force: bool) -> None:
+    """Make the folder; one with files in it may hold songs that are nowhere else, so it is not written into unasked."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise WrongUsage(f"the folder {folder} cannot be made: {error.strerror}", "name another one") from error
+    if not force and any(folder.iterdir()):
+        raise WrongUsage(f"the folder {folder} has files already", "name a new one, or --force to write into it")
 
 
 def _words(made: Album) -> str:

@@ -71,7 +71,7 @@ def _table(checked: Checked) -> Table:
     order = [Status.FAIL, Status.WARN, Status.PASS]
     for one in sorted(checked.checks, key=lambda row: order.index(row.status)):
         sign = ">" if one.side == "above" else "<"
-        value = f"{one.value:.2f} {one.unit}" if math.isfinite(one.value) else "–"
+        value = f"{round(one.value, 2) + 0.0:.2f} {one.unit}" if math.isfinite(one.value) else "–"
         made.add_row(
             f"[{STYLES[one.status]}]{one.status.value}[/]", one.title, value, f"{sign} {one.warn:g}",
             f"{sign} {one.fail:g}", "" if one.status == Status.PASS else one.detail,

@@ -1,7 +1,7 @@
 """`tapelog master`."""
 
 from pathlib import Path
-from typing import Annotated, Final
+from typing import Annotated
 
 from cyclopts import Parameter
 from tapelog.common.v1 import recipe_pb2 as pb
@@ -12,25 +12,14 @@ from tapelog_desk.report.document import verdict_words
 from tapelog_desk.report.page import FORMATS
 from tapelog_desk.targets import own_targets, written_out
 from tapelog_desk.verdict import verdict_json
-from tapelog_dsp import ASPECTS, load_targets
+from tapelog_dsp import ASPECTS
 from tapelog_recipe import load_master_recipe
 
 from tapelog_cli.desk import show
+from tapelog_cli.desk.asked import TARGETS, OwnTargets, asked_target
 from tapelog_cli.desk.files import keep, outputs_for, read_recipe, require_folder
 from tapelog_cli.desk.told import WrongUsage, told
 from tapelog_cli.exit_codes import ExitCode
-
-TARGETS: Final = ", ".join(
-    f"{name} ({target.integrated_lufs:g} LUFS, {target.true_peak_dbtp:g} dBTP)"
-    for name, target in load_targets().items()
-    if target.integrated_lufs is not None
-)
-"""Named targets with what they ask for, for the help."""
-
-
-OwnTargets = Annotated[
-    Path | None, Parameter(env_var="TAPELOG_TARGETS", help="TOML file of your own targets (docs/mastering.md).")
-]
 
 
 def _recipe(recipe: Path | None, source: Path, asked: pb.MasterTarget, targets: Path | None) -> pb.MasterRecipe:
@@ -96,9 +85,7 @@ def master(
             raise WrongUsage(f"{report} must end in .html or .json", "the extension decides the form")
         require_folder(report)
     keep([mix, *filter(None, [recipe, targets])], from_outputs=[*output, *filter(None, [report])])
-    wanted = _recipe(
-        recipe, mix, pb.MasterTarget(name=target or "", integrated_lufs=lufs, ceiling_dbtp=ceiling), targets
-    )
+    wanted = _recipe(recipe, mix, asked_target(target, targets, lufs, ceiling), targets)
     aspects = match.split(",")
     if set(aspects) - set(ASPECTS):
         raise WrongUsage(f"--match {match!r} is unknown", f"some of {','.join(ASPECTS)}")

@@ -73,7 +73,13 @@ def repair(
         raise WrongUsage(f"--tool {unknown[0]} is not known", f"one of {', '.join(TOOLS)}")
     with show.progress_bar(f"listening to {take.name}", quiet=json) as progress:
         made = render_repair(
-            take, output.parent, digest=file_sha256(take), tools=tool or (), name=output.stem, progress=progress
+            take,
+            output.parent,
+            digest=file_sha256(take),
+            tools=tool or (),
+            name=output.stem,
+            called=take.name,
+            progress=progress,
         )
     if json:
         show.print_json(_json(take, output, made))

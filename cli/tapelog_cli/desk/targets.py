@@ -10,7 +10,7 @@ from tapelog_desk.targets import own_targets
 from tapelog_dsp import load_targets
 
 from tapelog_cli.desk import show
-from tapelog_cli.desk.master import OwnTargets
+from tapelog_cli.desk.asked import OwnTargets
 from tapelog_cli.desk.told import told
 from tapelog_cli.exit_codes import ExitCode
 

@@ -118,15 +118,16 @@ class Songs(Group):
         return pages(fetch, lambda page: page.events, lambda page: page.next_page_token)
 
     def history(
-        self, song: str, *, as_of_sequence: int = 0, as_of_time: datetime | None = None
+        self, song: str, *, after_sequence: int = 0, as_of_sequence: int = 0, as_of_time: datetime | None = None
     ) -> AsyncIterator[rpc.HistoryLine]:
-        """Yield the story of a song, all or until then: who did what, in which role, and why."""
+        """Yield the story of a song, behind a sequence and until then: who did what, in which role, and why."""
 
         async def fetch(token: str) -> rpc.GetSongHistoryResponse:
             request = rpc.GetSongHistoryRequest(
                 name=song,
                 page_size=PAGE_SIZE,
                 page_token=token,
+                after_sequence=after_sequence,
                 as_of_sequence=as_of_sequence,
                 as_of_time=timestamp(as_of_time),
             )

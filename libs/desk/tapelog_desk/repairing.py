@@ -61,6 +61,7 @@ def render_repair(
     digest: str,
     tools: Sequence[str] = (),
     name: str = "repaired",
+    called: str = "the take",
     progress: Progress | None = None,
 ) -> Repaired:
     """Repair a file into a 32-bit float WAV beside a report, ``<name>.repair.json``.
@@ -77,6 +78,8 @@ def render_repair(
         Which of `tapelog_dsp.repair.TOOLS`; none is all of them.
     name : str
         Name of the files without extension.
+    called : str
+        What errors call the recording.
     progress : callable, optional
         Told the share that is done.
 
@@ -90,8 +93,8 @@ def render_repair(
         A file cannot be written.
     """
     begun = time.perf_counter()
-    before = analyze_file(path, name="the take", progress=_part(progress, 0.0, 0.2))
-    samples, rate_hz = _whole(path)
+    before = analyze_file(path, name=called, progress=_part(progress, 0.0, 0.2))
+    samples, rate_hz = _whole(path, called)
     try:
         result = clean(samples, rate_hz, tools or None)
     except dsp.ParameterError as error:
@@ -120,17 +123,17 @@ def render_repair(
     return Repaired(Rendered(audio, files, digest, analysis, timings_s=timings), result.changed, result.reports)
 
 
-def _whole(path: Path) -> tuple[Samples, int]:
+def _whole(path: Path, called: str) -> tuple[Samples, int]:
     """Return a file's samples ``[channels, frames]`` and its rate."""
     blocks = []
-    with open_audio(path, name="the take") as reader:
+    with open_audio(path, name=called) as reader:
         channels, frames = reader.format.channels, 0
         while (block := reader.read(BLOCK_FRAMES)).shape[1]:
             blocks.append(block)
             frames += block.shape[1]
             if frames * channels > SAMPLES_MAX:
                 problem = (
-                    f"the take has more than {SAMPLES_MAX} samples ({frames} frames of {channels} channels so far)"
+                    f"{called} has more than {SAMPLES_MAX} samples ({frames} frames of {channels} channels so far)"
                 )
                 raise SourceError("REPAIR_TOO_LONG", problem, "repair it in parts")
         return np.concatenate(blocks, axis=1), reader.format.sample_rate_hz

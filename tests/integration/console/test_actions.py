@@ -5,7 +5,7 @@ from pathlib import Path
 
 from tapelog.session.v1 import resources_pb2 as res
 
-from .site import Site, produce, section
+from .site import PEOPLE, Site, produce, section
 
 
 async def test_a_producer_reviews_two_mixes(site: Site, tmp_path: Path) -> None:
@@ -47,8 +47,45 @@ async def test_a_producer_reviews_two_mixes(site: Site, tmp_path: Path) -> None:
         assert (await api.songs.get(made.song)).stage == res.STAGE_MASTERING
 
 
+async def test_a_brief_is_proposed_changed_and_agreed_on_the_page(site: Site) -> None:
+    """The first one from nothing; then other words, one rule less and one more.
+
+    A level that is none, no reason, and a form of an older revision change nothing.
+    """
+    members = [res.Member(party=party, roles=roles) for party, (_, roles) in PEOPLE.items()]
+    async with site.api() as api, site.browser("pty-producer") as producer, site.browser("pty-artist") as artist:
+        project = await api.projects.create("Rewritten, the record", "The Testers", members)
+        song = (await api.songs.create(project.name, "Rewritten", sample_rate_hz=48_000, bit_depth=24)).name
+        assert "Propose a brief" in section((await producer.get(f"/{song}")).text, "brief")
+        first = {"revision": 0, "text": "Close & dry", "statement": "Room in the peaks", "kind": "true_peak_max"}
+        wrong = await producer.do(song, "propose-brief", **first, level="loud")
+        assert (await producer.do(song, "propose-brief", **first, level="−1,5")).status == 303
+        wish = {
+            "revision": 1, "text": "Close, dry, and small", "non_goals": "no choir\n\nno intro", "keep": [],
+            "statement": "Näher dran: nothing blurs my words, ever", "kind": "effect_forbidden", "effect": "reverb",
+            "tracks": "lead, band", "reason": "We heard it in the car",
+        }  # fmt: skip
+        silent = await producer.do(song, "propose-brief", **{**wish, "reason": ""})
+        peak = (await api.songs.get(song)).brief.constraints[0]
+        done = await producer.do(song, "propose-brief", **{**wish, "keep": [peak.id]})
+        assert "Agree to revision 2 as artist" in section((await artist.get(f"/{song}")).text, "brief")
+        stale = await artist.do(song, "propose-brief", **wish)
+        for browser in (artist, producer):
+            assert (await browser.do(song, "agree-brief", revision=2)).status == 303
+        brief = (await api.songs.get(song)).brief
+    assert (wrong.status, silent.status, done.status, stale.status) == (400, 400, 303, 400)
+    assert "is not a number such as -14" in wrong.text
+    assert "revision 2 by now" in stale.text
+    assert (peak.id, peak.true_peak_max.max_dbtp) == ("room-in-the-peaks", -1.5)
+    assert (brief.revision, brief.agreed, brief.intent) == (2, True, "Close, dry, and small")
+    assert list(brief.non_goals) == ["no choir", "no intro"]
+    assert [rule.id for rule in brief.constraints] == ["room-in-the-peaks", "naher-dran-nothing-blurs"]
+    added = brief.constraints[1].effect_forbidden
+    assert (list(added.effects), list(added.selector.tracks)) == (["reverb"], ["lead", "band"])
+
+
 async def test_a_disagreement_is_settled_on_the_page(site: Site, tmp_path: Path) -> None:
-    """Question, two positions, an option, the decision that waives a rule, the consents."""
+    """Question, two positions, an option, the decision that waives a rule, the consents, the end."""
     async with site.api() as api:
         made = await produce(api, tmp_path, "Disagreed")
         async with (
@@ -66,6 +103,7 @@ async def test_a_disagreement_is_settled_on_the_page(site: Site, tmp_path: Path)
                 (producer, "decide", {"kind": "compromise", "text": "Only there", "constraint": ["dry-lead"]}),
                 (artist, "consent", {}),
                 (mixing, "consent", {}),
+                (producer, "close-disagreement", {"text": "as decided"}),
             ]
             for browser, action, fields in steps:
                 song = await api.songs.get(made.song)
@@ -75,7 +113,7 @@ async def test_a_disagreement_is_settled_on_the_page(site: Site, tmp_path: Path)
             told = section((await artist.get(f"/{made.song}")).text, "disagreements")
         song = await api.songs.get(made.song)
 
-    assert song.disagreements[0].state == res.DISAGREEMENT_STATE_CONSENTED
+    assert song.disagreements[0].state == res.DISAGREEMENT_STATE_CLOSED
     assert [waiver.constraint for waiver in song.waivers] == ["dry-lead"]
     for words in ("Does the lead need movement?", "It stands still", "I lose my room", "Echo in the last bars"):
         assert words in told

@@ -146,6 +146,20 @@ async def test_alerts_are_for_those_who_may_read_them(site: Site) -> None:
     assert "All quiet" in listed.text
 
 
+async def test_a_story_is_read_in_chapters(site: Site, production: Production) -> None:
+    """Before a fact its page has those before it and a link on; a place that is no number is told."""
+    async with site.browser("pty-producer") as browser:
+        whole = (await browser.get(f"/{production.song}/story")).text
+        part = (await browser.get(f"/{production.song}/story?before=4")).text
+        wrong = await browser.get(f"/{production.song}/story?before=last")
+    assert "facts, from the first to the newest" in whole
+    assert whole.count("<time ") > 20
+    assert part.count("<time ") == 3
+    assert re.search(r"Facts 1 to 3 of \d+", part)
+    assert f'rel="next" href="/{production.song}/story"' in part
+    assert wrong.status == 404
+
+
 async def test_a_wrong_address_gets_a_human_page(site: Site, production: Production) -> None:
     """Also a version that does not exist, and a name that is no id."""
     async with site.browser("pty-producer") as browser:

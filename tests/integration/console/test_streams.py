@@ -89,7 +89,8 @@ async def test_render_progress_is_told_to_its_end(site: Site, lively: Production
         await api.versions.request_changes(lively.mix.name, "again")
         seen = (await api.songs.get(lively.song)).sequence
         async with listening(browser, f"/{lively.song}/events?after={seen}") as events:
-            await api.as_party("pty-mixing").versions.propose_mix(lively.song, lively.recipe(delay=False, gain_db=-1.0))
+            recipe = lively.recipe(delay=False, gain_db=-1.0)
+            mix = await api.as_party("pty-mixing").versions.propose_mix(lively.song, recipe)
             progress = []
             async with asyncio.timeout(WAIT_S):
                 async for told in events:
@@ -99,7 +100,7 @@ async def test_render_progress_is_told_to_its_end(site: Site, lively: Production
                             break
 
     assert progress[-1]["text"] == "succeeded"
-    assert progress[-1]["what"] == "mix 2"
+    assert progress[-1]["what"] == f"mix {mix.number}"
     assert all(isinstance(told["percent"], int) and 0 <= told["percent"] <= 100 for told in progress)
 
 

@@ -77,7 +77,7 @@ def test_targets_of_ones_own(call: Call, mix: Rendered, tmp_path: Path):
     loudness = pyloudnorm.Meter(48_000).integrated_loudness(soundfile.read(made)[0])
     assert abs(loudness + 17.0) <= 0.3
     refused = call("master", source, "-o", tmp_path / "x.wav", "--target", "club", "--json")
-    assert json.loads(refused.err)["error"] == "TARGET_UNKNOWN"
+    assert (refused.code, json.loads(refused.err)["error"]) == (2, "USAGE")
     file.write_text("[streaming]\n" + file.read_text().partition("\n")[2])
     refused = call("targets", "--targets", file, "--json")
     assert json.loads(refused.err)["error"] == "TARGETS_REFUSED"
@@ -167,6 +167,10 @@ def test_master_says_when_a_target_is_out_of_reach(call: Call, mix: Rendered, tm
         (("mix", "{tmp}/lost.yaml", "-o", "{tmp}/x.wav"), 1, "lost.flac"),
         (("mix", "{tmp}/sound.wav", "-o", "{tmp}/x.wav"), 1, "sound.wav is no recipe: it is not text"),
         (("meter", "{tmp}"), 1, "name the files in it, such as {tmp}/*.wav"),
+        (("repair", "{tmp}/lost.yaml", "-o", "{tmp}/x.wav"), 1, "lost.yaml is no audio file"),
+        (("repair", "{tmp}/none.wav", "-o", "{tmp}/x.wav"), 2, "none.wav is not there"),
+        (("album", "{tmp}/sound.wav", "-o", "{tmp}", "--target", "cd", "--lufs", "-9"), 2, "{tmp} has files already"),
+        (("album", "{tmp}/sound.wav", "-o", "{tmp}/a", "--target", "x"), 2, "there is no target 'x'"),
         (("tags", "show", "{tmp}/none.wav"), 1, "none.wav is not there"),
         (("tags", "write", "{tmp}/sound.wav", "-o", "{tmp}/no/x.wav", "--take", "1"), 2, "the folder {tmp}/no is not"),
         (("import", "{tmp}/none.rpp", "-o", "{tmp}/song"), 1, "none.rpp is not there"),
@@ -178,14 +182,15 @@ def test_master_says_when_a_target_is_out_of_reach(call: Call, mix: Rendered, tm
         (("mix", "{tmp}/lost.yaml", "-o", "{tmp}/x.wav", "-o", "{tmp}/x.wav"), 2, "named twice"),
         (("master", "{tmp}/none.wav", "-o", "{tmp}/x.wav", "--target", "streaming"), 1, "none.wav"),
         (("master", "{tmp}/none.wav", "-o", "{tmp}/x.wav"), 2, "no target is given"),
-        (("master", "{tmp}/none.wav", "-o", "{tmp}/x.wav", "--target", "x"), 1, "there is no target 'x'"),
+        (("master", "{tmp}/none.wav", "-o", "{tmp}/x.wav", "--target", "x"), 2, "there is no target 'x'"),
         (("master", "{tmp}/none.wav", "-o", "{tmp}/x.wav", "--target", "cd", "--report", "r.pdf"), 2, ".html or .json"),
         (("master", "{tmp}/none.wav", "-o", "{tmp}/x.wav", "--target", "cd", "--report", "no/r.html"), 2, "is not"),
         (("master", "{tmp}/none.wav", "-o", "{tmp}/x.wav", "--lufs", "-9", "--ceiling", "3"), 1, "ceiling_dbtp"),
     ],
-    ids=["recipe missing", "field unknown", "stem missing", "audio as recipe", "folder as audio", "tags of nothing",
-         "tags folder", "session missing", "automix folder", "extension", "depth", "flac float", "folder", "twice",
-         "mix missing", "no target", "target unknown", "report extension", "report folder", "ceiling"],
+    ids=["recipe missing", "field unknown", "stem missing", "audio as recipe", "folder as audio", "text repaired",
+         "none repaired", "album folder", "album target", "tags of nothing", "tags folder", "session missing",
+         "automix folder", "extension", "depth", "flac float", "folder", "twice", "mix missing", "no target",
+         "target unknown", "report extension", "report folder", "ceiling"],
 )  # fmt: skip
 def test_errors_say_what_is_wrong_and_what_to_do(
     call: Call, tmp_path: Path, words: tuple[str, ...], code: int, problem: str

@@ -143,22 +143,20 @@ async def test_the_grpc_follower_prints_what_matches(notify: NotifyClient, recor
     assert [line.split()[0] for line in printed] == [event.event_id for event in events]
 
 
-async def test_grpcurl_prints_what_matches(notify: NotifyClient, recorder: Recorder) -> None:
+async def test_grpcurl_prints_what_matches(notify: NotifyClient, recorder: Recorder, path_with_grpcurl: str) -> None:
     """The shell example prints the stage events from the first on, with their payloads readable."""
-    if shutil.which("grpcurl") is None:
-        pytest.skip("grpcurl is not installed here, which grpcurl_follow.sh needs")
     await recorder.append()
     events = [await recorder.advance_stage(), await recorder.advance_stage("sng-2")]
     token = notify.tokens.token("ana", tenant_roles=["AUDITOR"])
     printed = ""
-    async with example(
-        "grpcurl_follow.sh", notify.address, "tapelog.song.stage_*", "0", TAPELOG_TOKEN=token
-    ) as follower:
+    arguments = (notify.address, "tapelog.song.stage_*", "0")
+    async with example("grpcurl_follow.sh", *arguments, TAPELOG_TOKEN=token, PATH=path_with_grpcurl) as follower:
         assert follower.stdout is not None
         async with asyncio.timeout(20.0):
             while events[-1].event_id not in printed:
                 printed += (await follower.stdout.readline()).decode()
     assert events[0].event_id in printed
+    assert "tapelog.session.v1.StageAdvanced" in printed
 
 
 async def test_the_shell_example_says_what_it_lacks() -> None:

@@ -27,6 +27,13 @@ async def test_a_song_tells_who_did_what_in_which_role_and_why(booked: Any, rend
         if not token:
             break
     assert [line.sequence for line in lines] == list(range(1, len(lines) + 1))
+    newest = wire.GetSongHistoryRequest(name=booked.song, after_sequence=len(lines) - 3, page_size=2)
+    page = await booked.call("pia", "GetSongHistory", newest)
+    assert list(page.lines) == lines[-3:-1]
+    newest.page_token = page.next_page_token
+    assert list((await booked.call("pia", "GetSongHistory", newest)).lines) == lines[-1:]
+    with pytest.raises(InvalidArgument, match="-1 is negative"):
+        await booked.call("pia", "GetSongHistory", wire.GetSongHistoryRequest(name=booked.song, after_sequence=-1))
     last = lines[-1]
     assert (last.actor, last.role, last.why) == ("pia", pb.ROLE_STUDIO_PRODUCER, "on tour until May")
     assert last.text.endswith("pia (studio producer) put the song on hold in MIXING: on tour until May")

@@ -2,6 +2,7 @@
 
 import contextlib
 import io
+import re
 import shutil
 import subprocess
 from pathlib import Path
@@ -9,6 +10,8 @@ from pathlib import Path
 import pytest
 from tapelog_cli.exit_codes import ExitCode
 from tapelog_cli.main import COMMANDS, main
+
+from .zsh_terminal import offered
 
 SHELLS = ("bash", "zsh", "fish")
 
@@ -39,7 +42,7 @@ def test_the_script_knows_every_command_and_is_read_by_its_shell(shell: str, scr
     assert (read.returncode, read.stderr) == (0, "")
 
 
-@pytest.mark.parametrize(
+LINES = pytest.mark.parametrize(
     ("line", "wanted"),
     [
         (["tapelog", "disa"], {"disagreement"}),
@@ -51,11 +54,16 @@ def test_the_script_knows_every_command_and_is_read_by_its_shell(shell: str, scr
     ],
     ids=lambda value: " ".join(value) if isinstance(value, list) else "",
 )
+
+
+def _shell(name: str) -> str:
+    return shutil.which(name) or pytest.skip(f"{name} is not installed here")
+
+
+@LINES
 def test_bash_completes(line: list[str], wanted: set[str], scripts: dict[str, Path]) -> None:
     """Nouns, verbs, options, values of options, and the options of `mix` beside its verbs."""
-    bash = shutil.which("bash")
-    if bash is None:
-        pytest.skip("bash is not installed here")
+    bash = _shell("bash")
     code = 'source "$1"; shift; COMP_WORDS=("$@"); COMP_CWORD=$(($# - 1)); _tapelog; printf "%s\\n" "${COMPREPLY[@]}"'
     done = subprocess.run(
         [bash, "--norc", "-c", code, "bash", str(scripts["bash"]), *line], capture_output=True, text=True, check=False
@@ -63,3 +71,31 @@ def test_bash_completes(line: list[str], wanted: set[str], scripts: dict[str, Pa
 
     assert done.stderr == ""
     assert wanted <= {word.strip() for word in done.stdout.splitlines()}
+
+
+@LINES
+def test_fish_completes(line: list[str], wanted: set[str], scripts: dict[str, Path]) -> None:
+    """The same in fish, as its own `complete` prints it."""
+    code = 'source $argv[1]; complete --do-complete "$argv[2]"'
+    command = [_shell("fish"), "--no-config", "-c", code, str(scripts["fish"]), " ".join(line)]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+
+    assert done.stderr == ""
+    assert wanted <= {word.partition("\t")[0] for word in done.stdout.splitlines()}
+
+
+@LINES
+def test_zsh_completes(line: list[str], wanted: set[str], scripts: dict[str, Path], tmp_path: Path) -> None:
+    """The same in an interactive zsh that finds the script as docs/command-line.md installs it: the first time, too."""
+    (tmp_path / "_tapelog").write_text(scripts["zsh"].read_text())
+    setup = f"fpath=({tmp_path} $fpath); autoload -Uz compinit; compinit -u -d {tmp_path}/dump"
+    shown = offered(_shell("zsh"), setup, " ".join(line), tmp_path)
+
+    assert [word for word in wanted if not re.search(rf"(?<![\w-]){word}(?![\w-])", shown)] == []
+
+
+def test_zsh_completes_what_it_sources(scripts: dict[str, Path], tmp_path: Path) -> None:
+    """`source <(tapelog completion zsh)` works as well."""
+    setup = f"autoload -Uz compinit; compinit -u -d {tmp_path}/dump; source {scripts['zsh']}"
+
+    assert "address" in offered(_shell("zsh"), setup, "tapelog note ad", tmp_path)

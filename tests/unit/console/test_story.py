@@ -2,6 +2,7 @@
 
 import pytest
 from tapelog.session.v1 import resources_pb2 as res
+from tapelog_console.reading.history import CHAPTER_FACTS, bounds
 from tapelog_console.reading.story import QUOTE_CHARS, Teller
 
 SONG = res.Song(
@@ -46,3 +47,19 @@ def test_a_long_note_is_quoted_in_part() -> None:
 
     assert told.endswith("…”")
     assert len(told) == len("verified note ") + QUOTE_CHARS + 2
+
+
+@pytest.mark.parametrize("sequence", [1, 7, CHAPTER_FACTS, CHAPTER_FACTS + 1, 5 * CHAPTER_FACTS + 3])
+def test_chapters_cover_a_story_once(sequence: int):
+    """From the newest back to the first fact and forward again: every fact in one chapter, none twice."""
+    back = [bounds(sequence)]
+    while back[-1].earlier:
+        back.append(bounds(sequence, back[-1].earlier))
+    covered = [fact for one in reversed(back) for fact in range(one.first, one.last + 1)]
+    assert covered == list(range(1, sequence + 1))
+    forward = back[-1]
+    while forward.later > 0:
+        after = bounds(sequence, forward.later)
+        assert after.first == forward.last + 1
+        forward = after
+    assert (forward.later == -1) == (len(back) > 1)

@@ -90,12 +90,19 @@ def test_trims_and_fades(songs: list[Path], tmp_path: Path):
 
 
 def test_out_of_reach(songs: list[Path], tmp_path: Path, capsys: pytest.CaptureFixture[str]):
-    """A target beyond the limiter is refused with exit code 4 and no file; best effort makes the closest."""
+    """A target beyond the limiter is refused with exit code 4 and no file; best effort makes the closest.
+
+    A folder with files is written into only with `--force`.
+    """
     out = tmp_path / "loud"
     assert main(["album", *map(str, songs), "-o", str(out), "--lufs", "-2"]) == 4
     assert "out of reach" in capsys.readouterr().err
     assert list(out.iterdir()) == []
-    assert main(["album", *map(str, songs), "-o", str(out), "--lufs", "-2", "--best-effort"]) == 0
+    (out / "last.wav").write_text("the only copy")
+    again = ["album", *map(str, songs), "-o", str(out), "--lufs", "-2", "--best-effort"]
+    assert main(again) == 2
+    assert [path.name for path in out.iterdir()] == ["last.wav"]
+    assert main([*again, "--force"]) == 0
     with pytest.raises(TargetError):
         render_album([SongIn(songs[0])], tmp_path, Aim("", -2.0, -1.0, 0.2), output=WAV_24)
 

@@ -66,10 +66,13 @@ class Watcher:
         Ids of the projects whose events matter to it.
     song : str
         Id of the song, or empty for all of them.
+    types : str
+        What the types of its events begin with, of any project or of none; empty goes by project and song.
     """
 
     projects: frozenset[str]
-    song: str
+    song: str = ""
+    types: str = ""
     _jobs: set[str] = field(default_factory=set)
     _sequence: int = 0
     _is_beside: bool = False
@@ -78,6 +81,10 @@ class Watcher:
 
     def offer(self, event: event_pb2.Event) -> None:
         """Note an event, if it matters."""
+        if self.types:
+            if event.type.startswith(self.types):
+                self._changed.set()
+            return
         if event.project not in self.projects or (self.song and event.song != self.song):
             return
         if event.type == "tapelog.render_job.render_requested.v1":
@@ -153,14 +160,16 @@ class Hub:
         self.is_closed = False
 
     @asynccontextmanager
-    async def watch(self, tenant: str, projects: frozenset[str], song: str = "") -> AsyncIterator[Watcher]:
-        """Watch projects, or one song of a project, for the length of the block.
+    async def watch(
+        self, tenant: str, projects: frozenset[str] = frozenset(), song: str = "", *, types: str = ""
+    ) -> AsyncIterator[Watcher]:
+        """Watch projects, or one song of a project, or events of some types, for the length of the block.
 
         The stream stands when this enters, or the watcher is told when it does: what is read after entering is not
         older than what `changed` tells.
         """
         feed = self._feed(tenant)
-        watcher = Watcher(projects, song)
+        watcher = Watcher(projects, song, types)
         watcher.unsettle()
         feed.watchers.add(watcher)
         try:

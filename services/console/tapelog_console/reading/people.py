@@ -34,6 +34,7 @@ ACTIONS: Final[Mapping[str, str]] = {
     "advance": "AdvanceStage",
     "send-back": "SendBackSong",
     "ask-send-back": "RequestSendBack",
+    "propose-brief": "ProposeBrief",
     "agree-brief": "AgreeBrief",
     "approve-arrangement": "ApproveArrangement",
     "disagree": "OpenDisagreement",
@@ -41,6 +42,7 @@ ACTIONS: Final[Mapping[str, str]] = {
     "option": "ProposeOption",
     "decide": "RecordDecision",
     "consent": "ConsentToDecision",
+    "close-disagreement": "CloseDisagreement",
     "accept-delivery": "AcceptDelivery",
     "select-take": "SelectTake",
 }

@@ -13,16 +13,11 @@ from tapelog_client.errors import FailedPrecondition, TapelogApiError
 from tapelog_console.errors import NoSuchPage
 from tapelog_console.identity.cookies import SignedIn
 
-from . import listening, words
+from . import history, listening, words
 from .listening import Side
 from .people import Grants, People, awaited
 from .story import Teller
 from .waveform import Drawing, Drawings
-
-STORY_LINES: Final = 8
-"""Newest lines of the story on the song's page; all of them have a page of their own."""
-STORY_LINES_MAX: Final = 5_000
-"""Lines read at most: a song of that many facts is an accident."""
 
 WAITING: Final = (res.VERSION_STATE_RENDERED, res.VERSION_STATE_IN_REVIEW)
 """States of a version about which somebody has to say something."""
@@ -157,8 +152,8 @@ class SongReader:
             What the services refuse.
         """
         project_name = "/".join(name.split("/")[:2])
-        song, project, gate, story = await asyncio.gather(
-            api.songs.get(name), api.projects.get(project_name), self._gate(api, name), read_story(api, name)
+        (song, story), project, gate = await asyncio.gather(
+            _with_story(api, name), api.projects.get(project_name), self._gate(api, name)
         )
         newest, before = listening.newest(song.versions)
         version = find(song, shown) if shown else newest
@@ -184,7 +179,7 @@ class SongReader:
             may=may,
             my_roles=words.roles(mine),
             gate=gate,
-            story=story[: -STORY_LINES - 1 : -1],
+            story=story,
             delivery=delivery,
             changes=changes,
         )
@@ -216,14 +211,9 @@ async def _changes(
     return await api.versions.diff(earlier.name, later.name)
 
 
-async def read_story(api: Tapelog, name: str) -> list[rpc.HistoryLine]:
-    """Return a song's story, oldest first, at most `STORY_LINES_MAX` lines."""
-    lines: list[rpc.HistoryLine] = []
-    async for line in api.songs.history(name):
-        lines.append(line)
-        if len(lines) == STORY_LINES_MAX:
-            break
-    return lines
+async def _with_story(api: Tapelog, name: str) -> tuple[res.Song, list[rpc.HistoryLine]]:
+    song = await api.songs.get(name)
+    return song, await history.newest(api, song)
 
 
 def find(song: res.Song, key: str) -> res.Version:

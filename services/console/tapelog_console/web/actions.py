@@ -11,6 +11,7 @@ from tapelog_client import Tapelog
 
 from tapelog_console.errors import BadForm, NoSuchPage
 
+from .briefs import brief_of
 from .context import api_of, song_of
 from .forms import Form, is_version_key, version_name
 
@@ -122,6 +123,15 @@ async def _ask_send_back(do: Doing) -> None:
     )
 
 
+async def _propose_brief(do: Doing) -> None:
+    song = await do.api.songs.get(do.song)
+    reason = do.form.text("reason", label="Why the brief changes", required=song.HasField("brief"))
+    # What stays of the brief is what stands now: the etag refuses what somebody changed since.
+    await do.api.briefs.propose(
+        do.song, brief_of(do.form, song.brief), reason=reason, etag=song.etag, request_id=do.form.request_id
+    )
+
+
 async def _agree_brief(do: Doing) -> None:
     await do.api.briefs.agree(do.song, do.form.number("revision"), request_id=do.form.request_id)
 
@@ -179,6 +189,15 @@ async def _consent(do: Doing) -> None:
     await do.api.disagreements.consent(do.song, do.form.text("disagreement"), request_id=do.form.request_id)
 
 
+async def _close(do: Doing) -> None:
+    await do.api.disagreements.close(
+        do.song,
+        do.form.text("disagreement"),
+        comment=do.form.text("text", required=False),
+        request_id=do.form.request_id,
+    )
+
+
 async def _select_take(do: Doing) -> None:
     await do.api.takes.select(do.song, do.form.text("track"), do.form.text("take"), request_id=do.form.request_id)
 
@@ -202,6 +221,7 @@ ACTIONS: Final[Mapping[str, tuple[Callable[[Doing], Awaitable[None]], str]]] = {
     "advance": (_advance, "The gate is passed."),
     "send-back": (_send_back, "The song is sent back."),
     "ask-send-back": (_ask_send_back, "Your request is on the song."),
+    "propose-brief": (_propose_brief, "The brief is proposed: artist and producer have to agree to it."),
     "agree-brief": (_agree_brief, "You agreed to the brief."),
     "approve-arrangement": (_approve_arrangement, "You approved the arrangement."),
     "disagree": (_disagree, "The question is open."),
@@ -209,6 +229,7 @@ ACTIONS: Final[Mapping[str, tuple[Callable[[Doing], Awaitable[None]], str]]] = {
     "option": (_option, "The option is on the table."),
     "decide": (_decide, "The decision is on record."),
     "consent": (_consent, "Your consent is on record."),
+    "close-disagreement": (_close, "The disagreement is closed."),
     "select-take": (_select_take, "The take is chosen."),
     "accept-delivery": (_accept_delivery, "The delivery is accepted."),
 }

@@ -4,7 +4,7 @@ from typing import Final
 
 from aiohttp import web
 
-from . import actions, audio, entrance, guards, pages, static, streams
+from . import actions, alerts, audio, entrance, guards, pages, static, streams
 from .context import CONSOLE, Console
 
 SONG: Final = "/projects/{project:[a-z][a-z0-9-]{0,31}}/songs/{song:[a-z][a-z0-9-]{0,31}}"
@@ -28,7 +28,9 @@ def build_app(console: Console) -> web.Application:
             web.post("/sign-out", entrance.sign_out),
             web.get("/", pages.board),
             web.get("/events", streams.board_events),
-            web.get("/alerts", pages.alerts),
+            web.get("/alerts", alerts.show),
+            web.get("/alerts/events", streams.alert_events),
+            web.post("/alerts/do/{action}", alerts.act),
             web.get(PROJECT, pages.project),
             web.get(f"{PROJECT}/events", streams.board_events),
             web.get(SONG, pages.song),

@@ -1,13 +1,15 @@
-"""The pages that are read: board, project, song, story, alerts."""
+"""The pages that are read: board, project, song, story."""
 
 import asyncio
+import re
 from collections.abc import Iterable, Mapping
 
 from aiohttp import web
-from tapelog_client.errors import PermissionDenied
 
+from tapelog_console.errors import NoSuchPage
+from tapelog_console.reading import history
 from tapelog_console.reading.board import digest_of, read_board
-from tapelog_console.reading.song import parties, read_story
+from tapelog_console.reading.song import parties
 from tapelog_console.reading.story import Teller
 
 from .actions import ACTIONS
@@ -44,21 +46,15 @@ async def song(request: web.Request) -> web.StreamResponse:
 
 
 async def story(request: web.Request) -> web.StreamResponse:
-    """Tell a song from its first fact to its last."""
-    api = api_of(request)
-    found, lines = await asyncio.gather(api.songs.get(song_of(request)), read_story(api, song_of(request)))
-    project = await api.projects.get("/".join(found.name.split("/")[:2]))
-    names = await _names(request, parties(found, project, lines))
-    return page(request, "story", song=found, lines=lines, names=names, tell=Teller(found, names))
-
-
-async def alerts(request: web.Request) -> web.StreamResponse:
-    """Show the tenant's open alerts, to those who may read them."""
-    try:
-        found = await api_of(request).alerts.open_alerts(show_resolved="all" in request.query)
-    except PermissionDenied as refused:
-        return page(request, "alerts", alerts=None, refusal=refused.message, names=await _names(request))
-    return page(request, "alerts", alerts=found, refusal="", names=await _names(request))
+    """Tell a song, a chapter at a time: the newest, or the one that ends before a fact."""
+    api, name = api_of(request), song_of(request)
+    before = request.query.get("before", "")
+    if before and not re.fullmatch(r"[1-9][0-9]{0,9}", before):
+        raise NoSuchPage(f"A story is read before a number, not before {before[:40]!r}.")
+    found, project = await asyncio.gather(api.songs.get(name), api.projects.get("/".join(name.split("/")[:2])))
+    read = await history.chapter(api, found, int(before or 0))
+    names = await _names(request, parties(found, project, read.lines))
+    return page(request, "story", song=found, chapter=read, names=names, tell=Teller(found, names))
 
 
 async def _names(request: web.Request, parties: Iterable[str] = ()) -> Mapping[str, str]:

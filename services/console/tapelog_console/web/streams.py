@@ -14,6 +14,7 @@ from tapelog_client import Tapelog
 from tapelog_client.errors import TapelogApiError
 
 from tapelog_console.live.hub import Watcher
+from tapelog_console.reading.alerts import read_alerts
 from tapelog_console.reading.board import digest_of, read_board
 
 from .context import api_of, console_of, person_of, song_of
@@ -30,7 +31,9 @@ RETRY_MS: Final = 2_000
 JOBS_MAX: Final = 8
 """Renders whose progress one page shows."""
 BOARD_PAUSE_S: Final = 1.0
-"""A board is read at most this often for one page."""
+"""A board, or the alerts, are read at most this often for one page."""
+ALERT_TYPES: Final = "tapelog.alert"
+"""What the types of events about alerts and their rules begin with."""
 
 _CURSOR: Final = re.compile(r"[0-9a-f]{1,32}")
 
@@ -102,6 +105,23 @@ async def song_events(request: web.Request) -> web.StreamResponse:
     return await stream.close()
 
 
+async def alert_events(request: web.Request) -> web.StreamResponse:
+    """Tell the page of alerts that one was raised, made silent or closed, or that a rule came or went."""
+    console, api, person = console_of(request), api_of(request), person_of(request)
+    shows_all = "all" in request.query
+    await read_alerts(api)  # who may not read them does not hear of them either
+
+    async def digest() -> str:
+        return (await read_alerts(api, resolved=shows_all)).digest
+
+    with console.page_seats.take(person.tenant, person.party):
+        async with console.hub.watch(person.tenant, types=ALERT_TYPES) as watcher:
+            stream = Stream(request)
+            await stream.open()
+            await _serve(stream, lambda: _follow(stream, watcher, digest))
+    return await stream.close()
+
+
 async def board_events(request: web.Request) -> web.StreamResponse:
     """Tell a board that one of its songs moved on."""
     console, api, person = console_of(request), api_of(request), person_of(request)
@@ -109,22 +129,27 @@ async def board_events(request: web.Request) -> web.StreamResponse:
     board = await read_board(api, person, project=project)
     ids = frozenset(item.name.split("/")[1] for item in board.projects)
 
-    async def follow(stream: Stream, watcher: Watcher) -> None:
-        seen = stream.cursor
-        while True:
-            await watcher.changed()
-            now = digest_of(await read_board(api, person, project=project))
-            if now != seen:
-                await stream.send("changed", {}, cursor=now)
-                seen = now
-            await asyncio.sleep(BOARD_PAUSE_S)
+    async def digest() -> str:
+        return digest_of(await read_board(api, person, project=project))
 
     with console.page_seats.take(person.tenant, person.party):
         async with console.hub.watch(person.tenant, ids) as watcher:
             stream = Stream(request)
             await stream.open()
-            await _serve(stream, lambda: follow(stream, watcher))
+            await _serve(stream, lambda: _follow(stream, watcher, digest))
     return await stream.close()
+
+
+async def _follow(stream: Stream, watcher: Watcher, digest: Callable[[], Awaitable[str]]) -> None:
+    """Send that the page is not what it was, whenever its digest says so, for ever."""
+    seen = stream.cursor
+    while True:
+        await watcher.changed()
+        now = await digest()
+        if now != seen:
+            await stream.send("changed", {}, cursor=now)
+            seen = now
+        await asyncio.sleep(BOARD_PAUSE_S)
 
 
 async def _serve(stream: Stream, work: Callable[[], Awaitable[None]]) -> None:

@@ -11,6 +11,7 @@ from tapelog.session.v1 import resources_pb2 as res
 
 from tapelog_console.reading import waveform, words
 
+from .briefs import EFFECTS, KINDS
 from .static import static_url
 
 CHANGES_MAX: Final = 24
@@ -44,6 +45,8 @@ class Templates:
             new_request_id=lambda: str(uuid.uuid4()),
             waveform=waveform,
             CHANGES_MAX=CHANGES_MAX,
+            EFFECTS=EFFECTS,
+            RULE_KINDS=KINDS,
         )
 
     def render(self, name: str, **values: Any) -> str:

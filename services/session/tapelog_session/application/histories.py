@@ -32,7 +32,10 @@ async def song_history(
 ) -> rpc.GetSongHistoryResponse:
     """Tell a song: who did what, in which role, and why."""
     size = coerce_page_size(request.page_size, default=EVENTS_PAGE, largest=EVENTS_PAGE_MAX)
-    after = int(decode_page_token(request.page_token, request) or 0)
+    if request.after_sequence < 0:
+        text = f"{request.after_sequence} is negative; 0 begins with the first fact"
+        raise InvalidCommand("INVALID_AFTER_SEQUENCE", [("after_sequence", text)])
+    after = int(decode_page_token(request.page_token, request) or request.after_sequence)
     access = await authorize(aggregates.projects, call, name.project)
     then = await song_at(aggregates, call, name, past)
     response = rpc.GetSongHistoryResponse()

@@ -593,6 +593,7 @@ class GetSongHistoryRequest(_message.Message):
     PAGE_TOKEN_FIELD_NUMBER: _builtins.int
     AS_OF_SEQUENCE_FIELD_NUMBER: _builtins.int
     AS_OF_TIME_FIELD_NUMBER: _builtins.int
+    AFTER_SEQUENCE_FIELD_NUMBER: _builtins.int
     name: _builtins.str
     """projects/{project}/songs/{song}."""
     page_size: _builtins.int
@@ -601,6 +602,8 @@ class GetSongHistoryRequest(_message.Message):
     """Token of the page before."""
     as_of_sequence: _builtins.int
     """If not 0, as it was after this many events of the song."""
+    after_sequence: _builtins.int
+    """Begins behind this sequence: with the song's own sequence less 20, its newest 20 facts. Negative is INVALID_ARGUMENT."""
     @_builtins.property
     def as_of_time(self) -> _timestamp_pb2.Timestamp:
         """If set, as it was at this time."""
@@ -613,10 +616,11 @@ class GetSongHistoryRequest(_message.Message):
         page_token: _builtins.str = ...,
         as_of_sequence: _builtins.int = ...,
         as_of_time: _timestamp_pb2.Timestamp | None = ...,
+        after_sequence: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["as_of_time", b"as_of_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["as_of_sequence", b"as_of_sequence", "as_of_time", b"as_of_time", "name", b"name", "page_size", b"page_size", "page_token", b"page_token"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["after_sequence", b"after_sequence", "as_of_sequence", b"as_of_sequence", "as_of_time", b"as_of_time", "name", b"name", "page_size", b"page_size", "page_token", b"page_token"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
