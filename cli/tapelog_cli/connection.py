@@ -21,6 +21,7 @@ from tapelog_cli.exit_codes import ExitCode
 from tapelog_cli.options import data_dir_or_default
 
 if TYPE_CHECKING:
+    from tapelog_chassis.grpc_options import CertificatePair
     from tapelog_client import Tapelog
     from tapelog_client.tokens import TokenSource
 
@@ -28,7 +29,9 @@ SERVICES: Final = ("session", "render", "notify")
 TOKEN_VARIABLE: Final = "TAPELOG_TOKEN"  # noqa: S105 - the name of a variable
 PROFILES_VARIABLE: Final = "TAPELOG_PROFILES"
 TENANT_DEFAULT: Final = "local"
-KEYS: Final = frozenset({*SERVICES, "party", "tenant", "tenant_roles", "token_file", "tls_ca", "data_dir"})
+KEYS: Final = frozenset(
+    {*SERVICES, "party", "tenant", "tenant_roles", "token_file", "tls_ca", "certificate", "key", "data_dir"}
+)
 
 
 class ProfileRefused(CliError):  # noqa: N818 - names a state
@@ -99,7 +102,10 @@ class Connection:
         if any(addresses.values()):
             tls_ca = known.get("tls_ca")
             return Tapelog.connect(
-                **addresses, tokens=self._tokens(known), tls_ca=Path(tls_ca).expanduser() if tls_ca else None
+                **addresses,
+                tokens=self._tokens(known),
+                tls_ca=Path(tls_ca).expanduser() if tls_ca else None,
+                certificate=_certificate(known),
             )
         party = self.party or str(known.get("party", ""))
         if not party:
@@ -151,6 +157,17 @@ class Connection:
                 f"[{self.profile}] has {', '.join(sorted(wrong))}", hint="known are " + ", ".join(sorted(KEYS))
             )
         return found
+
+
+def _certificate(known: Mapping[str, Any]) -> "CertificatePair | None":
+    """Return the certificate that a profile names for services that ask for one."""
+    from tapelog_chassis.grpc_options import CertificatePair
+
+    if not known.keys() & {"certificate", "key"}:
+        return None
+    if not known.keys() >= {"certificate", "key"}:
+        raise ProfileRefused("certificate and key belong together", hint="name both in the profile, or neither")
+    return CertificatePair(Path(known["certificate"]).expanduser(), Path(known["key"]).expanduser())
 
 
 def profiles_file() -> Path:

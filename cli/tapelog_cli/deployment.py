@@ -32,6 +32,17 @@ def broker_init(
     store_bytes: Annotated[
         int | None, Parameter(help="Size limit of all streams, kept for good. Default: 70 % of the free disk.")
     ] = None,
+    client: Annotated[
+        tuple[str, ...],
+        Parameter(negative=(), help="Desk or tool to make a certificate for, besides `desk`; may be given again."),
+    ] = (),
+    revoke: Annotated[
+        tuple[str, ...],
+        Parameter(
+            negative=(),
+            help="Certificate that is to count no more, such as clients/desk or render; may be given again.",
+        ),
+    ] = (),
     json: Json = False,
 ) -> int:
     """Make keys, credentials, certificates and the broker's configuration for parts that run on their own."""
@@ -40,7 +51,13 @@ def broker_init(
     from tapelog_cli.output import print_json
 
     made = make_deployment(
-        out.absolute(), form=form, nats_port=nats_port, monitor_port=monitor_port, store_bytes=store_bytes
+        out.absolute(),
+        form=form,
+        nats_port=nats_port,
+        monitor_port=monitor_port,
+        store_bytes=store_bytes,
+        clients=client,
+        revoke=revoke,
     )
     if json:
         print_json({"folder": str(out.absolute()), "written": made.written, "kept": made.kept})
@@ -58,6 +75,10 @@ async def provision(
     tls_ca: Annotated[
         Path | None, Parameter(env_var="TAPELOG_NATS_TLS_CA", help="PEM authorities of the broker.")
     ] = None,
+    certificate: Annotated[
+        Path | None, Parameter(env_var="TAPELOG_CLIENT_CERTIFICATE", help="PEM certificate to show to the broker.")
+    ] = None,
+    key: Annotated[Path | None, Parameter(env_var="TAPELOG_CLIENT_KEY", help="PEM private key of it.")] = None,
     store_bytes: Annotated[
         int | None, Parameter(help="Byte budget of all streams. Default: what the broker allows its account.")
     ] = None,
@@ -65,6 +86,7 @@ async def provision(
     json: Json = False,
 ) -> int:
     """Create the streams and consumers that are missing, and check the others; nothing is ever edited."""
+    from tapelog_chassis.grpc_options import CertificatePair
     from tapelog_chassis.logs import configure_logs
     from tapelog_chassis.nats import Unreachable, allowed_store_bytes, connected
     from tapelog_chassis.nats import provision as provision_topology
@@ -75,8 +97,11 @@ async def provision(
     configure_logs("error")
     if not creds.is_file():
         raise CliError(f"there is no creds file {creds}", hint="`tapelog broker-init` makes creds/admin.creds")
+    if (certificate is None) != (key is None):
+        raise CliError("a certificate and its key belong together", hint="give --certificate and --key, or neither")
+    pair = None if certificate is None or key is None else CertificatePair(certificate, key)
     try:
-        async with connected(nats_url, name="admin", creds=creds, tls_ca=tls_ca) as admin:
+        async with connected(nats_url, name="admin", creds=creds, tls_ca=tls_ca, tls_pair=pair) as admin:
             budget_bytes = store_bytes or await allowed_store_bytes(admin)
             await provision_topology(admin, store_bytes=budget_bytes, replicas=replicas)
     except Unreachable as failure:

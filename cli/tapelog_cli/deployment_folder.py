@@ -7,7 +7,7 @@ certificates, to replace a file that was deleted on purpose.
 import json
 import os
 import shlex
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Final, Literal, Self
@@ -15,10 +15,23 @@ from typing import Final, Literal, Self
 from tapelog_chassis.addresses import CONSOLE_PORT, LOOPBACK, SERVICE_PORTS, default_address
 from tapelog_chassis.auth import LocalIssuer
 from tapelog_chassis.auth.issuer import KEY_FILE, write_private
-from tapelog_chassis.certificates import AUTHORITY_KEY_FILE, PrivateAuthority
+from tapelog_chassis.certificates import (
+    AUTHORITY_KEY_FILE,
+    CLIENTS_FOLDER,
+    REVOKED_FILE,
+    PrivateAuthority,
+    public_key_fingerprint,
+)
 from tapelog_chassis.errors import ConfigRefusal
 from tapelog_chassis.nats import SERVICES, NatsIdentity
-from tapelog_chassis.nats.config import Pinned, StandalonePlace, render_standalone_config, render_trust
+from tapelog_chassis.nats.config import (
+    PINNED_FILE,
+    Pinned,
+    StandalonePlace,
+    render_pinned,
+    render_standalone_config,
+    render_trust,
+)
 
 Form = Literal["containers", "processes"]
 
@@ -28,12 +41,19 @@ MONITOR_PORT: Final = 8222
 LOOPBACK_HOSTS: Final = ("localhost", "127.0.0.1", "::1")
 STATE_FOLDERS: Final = ("broker", "objects", "scratch", "session", "render", "notify")
 """What is kept: the log, the audio, what is being rendered, and a folder of each service's own."""
+WITHOUT_PORT: Final = ("worker", "admin")
+"""Parts that have a certificate to show, and nothing that others dial."""
+BROKER_USERS: Final = (*SERVICE_PORTS, *WITHOUT_PORT)
+"""Parts that connect to the broker."""
+DESK: Final = "desk"
+"""The client whose certificate is always there, for the command line and the SDK."""
 IN_CONTAINERS: Final = StandalonePlace(
     listen=f"0.0.0.0:{NATS_PORT}",
     monitor=f"127.0.0.1:{MONITOR_PORT}",
     store_dir=Path("/var/lib/nats"),
     certificate=Path("/etc/nats/nats.pem"),
     key=Path("/run/secrets/nats.key"),
+    client_ca=Path("/etc/nats/ca.pem"),
 )
 """The broker as `deploy/compose` mounts its files."""
 
@@ -73,12 +93,15 @@ def make_deployment(
     nats_port: int | None = None,
     monitor_port: int | None = None,
     store_bytes: int | None = None,
+    clients: Iterable[str] = (),
+    revoke: Iterable[str] = (),
 ) -> Made:
     """
     Make the folder of an installation whose parts run on their own, or complete one.
 
     What is not given is as it was when the folder was made; at first: containers, ports 4222 and 8222, 70 % of the free
-    disk for the store.
+    disk for the store. There is always a certificate of the client `desk`; `clients` names more desks and tools that
+    are to have one, `revoke` those of parts (`render`) and of clients (`clients/desk`) that are to count no more.
 
     Returns
     -------
@@ -99,7 +122,7 @@ def make_deployment(
     choices = Choices.load(folder, form=form, nats_port=nats_port, monitor_port=monitor_port)
     _make_broker(folder, made, choices, store_bytes)
     _make_issuer(folder, made)
-    _make_certificates(folder, made)
+    _make_certificates(folder, made, clients=clients, revoke=revoke)
     _write(folder, CHOICES_FILE, json.dumps(asdict(choices)), made)
     if choices.form == "containers":
         _write(folder, "deployment.env", _env_text(compose_environment(folder)), made)
@@ -135,6 +158,8 @@ def process_environments(folder: Path, *, nats_port: int) -> dict[str, dict[str,
             port=SERVICE_PORTS[name],
             tls_certificate=tls / f"{name}.pem",
             tls_key=tls / f"{name}.key",
+            tls_client_ca=tls / "ca.pem",
+            tls_revoked=tls / REVOKED_FILE,
             jwks_path=folder / "identity" / "jwks.json",
             **own,
         )
@@ -151,7 +176,14 @@ def process_environments(folder: Path, *, nats_port: int) -> dict[str, dict[str,
         "render": served(
             "render", session_address=default_address("session"), session_tls_ca=tls / "ca.pem", spawn_workers="false"
         ),
-        "worker": of("worker", data_dir=state / "scratch", object_url=objects, scratch_dir=state / "scratch"),
+        "worker": of(
+            "worker",
+            data_dir=state / "scratch",
+            object_url=objects,
+            scratch_dir=state / "scratch",
+            client_certificate=tls / "worker.pem",
+            client_key=tls / "worker.key",
+        ),
         "notify": served("notify", nats_identity_dir=folder),
         "console": _console_environment(folder),
     }
@@ -191,6 +223,7 @@ def _make_broker(folder: Path, made: Made, choices: Choices, store_bytes: int | 
             store_dir=folder / "state" / "broker",
             certificate=folder / "tls" / "nats.pem",
             key=folder / "tls" / "nats.key",
+            client_ca=folder / "tls" / "ca.pem",
         )
     config = render_standalone_config(place, store_bytes=pinned.store_bytes)
     _write(folder, "nats/nats.conf", config, made)
@@ -209,12 +242,24 @@ def _make_issuer(folder: Path, made: Made) -> None:
     made.note("identity", is_new=is_new)
 
 
-def _make_certificates(folder: Path, made: Made) -> None:
+def _make_certificates(folder: Path, made: Made, *, clients: Iterable[str], revoke: Iterable[str]) -> None:
     is_new = not (folder / "tls" / AUTHORITY_KEY_FILE).exists()
     authority = PrivateAuthority.open(folder / "tls")
     made.note("tls/ca.pem", is_new=is_new)
-    for name in ("nats", *SERVICE_PORTS, "console"):
+    had = [path.stem for path in sorted((folder / "tls" / CLIENTS_FOLDER).glob("*.pem"))]
+    gone = {name.partition("/")[2] for name in revoke if name.startswith(f"{CLIENTS_FOLDER}/")}
+    for name in revoke:
+        authority.revoke(name)
+        made.note(f"tls/{REVOKED_FILE}", is_new=True)
+    for name in ("nats", *SERVICE_PORTS, "console", *WITHOUT_PORT):
         made.note(f"tls/{name}.pem", is_new=authority.issue(name, (name, *LOOPBACK_HOSTS)))
+    for name in dict.fromkeys((*([] if DESK in gone else [DESK]), *(set(had) - gone), *clients)):
+        made.note(f"tls/{CLIENTS_FOLDER}/{name}.pem", is_new=authority.issue_client(name))
+    pinned = [
+        *(folder / "tls" / f"{name}.pem" for name in BROKER_USERS),
+        *(folder / "tls" / CLIENTS_FOLDER).glob("*.pem"),
+    ]
+    _write(folder, f"nats/{PINNED_FILE}", render_pinned(map(public_key_fingerprint, pinned)), made)
 
 
 def _write(folder: Path, name: str, text: str, made: Made) -> None:

@@ -7,9 +7,11 @@ import os
 import socket
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 from nats.aio.client import Client
+from tapelog_chassis.grpc_options import CertificatePair
 from tapelog_chassis.nats import NatsError, allowed_store_bytes, binary, connected, provision
 from tapelog_cli.deployment_folder import make_deployment, process_environments
 
@@ -25,6 +27,7 @@ class Deployment:
     folder: Path
     nats_port: int
     monitor_port: int
+    process: asyncio.subprocess.Process | None = None
 
     @property
     def url(self) -> str:
@@ -38,7 +41,16 @@ class Deployment:
     def connected(self, user: str) -> contextlib.AbstractAsyncContextManager[Client]:
         """Connect as one of the users."""
         creds = self.folder / "creds" / f"{user}.creds"
-        return connected(self.url, name=user, creds=creds, tls_ca=self.folder / "tls" / "ca.pem")
+        return connected(self.url, name=user, creds=creds, tls_ca=self.tls / "ca.pem", tls_pair=self.pair(user))
+
+    @property
+    def tls(self) -> Path:
+        """Folder of the certificates."""
+        return self.folder / "tls"
+
+    def pair(self, name: str) -> CertificatePair:
+        """Return the certificate of a part, or of a client as `clients/desk`."""
+        return CertificatePair(self.tls / f"{name}.pem", self.tls / f"{name}.key")
 
     async def provision(self) -> None:
         """Do what `tapelog provision` does."""
@@ -59,7 +71,7 @@ def take_free_ports(count: int) -> list[int]:
 
 
 @contextlib.asynccontextmanager
-async def run_broker(deployment: Deployment) -> AsyncIterator[None]:
+async def run_broker(deployment: Deployment) -> AsyncIterator[asyncio.subprocess.Process]:
     """Run nats-server with the configuration of a deployment until it has recovered its streams."""
     log = (deployment.folder / "nats-server.log").open("wb")
     server = await asyncio.create_subprocess_exec(
@@ -71,7 +83,7 @@ async def run_broker(deployment: Deployment) -> AsyncIterator[None]:
                 if server.returncode is not None:
                     raise NatsError((deployment.folder / "nats-server.log").read_text())
                 await asyncio.sleep(0.02)
-        yield
+        yield server
     finally:
         if server.returncode is None:
             server.terminate()
@@ -107,7 +119,7 @@ def deployment(tmp_path: Path) -> Deployment:
 
 
 @pytest.fixture
-def running_broker() -> Callable[[Deployment], contextlib.AbstractAsyncContextManager[None]]:
+def running_broker() -> Callable[[Deployment], contextlib.AbstractAsyncContextManager[Any]]:
     """Give a way to run the broker of a deployment."""
     return run_broker
 
@@ -115,9 +127,9 @@ def running_broker() -> Callable[[Deployment], contextlib.AbstractAsyncContextMa
 @pytest.fixture
 async def broker(deployment: Deployment) -> AsyncIterator[Deployment]:
     """Run its broker, with the streams and consumers of the topology."""
-    async with run_broker(deployment):
+    async with run_broker(deployment) as process:
         await deployment.provision()
-        yield deployment
+        yield dataclasses.replace(deployment, process=process)
 
 
 @pytest.fixture

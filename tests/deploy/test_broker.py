@@ -12,7 +12,7 @@ import nats
 import pytest
 from tapelog_chassis.event_log import AggregateId, JetStreamEventLog, Metadata
 from tapelog_chassis.nats import SERVICES, JetStreamApiError, TopologyDrift, Unreachable, api, binary, connected
-from tapelog_chassis.nats.config import TRUST_FILE, render_standalone_config
+from tapelog_chassis.nats.config import PINNED_FILE, TRUST_FILE, render_standalone_config
 from tapelog_chassis.testing import eventually, new_event
 from tapelog_chassis.topology import CONSUMERS, STREAMS
 from tapelog_cli.deployment_folder import IN_CONTAINERS, make_deployment
@@ -39,6 +39,7 @@ def test_the_server_accepts_the_reference_configuration(tmp_path: Path):
     for place, file in (
         (IN_CONTAINERS.certificate, made / "tls" / "nats.pem"),
         (IN_CONTAINERS.key, made / "tls" / "nats.key"),
+        (IN_CONTAINERS.client_ca, made / "tls" / "ca.pem"),
         (IN_CONTAINERS.store_dir, tmp_path / "store"),
     ):
         assert str(place) in text
@@ -47,6 +48,8 @@ def test_the_server_accepts_the_reference_configuration(tmp_path: Path):
     config.write_text(text)
     assert checked(config).returncode != 0, "without the trusted operator the configuration is not complete"
     shutil.copy(made / "nats" / TRUST_FILE, tmp_path)
+    assert checked(config).returncode != 0, "without the list of certificates neither"
+    shutil.copy(made / "nats" / PINNED_FILE, tmp_path)
     answer = checked(config)
     assert answer.returncode == 0, answer.stderr
     config.write_text(text.replace("max_payload:", "max_paylod:"))
@@ -59,10 +62,11 @@ def test_making_a_deployment_again_keeps_its_keys(tmp_path: Path):
     before = {path: path.read_bytes() for path in (tmp_path / "a").rglob("*") if path.is_file()}
     second = make_deployment(tmp_path / "a")
     changed = {path.name for path, content in before.items() if path.read_bytes() != content}
-    assert changed <= {TRUST_FILE}
+    assert changed == set(), "a running server refuses to reload when its trust differs"
     assert {*first.written} - {*second.kept} == {
         "nats/nats.conf",
         "nats/trust.conf",
+        "nats/certificates.conf",
         "deployment.env",
         "deployment.json",
     }
@@ -120,7 +124,8 @@ async def test_a_service_may_not_publish_in_anothers_place(broker: Any, service:
     async def note(error: Exception) -> None:
         violations.append(str(error))
 
-    context = ssl.create_default_context(cafile=str(broker.folder / "tls" / "ca.pem"))
+    context = ssl.create_default_context(cafile=str(broker.tls / "ca.pem"))
+    context.load_cert_chain(broker.pair(service).certificate, broker.pair(service).key)
     creds = broker.folder / "creds" / f"{service}.creds"
     client = await nats.connect(
         broker.url, user_credentials=creds, tls=context, error_cb=note, inbox_prefix=f"_INBOX_{service}"
@@ -149,7 +154,10 @@ async def test_nobody_enters_without_credentials_or_in_plain_text(broker: Any):
         {"creds": creds, "tls_ca": other / "tls" / "ca.pem"},
     ):
         with pytest.raises(Unreachable):
-            async with asyncio.timeout(15), connected(broker.url, name="admin", **refused):
+            async with (
+                asyncio.timeout(15),
+                connected(broker.url, name="admin", tls_pair=broker.pair("admin"), **refused),
+            ):
                 pass
 
 

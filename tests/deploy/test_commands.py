@@ -43,11 +43,13 @@ async def test_broker_init_says_what_it_made_and_repeats_safely(tmp_path: Path, 
 
 
 async def test_provision_reads_its_settings_from_the_environment(broker: Any, without_settings: dict[str, str]):
-    """As in the compose file: three variables and no arguments; the answer counts what stands."""
+    """As in the compose file: five variables and no arguments; the answer counts what stands."""
     environment = without_settings | {
         "TAPELOG_NATS_URL": broker.url,
         "TAPELOG_NATS_CREDS": str(broker.folder / "creds" / "admin.creds"),
         "TAPELOG_NATS_TLS_CA": str(broker.folder / "tls" / "ca.pem"),
+        "TAPELOG_CLIENT_CERTIFICATE": str(broker.pair("admin").certificate),
+        "TAPELOG_CLIENT_KEY": str(broker.pair("admin").key),
     }
     code, output, errors = await tapelog("provision", "--json", environment=environment)
     assert (code, errors) == (0, "")
@@ -62,7 +64,9 @@ async def test_drift_is_a_wrong_set_up(broker: Any, without_settings: dict[str, 
         config = (await api.request(admin, f"CONSUMER.INFO.{name}"))["config"]
         body = {"stream_name": consumer.stream, "config": {**config, "max_ack_pending": 7}, "action": "update"}
         await api.request(admin, f"CONSUMER.CREATE.{name}", body)
-    arguments = ("--creds", broker.folder / "creds" / "admin.creds", "--tls-ca", broker.folder / "tls" / "ca.pem")
+    arguments = ("--creds", broker.folder / "creds" / "admin.creds", "--tls-ca", broker.tls / "ca.pem")
+    pair = broker.pair("admin")
+    arguments += ("--certificate", pair.certificate, "--key", pair.key)
     code, _, errors = await tapelog(
         "provision", "--nats-url", broker.url, *arguments, "--json", environment=without_settings
     )

@@ -131,10 +131,10 @@ def test_each_part_holds_its_own_secrets_and_no_other(services: dict[str, Any]):
     held = {name: {item["source"] for item in service.get("secrets", ())} for name, service in services.items()}
     assert held == {
         "nats": {"nats-key"},
-        "provision": {"admin-creds"},
+        "provision": {"admin-creds", "admin-key"},
         "session": {"session-creds", "session-key", "issuer-key"},
         "render": {"render-creds", "render-key"},
-        "worker": {"worker-creds"},
+        "worker": {"worker-creds", "worker-key"},
         "notify": {"notify-creds", "notify-key", "account-key"},
     }
 
@@ -174,10 +174,12 @@ def test_the_broker_finds_its_files(services: dict[str, Any]):
     mounted = mounts(services["nats"])
     assert mounted[str(IN_CONTAINERS.certificate)] == "nats-certificate"
     assert mounted[str(IN_CONTAINERS.key)] == "nats-key"
+    assert mounted[str(IN_CONTAINERS.client_ca)] == "ca"
     assert mounted[str(IN_CONTAINERS.store_dir)] == "broker"
     configuration = services["nats"]["command"][1]
     assert mounted[configuration] == "nats-conf"
     assert mounted[str(Path(configuration).with_name("trust.conf"))] == "nats-trust"
+    assert mounted[str(Path(configuration).with_name("certificates.conf"))] == "nats-certificates"
     assert services["nats"]["healthcheck"]["test"][-1] == f"http://{IN_CONTAINERS.monitor}/healthz"
 
 

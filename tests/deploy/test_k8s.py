@@ -11,11 +11,11 @@ import kubernetes_validate
 import pytest
 from tapelog_chassis.addresses import SERVICE_PORTS
 from tapelog_chassis.auth import LocalIssuer
-from tapelog_chassis.certificates import PrivateAuthority
+from tapelog_chassis.certificates import PrivateAuthority, public_key_fingerprint
 from tapelog_chassis.errors import ConfigRefusal
 from tapelog_chassis.lifecycle import CANCEL_S_MAX, STOP_S_MAX
 from tapelog_chassis.nats import NatsIdentity, binary
-from tapelog_chassis.nats.config import render_trust
+from tapelog_chassis.nats.config import PINNED_FILE, render_pinned, render_trust
 from tapelog_chassis.nats.server import STOP_TIMEOUT_S
 from tapelog_chassis.settings import ServiceSettings
 from tapelog_cli.main import COMMANDS
@@ -265,6 +265,7 @@ def test_the_cluster_is_three_copies_that_the_server_accepts(tmp_path: Path):
     ]
     PrivateAuthority.open(tmp_path).issue("nats", ("localhost",))
     identity = NatsIdentity.create(tmp_path)
+    (tmp_path / PINNED_FILE).write_text(render_pinned([public_key_fingerprint(tmp_path / "nats.pem")]))
     (tmp_path / "trust.conf").write_text(render_trust(identity.make_trust(storage_bytes=2**30)))
     for there, here in (
         ("/etc/nats/nats.pem", "nats.pem"),

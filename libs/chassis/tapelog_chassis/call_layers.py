@@ -1,4 +1,6 @@
-"""What happens around every call, outside-in: telemetry, traces, admission, context, identity, deadline, errors.
+"""What happens around every call, outside-in.
+
+Telemetry, traces, admission, certificate (where clients are asked for one), context, identity, deadline, errors.
 
 Each layer awaits what is inside of it, so that the order is the order of a list and a layer reads from top to bottom.
 Every call goes through all of them: a layer is a plain coroutine, because a context manager made of a generator costs
@@ -25,6 +27,7 @@ from tapelog_chassis.event_log import EventLogError
 from tapelog_chassis.grpc_options import STREAM_DEADLINE_S, UNARY_DEADLINE_S, UPLOAD_DEADLINE_S
 from tapelog_chassis.ids import ID_PATTERN
 from tapelog_chassis.log_refusals import refusal_of
+from tapelog_chassis.peers import Peer, PeerCheck
 from tapelog_chassis.request_context import CurrentRequest, set_principal, set_request
 
 AUTHORIZATION: Final = "authorization"
@@ -50,6 +53,7 @@ class Call:
     streams_response: bool
     serve: Callable[[], Awaitable[Any]]
     policy: MethodPolicy = dataclasses.field(default_factory=MethodPolicy)
+    peer: Peer | None = None
 
     @property
     def shape(self) -> str:
@@ -162,6 +166,22 @@ class Admission:
             self._counts[shape] -= 1
 
 
+class Certificate:
+    """Finds out whose certificate the connection has; every method is behind it, health too."""
+
+    def __init__(self, peers: PeerCheck) -> None:
+        self._peers = peers
+
+    async def around(self, inner: Inner, call: Call, context: ServicerContext) -> Any:
+        """Check the other end of one call."""
+        try:
+            call.peer = self._peers.check_call(context.auth_context())
+        except errors.Unauthenticated as error:
+            _log.info("call refused", reason=error.reason, method=call.method)
+            await refuse(call, context, error)
+        return await inner(call, context)
+
+
 class Context:
     """Makes the call known to everything below it and to every log line."""
 
@@ -188,6 +208,7 @@ class Identity:
             policy = self._policies.get(call.method)
             if policy is None or not policy.is_public:
                 principal = self._authenticate(call)
+                _check_peer(call.peer, principal)
             call.policy = authorize(self._policies, call.method, principal)
         except (errors.Unauthenticated, errors.PermissionDenied) as error:
             _log.info("call refused", reason=error.reason)
@@ -291,6 +312,17 @@ def _act_for(principal: Principal, named: str) -> Principal:
     if ID_PATTERN.fullmatch(named) is None:
         raise errors.PermissionDenied("ON_BEHALF_OF_DENIED", f"metadata {ON_BEHALF_OF} must be a party id")
     return dataclasses.replace(principal, on_behalf_of=named)
+
+
+def _check_peer(peer: Peer | None, principal: Principal | None) -> None:
+    """Refuse a service's token on a connection that is not that service's: a stolen one is worth nothing elsewhere."""
+    if peer is None or principal is None or principal.kind != "service" or peer.may_speak_as(principal.party):
+        return
+    raise errors.PermissionDenied(
+        "CERTIFICATE_NOT_OF_SERVICE",
+        f"the token is of the service {principal.party}, the certificate of {peer.identity}: each part shows its own",
+        metadata={"party": principal.party, "identity": peer.identity},
+    )
 
 
 def _code_name(context: ServicerContext) -> str:

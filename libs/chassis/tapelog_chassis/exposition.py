@@ -1,6 +1,7 @@
 """Metrics over HTTP for Prometheus: off unless a port is set, on loopback unless both sides show certificates."""
 
 import asyncio
+import dataclasses
 import ssl
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
@@ -13,7 +14,8 @@ from prometheus_client.exposition import CONTENT_TYPE_LATEST, generate_latest
 
 from tapelog_chassis import telemetry
 from tapelog_chassis.errors import ConfigRefusal, PortInUse
-from tapelog_chassis.grpc_options import is_loopback
+from tapelog_chassis.http_peers import only_peers, server_context
+from tapelog_chassis.peers import PeerCheck
 from tapelog_chassis.settings import ServiceSettings
 
 SAMPLE_EVERY_S: Final = 5.0
@@ -52,8 +54,9 @@ async def exposing(settings: ServiceSettings, samples: Sequence[Sample] = ()) ->
     if settings.metrics_port is None:
         yield ""
         return
+    settings.check_listeners()
     tls = _tls(settings)
-    application = web.Application()
+    application = web.Application(middlewares=[] if tls is None else [only_peers(PeerCheck(settings.tls_revoked))])
     application.router.add_get("/metrics", _answer)
     runner = web.AppRunner(application, access_log=None, shutdown_timeout=1.0)
     await runner.setup()
@@ -93,19 +96,9 @@ async def _sample_forever(samples: Sequence[Sample]) -> None:
 def _tls(settings: ServiceSettings) -> ssl.SSLContext | None:
     """Return the server's side of mutual TLS, or None for plain text on loopback."""
     if settings.metrics_client_ca is None:
-        if not is_loopback(settings.metrics_host):
-            raise ConfigRefusal(
-                f"refusing to show metrics on {settings.metrics_host} to everybody: set TAPELOG_METRICS_CLIENT_CA and "
-                "the server's certificate, or keep TAPELOG_METRICS_HOST on loopback"
-            )
         return None
-    if settings.tls_certificate is None or settings.tls_key is None:
+    files = settings.tls_files()
+    if files is None:
         raise ConfigRefusal("TAPELOG_METRICS_CLIENT_CA needs TAPELOG_TLS_CERTIFICATE and TAPELOG_TLS_KEY beside it")
-    try:
-        context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH, cafile=str(settings.metrics_client_ca))
-        context.load_cert_chain(settings.tls_certificate, settings.tls_key)
-    except OSError as failure:
-        raise ConfigRefusal(f"the certificates of the metrics port cannot be used: {failure}") from failure
-    context.minimum_version = ssl.TLSVersion.TLSv1_3
-    context.verify_mode = ssl.CERT_REQUIRED
-    return context
+    asking = dataclasses.replace(files, client_ca=settings.metrics_client_ca)
+    return server_context(asking, ssl.TLSVersion.TLSv1_3)

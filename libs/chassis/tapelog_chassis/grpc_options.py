@@ -34,12 +34,21 @@ PING_INTERVAL_MS_MIN: Final = 10_000
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
+class CertificatePair:
+    """PEM files of one certificate chain and its key."""
+
+    certificate: Path
+    key: Path
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
 class TlsFiles:
-    """PEM files of a server: its certificate chain and key, and the authorities of its clients (mutual TLS)."""
+    """PEM files of a server: certificate and key; authorities of its clients (mutual TLS), and revocations."""
 
     certificate: Path
     key: Path
     client_ca: Path | None = None
+    revoked: Path | None = None
 
 
 @dataclasses.dataclass(frozen=True, slots=True)

@@ -26,6 +26,7 @@ from tapelog_chassis.grpc_options import (
     channel_options,
     is_loopback,
 )
+from tapelog_chassis.peers import PeerCheck
 
 ServedService = tuple[Callable[[Any, grpc.aio.Server], None], Any, str]
 """The generated `add_…Servicer_to_server`, the servicer, and the service's full name."""
@@ -43,6 +44,9 @@ NOT_SERVING_NOTICE_S: Final = 0.05
 LIVE: Final = "live"
 """Health name that is SERVING for as long as the process answers at all, whatever becomes of its broker: a supervisor
 that starts a process again asks for this one, whoever sends calls asks for the others."""
+
+REFRESH_S: Final = 1.0
+"""How often files that say who is trusted are looked at: what was revoked is refused this much later at most."""
 
 _log = structlog.get_logger(__name__)
 
@@ -63,12 +67,16 @@ class RpcServer:
         names: Sequence[str],
         health_servicer: Any,
         deadline: call_layers.Deadline,
+        *,
+        refreshed: Sequence[Callable[[], bool]] = (),
     ) -> None:
         self._server = server
         self._config = config
         self._names = tuple(names)
         self._health = health_servicer
         self._deadline = deadline
+        self._refreshed = tuple(refreshed)
+        self._watch: asyncio.Task[None] | None = None
         self.port = 0
 
     @property
@@ -87,6 +95,8 @@ class RpcServer:
         """
         self.port = _bind(self._server, self._config)
         await self._server.start()
+        if self._refreshed:
+            self._watch = asyncio.create_task(self._refresh_forever(), name="trust")
         await self._health.set(LIVE, health_pb2.HealthCheckResponse.SERVING)
         await self.set_serving(serving=True)
         _log.info("listening", address=self.address, services=self._names, tls=self._config.tls is not None)
@@ -103,6 +113,16 @@ class RpcServer:
         await asyncio.sleep(NOT_SERVING_NOTICE_S)
         self._deadline.drain()
         await self._server.stop(self._config.drain_s if grace_s is None else grace_s)
+        if self._watch is not None:
+            self._watch.cancel()
+            await asyncio.gather(self._watch, return_exceptions=True)
+
+    async def _refresh_forever(self) -> None:
+        """Take over what others changed about who is trusted: keys, revocations."""
+        while True:
+            await asyncio.sleep(REFRESH_S)
+            for refresh in self._refreshed:
+                refresh()
 
     async def __aenter__(self) -> Self:
         await self.start()
@@ -143,10 +163,12 @@ def build_server(
     if config.tls is None and not is_loopback(config.host):
         raise InsecureBind(config.host)
     deadline = call_layers.Deadline()
+    peers = None if config.tls is None or config.tls.client_ca is None else PeerCheck(config.tls.revoked)
     layers: tuple[call_layers.Layer, ...] = (
         call_layers.Telemetry(),
         call_layers.Tracing(),
         call_layers.Admission(unary_calls_max=config.unary_calls_max, streaming_calls_max=config.streaming_calls_max),
+        *(() if peers is None else (call_layers.Certificate(peers),)),
         call_layers.Context(),
         call_layers.Identity(verifier, {**policies, **INFRASTRUCTURE}),
         deadline,
@@ -165,7 +187,8 @@ def build_server(
         add(servicer, server)
     if config.reflection:
         reflection.enable_server_reflection((*names, health.SERVICE_NAME, reflection.SERVICE_NAME), server)
-    return RpcServer(server, config, names, health_servicer, deadline)
+    refreshed: list[Callable[[], bool]] = [] if peers is None else [peers.refresh]
+    return RpcServer(server, config, names, health_servicer, deadline, refreshed=refreshed)
 
 
 _Handler: TypeAlias = "grpc.RpcMethodHandler[Any, Any]"

@@ -88,6 +88,7 @@ def run_service(
     structlog.contextvars.bind_contextvars(service=service)
     gc.set_threshold(*GC_THRESHOLDS)
     try:
+        settings.check_listeners()
         with exporting(service, settings.trace_endpoint, settings.trace_ratio):
             asyncio.run(_supervise(run, settings, stop_s_max=stop_s_max))
     except (ConfigRefusal, LogTampered, CorruptStream) as refusal:

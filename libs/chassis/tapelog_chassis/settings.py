@@ -6,7 +6,8 @@ from typing import Literal
 from pydantic import Field
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
-from tapelog_chassis.grpc_options import ServerConfig, TlsFiles
+from tapelog_chassis.errors import ConfigRefusal, InsecureBind
+from tapelog_chassis.grpc_options import CertificatePair, ServerConfig, TlsFiles, is_loopback
 
 
 class ServiceSettings(BaseSettings):
@@ -45,6 +46,15 @@ class ServiceSettings(BaseSettings):
     tls_certificate: Path | None = Field(default=None, description="PEM certificate chain of this server.")
     tls_key: Path | None = Field(default=None, description="PEM private key of this server.")
     tls_client_ca: Path | None = Field(default=None, description="PEM authorities; set, clients need a certificate.")
+    tls_revoked: Path | None = Field(
+        default=None,
+        description="PEM revocation list of those authorities; read again while the service runs when it changes.",
+    )
+    client_certificate: Path | None = Field(
+        default=None,
+        description="PEM certificate that this part shows to the others and to the broker; empty means the server's.",
+    )
+    client_key: Path | None = Field(default=None, description="PEM private key of that certificate.")
     reflection: bool = Field(default=False, description="Let tools such as grpcurl list the API (development).")
     health_failing_s: float = Field(
         default=5.0,
@@ -83,9 +93,64 @@ class ServiceSettings(BaseSettings):
         """Folder of the journals of the log's heads."""
         return self.anchor_dir or self.data_dir / "anchors"
 
+    @property
+    def client_pair(self) -> CertificatePair | None:
+        """The certificate to show to the others, if there is any.
+
+        Raises
+        ------
+        ConfigRefusal
+            A certificate without its key, or the other way round.
+        """
+        own = _pair(self.client_certificate, self.client_key, "TAPELOG_CLIENT_CERTIFICATE", "TAPELOG_CLIENT_KEY")
+        return own or _pair(self.tls_certificate, self.tls_key, "TAPELOG_TLS_CERTIFICATE", "TAPELOG_TLS_KEY")
+
+    def tls_files(self) -> TlsFiles | None:
+        """Return the server's side of TLS, or None for plain text.
+
+        Raises
+        ------
+        ConfigRefusal
+            Half of it is set: nothing is served in plain text because of a variable that was forgotten.
+        """
+        pair = _pair(self.tls_certificate, self.tls_key, "TAPELOG_TLS_CERTIFICATE", "TAPELOG_TLS_KEY")
+        if pair is None:
+            if self.tls_client_ca is not None:
+                raise ConfigRefusal(
+                    "TAPELOG_TLS_CLIENT_CA asks clients for certificates, and the server has none itself: set "
+                    "TAPELOG_TLS_CERTIFICATE and TAPELOG_TLS_KEY"
+                )
+            return None
+        if self.tls_revoked is not None and self.tls_client_ca is None and self.metrics_client_ca is None:
+            raise ConfigRefusal("TAPELOG_TLS_REVOKED is about clients' certificates: set TAPELOG_TLS_CLIENT_CA too")
+        return TlsFiles(pair.certificate, pair.key, client_ca=self.tls_client_ca, revoked=self.tls_revoked)
+
+    def check_listeners(self) -> None:
+        """Refuse every listener that would be open: asked before anything is connected to or started.
+
+        Raises
+        ------
+        InsecureBind, ConfigRefusal
+            An address that other machines reach, without a certificate of ours, or metrics without those of scrapers.
+        """
+        if self.tls_files() is None and not is_loopback(self.host):
+            raise InsecureBind(self.host)
+        if self.metrics_port is not None and self.metrics_client_ca is None and not is_loopback(self.metrics_host):
+            raise ConfigRefusal(
+                f"refusing to show metrics on {self.metrics_host} to everybody: set TAPELOG_METRICS_CLIENT_CA and the "
+                "server's certificate, or keep TAPELOG_METRICS_HOST on loopback"
+            )
+
     def server_config(self) -> ServerConfig:
         """Return what the gRPC server builder needs."""
-        tls = None
-        if self.tls_certificate is not None and self.tls_key is not None:
-            tls = TlsFiles(certificate=self.tls_certificate, key=self.tls_key, client_ca=self.tls_client_ca)
+        tls = self.tls_files()
         return ServerConfig(host=self.host, port=self.port, tls=tls, reflection=self.reflection, drain_s=self.drain_s)
+
+
+def _pair(certificate: Path | None, key: Path | None, *names: str) -> CertificatePair | None:
+    if certificate is None and key is None:
+        return None
+    if certificate is None or key is None:
+        missing = names[0] if certificate is None else names[1]
+        raise ConfigRefusal(f"{' and '.join(names)} belong together: {missing} is not set")
+    return CertificatePair(certificate, key)

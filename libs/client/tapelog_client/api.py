@@ -7,6 +7,7 @@ from types import TracebackType
 from typing import Self
 
 from tapelog_chassis.auth import Kind
+from tapelog_chassis.grpc_options import CertificatePair
 
 from tapelog_client.alerts import Alerts
 from tapelog_client.assets import Assets
@@ -91,6 +92,7 @@ class Tapelog:
         tokens: TokenSource,
         on_behalf_of: str = "",
         tls_ca: Path | None = None,
+        certificate: CertificatePair | None = None,
     ) -> Self:
         """Return a client of services at these addresses; a service without an address cannot be called.
 
@@ -104,8 +106,10 @@ class Tapelog:
             The party for whom an integration acts.
         tls_ca : Path, optional
             PEM authorities of the services, needed beyond loopback.
+        certificate : CertificatePair, optional
+            What to show to services that ask for certificates.
         """
-        channels = Channels(session=session, render=render, notify=notify, tls_ca=tls_ca)
+        channels = Channels(session=session, render=render, notify=notify, tls_ca=tls_ca, certificate=certificate)
         return cls(channels, tokens, on_behalf_of=on_behalf_of)
 
     @classmethod

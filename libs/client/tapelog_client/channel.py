@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Final
 
 import grpc
+from tapelog_chassis.grpc_options import CertificatePair
 
 MESSAGE_BYTES_MAX: Final = 4 * 1024 * 1024
 METADATA_BYTES_MAX: Final = 16 * 1024
@@ -36,7 +37,9 @@ SERVICE_CONFIG: Final = json.dumps(
 calls made without one."""
 
 
-def open_channel(address: str, *, tls_ca: Path | None = None) -> grpc.aio.Channel:
+def open_channel(
+    address: str, *, tls_ca: Path | None = None, certificate: CertificatePair | None = None
+) -> grpc.aio.Channel:
     """Open a channel; close it with `async with` or `close()`.
 
     Parameters
@@ -45,6 +48,8 @@ def open_channel(address: str, *, tls_ca: Path | None = None) -> grpc.aio.Channe
         `host:port` or `unix:/path`.
     tls_ca : Path, optional
         PEM authorities of the server; without it the channel is plain text, which servers offer on loopback alone.
+    certificate : CertificatePair, optional
+        What to show to a server that asks for certificates.
     """
     options: list[tuple[str, int | str]] = [
         ("grpc.service_config", SERVICE_CONFIG),
@@ -62,4 +67,7 @@ def open_channel(address: str, *, tls_ca: Path | None = None) -> grpc.aio.Channe
     ]
     if tls_ca is None:
         return grpc.aio.insecure_channel(address, options=options)
-    return grpc.aio.secure_channel(address, grpc.ssl_channel_credentials(tls_ca.read_bytes()), options=options)
+    key = None if certificate is None else certificate.key.read_bytes()
+    chain = None if certificate is None else certificate.certificate.read_bytes()
+    credentials = grpc.ssl_channel_credentials(tls_ca.read_bytes(), private_key=key, certificate_chain=chain)
+    return grpc.aio.secure_channel(address, credentials, options=options)

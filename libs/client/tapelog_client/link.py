@@ -10,6 +10,7 @@ from google.protobuf.message import Message
 from tapelog.notify.v1.notify_service_pb2_grpc import NotifyServiceStub
 from tapelog.render.v1.render_service_pb2_grpc import RenderServiceStub
 from tapelog.session.v1.session_service_pb2_grpc import SessionServiceStub
+from tapelog_chassis.grpc_options import CertificatePair
 
 from tapelog_client.calls import TIMEOUT_S, Calls
 from tapelog_client.channel import open_channel
@@ -27,10 +28,20 @@ Response = TypeVar("Response", bound=Message)
 class Channels:
     """The connections to the services, shared by everyone who speaks through one client."""
 
-    def __init__(self, *, session: str, render: str, notify: str, tls_ca: Path | None = None) -> None:
+    def __init__(
+        self,
+        *,
+        session: str,
+        render: str,
+        notify: str,
+        tls_ca: Path | None = None,
+        certificate: CertificatePair | None = None,
+    ) -> None:
         addresses = {"session": session, "render": render, "notify": notify}
         self._open = {
-            service: open_channel(address, tls_ca=tls_ca) for service, address in addresses.items() if address
+            service: open_channel(address, tls_ca=tls_ca, certificate=certificate)
+            for service, address in addresses.items()
+            if address
         }
         self._addresses = addresses
 

@@ -11,8 +11,10 @@ from aiohttp import web
 from tapelog.common.v1 import event_pb2
 from tapelog_chassis.auth import TokenVerifier
 from tapelog_chassis.clock import SystemClock
-from tapelog_chassis.errors import ConfigRefusal, PortInUse
+from tapelog_chassis.errors import PortInUse
+from tapelog_chassis.http_peers import only_peers, server_context
 from tapelog_chassis.lifecycle import Ready
+from tapelog_chassis.peers import PeerCheck
 from tapelog_client.link import Channels
 
 from .identity.clients import Clients
@@ -37,16 +39,13 @@ KEEPALIVE_S: Final = 75.0
 async def run(settings: ConsoleSettings, *, ready: Ready, stop: asyncio.Event) -> None:
     """Serve until `stop` is set; then let open requests come to their end."""
     tls = _tls(settings)
-    if settings.host not in LOOPBACK and tls is None and not settings.public_url.startswith("https://"):
-        raise ConfigRefusal(
-            f"host {settings.host} is beyond loopback: name a certificate (TAPELOG_TLS_CERTIFICATE, TAPELOG_TLS_KEY), "
-            "or the https address of the proxy before it (TAPELOG_PUBLIC_URL)"
-        )
+    settings.check_listeners()
     channels = Channels(
         session=settings.session_address,
         render=settings.render_address,
         notify=settings.notify_address,
         tls_ca=settings.services_tls_ca,
+        certificate=settings.client_pair,
     )
     try:
         async with asyncio.TaskGroup() as group:
@@ -54,8 +53,11 @@ async def run(settings: ConsoleSettings, *, ready: Ready, stop: asyncio.Event) -
             hub = Hub(group, lambda tenant: _events_of(clients, tenant))
             hosts: set[str] = set()
             console = _wire(settings, clients, hub, hosts, is_secure=tls is not None or _is_https(settings))
+            app = build_app(console)
+            if settings.tls_client_ca is not None:
+                app.middlewares.insert(0, only_peers(PeerCheck(settings.tls_revoked)))
             runner = web.AppRunner(
-                build_app(console),
+                app,
                 access_log=None,
                 keepalive_timeout=KEEPALIVE_S,
                 shutdown_timeout=min(settings.drain_s, 2.0),
@@ -121,12 +123,8 @@ async def _listen(runner: web.AppRunner, settings: ConsoleSettings, tls: ssl.SSL
 
 
 def _tls(settings: ConsoleSettings) -> ssl.SSLContext | None:
-    if settings.tls_certificate is None or settings.tls_key is None:
-        return None
-    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
-    context.minimum_version = ssl.TLSVersion.TLSv1_2
-    context.load_cert_chain(settings.tls_certificate, settings.tls_key)
-    return context
+    files = settings.tls_files()
+    return None if files is None else server_context(files, ssl.TLSVersion.TLSv1_2)
 
 
 def _is_https(settings: ConsoleSettings) -> bool:

@@ -20,7 +20,7 @@ class ConsoleSettings(ServiceSettings):
     public_url: str = Field(
         default="",
         description="How browsers reach the page, such as https://review.example.org; empty means the address it "
-        "listens on. Needed behind a proxy, and beyond loopback.",
+        "listens on. Needed behind a proxy.",
     )
 
     @property

@@ -79,7 +79,11 @@ async def run(settings: NotifySettings, *, ready: Ready, stop: asyncio.Event) ->
         _log.warning("webhooks may go to this machine, by plain http too: allow_loopback_webhooks is set")
     async with (
         connected(
-            settings.nats_url, name=CONTEXT, creds=settings.nats_creds, tls_ca=settings.nats_tls_ca
+            settings.nats_url,
+            name=CONTEXT,
+            creds=settings.nats_creds,
+            tls_ca=settings.nats_tls_ca,
+            tls_pair=settings.client_pair,
         ) as connection,
         WebhookClient(
             allow_loopback=settings.allow_loopback_webhooks, clock=SystemClock(), total_s=settings.webhook_timeout_s

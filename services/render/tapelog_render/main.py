@@ -49,10 +49,16 @@ async def run(settings: RenderSettings, *, ready: Ready, stop: asyncio.Event) ->
     verifier = TokenVerifier.from_file(settings.key_set_path, audience=AUDIENCE)
     async with (
         connected(
-            settings.nats_url, name="render", creds=settings.nats_creds, tls_ca=settings.nats_tls_ca
+            settings.nats_url,
+            name="render",
+            creds=settings.nats_creds,
+            tls_ca=settings.nats_tls_ca,
+            tls_pair=settings.client_pair,
         ) as connection,
         NatsProgressBoard(connection) as progress,
-        open_channel(settings.session_address, tls_ca=settings.session_tls_ca) as session,
+        open_channel(
+            settings.session_address, tls_ca=settings.session_tls_ca, certificate=settings.client_pair
+        ) as session,
     ):
         guard = LogGuard(JetStreamEventLog(connection), settings.anchors_at, CONTEXTS)
         await guard.check()

@@ -58,7 +58,11 @@ async def run(settings: WorkerSettings, *, ready: Ready, stop: asyncio.Event) ->
         )
         async with (
             connected(
-                settings.nats_url, name="worker", creds=settings.nats_creds, tls_ca=settings.nats_tls_ca
+                settings.nats_url,
+                name="worker",
+                creds=settings.nats_creds,
+                tls_ca=settings.nats_tls_ca,
+                tls_pair=settings.client_pair,
             ) as connection,
             _started(engine),
             JobPuller(connection) as puller,

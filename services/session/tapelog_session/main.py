@@ -68,9 +68,15 @@ async def run(settings: SessionSettings, *, ready: Ready, stop: asyncio.Event) -
     objects = ObjectStore(settings.objects_url)
     async with (
         connected(
-            settings.nats_url, name=CONTEXT, creds=settings.nats_creds, tls_ca=settings.nats_tls_ca
+            settings.nats_url,
+            name=CONTEXT,
+            creds=settings.nats_creds,
+            tls_ca=settings.nats_tls_ca,
+            tls_pair=settings.client_pair,
         ) as connection,
-        open_channel(settings.render_address, tls_ca=settings.render_tls_ca) as render_channel,
+        open_channel(
+            settings.render_address, tls_ca=settings.render_tls_ca, certificate=settings.client_pair
+        ) as render_channel,
     ):
         guard = LogGuard(SharedTail(JetStreamEventLog(connection), CONTEXT), settings.anchors_at, (CONTEXT,))
         await guard.check()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import shutil
+from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Final
@@ -29,6 +30,8 @@ MAX_MEMORY_STORE_BYTES: Final = 64 * 1024 * 1024
 MAX_STANDALONE_CONNECTIONS: Final = 1024
 """A server of its own has workers on other machines and outside tools to serve; the account's limit is the same."""
 TRUST_FILE: Final = "trust.conf"
+PINNED_FILE: Final = "certificates.conf"
+"""Who may connect: fingerprints of certificates. nats-server reads no revocation lists; what is not pinned is out."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,6 +81,8 @@ class StandalonePlace:
         Folder of the streams.
     certificate, key
         PEM files of the server.
+    client_ca
+        PEM authorities of its clients' certificates.
     """
 
     listen: str
@@ -85,6 +90,7 @@ class StandalonePlace:
     store_dir: Path
     certificate: Path
     key: Path
+    client_ca: Path
 
 
 def write_private(path: Path, text: str) -> None:
@@ -115,10 +121,10 @@ logfile_max_num: 2
 
 def render_standalone_config(place: StandalonePlace, *, store_bytes: int) -> str:
     """
-    Make the configuration of a server that runs on its own; it includes `TRUST_FILE` from its own folder.
+    Make the configuration of a server that runs on its own; it includes `TRUST_FILE` and `PINNED_FILE` from its folder.
 
-    The same limits as the embedded server's, TLS 1.3 for every client, its log on standard error, and the monitoring
-    page, which asks nobody who they are, on loopback.
+    The same limits as the embedded server's, TLS 1.3 with certificates on both sides for every client, its log on
+    standard error, and the monitoring page, which asks nobody who they are, on loopback.
     """
     return f"""\
 # Made by `tapelog broker-init`; run it again to change this file.
@@ -128,6 +134,9 @@ http: {_quoted(place.monitor)}
 tls {{
   cert_file: {_quoted(place.certificate)}
   key_file: {_quoted(place.key)}
+  ca_file: {_quoted(place.client_ca)}
+  verify: true
+  include {PINNED_FILE}
   min_version: "1.3"
   timeout: 2
 }}
@@ -148,6 +157,11 @@ resolver_preload: {{
   {trust.system_account}: {trust.system_account_jwt}
 }}
 """
+
+
+def render_pinned(fingerprints: Iterable[str]) -> str:
+    """Make the list of the certificates that may connect; after a change the server reloads it on SIGHUP."""
+    return f"pinned_certs: {json.dumps(sorted(fingerprints))}\n"
 
 
 def _limits(connections: int) -> str:

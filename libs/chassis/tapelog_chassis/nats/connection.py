@@ -18,6 +18,7 @@ from nats.aio.client import Client, RawCredentials
 from nats.aio.msg import Msg
 
 from tapelog_chassis import telemetry
+from tapelog_chassis.grpc_options import CertificatePair
 
 from .errors import Unreachable
 from .permissions import inbox_prefix
@@ -159,7 +160,13 @@ def _keeping_cancellation() -> Iterator[None]:
 
 
 async def connect(
-    url: str, *, name: str, creds: str | Path | None = None, inbox: str | None = None, tls_ca: Path | None = None
+    url: str,
+    *,
+    name: str,
+    creds: str | Path | None = None,
+    inbox: str | None = None,
+    tls_ca: Path | None = None,
+    tls_pair: CertificatePair | None = None,
 ) -> Client:
     """
     Connect as one user. The caller closes the connection; `connected` does so by itself.
@@ -176,6 +183,8 @@ async def connect(
         Another inbox prefix than the name's.
     tls_ca
         Certificate authority that signed the server's certificate; needed for `tls://` addresses.
+    tls_pair
+        The certificate to show where the server asks for one.
 
     Raises
     ------
@@ -219,7 +228,7 @@ async def connect(
                 user_credentials=credentials,
                 inbox_prefix=inbox or inbox_prefix(name),
                 pending_size=PENDING_BYTES,
-                tls=_tls_context(tls_ca) if tls_ca is not None else None,
+                tls=_tls_context(tls_ca, tls_pair) if tls_ca is not None else None,
             )
     except (nats.errors.Error, OSError, TimeoutError) as error:
         reason = failures[0] if failures else f"{type(error).__name__}: {error}"
@@ -234,10 +243,16 @@ async def connect(
 
 @asynccontextmanager
 async def connected(
-    url: str, *, name: str, creds: str | Path | None = None, inbox: str | None = None, tls_ca: Path | None = None
+    url: str,
+    *,
+    name: str,
+    creds: str | Path | None = None,
+    inbox: str | None = None,
+    tls_ca: Path | None = None,
+    tls_pair: CertificatePair | None = None,
 ) -> AsyncIterator[Client]:
     """Connect as `connect` does and close at the end, flushing what was published."""
-    client = await connect(url, name=name, creds=creds, inbox=inbox, tls_ca=tls_ca)
+    client = await connect(url, name=name, creds=creds, inbox=inbox, tls_ca=tls_ca, tls_pair=tls_pair)
     try:
         yield client
     finally:
@@ -262,7 +277,9 @@ async def _shut(client: Client) -> None:
             await client.close()
 
 
-def _tls_context(authority: Path) -> ssl.SSLContext:
+def _tls_context(authority: Path, pair: CertificatePair | None) -> ssl.SSLContext:
     context = ssl.create_default_context(ssl.Purpose.SERVER_AUTH, cafile=str(authority))
     context.minimum_version = ssl.TLSVersion.TLSv1_3
+    if pair is not None:
+        context.load_cert_chain(pair.certificate, pair.key)
     return context

@@ -33,6 +33,9 @@ _PREFIXES: Final = {
 _JETSTREAM: Final = ("mem_storage", "disk_storage", "streams", "consumer")
 """An account's limits on JetStream, by their names in its claims."""
 
+TRUST_ISSUED_AT: Final = 1_767_225_600
+"""The same keys and limits make the same claims: a server whose operator's claims differ refuses to reload anything."""
+
 MAX_CONNECTIONS: Final = 1024
 """Connections of the account; the embedded server's own limit is lower."""
 
@@ -183,12 +186,11 @@ class NatsIdentity:
         storage_bytes
             What all streams together may reserve, told to whoever asks the broker; -1 for the server's own limit.
         """
-        now = int(time.time())
         operator, account, system = map(_public, (self._operator_seed, self._account_seed, self._system_seed))
         operator_jwt = _sign_claims(
             self._operator_seed,
             {
-                "iat": now,
+                "iat": TRUST_ISSUED_AT,
                 "iss": operator,
                 "sub": operator,
                 "name": "tapelog",
@@ -198,15 +200,15 @@ class NatsIdentity:
         return ServerTrust(
             operator_jwt=operator_jwt,
             account=account,
-            account_jwt=self._account_jwt(operator, account, "tapelog", now, _jetstream_limits(storage_bytes)),
+            account_jwt=self._account_jwt(operator, account, "tapelog", _jetstream_limits(storage_bytes)),
             system_account=system,
-            system_account_jwt=self._account_jwt(operator, system, "system", now, dict.fromkeys(_JETSTREAM, 0)),
+            system_account_jwt=self._account_jwt(operator, system, "system", dict.fromkeys(_JETSTREAM, 0)),
         )
 
-    def _account_jwt(self, operator: str, account: str, name: str, now: int, jetstream: dict[str, int]) -> str:
+    def _account_jwt(self, operator: str, account: str, name: str, jetstream: dict[str, int]) -> str:
         unlimited = dict.fromkeys(("subs", "data", "payload", "imports", "exports", "leaf"), _NO_LIMIT)
         claims = {
-            "iat": now,
+            "iat": TRUST_ISSUED_AT,
             "iss": operator,
             "sub": account,
             "name": name,
