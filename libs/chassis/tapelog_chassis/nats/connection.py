@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import functools
+import random
 import ssl
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
@@ -13,7 +14,7 @@ from typing import Any, Final
 
 import nats.errors
 import structlog
-from nats.aio.client import Client, RawCredentials
+from nats.aio.client import Client, RawCredentials, ReconnectToServerHandler, Server
 from nats.aio.msg import Msg
 
 from tapelog_chassis import telemetry
@@ -23,7 +24,11 @@ from .permissions import inbox_prefix
 
 CONNECT_TIMEOUT_S: Final = 10.0
 """For the first connection; later ones are retried for ever."""
-RECONNECT_WAIT_S: Final = 0.25
+RECONNECT_S: Final = (0.25, 1.0)
+"""Longest wait before the first attempt to reconnect, and before any; drawn at random, so that those who lost the
+server together do not come back together."""
+RECONNECT_CROWD_S: Final = (4.0, 4.0)
+"""The same for those who may be hundreds, such as workers: 500 come back at about 125 a second."""
 PING_INTERVAL_S: Final = 5
 """A dead link is noticed after two of these."""
 PENDING_BYTES: Final = 8 * 1024 * 1024
@@ -92,7 +97,13 @@ def _keeping_cancellation() -> Iterator[None]:
 
 
 async def connect(
-    url: str, *, name: str, creds: str | Path | None = None, inbox: str | None = None, tls_ca: Path | None = None
+    url: str,
+    *,
+    name: str,
+    creds: str | Path | None = None,
+    inbox: str | None = None,
+    tls_ca: Path | None = None,
+    reconnect_s: tuple[float, float] = RECONNECT_S,
 ) -> Client:
     """
     Connect as one user. The caller closes the connection; `connected` does so by itself.
@@ -109,6 +120,8 @@ async def connect(
         Another inbox prefix than the name's.
     tls_ca
         Certificate authority that signed the server's certificate; needed for `tls://` addresses.
+    reconnect_s
+        Longest wait before the first attempt to reconnect, and before any.
 
     Raises
     ------
@@ -146,7 +159,7 @@ async def connect(
                 allow_reconnect=False,
                 connect_timeout=2,
                 max_reconnect_attempts=-1,
-                reconnect_time_wait=RECONNECT_WAIT_S,  # type: ignore[arg-type]  # annotated int, used as seconds
+                reconnect_to_server_handler=_spread(*reconnect_s),
                 ping_interval=PING_INTERVAL_S,
                 max_outstanding_pings=2,
                 user_credentials=credentials,
@@ -167,10 +180,16 @@ async def connect(
 
 @asynccontextmanager
 async def connected(
-    url: str, *, name: str, creds: str | Path | None = None, inbox: str | None = None, tls_ca: Path | None = None
+    url: str,
+    *,
+    name: str,
+    creds: str | Path | None = None,
+    inbox: str | None = None,
+    tls_ca: Path | None = None,
+    reconnect_s: tuple[float, float] = RECONNECT_S,
 ) -> AsyncIterator[Client]:
     """Connect as `connect` does and close at the end, flushing what was published."""
-    client = await connect(url, name=name, creds=creds, inbox=inbox, tls_ca=tls_ca)
+    client = await connect(url, name=name, creds=creds, inbox=inbox, tls_ca=tls_ca, reconnect_s=reconnect_s)
     try:
         yield client
     finally:
@@ -193,6 +212,17 @@ async def _shut(client: Client) -> None:
     with contextlib.suppress(TimeoutError):
         async with asyncio.timeout(CLOSE_S):
             await client.close()
+
+
+def _spread(first_s: float, longest_s: float) -> ReconnectToServerHandler:
+    """Choose where and when to connect again: the server that failed least, after a random wait."""
+
+    def choose(servers: list[Server], _info: dict[str, Any]) -> tuple[Server, float]:
+        server = min(servers, key=lambda known: known.reconnects)
+        most_s = min(longest_s, first_s * 2.0 ** min(server.reconnects, 10))
+        return server, random.uniform(0.0, most_s)  # noqa: S311 - spreads attempts, no secret
+
+    return choose
 
 
 def _tls_context(authority: Path) -> ssl.SSLContext:
