@@ -81,7 +81,9 @@ class Events(Group):
             try:
                 async with aclosing(self._link.stream(self._link.notify.Subscribe, request)) as stream:
                     while True:
-                        item = await asyncio.wait_for(anext(stream), SILENCE_S_MAX)
+                        # Not `wait_for`: in Python 3.11 it loses a cancellation that comes together with an item.
+                        async with asyncio.timeout(SILENCE_S_MAX):
+                            item = await anext(stream)
                         pause_s, failures = PAUSE_S, 0
                         is_event = item.HasField("event")
                         position = item.event.position if is_event else item.heartbeat.position

@@ -19,7 +19,7 @@ from tapelog_chassis.errors import ConfigRefusal, ServiceError
 from tapelog_chassis.event_log import JetStreamEventLog
 from tapelog_chassis.exposition import exposing
 from tapelog_chassis.lifecycle import Ready, run_service
-from tapelog_chassis.nats import connected
+from tapelog_chassis.nats import RECONNECT_CROWD_S, connected
 from tapelog_chassis.objects import ObjectStore
 
 from tapelog_render.adapters.engine_process import EngineProcess
@@ -63,6 +63,7 @@ async def run(settings: WorkerSettings, *, ready: Ready, stop: asyncio.Event) ->
                 creds=settings.nats_creds,
                 tls_ca=settings.nats_tls_ca,
                 tls_pair=settings.client_pair,
+                reconnect_s=RECONNECT_CROWD_S,
             ) as connection,
             _started(engine),
             JobPuller(connection) as puller,

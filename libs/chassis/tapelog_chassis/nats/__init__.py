@@ -1,6 +1,6 @@
 """The broker: an embedded server, identities, connections, pull consumers and provisioning."""
 
-from .connection import close, connect, connected
+from .connection import RECONNECT_CROWD_S, close, connect, connected
 from .delivery import Delivery
 from .errors import (
     ConsumerGone,
@@ -23,6 +23,7 @@ from .puller import Puller
 from .server import EmbeddedNats
 
 __all__ = [
+    "RECONNECT_CROWD_S",
     "SERVICES",
     "ConsumerGone",
     "Delivery",

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import functools
+import random
 import re
 import ssl
 from collections.abc import AsyncIterator, Iterator
@@ -14,7 +15,7 @@ from typing import Any, Final
 
 import nats.errors
 import structlog
-from nats.aio.client import Client, RawCredentials
+from nats.aio.client import Client, RawCredentials, ReconnectToServerHandler, Server
 from nats.aio.msg import Msg
 
 from tapelog_chassis import telemetry
@@ -25,7 +26,11 @@ from .permissions import inbox_prefix
 
 CONNECT_TIMEOUT_S: Final = 10.0
 """For the first connection; later ones are retried for ever."""
-RECONNECT_WAIT_S: Final = 0.25
+RECONNECT_S: Final = (0.25, 1.0)
+"""Longest wait before the first attempt to reconnect, and before any; drawn at random, so that those who lost the
+server together do not come back together."""
+RECONNECT_CROWD_S: Final = (4.0, 4.0)
+"""The same for those who may be hundreds, such as workers: 500 come back at about 125 a second."""
 PING_INTERVAL_S: Final = 5
 """A dead link is noticed after two of these."""
 PENDING_BYTES: Final = 8 * 1024 * 1024
@@ -167,6 +172,7 @@ async def connect(
     inbox: str | None = None,
     tls_ca: Path | None = None,
     tls_pair: CertificatePair | None = None,
+    reconnect_s: tuple[float, float] = RECONNECT_S,
 ) -> Client:
     """
     Connect as one user. The caller closes the connection; `connected` does so by itself.
@@ -185,6 +191,8 @@ async def connect(
         Certificate authority that signed the server's certificate; needed for `tls://` addresses.
     tls_pair
         The certificate to show where the server asks for one.
+    reconnect_s
+        Longest wait before the first attempt to reconnect, and before any.
 
     Raises
     ------
@@ -222,7 +230,7 @@ async def connect(
                 allow_reconnect=False,
                 connect_timeout=2,
                 max_reconnect_attempts=-1,
-                reconnect_time_wait=RECONNECT_WAIT_S,  # type: ignore[arg-type]  # annotated int, used as seconds
+                reconnect_to_server_handler=_spread(*reconnect_s),
                 ping_interval=PING_INTERVAL_S,
                 max_outstanding_pings=2,
                 user_credentials=credentials,
@@ -250,9 +258,12 @@ async def connected(
     inbox: str | None = None,
     tls_ca: Path | None = None,
     tls_pair: CertificatePair | None = None,
+    reconnect_s: tuple[float, float] = RECONNECT_S,
 ) -> AsyncIterator[Client]:
     """Connect as `connect` does and close at the end, flushing what was published."""
-    client = await connect(url, name=name, creds=creds, inbox=inbox, tls_ca=tls_ca, tls_pair=tls_pair)
+    client = await connect(
+        url, name=name, creds=creds, inbox=inbox, tls_ca=tls_ca, tls_pair=tls_pair, reconnect_s=reconnect_s
+    )
     try:
         yield client
     finally:
@@ -275,6 +286,17 @@ async def _shut(client: Client) -> None:
     with contextlib.suppress(TimeoutError):
         async with asyncio.timeout(CLOSE_S):
             await client.close()
+
+
+def _spread(first_s: float, longest_s: float) -> ReconnectToServerHandler:
+    """Choose where and when to connect again: the server that failed least, after a random wait."""
+
+    def choose(servers: list[Server], _info: dict[str, Any]) -> tuple[Server, float]:
+        server = min(servers, key=lambda known: known.reconnects)
+        most_s = min(longest_s, first_s * 2.0 ** min(server.reconnects, 10))
+        return server, random.uniform(0.0, most_s)  # noqa: S311 - spreads attempts, no secret
+
+    return choose
 
 
 def _tls_context(authority: Path, pair: CertificatePair | None) -> ssl.SSLContext:

@@ -20,6 +20,7 @@ from . import binary
 from .config import Pinned, render_config, write_private
 from .errors import PortInUse, ServerStartFailed, StoreLocked, UnsafeServer
 from .identity import NatsIdentity
+from .unsynced import remove_torn
 
 START_TIMEOUT_S: Final = 30.0
 """A store of a million events after kill -9 needs about one second."""
@@ -140,6 +141,7 @@ class EmbeddedNats:
     async def _start(self) -> None:
         for stale in self._folder.glob("*.ports"):
             stale.unlink()
+        remove_torn(self._folder / "store")
         config = self._folder / "nats-server.conf"
         write_private(config, render_config(self._folder, self._pinned, self.identity.trust, syncs=self._syncs))
         self._process = await binary.launch(self._binary, config, self._lock)

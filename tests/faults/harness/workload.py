@@ -1,0 +1,306 @@
+"""
+Workload W: clients that write values into songs, one after another, and subscribers that watch.
+
+A value is a note's text, `client-counter`, unique in a run. A call whose outcome is not known is logged as `info` and
+asked again with the same request id until it is known; every tenth of these is left alone, as by a client that died.
+"""
+
+import asyncio
+import random
+import time
+import uuid
+from collections.abc import AsyncIterator
+from contextlib import aclosing, asynccontextmanager
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+import grpc
+from tapelog.session.v1 import brief_pb2, events_pb2
+from tapelog.session.v1 import resources_pb2 as res
+from tapelog.session.v1 import session_service_pb2 as rpc
+from tapelog_client import Tapelog
+from tapelog_client.calls import Calls
+from tapelog_client.errors import (
+    Aborted,
+    DeadlineExceeded,
+    ResourceExhausted,
+    TapelogApiError,
+    Unavailable,
+    from_rpc_error,
+)
+from tapelog_client.tokens import LocalKeyTokenSource
+
+from .history import History, Kind, Op, Seen, Window
+from .rig import Rig
+
+CLIENTS: Final = 16
+SONGS: Final = 10
+CALL_S: Final = 2.0
+"""Deadline of one attempt: as long as one publish of the service may take."""
+AGAIN_S: Final = 0.1
+ABANDONED: Final = 0.1
+SEED: Final = 20261120
+CATCH_UP_S: Final = 60.0
+ON_THE_WAY_S: Final = 0.5
+RESUME_EVERY_S: Final = (1.0, 5.0)
+STEP_BACK: Final = 40
+RATE_HZ: Final = 48_000
+WRITER: Final = "pty-producer"
+ARTIST: Final = "pty-artist"
+MEMBERS: Final = (
+    res.Member(party=WRITER, roles=[res.ROLE_STUDIO_PRODUCER]),
+    res.Member(party=ARTIST, roles=[res.ROLE_ARTIST, res.ROLE_SONGWRITER]),
+)
+RETRIED: Final = (Unavailable, DeadlineExceeded, Aborted, ResourceExhausted)
+"""After the first two nobody knows; the others say that nothing happened, and may be asked again too."""
+UNKNOWN: Final = (Unavailable, DeadlineExceeded)
+
+
+@dataclass
+class Workload:
+    """A run of W on a rig. Use as `async with workload(rig) as run`.
+
+    Attributes
+    ----------
+    history : History
+    acked : int
+    attempts : int
+        Calls made, repeats included.
+    slowest_s : float
+        Longest call of one attempt.
+    codes : set of str
+        Every code that a call ended with.
+    is_cut : bool
+        Set by `cut`: what happens from then on happens to a system that is no more.
+    """
+
+    rig: Rig
+    songs: list[str]
+    project: str
+    history: History = field(default_factory=History)
+    acked: int = 0
+    attempts: int = 0
+    slowest_s: float = 0.0
+    codes: set[str] = field(default_factory=set)
+    is_cut: bool = False
+    _grown: asyncio.Condition = field(default_factory=asyncio.Condition)
+    _stop: asyncio.Event = field(default_factory=asyncio.Event)
+
+    async def grow(self, by: int, within_s: float = CATCH_UP_S) -> float:
+        """Wait for so many more acknowledgements; return how long it took, in seconds."""
+        begun_s, goal = time.monotonic(), self.acked + by
+        async with asyncio.timeout(within_s), self._grown:
+            await self._grown.wait_for(lambda: self.acked >= goal)
+        return time.monotonic() - begun_s
+
+    @asynccontextmanager
+    async def fault(self, name: str) -> AsyncIterator[None]:
+        """Note a fault: from here to the end of the block, in which the test also waits for the recovery."""
+        begun_s = time.monotonic()
+        yield
+        self.history.windows.append(Window(name, begun_s, time.monotonic()))
+
+    async def cut(self) -> None:
+        """Take what answers are already on their way, then listen to nobody any more."""
+        await asyncio.sleep(ON_THE_WAY_S)
+        self.is_cut = True
+
+    def note(self, kind: Kind, client: str, request: rpc.AddNoteRequest, *, attempt: int, code: str = "") -> None:
+        """Write a line."""
+        if self.is_cut:
+            return
+        song = request.song.rpartition("/")[2]
+        self.history.ops.append(Op(time.monotonic(), client, song, request.text, kind, code, attempt))
+
+
+@asynccontextmanager
+async def workload(
+    rig: Rig, *, clients: int = CLIENTS, songs: int = SONGS, call_s: float = CALL_S, pause_s: float = 0.0
+) -> AsyncIterator[Workload]:
+    """Run W beside the block; at its end let the clients finish, wait for the subscribers, and read the log.
+
+    Parameters
+    ----------
+    pause_s : float
+        Mean of a client's wait between two values; 0 writes as fast as it goes.
+    """
+    async with rig.api(WRITER, tenant_roles=("AUDITOR",)) as api:
+        project = await api.projects.create("W", "The Testers", MEMBERS)
+        names = await asyncio.gather(*(_open_song(api, project.name, f"Song {n}") for n in range(songs)))
+        run = Workload(rig, names, project.name.rpartition("/")[2])
+        async with asyncio.TaskGroup() as group:
+            watching = [
+                group.create_task(watch(run, api, "steady")),
+                group.create_task(watch_and_resume(run, api, "resuming")),
+            ]
+            writing = [
+                group.create_task(
+                    Client(run, api, f"c{number:02}", call_s, random.Random(SEED + number)).write(number, pause_s)
+                )
+                for number in range(clients)
+            ]
+            try:
+                yield run
+            finally:
+                run._stop.set()
+            if not run.is_cut:
+                await asyncio.wait(writing)
+                await read_log(run)
+                await _caught_up(run)
+            for task in (*watching, *writing):
+                task.cancel()
+
+
+async def look_again(run: Workload, rig: Rig) -> None:
+    """Read log and events of another system, started on what is left of the first one."""
+    run.rig, run.is_cut, run.history.subscribers = rig, False, {}
+    async with rig.api(WRITER, tenant_roles=("AUDITOR",)) as api:
+        watching = asyncio.create_task(watch(run, api, "after"))
+        try:
+            await asyncio.sleep(0)
+            await read_log(run)
+            await _caught_up(run)
+        finally:
+            watching.cancel()
+            await asyncio.gather(watching, return_exceptions=True)
+
+
+async def _open_song(api: Tapelog, project: str, title: str) -> str:
+    """Create a song and bring it to the stage in which notes are written."""
+    song = (await api.songs.create(project, title, sample_rate_hz=RATE_HZ, bit_depth=24)).name
+    artist = api.as_party(ARTIST)
+    await artist.songs.register_work(song, title, [ARTIST])
+    await artist.briefs.propose(song, brief_pb2.Brief(intent="Plain."))
+    for person in (artist, api):
+        await person.briefs.agree(song, 1)
+        await person.songs.approve_arrangement(song)
+    await api.stages.advance(song, res.STAGE_RECORDING)
+    return song
+
+
+@dataclass
+class Client:
+    """One of W's clients."""
+
+    run: Workload
+    api: Tapelog
+    name: str
+    call_s: float
+    chance: random.Random
+
+    def __post_init__(self) -> None:
+        tokens = LocalKeyTokenSource(self.run.rig.plan.session.identity_dir, tenant="local", party=WRITER)
+        self._calls = Calls(tokens)
+
+    async def write(self, number: int, pause_s: float) -> None:
+        """Write values into songs in turn until told to stop."""
+        counter, songs = 0, self.run.songs
+        while not self.run._stop.is_set():
+            request = rpc.AddNoteRequest(
+                song=songs[(number + counter) % len(songs)],
+                text=f"{self.name}-{counter}",
+                severity=res.NOTE_SEVERITY_SHOULD,
+                request_id=str(uuid.uuid4()),
+            )
+            await self._ask(request)
+            counter += 1
+            if pause_s:
+                await asyncio.sleep(pause_s * self.chance.uniform(0.5, 1.5))
+
+    async def _ask(self, request: rpc.AddNoteRequest) -> None:
+        """Ask until the outcome is known, or leave it."""
+        run, attempt, is_unknown = self.run, 0, False
+        while True:
+            attempt += 1
+            failure = await self._attempt(request, attempt)
+            if failure is None:
+                return
+            is_unknown = is_unknown or isinstance(failure, UNKNOWN)
+            is_over = not isinstance(failure, RETRIED)
+            run.note(
+                "fail" if is_over and not is_unknown else "info",
+                self.name,
+                request,
+                attempt=attempt,
+                code=failure.code.name,
+            )
+            if is_over or (is_unknown and self.chance.random() < ABANDONED):
+                return
+            await asyncio.sleep(AGAIN_S * self.chance.uniform(0.5, 1.5))
+
+    async def _attempt(self, request: rpc.AddNoteRequest, attempt: int) -> TapelogApiError | None:
+        """Ask once; return the refusal."""
+        run = self.run
+        run.attempts += 1
+        run.note("invoke", self.name, request, attempt=attempt)
+        begun_s = time.monotonic()
+        try:
+            await self.api.notes._link.session.AddNote(request, timeout=self.call_s, metadata=self._calls._metadata(""))
+        except grpc.aio.AioRpcError as raised:
+            failure = from_rpc_error(raised)
+            run.codes.add(failure.code.name)
+            return failure
+        finally:
+            run.slowest_s = max(run.slowest_s, time.monotonic() - begun_s)
+        run.note("ok", self.name, request, attempt=attempt)
+        async with run._grown:
+            run.acked += 1
+            run._grown.notify_all()
+        return None
+
+
+async def watch(run: Workload, api: Tapelog, name: str) -> None:
+    """Follow the project from its first event; the client resumes by itself."""
+    seen = run.history.subscribers.setdefault(name, [])
+    async with aclosing(api.events.subscribe(projects=[run.project], after_position=0)) as events:
+        async for event in events:
+            if event.song:
+                seen.append(_seen_of(event.song, event.sequence, event.id, event.data))
+
+
+async def watch_and_resume(run: Workload, api: Tapelog, name: str) -> None:
+    """Follow it, end the stream at random, and begin anew from a cursor some events back."""
+    seen, chance, cursor = run.history.subscribers.setdefault(name, []), random.Random(SEED), 0
+    while True:
+        end_s = time.monotonic() + chance.uniform(*RESUME_EVERY_S)
+        async with aclosing(api.events.subscribe(projects=[run.project], after_position=cursor)) as events:
+            while True:
+                try:
+                    async with asyncio.timeout(max(0.01, end_s - time.monotonic())):
+                        event = await anext(events)
+                except TimeoutError:
+                    break
+                cursor = event.position
+                if event.song:
+                    seen.append(_seen_of(event.song, event.sequence, event.id, event.data))
+        cursor = max(0, cursor - chance.randrange(STEP_BACK))
+
+
+def _seen_of(song: str, sequence: int, event_id: str, data: Any) -> Seen:
+    added = events_pb2.NoteAdded()
+    return Seen(song, sequence, event_id, added.note.text if data.Unpack(added) else "")
+
+
+async def read_log(run: Workload) -> None:
+    """Read what the log holds of the run's songs, past the services."""
+    songs = {song.rpartition("/")[2] for song in run.songs}
+    async with run.rig.log() as log:
+        run.history.log = []
+        async for stored in log.read_all("session"):
+            if stored.aggregate.id not in songs:
+                continue
+            added = events_pb2.NoteAdded()
+            is_note = stored.schema == added.DESCRIPTOR.full_name
+            text = events_pb2.NoteAdded.FromString(stored.data).note.text if is_note else ""
+            run.history.log.append(Seen(stored.aggregate.id, stored.sequence, stored.event_id, text))
+
+
+async def _caught_up(run: Workload) -> None:
+    """Wait until every subscriber has seen the last event of every song."""
+    ends = {seen.song: seen.event_id for seen in run.history.log}
+    deadline_s = time.monotonic() + CATCH_UP_S
+    for seen in run.history.subscribers.values():
+        while not set(ends.values()) <= {event.event_id for event in seen}:
+            if time.monotonic() > deadline_s:
+                return  # the checker says what is missing
+            await asyncio.sleep(0.1)
