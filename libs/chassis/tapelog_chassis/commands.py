@@ -344,6 +344,11 @@ class Repository(Generic[S]):
             # Another process answered this request_id, with another body, a moment ago.
             entry.versioned = None
             raise _reused(metadata.request_id)
+        if stored[0].sequence != versioned.sequence + 1:
+            # Another process has answered this request behind events that this one has not read.
+            entry.versioned = None
+            then, _ = await self._history.as_of(aggregate, sequence=stored[-1].sequence, time=None)
+            return Outcome(then, tuple(stored), replayed=True)
         # Folded from what is stored and not from what was decided: a repeat finds the first attempt's bytes.
         entry.versioned = self._history.fold(versioned, stored)
         await self._history.keep_snapshot(aggregate, versioned.sequence, entry.versioned)

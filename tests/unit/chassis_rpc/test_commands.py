@@ -76,6 +76,18 @@ async def test_a_repeat_after_more_events_is_known_although_the_cache_is_old(ope
     assert len(await history(log)) == 4
 
 
+async def test_a_repeat_behind_events_that_the_cache_lacks_is_known(open_desk: Callable[..., Any], log: Any):
+    """The same holds when others were faster before the first try: the first outcome, not a damaged history."""
+    one, two = open_desk(), open_desk()
+    await one.add("cleo", request_id=C)
+    await two.add("dan", request_id=B)
+    first = await two.add("ana", request_id=A)
+    again = await one.add("ana", request_id=A)
+    assert (again.events, again.versioned, again.replayed) == (first.events, first.versioned, True)
+    await one.remove("dan", request_id=str(uuid.UUID(int=4)))
+    assert len(await history(log)) == 4
+
+
 async def test_another_body_under_the_same_id_is_refused(desk: Any, log: Any):
     """A request_id belongs to one body for ever."""
     await desk.add("ana", request_id=A, body="ana")

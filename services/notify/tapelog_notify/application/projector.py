@@ -6,7 +6,6 @@ one that was killed at any point is continued by reading the stream's last messa
 """
 
 import asyncio
-import time
 from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -96,7 +95,7 @@ class Projector:
         shortest_s, longest_s = RESTART_S
         delay_s = shortest_s
         while True:
-            began_s = time.monotonic()
+            began_s = _now_s()
             try:
                 await self._project()
             except* Exception as group:  # noqa: BLE001 - whatever it was, projecting goes on; the log has it all
@@ -104,7 +103,7 @@ class Projector:
                 _log.error("projector starts anew", reasons=reasons, in_s=delay_s, exc_info=group)
             finally:
                 telemetry.PROJECTOR_ACTIVE.set(0)
-            if time.monotonic() - began_s > longest_s:
+            if _now_s() - began_s > longest_s:
                 delay_s = shortest_s
             await asyncio.sleep(delay_s)
             delay_s = min(2 * delay_s, longest_s)
@@ -202,14 +201,19 @@ class Projector:
         """Leave the writing to the projector that was faster, and take over when it leaves events lying."""
         telemetry.PROJECTOR_ACTIVE.set(0)
         _log.info("projector stands by", end=self._end.position)
-        still_since_s = time.monotonic()
+        still_since_s = _now_s()
         while True:
             await asyncio.sleep(STANDBY_POLL_S)
             before = self._end.position
             await self._look_again()
             waits = any(source.events for source in self._sources)
             if not waits or self._end.position != before:
-                still_since_s = time.monotonic()
-            elif time.monotonic() - still_since_s > TAKEOVER_S:
+                still_since_s = _now_s()
+            elif _now_s() - still_since_s > TAKEOVER_S:
                 _log.info("projector takes over", end=self._end.position)
                 return
+
+
+def _now_s() -> float:
+    """Return the loop's own time: what waits and what measures the waiting go by one clock."""
+    return asyncio.get_running_loop().time()
