@@ -4,6 +4,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Final
 
 from tapelog_dsp._process import keep_memory  # before NumPy is loaded
+from tapelog_dsp.ahead import ahead
 from tapelog_dsp.audio import Audio, round_to_float32, valid_audio
 from tapelog_dsp.errors import (
     AudioError,
@@ -196,6 +197,7 @@ __all__ = [
     "VcaSpec",
     "WaveformPeaks",
     "Width",
+    "ahead",
     "get_target",
     "limit_blocks",
     "load_curves",
