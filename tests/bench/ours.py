@@ -39,7 +39,8 @@ def master(blocks: Iterable[dsp.Audio], out: Path) -> None:
         writer = open_writer(out, recipe_pb2.CONTAINER_WAV, sample_rate_hz=session.RATE, channels=2, bit_depth=24)
         dither = dsp.Dither(bits=24, digest=b"\1" * 32, channels=2)
         limiter = dsp.TruePeakLimiter(session.CEILING_DBTP)
-        for block in dsp.limit_blocks(spill.blocks(), sample_rate=session.RATE, drive_db=drive_db, limiter=limiter):
+        limited = dsp.limit_blocks(spill.blocks(), sample_rate=session.RATE, drive_db=drive_db, limiter=limiter)
+        for block in dsp.ahead(limited, threads=THREADS):
             integers, _ = dither.process(block)
             writer.write(pack_integers(integers, 3), integers)
         writer.close()

@@ -144,6 +144,139 @@ static void plate(const double *from, const double *to, int64_t offset, int64_t 
     }
 }
 
+/* Where nothing moves, a plate runs in chunks shorter than every delay in it: what the lines give back is then known
+ * before the chunk begins, and only the one-poles and the swing's oscillator go frame by frame. The operations of a frame
+ * and their order are those of `plate`, so the bits are the same. */
+enum { CHUNK = 128, CHUNK_MIN = 16, SWING_MAX = 512 };
+
+static void line_copy(const Line *line, int64_t back, double *restrict to, int64_t count) {
+    int64_t at = line->at - back;
+    if (at < 0) at += line->length;
+    const int64_t first = line->length - at < count ? line->length - at : count;
+    for (int64_t n = 0; n < first; n++) to[n] = line->memory[at + n];
+    for (int64_t n = first; n < count; n++) to[n] = line->memory[n - first];
+}
+
+static void line_append(Line *line, const double *restrict from, int64_t count) {
+    const int64_t first = line->length - line->at < count ? line->length - line->at : count;
+    for (int64_t n = 0; n < first; n++) line->memory[line->at + n] = from[n];
+    for (int64_t n = first; n < count; n++) line->memory[n - first] = from[n];
+    line->at = first < count || line->at + count == line->length ? count - first : line->at + count;
+}
+
+/* `diffuse` over a chunk, in place; delayed [count] is overwritten with what enters the line. */
+static void diffuse_chunk(Line *line, double gain, double *restrict delayed, double *restrict x, int64_t count) {
+    for (int64_t n = 0; n < count; n++) {
+        const double late = delayed[n], entering = x[n] - gain * late;
+        delayed[n] = entering;
+        x[n] = late + gain * entering;
+    }
+    line_append(line, delayed, count);
+}
+
+/* The first line of a tank is read where the swing has moved: all that a chunk can reach, one frame after another. */
+static void swing_copy(const Line *line, int64_t delay, double excursion, const double *swing, double *restrict to,
+                       int64_t count) {
+    double near[CHUNK + SWING_MAX];
+    const int64_t reach = (int64_t)excursion + 2, first = delay + reach;
+    line_copy(line, first, near, count + 2 * reach);
+    for (int64_t n = 0; n < count; n++) {
+        const double back = (double)delay + excursion * swing[n];
+        const int64_t whole = (int64_t)back, at = n + first - whole;
+        const double part = back - (double)whole;
+        to[n] = near[at] + part * (near[at - 1] - near[at]);
+    }
+}
+
+/* One tank over a chunk, but for its damping: late [count] is what its first line gives, x [count] enters, damped
+ * [count] is what comes out of its long delay. */
+static void tank_chunk(Line *lines, const int64_t *delays, double *restrict late, double *restrict x,
+                       double *restrict damped, int64_t count) {
+    diffuse_chunk(lines, -DECAY_DIFFUSION_1, late, x, count);
+    line_append(lines + 1, x, count);
+    line_copy(lines + 2, delays[2], late, count);
+    diffuse_chunk(lines + 2, DECAY_DIFFUSION_2, late, damped, count);
+    line_append(lines + 3, damped, count);
+}
+
+/* All that goes frame by frame: the filters of what enters, the swing of the tanks, and their damping. They do not wait
+ * for one another, so together they take the time of one. in [count] and late [2, count] are filtered in place. */
+static void plate_poles(const double *p, double *poles, double *restrict in, double swing[2][CHUNK],
+                        double late[2][CHUNK], int64_t count) {
+    double band = poles[P_BAND], low = poles[P_LOW], cosine = poles[P_COS], sine = poles[P_SIN];
+    double left = poles[P_DAMP_L], right = poles[P_DAMP_R];
+    for (int64_t n = 0; n < count; n++) {
+        const double passed = smooth(&band, p[BANDWIDTH], in[n]);
+        in[n] = passed - smooth(&low, p[LOWCUT], passed);
+        const double turned = cosine * p[LFO_COS] - sine * p[LFO_SIN];
+        swing[0][n] = sine = cosine * p[LFO_SIN] + sine * p[LFO_COS];
+        swing[1][n] = cosine = turned;
+        late[0][n] = smooth(&left, p[DAMPING], late[0][n]) * p[DECAY];
+        late[1][n] = smooth(&right, p[DAMPING], late[1][n]) * p[DECAY];
+    }
+    poles[P_BAND] = band;
+    poles[P_LOW] = low;
+    poles[P_COS] = cosine;
+    poles[P_SIN] = sine;
+    poles[P_DAMP_L] = left;
+    poles[P_DAMP_R] = right;
+}
+
+/* The longest chunk that is shorter than what every line but the pre-delay is read back by. */
+static int64_t plate_chunk(const double *p, const int64_t *delays, const int64_t *taps) {
+    int64_t chunk = CHUNK;
+    for (int k = 0; k < PRE; k++) {
+        const int64_t reach = k == L_SWING || k == R_SWING ? (int64_t)p[EXCURSION] + 2 : 0;
+        if (delays[k] - reach < chunk) chunk = delays[k] - reach;
+        if (2 * reach > SWING_MAX) chunk = 0;
+    }
+    for (int k = 0; k < 2 * TAPS_PER_SIDE; k++)
+        if (taps[k] - 1 < chunk) chunk = taps[k] - 1;
+    return chunk;
+}
+
+static void plate_still(const double *p, int64_t chunk, const int64_t *delays, const int64_t *taps, Line *lines,
+                        double *poles, const double *x, double *y, int64_t channels, int64_t frames) {
+    static const double in_gains[4] = {IN_DIFFUSION_1, IN_DIFFUSION_1, IN_DIFFUSION_2, IN_DIFFUSION_2};
+    double in[CHUNK], late[CHUNK], swing[2][CHUNK], turned[2][CHUNK], damped[2][CHUNK], entering[CHUNK];
+    for (int64_t at = 0, count; at < frames; at += count) {
+        count = frames - at < chunk ? frames - at : chunk;
+        const double *dry[2] = {x + at, x + (channels - 1) * frames + at};
+        for (int64_t side = 0; side < channels; side++) {
+            double *out = y + side * frames + at;
+            double sum[CHUNK] = {0.0};
+            for (int k = 0; k < TAPS_PER_SIDE; k++) {
+                line_copy(lines + TAP_LINES[side][k], taps[side * TAPS_PER_SIDE + k] - 1, late, count);
+                for (int64_t n = 0; n < count; n++) sum[n] += TAP_SIGNS[k] * late[n];
+            }
+            for (int64_t n = 0; n < count; n++) out[n] = dry[side][n] * p[DRY] + TAP_GAIN * sum[n] * p[WET];
+        }
+        for (int64_t n = 0; n < count; n++) {
+            line_write(lines + PRE, 0.5 * (dry[0][n] + dry[1][n]));
+            in[n] = swing_read(lines + PRE, 1.0 + poles[P_HEAD]);
+        }
+        line_copy(lines + L_FAR, delays[L_FAR], damped[0], count);
+        line_copy(lines + R_FAR, delays[R_FAR], damped[1], count);
+        plate_poles(p, poles, in, swing, damped, count);
+        for (int k = 0; k < 4; k++) {
+            line_copy(lines + IN_1 + k, delays[IN_1 + k], late, count);
+            diffuse_chunk(lines + IN_1 + k, in_gains[k], late, in, count);
+        }
+        line_copy(lines + L_NEAR, delays[L_NEAR], turned[0], count);
+        line_copy(lines + R_NEAR, delays[R_NEAR], turned[1], count);
+        for (int side = 0; side < 2; side++) {
+            const int first = side ? R_SWING : L_SWING;
+            /* Each tank hears what the other gave one frame before. */
+            entering[0] = in[0] + poles[side ? P_TURN_L : P_TURN_R];
+            for (int64_t n = 1; n < count; n++) entering[n] = in[n] + turned[1 - side][n - 1] * p[DECAY];
+            swing_copy(lines + first, delays[first], p[EXCURSION], swing[side], late, count);
+            tank_chunk(lines + first, delays + first, late, entering, damped[side], count);
+        }
+        poles[P_TURN_L] = turned[0][count - 1] * p[DECAY];
+        poles[P_TURN_R] = turned[1][count - 1] * p[DECAY];
+    }
+}
+
 /* from, to [10]: parameters at the ends of a cell of `span` frames, of which `offset` have passed; equal where nothing
  * moves. delays [13] and taps [2, 7] in frames; lengths [13] and positions [13] of the lines inside memory; poles [9],
  * the last of which is where the pre-delay is read. x and y [channels, frames]; a mono input gets the left output. */
@@ -155,7 +288,11 @@ TL_EXPORT void tl_plate(const double *from, const double *to, int64_t offset, in
         lines[k] = (Line){memory, lengths[k], positions[k]};
         memory += lengths[k];
     }
-    if (from == to && poles[P_HEAD] == from[PREDELAY])
+    const int64_t chunk = plate_chunk(from, delays, taps);
+    const int still = from == to && poles[P_HEAD] == from[PREDELAY];
+    if (still && chunk >= CHUNK_MIN)
+        plate_still(from, chunk, delays, taps, lines, poles, x, y, channels, frames);
+    else if (still)
         plate(from, to, offset, span, delays, taps, lines, poles, x, y, channels, frames, 0);
     else
         plate(from, to, offset, span, delays, taps, lines, poles, x, y, channels, frames, 1);
