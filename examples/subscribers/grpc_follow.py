@@ -1,6 +1,6 @@
-"""Follows events over gRPC and survives every break: the position last seen is all there is to remember.
+r"""Follows events over gRPC and survives every break: the position last seen is all there is to remember.
 
-TAPELOG_TOKEN="$(tapelog token pty-tool --tenant-role AUDITOR)" \\
+TAPELOG_TOKEN="$(tapelog token pty-tool --tenant-role AUDITOR)" \
     python grpc_follow.py --address 127.0.0.1:7103 --type 'tapelog.song.stage_*' --after 0 --count 10
 """
 

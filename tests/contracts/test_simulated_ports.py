@@ -10,6 +10,7 @@ from tests.simulation.broker import SimulatedBroker
 from tests.simulation.faults import Network
 from tests.simulation.past import published
 from tests.simulation.ports import SimulatedFeeds, SimulatedLog
+
 from .event_log_contract import Bench, EventLogContract
 from .feed_contract import FeedBench, FeedContract
 
