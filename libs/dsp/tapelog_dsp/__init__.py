@@ -3,55 +3,7 @@
 from typing import TYPE_CHECKING
 
 from tapelog_dsp._process import keep_memory  # before NumPy is loaded
-from tapelog_dsp.ahead import ahead
-from tapelog_dsp.audio import Audio, round_to_float32, valid_audio
 from tapelog_dsp.demand import on_demand
-from tapelog_dsp.errors import (
-    AudioError,
-    DspError,
-    GraphError,
-    KernelsMissingError,
-    ParameterError,
-    TargetUnknownError,
-)
-from tapelog_dsp.graph.mixgraph import MixBlock, MixGraph
-from tapelog_dsp.graph.render import ArrayReader, BlockReader, DirectReader, render
-from tapelog_dsp.graph.spec import MIX, BusSpec, GainPoint, MixSpec, PanPoint, SendSpec, TrackSpec, VcaSpec
-from tapelog_dsp.kernels.pcm import pack as pack_pcm
-from tapelog_dsp.kernels.pcm import unpack as unpack_pcm
-from tapelog_dsp.master.album import AlbumAim, AlbumSolution, AlbumSong, solve_album
-from tapelog_dsp.master.chain import MasterChain, MasterSpec
-from tapelog_dsp.master.clipper import Clipper
-from tapelog_dsp.master.dither import Dither
-from tapelog_dsp.master.drive import DriveSolution, limit_blocks, solve_drive
-from tapelog_dsp.master.exciter import Exciter
-from tapelog_dsp.master.fades import Fade
-from tapelog_dsp.master.linear_phase import CurveEq, LinearPhaseEq
-from tapelog_dsp.master.monomaker import MonoMaker
-from tapelog_dsp.master.multiband import BandDynamics, Multiband
-from tapelog_dsp.meters.levels import LevelMeter, Levels
-from tapelog_dsp.meters.loudness import Loudness, LoudnessMeter, pooled_lufs
-from tapelog_dsp.meters.meter import Measurement, Meter, measure
-from tapelog_dsp.meters.truepeak import TruePeak, TruePeakMeter
-from tapelog_dsp.meters.waveform import WaveformPeaks
-from tapelog_dsp.processors.band import DeEsser, DynamicEq
-from tapelog_dsp.processors.base import Key, Processor, ProcessorSpec
-from tapelog_dsp.processors.compressor import Compressor
-from tapelog_dsp.processors.convolution import ConvolutionReverb, Impulse
-from tapelog_dsp.processors.delay import Delay
-from tapelog_dsp.processors.filters import Bell, HighPass, HighShelf, LowPass, LowShelf, Notch, ParametricEq, Tilt
-from tapelog_dsp.processors.gain import Gain, Polarity, Width
-from tapelog_dsp.processors.gate import Gate
-from tapelog_dsp.processors.limiter import TruePeakLimiter
-from tapelog_dsp.processors.moving import MovingSetting, SettingPoint
-from tapelog_dsp.processors.reverb import PlateReverb
-from tapelog_dsp.processors.room import RoomReverb
-from tapelog_dsp.processors.saturation import Saturation
-from tapelog_dsp.processors.stereo import MidSide, TimeAlign
-from tapelog_dsp.processors.transient import TransientShaper
-from tapelog_dsp.resample import Resampler, resample, resampled_frames
-from tapelog_dsp.targets import Target, get_target, load_targets, parse_targets, read_targets
-from tapelog_dsp.version import ENGINE_VERSION
 
 if TYPE_CHECKING:
     from tapelog_dsp.analysis.platforms import PlatformPreview
@@ -112,6 +64,7 @@ if TYPE_CHECKING:
     from tapelog_dsp.processors.saturation import Saturation
     from tapelog_dsp.processors.stereo import MidSide, TimeAlign
     from tapelog_dsp.processors.transient import TransientShaper
+    from tapelog_dsp.readahead import ahead
     from tapelog_dsp.resampling import Resampler, resample, resampled_frames
     from tapelog_dsp.targets import Target, get_target, load_targets, parse_targets, read_targets
     from tapelog_dsp.version import ENGINE_VERSION
@@ -163,6 +116,7 @@ __getattr__ = on_demand(
         "processors.saturation": "Saturation",
         "processors.stereo": "MidSide TimeAlign",
         "processors.transient": "TransientShaper",
+        "readahead": "ahead",
         "resampling": "Resampler resample resampled_frames",
         "targets": "Target get_target load_targets parse_targets read_targets",
         "version": "ENGINE_VERSION",

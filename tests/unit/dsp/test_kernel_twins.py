@@ -329,10 +329,10 @@ def test_pcm_words(random: np.random.Generator, sample_bytes: int, channels: int
     """Unpacked and packed words equal their twins, into a part of a longer block too, and survive the round trip."""
     raw = random.bytes(sample_bytes * channels * 101)
     got, want = np.zeros((channels, 150)), np.zeros((channels, 150))
-    pcm.unpack(raw, sample_bytes, got[:, 7:108])
-    plain_pcm.unpack(raw, sample_bytes, want[:, 7:108])
+    pcm.unpack_pcm(raw, sample_bytes, got[:, 7:108])
+    plain_pcm.unpack_pcm(raw, sample_bytes, want[:, 7:108])
     assert same_bits(got, want)
     values = np.rint(got[:, 7:108] * 2.0 ** (8 * sample_bytes - 1)).astype(np.int32)
-    assert pcm.pack(values, sample_bytes).tobytes() == plain_pcm.pack(values, sample_bytes) == raw
+    assert pcm.pack_pcm(values, sample_bytes).tobytes() == plain_pcm.pack_pcm(values, sample_bytes) == raw
     with pytest.raises(ValueError, match="do not fill"):
-        pcm.unpack(raw, sample_bytes, got)
+        pcm.unpack_pcm(raw, sample_bytes, got)
