@@ -20,7 +20,7 @@ def build_app(*, word: str = "", whole: bool = False) -> App:
     ----------
     word : str
         The first word typed. `mix` and `master` are commands and have verbs too; their own function is imported only
-        where they are meant.
+        where they are meant. Where it is a command without verbs, no other is made.
     whole : bool
         Import the functions of all such commands.
     """
@@ -33,8 +33,11 @@ def build_app(*, word: str = "", whole: bool = False) -> App:
         "130 interrupted.",
         suppress_keyboard_interrupt=False,
     )
-    groups = {name: App(name=name, help=text, help_epilogue=_examples(name)) for name, text in GROUPS.items()}
     with_verbs = {command.words.partition(" ")[0] for command in COMMANDS if " " in command.words}
+    if not whole and word not in GROUPS and (found := [command for command in COMMANDS if command.words == word]):
+        _add(app, found[0], verb=word)
+        return app
+    groups = {name: App(name=name, help=text, help_epilogue=_examples(name)) for name, text in GROUPS.items()}
     for command in COMMANDS:
         if command.words in with_verbs:
             groups[command.words] = _with_own_function(command, is_meant=whole or word == command.words)
@@ -44,9 +47,12 @@ def build_app(*, word: str = "", whole: bool = False) -> App:
         if command.words in groups:
             continue
         group_word, _, verb = command.words.rpartition(" ")
-        parent = groups[group_word] if group_word else app
-        parent.command(command.target, name=verb, help=command.summary, help_epilogue=f"Example: `{command.example}`")
+        _add(groups[group_word] if group_word else app, command, verb=verb)
     return app
+
+
+def _add(parent: App, command: Command, *, verb: str) -> None:
+    parent.command(command.target, name=verb, help=command.summary, help_epilogue=f"Example: `{command.example}`")
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -12,15 +12,9 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parent))  # a program, not a test: its neighbour is no package
 
-import session
 import tapelog_dsp as dsp
-from tapelog.common.v1 import recipe_pb2
-from tapelog_desk.files.pcm import pack_integers
 from tapelog_desk.files.readers import open_audio
-from tapelog_desk.files.writers import open_writer
 from tapelog_desk.limits import BLOCK_FRAMES
-from tapelog_desk.metering import measure_file
-from tapelog_desk.spill import Spill
 
 THREADS = os.cpu_count() or 1
 
@@ -30,6 +24,12 @@ def master(blocks: Iterable[dsp.Audio], out: Path) -> None:
 
     The peers do not search the loudness that the limiter leaves, so neither does this.
     """
+    import session  # here and below: metering needs none of it
+    from tapelog.common.v1 import recipe_pb2
+    from tapelog_desk.files.pcm import pack_integers
+    from tapelog_desk.files.writers import open_writer
+    from tapelog_desk.spill import Spill
+
     chain, loudness = dsp.MasterChain(session.master()), dsp.LoudnessMeter(session.RATE, 2)
     with Spill(out.parent, 2) as spill:
         for block in chain.blocks(blocks):
@@ -48,6 +48,8 @@ def master(blocks: Iterable[dsp.Audio], out: Path) -> None:
 
 def w1(stems: Path, tracks: int, seconds: int, out: Path) -> None:
     """Mix and master a session of stems."""
+    import session
+
     with ExitStack() as files:
         readers = {f"t{i}": files.enter_context(open_audio(stems / f"t{i % 32:03d}.wav")) for i in range(tracks)}
         graph = dsp.MixGraph(session.mix(tracks, seconds))
@@ -68,6 +70,8 @@ def _blocks(reader: object) -> Iterator[dsp.Audio]:
 
 def w3(source: Path) -> None:
     """Measure a file: I, range, M and S series, true peak."""
+    from tapelog_desk.metering import measure_file
+
     numbers = measure_file(source).measurements
     sys.stdout.write(f"{numbers.integrated_lufs:.3f} LUFS {numbers.loudness_range_lu:.2f} LU "
                      f"{numbers.true_peak_dbtp:.2f} dBTP\n")  # fmt: skip
@@ -90,6 +94,8 @@ def product(stems: Path, tracks: int, seconds: int, folder: Path) -> None:
 
 def start(stems: Path, tracks: int, seconds: int, out: Path) -> None:
     """Print when everything was loaded, when the first block of a mix was there, and when its master was written."""
+    import session
+
     moments = [(time.monotonic(), time.process_time())]
 
     def noted(blocks: Iterable[dsp.MixBlock]) -> Iterator[dsp.Audio]:

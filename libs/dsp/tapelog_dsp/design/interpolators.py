@@ -144,9 +144,10 @@ def search_bound() -> Float32s:
 
     Returns
     -------
-    ndarray [shape=(13,)]
+    ndarray [shape=(139,)]
         The largest sum of |s|; the sum of e, e[k] being the largest |q[k]| of all phases of the three interpolators;
-        then, of the staircase over e, the height lost from each nested window to the next, and the height outside.
+        then, of the staircase over e, the height lost from each nested window to the next, and the height outside; then
+        e itself.
     """
     nearest = LONG_TAPS // 2 - 1
     rows = np.zeros((LONG_PHASES + len(itu48().taps) + len(hann49().taps), LONG_TAPS))
@@ -162,5 +163,5 @@ def search_bound() -> Float32s:
     half = envelope.size // 2
     sides = np.maximum(envelope[:half][::-1], envelope[half:])
     heights = np.maximum.accumulate(sides[::-1])[::-1][[0, *(width // 2 for width in SEARCH_WINDOWS)]]
-    bound = [np.abs(taps).sum(axis=1).max(), envelope.sum(), *(heights[:-1] - heights[1:]), heights[-1]]
+    bound = [np.abs(taps).sum(axis=1).max(), envelope.sum(), *(heights[:-1] - heights[1:]), heights[-1], *envelope]
     return np.array(bound, dtype=np.float32)

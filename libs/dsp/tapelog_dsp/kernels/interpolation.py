@@ -49,7 +49,7 @@ def search_peaks(
         The long interpolator, phases as columns.
     others : ndarray [shape=(12, 16)], optional
         4 phases of a second interpolator, then 3 of a third, then zeros.
-    bound : ndarray [shape=(13,)]
+    bound : ndarray [shape=(139,)]
         As `interpolators.search_bound` makes it.
     peak : ndarray [shape=(1,)]
         The largest sample, raised in place; interpolated values that do not exceed it may be left out.

@@ -4,8 +4,8 @@
  * differences v[n] = (x[n] - 2 x[n + 1] + x[n + 2]) / 4. So no value between two samples exceeds
  * sigma * max(|x0|, |x1|) + sum_k e[k] |v[k]|, where e[k] is the largest |q[k]| of all phases and interpolators. Music
  * bends little, and where it does not reach the largest value so far by that bound it need not be looked at: the
- * result stays the same. The bound is taken twice: with the largest |v| for a block, then with sums of |v| over nested
- * windows for each frame. What is left is interpolated with the phases as lanes; each sum runs over the taps in order.
+ * result stays the same. The bound is taken three times: with the largest |v| for a block, then with sums of |v| over
+ * nested windows for each frame, then with every e[k] where those reach. What is left is interpolated with the phases as lanes; each sum runs over the taps in order.
  */
 #include "tapelog_kernels.h"
 
@@ -28,6 +28,7 @@ enum {
     CHUNK = 16 * BLOCK,
     ROOM = CHUNK + 4 * BLOCK,
     RINGS = 10, /* nested windows of 2, 4, 6, 8, 12, 16, 24, 32, 48 and 64 second differences */
+    REACH = TAPS - 2,
 };
 
 TL_INLINE v16f magnitude(v16f x) { return (v16f)((v16i)x & 0x7fffffff); }
@@ -47,7 +48,7 @@ TL_INLINE float max2(float a, float b) { return a > b ? a : b; }
 typedef struct {
     const float *lanes;  /* [TAPS, 16]: the long interpolator, phases as lanes */
     const float *others; /* [SHORT_TAPS, 16]: 4 phases of one, 3 of the other; null where they are not asked for */
-    const float *bound;  /* sigma, the sum of e, its steps from ring to ring, its height outside them */
+    const float *bound;  /* sigma, the sum of e, its steps from ring to ring, its height outside them, e [REACH] */
     float *most;         /* long, ITU, Hann */
     float floor;         /* what every reading is at least */
 } Search;
@@ -85,6 +86,16 @@ TL_INLINE void pair_sums(const float *from, const int step, float *to, const int
         *(v16f *)(to + n) = *(const v16f *)(from + n) + *(const v16f *)(from + n + step);
 }
 
+/* The sum of e[k] |v[k]| for the sixteen windows from v on. */
+TL_INLINE v16f bent(const float *e, const float *v) {
+    v16f even = {0}, odd = {0};
+    for (int k = 0; k < REACH; k += 2) {
+        even += e[k] * *(const v16f *)(v + k);
+        odd += e[k + 1] * *(const v16f *)(v + k + 1);
+    }
+    return even + odd;
+}
+
 /* Write the windows of a block whose bound reaches `limit`; return how many. x and v begin at the block's first. */
 TL_INLINE int reaching(const Search *s, const float *x, const float *v, float limit, int32_t first, int32_t *places) {
     enum { SPAN = 3 * BLOCK };
@@ -103,11 +114,14 @@ TL_INLINE int reaching(const Search *s, const float *x, const float *v, float li
     int count = 0;
 #define AT(sums, k) (*(const v16f *)((sums) + n + (k)))
     for (int n = 0; n < BLOCK; n += LANES) {
-        v16f reach = s->bound[0] * larger(magnitude(AT(x, NEAR)), magnitude(AT(x, NEAR + 1))) + rest;
+        const v16f line = s->bound[0] * larger(magnitude(AT(x, NEAR)), magnitude(AT(x, NEAR + 1)));
+        v16f reach = line + rest;
         reach += step[0] * AT(two, 62) + step[1] * AT(four, 61) + step[2] * (AT(four, 60) + AT(two, 64));
         reach += step[3] * AT(eight, 59) + step[4] * (AT(eight, 57) + AT(four, 65)) + step[5] * AT(sixteen, 55);
         reach += step[6] * (AT(sixteen, 51) + AT(eight, 67)) + step[7] * AT(many, 47);
         reach += step[8] * (AT(many, 39) + AT(sixteen, 71)) + step[9] * (AT(many, 31) + AT(many, 63));
+        if (largest(reach) <= limit) continue;
+        reach = line + bent(step + RINGS + 1, v + n);
         if (largest(reach) <= limit) continue;
         for (int i = 0; i < LANES; i++)
             if (reach[i] > limit) places[count++] = first + n + i;
