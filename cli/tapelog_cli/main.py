@@ -34,7 +34,7 @@ def build_app(*, word: str = "", whole: bool = False) -> App:
         suppress_keyboard_interrupt=False,
     )
     with_verbs = {command.words.partition(" ")[0] for command in COMMANDS if " " in command.words}
-    if not whole and word not in GROUPS and (found := [command for command in COMMANDS if command.words == word]):
+    if not whole and word not in with_verbs and (found := [command for command in COMMANDS if command.words == word]):
         _add(app, found[0], verb=word)
         return app
     groups = {name: App(name=name, help=text, help_epilogue=_examples(name)) for name, text in GROUPS.items()}
