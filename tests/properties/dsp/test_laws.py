@@ -6,6 +6,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import tapelog_dsp
+from tapelog.common.v1.recipe_pb2 import Processor
 from tapelog_dsp import (
     ArrayReader,
     Audio,
@@ -25,11 +26,13 @@ from tapelog_dsp import (
     HighPass,
     HighShelf,
     Impulse,
+    LevelMeter,
     LinearPhaseEq,
     LowPass,
     LowShelf,
     MasterChain,
     MasterSpec,
+    Meter,
     MidSide,
     MixGraph,
     MixSpec,
@@ -52,6 +55,9 @@ from tapelog_dsp import (
     render,
 )
 from tapelog_dsp.kernels.fft import fft
+from tapelog_dsp.meters.fullscale import FullScaleMeter
+from tapelog_parameters import PROCESSORS
+from tapelog_recipe import PROCESSOR_KINDS
 
 RATES = (44_100, 48_000, 88_200, 96_000, 176_400, 192_000)
 EDGE_RATES = (44_100, 192_000)
@@ -115,6 +121,10 @@ NEVER_NEUTRAL = {"Polarity", "HighPass", "LowPass", "MonoMaker"}
 """What they are for cannot be set to nothing."""
 
 STEREO_ONLY = {"Width", "MidSide", "MonoMaker"}
+IN_THE_CORE = {"Equalizer": "ParametricEq", "Reverb": "PlateReverb", "Convolution": "ConvolutionReverb"}
+"""A recipe's word -> the core's, where they differ."""
+
+PARTS_OF_OTHERS = {"EqBand", "Notch", "BandDynamics"}
 IN_AN_EQUALISER = {"Bell", "LowShelf", "HighShelf", "Notch", "Tilt"}
 LATE_BY_DESIGN = {"TimeAlign", "Delay"}
 SPREADS_AN_IMPULSE = {"Multiband", "MonoMaker", "LowPass"}
@@ -140,6 +150,39 @@ def test_every_processor_is_under_the_laws():
     found = {name for name in tapelog_dsp.__all__ if hasattr(getattr(tapelog_dsp, name), "prepare")}
     assert found - {"ProcessorSpec"} - IN_AN_EQUALISER == set(WORKING)
     assert set(WORKING) - NEVER_NEUTRAL == set(NEUTRAL)
+
+
+def test_every_processor_of_the_table_is_under_the_laws():
+    """So does a processor of the one table of settings, or of a recipe, that this table lacks."""
+    assert set(PROCESSORS) - PARTS_OF_OTHERS == set(WORKING) - {"ParametricEq"}
+    inserts = {Processor.DESCRIPTOR.fields_by_name[kind].message_type.name for kind in PROCESSOR_KINDS}
+    assert {IN_THE_CORE.get(name, name) for name in inserts} <= set(WORKING)
+
+
+@pytest.mark.parametrize("rate", RATES)
+@pytest.mark.parametrize("channels", [1, 2, 3, 5, 6])
+def test_meters_do_not_see_blocks(channels: int, rate: int):
+    """Loudness, true peak, levels and full-scale runs read the same bits for random blocks, mono to 5.1."""
+    samples = np.clip(1.6 * np.tile(noise(channels), (1, 8)), -1.0, 1.0)
+    random = np.random.default_rng(rate + channels)
+
+    def read(longest: int) -> tuple[object, ...]:
+        meter, levels = Meter(rate, channels), LevelMeter(rate, channels)
+        runs = FullScaleMeter(channels, low=1.0, high=1.0, least=2)
+        start = 0
+        while start < samples.shape[1]:
+            stop = min(start + int(random.integers(1, longest)), samples.shape[1])
+            for one in (meter, levels, runs):
+                one.add(np.ascontiguousarray(samples[:, start:stop]))
+            start = stop
+        heard, level = meter.result(), levels.result()
+        loudness = heard.loudness
+        return (
+            heard.true_peak, loudness.integrated_lufs, loudness.momentary_max_lufs, loudness.momentary_lufs.tobytes(),
+            level.rms_dbfs, level.correlation_p5, level.peaks.tobytes(), level.dc, runs.peaks, runs.clipped_samples,
+        )  # fmt: skip
+
+    assert read(2_000) == read(2 * samples.shape[1])
 
 
 @pytest.mark.parametrize(("name", "channels", "rate"), list(cases()))
