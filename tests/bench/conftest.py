@@ -3,6 +3,9 @@
 ``TAPELOG_PEERS`` names the folder with the peer programs and the generator of the stems, ``TAPELOG_PEERS_PYTHON`` the
 interpreter that has the peers; without them there is nothing to compare with. ``TAPELOG_BENCH_SECONDS`` is the length
 of the session (180 by default).
+
+The four workloads run once with the best kernels of this processor, and once with those of one without AVX-512, NumPy
+included: the peers use no AVX-512 anyway. Each row says which.
 """
 
 import os
@@ -12,9 +15,10 @@ import subprocess
 import sys
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 from tapelog_dsp.kernels import loader
 
@@ -36,13 +40,15 @@ class Cost:
 class Race:
     """Runs programs in a room.
 
-    ``ours`` and ``peer_python`` begin the commands of both sides; ``seconds`` is the length of the session.
+    ``ours`` and ``peer_python`` begin the commands of both sides; ``seconds`` is the length of the session; ``isa`` is
+    that of the kernels, the best one where it is empty.
     """
 
     room: Path
     peer_python: str
     seconds: int
     pairs: int = PAIRS
+    isa: str = ""
 
     @property
     def ours(self) -> list[str]:
@@ -54,14 +60,31 @@ class Race:
         name = f"out-{len(list(self.room.glob('out-*')))}.wav"
         return [name if word == "OUT" else word for word in command]
 
-    def run(self, command: Sequence[str]) -> Cost:
-        """Run a process to its end; it writes to OUT."""
+    @property
+    def level(self) -> str:
+        """Name the instruction set that ours runs with."""
+        return self.isa or loader.runnable_levels()[-1]
+
+    def _environment(self) -> dict[str, str]:
         # Both sides start from compiled bytecode, as an installed program does; `python3` is the peers'.
         environment = {key: value for key, value in os.environ.items() if key != "PYTHONDONTWRITEBYTECODE"}
         environment["PATH"] = f"{Path(self.peer_python).parent}{os.pathsep}{environment.get('PATH', '')}"
+        if self.isa:
+            wide = [
+                name for name in np._core._multiarray_umath.__cpu_dispatch__ if "512" in name or name.endswith("_V4")
+            ]
+            environment |= {loader.ISA_ENVIRONMENT: self.isa, "NPY_DISABLE_CPU_FEATURES": " ".join(wide)}
+        return environment
+
+    def run(self, command: Sequence[str]) -> Cost:
+        """Run a process to its end; it writes to OUT."""
         begun = time.perf_counter()
         with subprocess.Popen(
-            self._fresh(command), cwd=self.room, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+            self._fresh(command),
+            cwd=self.room,
+            env=self._environment(),
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
         ) as process:
             _, status, used = os.wait4(process.pid, 0)
             process.returncode = os.waitstatus_to_exitcode(status)
@@ -70,10 +93,9 @@ class Race:
 
     def ask(self, command: Sequence[str]) -> tuple[list[float], list[float]]:
         """Run a process that prints moments of the clock, then of its processor time; return both from its start on."""
-        environment = {key: value for key, value in os.environ.items() if key != "PYTHONDONTWRITEBYTECODE"}
         begun = time.monotonic()
         said = subprocess.run(
-            self._fresh(command), cwd=self.room, env=environment, capture_output=True, text=True, check=True
+            self._fresh(command), cwd=self.room, env=self._environment(), capture_output=True, text=True, check=True
         )
         words = [float(word) for word in said.stdout.split()]
         half = len(words) // 2
@@ -92,7 +114,7 @@ class Race:
         sys.stdout.write(
             f"\n{label:24s} ours {own[0]:7.2f} s wall {own[1]:7.2f} s CPU {own[2]:5.0f} MiB; {peer_name}: "
             f"{wall:5.1f}x wall {cpu:5.1f}x CPU {other:5.0f} MiB "
-            f"(kernels {loader.runnable_levels()[-1]}, {os.cpu_count()} cores, load {os.getloadavg()[0]:.1f})"
+            f"(kernels {self.level}, {os.cpu_count()} cores, load {os.getloadavg()[0]:.1f})"
         )
         return cpu
 
@@ -127,6 +149,14 @@ def race(tmp_path_factory: pytest.TempPathFactory) -> Race:
         # Under the name that the programs look for: what a file is, both sides take from its content.
         stem.rename(flac / f"{stem.stem}.wav")
     return Race(room, python, seconds)
+
+
+@pytest.fixture(scope="session", params=["", "v3"], ids=["best", "v3"])
+def level(race: Race, request: pytest.FixtureRequest) -> Race:
+    """Return the room for each instruction set whose speed is asked for."""
+    if request.param and request.param not in loader.runnable_levels()[:-1]:
+        pytest.skip(f"{request.param} is the best that this processor runs, or more")
+    return replace(race, isa=request.param)
 
 
 @pytest.fixture(scope="session")

@@ -49,11 +49,11 @@ def test_w3_beside_pyloudnorm(race: Any, hour: str) -> None:
     assert race.compare(f"W3 {hour[5:-4]}", "pyloudnorm", [*race.ours, "w3", hour], theirs, pairs=1) > 1.0
 
 
-def test_the_command(race: Any, hour: str) -> None:
+def test_the_command(level: Any, hour: str) -> None:
     """`tapelog meter` itself, with all that the command line loads."""
-    race.need("ffmpeg")
+    level.need("ffmpeg")
     theirs = ["ffmpeg", "-nostdin", "-i", hour, "-af", "ebur128=peak=true", "-f", "null", "-"]
-    ours = [race.ours[0], "-m", "tapelog_cli", "meter", hour]
+    ours = [level.ours[0], "-m", "tapelog_cli", "meter", hour]
     if subprocess.run([*ours[:3], "--help"], capture_output=True, check=False).returncode:
         ours = [ours[0].replace("/python", "/tapelog"), "meter", hour]
-    assert race.compare(f"meter {hour[5:-4]}", "ffmpeg ebur128", ours, theirs) > 1.0
+    assert level.compare(f"meter {hour[5:-4]}", "ffmpeg ebur128", ours, theirs) > 1.0

@@ -26,11 +26,11 @@ for source, out in zip(sys.argv[1::2], sys.argv[2::2], strict=True):
 """
 
 
-def test_w1_mix_and_master(race: Any) -> None:
+def test_w1_mix_and_master(level: Any) -> None:
     """32 tracks with full strips, four buses, a reverb, a mastering chain, 24-bit files in and out."""
-    session = ["data/s", "32", str(race.seconds), "OUT"]
-    theirs = [race.peer_python, "peer_pedalboard_stream.py", "w1", *session, "2"]
-    assert race.compare("W1", "pedalboard, streamed", [*race.ours, "w1", *session], theirs) > 1.0
+    session = ["data/s", "32", str(level.seconds), "OUT"]
+    theirs = [level.peer_python, "peer_pedalboard_stream.py", "w1", *session, "2"]
+    assert level.compare("W1", "pedalboard, streamed", [*level.ours, "w1", *session], theirs) > 1.0
 
 
 def test_w1_as_the_product_does_it(race: Any) -> None:
@@ -49,18 +49,18 @@ def own_mix(race: Any) -> npt.NDArray[np.float64]:
     return np.tile(samples, (-(-frames // len(samples)), 1))[:frames]
 
 
-def test_w2_master(race: Any, own_mix: npt.NDArray[np.float64]) -> None:
+def test_w2_master(level: Any, own_mix: npt.NDArray[np.float64]) -> None:
     """The mastering chain on a finished mix of four minutes."""
-    soundfile.write(race.room / "w2.wav", own_mix, RATE, subtype="PCM_24")
-    theirs = [race.peer_python, "-c", PEER_W2, "w2.wav", "OUT"]
-    assert race.compare("W2", "pedalboard", [*race.ours, "w2", "w2.wav", "OUT"], theirs) > 1.0
+    soundfile.write(level.room / "w2.wav", own_mix, RATE, subtype="PCM_24")
+    theirs = [level.peer_python, "-c", PEER_W2, "w2.wav", "OUT"]
+    assert level.compare("W2", "pedalboard", [*level.ours, "w2", "w2.wav", "OUT"], theirs) > 1.0
 
 
-def test_w4_many_masters(race: Any, own_mix: npt.NDArray[np.float64]) -> None:
+def test_w4_many_masters(level: Any, own_mix: npt.NDArray[np.float64]) -> None:
     """A hundred masters of half a minute, over two processes that each do fifty in turn."""
     for k in range(MASTERS):
         start = k * 97 % (MIX_S - MASTER_S) * RATE
-        soundfile.write(race.room / f"w4-{k}.wav", own_mix[start : start + MASTER_S * RATE], RATE, subtype="PCM_24")
+        soundfile.write(level.room / f"w4-{k}.wav", own_mix[start : start + MASTER_S * RATE], RATE, subtype="PCM_24")
 
     def batch(command: Sequence[str], label: str) -> tuple[float, float]:
         begun = time.perf_counter()
@@ -69,16 +69,16 @@ def test_w4_many_masters(race: Any, own_mix: npt.NDArray[np.float64]) -> None:
             files = [(f"w4-{k}.wav", f"{label}-{k}.wav") for k in range(half, MASTERS, 2)]
             jobs.append([*command, *(name for pair in files for name in pair)])
         with ThreadPoolExecutor(2) as pool:
-            used = sum(cost.cpu_s for cost in pool.map(race.run, jobs))
-        for made in race.room.glob(f"{label}-*.wav"):
+            used = sum(cost.cpu_s for cost in pool.map(level.run, jobs))
+        for made in level.room.glob(f"{label}-*.wav"):
             made.unlink()
         return time.perf_counter() - begun, used
 
-    mine = batch([*race.ours, "w2"], "w4-ours")
-    theirs = batch([race.peer_python, "-c", PEER_W2], "w4-peer")
+    mine = batch([*level.ours, "w2"], "w4-ours")
+    theirs = batch([level.peer_python, "-c", PEER_W2], "w4-peer")
     wall, cpu = theirs[0] / mine[0], theirs[1] / mine[1]
     sys.stdout.write(
         f"\n{f'W4 ({MASTERS} files)':24s} ours {mine[0]:7.2f} s wall {mine[1]:7.2f} s CPU; pedalboard: {wall:5.1f}x"
-        f" wall {cpu:5.1f}x CPU"
+        f" wall {cpu:5.1f}x CPU (kernels {level.level})"
     )
     assert cpu > 1.0
