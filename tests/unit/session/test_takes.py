@@ -168,7 +168,7 @@ def test_a_track_whose_part_fell_away_is_made_optional_and_the_gate_opens(sessio
     session.to_recording()
     session.add_take("lead-vox", "tk-1")
     session.do(recording.define_track, "strings", "Strings", required=True)
-    assert session.failing() == ["TAKE_MISSING"]
+    assert session.failing() == ["TRACK_WITHOUT_TAKE"]
     with pytest.raises(InvalidCommand):
         recording.set_requirement(session.song, "strings", "", required=False)
     with pytest.raises(Unknown):
@@ -177,4 +177,4 @@ def test_a_track_whose_part_fell_away_is_made_optional_and_the_gate_opens(sessio
     assert session.failing() == []
     assert not recording.set_requirement(session.song, "strings", "again", required=False)
     session.do(recording.set_requirement, "strings", "it is back", required=True)
-    assert session.failing() == ["TAKE_MISSING"]
+    assert session.failing() == ["TRACK_WITHOUT_TAKE"]
