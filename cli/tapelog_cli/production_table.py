@@ -123,6 +123,12 @@ PRODUCTION: Final = (
         "tapelog song send-back sng-1 mixing --reason mix-move --note nt-1 --as pty-producer",
     ),
     Command(
+        "song ask-back",
+        f"{_HERE}.song:ask_back",
+        "Ask for a song to be sent back.",
+        "tapelog song ask-back sng-1 mixing --reason creative-change --note nt-1 --as pty-ana",
+    ),
+    Command(
         "song hold",
         f"{_HERE}.song:hold",
         "Suspend work on a song.",

@@ -70,7 +70,7 @@ RELEASE: Final = (
     Command(
         "delivery return",
         f"{_HERE}.delivery:return_",
-        "Ask for a delivered song to be sent back.",
+        "Return a delivery package with a reason, as the label.",
         "tapelog delivery return sng-1 'vocal too low in chorus 2' --to mixing --as pty-label",
     ),
     Command(

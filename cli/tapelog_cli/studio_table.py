@@ -128,6 +128,12 @@ STUDIO: Final = (
         "tapelog take define sng-1 lead-vox 'Lead vocal' --as pty-rec",
     ),
     Command(
+        "take require",
+        f"{_HERE}.take_care:require",
+        "Make a track required, or optional.",
+        "tapelog take require sng-1 strings 'the part fell away' --optional --as pty-producer",
+    ),
+    Command(
         "take clean",
         f"{_HERE}.take_care:clean",
         "Upload a cleaned take that names its parent.",

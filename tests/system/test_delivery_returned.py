@@ -163,7 +163,10 @@ def _playback_is_told_in_numbers(package: res.DeliveryPackage, folder: Path) -> 
 async def _return(studio: Studio, package: res.DeliveryPackage) -> None:
     """The label asks for a louder voice; only with the artist's consent the song goes back, and all of it ends."""  # noqa: D401
     note = await studio.label.notes.add_to_song(studio.song, "vocal too low in chorus 2")
-    await studio.label.stages.request_send_back(studio.song, res.STAGE_MIXING, CREATIVE, notes=[note.id])
+    returned = await studio.label.deliveries.return_(
+        package.name, res.STAGE_MIXING, CREATIVE, "vocal too low in chorus 2", notes=[note.id]
+    )
+    assert (returned.state, returned.returned_by) == (res.DELIVERY_STATE_RETURNED, "pty-label")
     with pytest.raises(FailedPrecondition) as refused:
         await studio.producer.stages.send_back(studio.song, res.STAGE_MIXING, CREATIVE, [note.id])
     assert refused.value.reason == "ARTIST_CONSENT_MISSING"

@@ -89,7 +89,7 @@ async def verify(name: Name, *, connection: Connection = _NOBODY, json: Json = F
 
 
 async def return_(
-    song: SongName,
+    name: Name,
     text: Annotated[str, Parameter(help="What has to be done, in words; it becomes a note.")],
     *,
     to: Annotated[Stage, Parameter(help="The stage that has to be done again.")] = "mixing",
@@ -97,18 +97,20 @@ async def return_(
     connection: Connection = _NOBODY,
     json: Json = False,
 ) -> int:
-    """Ask for a delivered song to be sent back, with a note that says why; `tapelog song send-back` then does it."""
+    """Return the final package, as the label, with a note that says why; `tapelog song send-back` moves the song."""
     from tapelog.session.v1 import resources_pb2 as res
 
     async with connection.open() as api:
-        name = await song_name(api, song)
-        note = await api.notes.add_to_song(name, text)
-        changed = await api.stages.request_send_back(
-            name, value_of(res.Stage, to), value_of(res.SendBackReason, reason), notes=[note.id], comment=text
+        delivery = await delivery_name(api, name)
+        song = delivery.partition("/deliveries/")[0]
+        note = await api.notes.add_to_song(song, text)
+        changed = await api.deliveries.return_(
+            delivery, value_of(res.Stage, to), value_of(res.SendBackReason, reason), text, notes=[note.id]
         )
     return tell(
         changed,
-        f"asked for; the producer sends it back: tapelog song send-back {name} {to} --reason {reason} --note {note.id}",
+        f"{changed.name}: {word_of(res.DeliveryState, changed.state)}",
+        f"the producer sends it back: tapelog song send-back {song} {to} --reason {reason} --note {note.id}",
         json=json,
     )
 

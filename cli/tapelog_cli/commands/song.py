@@ -151,6 +151,30 @@ async def send_back(
     return _tell_stage(changed, json=json)
 
 
+async def ask_back(
+    song: SongName,
+    to: Annotated[Stage, Parameter(help="The earlier stage.")],
+    *,
+    reason: Annotated[SendBackReason, Parameter(help="What kind of thing has to be done again.")],
+    note: Annotated[list[str], Parameter(negative=(), help="Id of a note that says what; may be given again.")] = [],  # noqa: B006 - read, never changed
+    comment: Annotated[str, Parameter(help="Why, in words.")] = "",
+    connection: Connection = _NOBODY,
+    json: Json = False,
+) -> int:
+    """Ask for a song to be sent back; the producer does it, and from delivered to mixing only if the artist asked too."""
+    from tapelog.session.v1 import resources_pb2 as res
+
+    async with connection.open() as api:
+        changed = await api.stages.request_send_back(
+            await song_name(api, song),
+            value_of(res.Stage, to),
+            value_of(res.SendBackReason, reason),
+            notes=note,
+            comment=comment,
+        )
+    return tell(changed, f"{changed.name}: asked for {to}; the producer decides", json=json)
+
+
 async def hold(
     song: SongName,
     reason: Reason,

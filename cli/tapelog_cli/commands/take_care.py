@@ -1,4 +1,4 @@
-"""`tapelog take clean|comp|waive|request`: what is done about takes that are not right as they are."""
+"""`tapelog take define|require|clean|comp|waive|request`: what is done about takes that are not right as they are."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -34,6 +34,22 @@ async def define_track(
     async with connection.open() as api:
         changed = await api.takes.define_track(await song_name(api, song), track, title, required=required)
     return tell(changed, f"{track}: {title}", json=json)
+
+
+async def require(
+    song: SongName,
+    track: Track,
+    reason: Reason,
+    *,
+    optional: Annotated[bool, Parameter(help="Make it optional instead.", negative=())] = False,
+    connection: Connection = _NOBODY,
+    json: Json = False,
+) -> int:
+    """Make a track required or optional: the gate to mixing waits for required tracks alone."""
+    async with connection.open() as api:
+        name = await song_name(api, song)
+        changed = await api.takes.set_requirement(name, track, reason, required=not optional)
+    return tell(changed, f"{track}: {'optional' if optional else 'required'}", json=json)
 
 
 async def clean(

@@ -24,7 +24,10 @@ UUID_PATTERN: Final = re.compile(r"[0-9a-f]{8}-(?:[0-9a-f]{4}-){3}[0-9a-f]{12}")
 """The canonical form, in lower case."""
 
 _BASE32: Final = "0123456789abcdefghjkmnpqrstvwxyz"
-_BASE32_DIGITS: Final = 26  # ceil(128 bits / 5)
+_BASE32_PAIRS: Final = [first + second for first in _BASE32 for second in _BASE32]
+_PLACES: Final = range(120, -1, -10)  # 13 pairs of 5 bits hold 128
+_PLAIN: Final = re.compile(r"[ !#-\[\]-~]*")
+"""Printable ASCII that JSON writes as it is."""
 _RESOURCES: Final = uuid.uuid5(uuid.NAMESPACE_URL, "urn:tapelog:resource")
 _COMMANDS: Final = uuid.uuid5(uuid.NAMESPACE_URL, "urn:tapelog:command")
 _EVENTS: Final = uuid.uuid5(uuid.NAMESPACE_URL, "urn:tapelog:event")
@@ -47,14 +50,13 @@ def derive_id(prefix: str, tenant: str, principal: str, rpc: str, request_id: st
     """
     if PREFIX_PATTERN.fullmatch(prefix) is None:
         raise ValueError(f"id prefix {prefix!r} is not 1 to 5 of [a-z0-9] beginning with a letter")
-    value = int.from_bytes(_uuid5(_RESOURCES, json.dumps([prefix, tenant, principal, rpc, request_id])))
-    digits = [_BASE32[(value >> (5 * place)) & 31] for place in reversed(range(_BASE32_DIGITS))]
-    return f"{prefix}-{''.join(digits)}"
+    value = int.from_bytes(_uuid5(_RESOURCES, _listed(prefix, tenant, principal, rpc, request_id)))
+    return f"{prefix}-{''.join([_BASE32_PAIRS[(value >> place) & 1023] for place in _PLACES])}"
 
 
 def command_id(context: str, tenant: str, aggregate: str, request_id: str) -> str:
     """Return the id of a command: one aggregate, one request."""
-    return _text(_uuid5(_COMMANDS, json.dumps([context, tenant, aggregate, request_id])))
+    return _text(_uuid5(_COMMANDS, _listed(context, tenant, aggregate, request_id)))
 
 
 def event_id(command: str, index: int) -> str:
@@ -62,6 +64,13 @@ def event_id(command: str, index: int) -> str:
     if index < 0:
         raise ValueError(f"event index {index} is negative")
     return _text(_uuid5(_EVENTS, f"{command}/{index}"))
+
+
+def _listed(*words: str) -> str:
+    """Return the words as a JSON list: no two lists look alike."""
+    if all(map(_PLAIN.fullmatch, words)):
+        return '["' + '", "'.join(words) + '"]'  # what json.dumps writes, in a third of the time
+    return json.dumps(words)
 
 
 def _uuid5(namespace: uuid.UUID, name: str) -> bytes:

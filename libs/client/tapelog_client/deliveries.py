@@ -1,5 +1,6 @@
 """Delivery packages."""
 
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Final
 
@@ -60,6 +61,33 @@ class Deliveries(Group):
         """Accept the final package, as the label."""
         request = rpc.AcceptDeliveryRequest(name=name, request_id=request_id, etag=etag)
         return await self._link.unary(self._link.session.AcceptDelivery, request)
+
+    async def return_(
+        self,
+        name: str,
+        to: res.Stage.ValueType,
+        reason: res.SendBackReason.ValueType,
+        comment: str,
+        *,
+        notes: Sequence[str] = (),
+        etag: str = "",
+        request_id: str = "",
+    ) -> res.DeliveryPackage:
+        """Return the final package, as the label: the song keeps the request to be sent back to a stage.
+
+        Parameters
+        ----------
+        to : Stage
+            MASTERING for a fault of the files, MIXING for a change of what is heard.
+        comment : str
+            Why, in words.
+        notes : sequence of str
+            Ids of notes that say what has to be done.
+        """
+        request = rpc.ReturnDeliveryRequest(
+            name=name, to=to, reason=reason, comment=comment, notes=notes, request_id=request_id, etag=etag
+        )
+        return await self._link.unary(self._link.session.ReturnDelivery, request)
 
     async def verify(self, name: str, *, etag: str = "", request_id: str = "") -> res.Song:
         """Copy the final package to the archive, read both copies whole, and record the result on the song."""

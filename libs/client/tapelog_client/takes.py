@@ -37,6 +37,15 @@ class Takes(Group):
         )
         return await self._link.unary(self._link.session.DefineTrack, request)
 
+    async def set_requirement(
+        self, song: str, track: str, reason: str, *, required: bool, etag: str = "", request_id: str = ""
+    ) -> res.Song:
+        """Make a track required or optional, and say why: the gate to MIXING waits for required ones alone."""
+        request = rpc.SetTrackRequirementRequest(
+            song=song, track=track, required=required, reason=reason, request_id=request_id, etag=etag
+        )
+        return await self._link.unary(self._link.session.SetTrackRequirement, request)
+
     async def add(self, song: str, track: str, asset_sha256: str, *, etag: str = "", request_id: str = "") -> res.Take:
         """Add a take of an uploaded asset to a track and return it; its arrival check begins."""
         request = rpc.AddTakeRequest(

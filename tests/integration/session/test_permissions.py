@@ -23,6 +23,8 @@ SAMPLE: Final = {
     "SendBackSong": {"pia"},
     "RequestSendBack": {"ana", "rex", "mia", "max", "lou"},
     "AcceptDelivery": {"lou"},
+    "ReturnDelivery": {"lou"},
+    "SetTrackRequirement": {"pia", "rex"},
     "SetPolicy": {"pia"},
 }
 """Who may, of the seven people; everybody else is denied."""
@@ -48,7 +50,14 @@ def _request(studio: Any, method: Any) -> Message:
         "GetSongHistory": studio.song,
         "GetAsset": f"{studio.project}/assets/{'a' * 64}",
         **dict.fromkeys(
-            ("GetDelivery", "AcceptDelivery", "VerifyDelivery", "HandOverDelivery", "RebuildDelivery"),
+            (
+                "GetDelivery",
+                "AcceptDelivery",
+                "ReturnDelivery",
+                "VerifyDelivery",
+                "HandOverDelivery",
+                "RebuildDelivery",
+            ),
             f"{studio.song}/deliveries/dlv-1",
         ),
         **dict.fromkeys(of_version, version),

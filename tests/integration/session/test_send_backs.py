@@ -1,5 +1,6 @@
 """Ways back, holds and the gate to ARCHIVED, through the real service and broker."""
 
+import uuid
 from pathlib import Path
 from typing import Any
 
@@ -62,7 +63,7 @@ async def test_a_package_goes_back_with_its_song_and_another_is_archived(
     first = await renders.deliver()
     note = await _note(booked, "lou", "vocal too low in chorus 2")
     ask = wire.RequestSendBackRequest(song=booked.song, to=pb.STAGE_MIXING, reason=CREATIVE, notes=[note])
-    await booked.call("lou", "RequestSendBack", ask)
+    await _return(booked, first, note)
     with pytest.raises(FailedPrecondition) as refused:
         await _back(booked, pb.STAGE_MIXING, CREATIVE, note)
     assert refused.value.reason == "ARTIST_CONSENT_MISSING"
@@ -80,6 +81,34 @@ async def test_a_package_goes_back_with_its_song_and_another_is_archived(
         await booked.call("lou", "AcceptDelivery", wire.AcceptDeliveryRequest(name=first.name))
     await booked.call("lou", "AcceptDelivery", wire.AcceptDeliveryRequest(name=second.name))
     await _put_away(booked, second, tmp_path / "data" / "archive")
+
+
+async def _return(studio: Any, package: pb.DeliveryPackage, note: str) -> None:
+    """The label returns what it had accepted; the answer and the song say so, whoever asks again gets the same."""  # noqa: D401
+    await studio.call("lou", "AcceptDelivery", wire.AcceptDeliveryRequest(name=package.name))
+    back = wire.ReturnDeliveryRequest(
+        name=package.name,
+        to=pb.STAGE_MIXING,
+        reason=CREATIVE,
+        comment="vocal too low in chorus 2",
+        notes=[note],
+        request_id=str(uuid.uuid4()),
+    )
+    with pytest.raises(PermissionDenied):
+        await studio.call("pia", "ReturnDelivery", back)
+    returned = await studio.call("lou", "ReturnDelivery", back)
+    assert (returned.state, returned.returned_by, returned.return_reason) == (
+        pb.DELIVERY_STATE_RETURNED,
+        "lou",
+        CREATIVE,
+    )
+    assert await studio.call("lou", "ReturnDelivery", back) == returned
+    song = await studio.get_song()
+    (advice,) = song.send_back_advice
+    assert (advice.delivery, advice.to, advice.party) == (package.name.rpartition("/")[2], pb.STAGE_MIXING, "lou")
+    with pytest.raises(FailedPrecondition) as refused:
+        await studio.advance(pb.STAGE_ARCHIVED)
+    assert "DELIVERY_NOT_ACCEPTED" in {v.type for v in refused.value.violations}
 
 
 async def _mix_again(studio: Any, renders: Any) -> None:

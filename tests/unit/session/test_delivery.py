@@ -9,10 +9,11 @@ import pytest
 from tapelog.common.v1 import recipe_pb2
 from tapelog.session.v1 import events_pb2
 from tapelog.session.v1 import resources_pb2 as pb
-from tapelog_session.domain import delivery, package_contents, songs
+from tapelog_session.domain import delivery, package_contents, send_backs, songs
 from tapelog_session.domain.errors import InvalidCommand, Moved, NotNow
 from tapelog_session.domain.naming import depth_word, file_name, initials, rate_word, title_word
 from tapelog_session.domain.versions import MASTER, MIX
+from tapelog_session.domain.waiting import waiting_for
 
 
 @pytest.mark.parametrize(
@@ -152,6 +153,67 @@ def test_a_package_is_returned_with_its_song_and_once(session: Any) -> None:
 
 def _built(event: events_pb2.DeliveryBuilt) -> delivery.DeliveryPackage:
     return dataclasses.replace(delivery.evolve(delivery.DeliveryPackage(), event, _time()), id="dlv-1")
+
+
+def test_the_label_returns_a_package_and_the_song_keeps_the_request(session: Any) -> None:
+    """Final or accepted, the newest, once, with a reason: then nobody accepts it, and the producer is waited for."""
+    session.to_delivered()
+    session.do(delivery.record_precheck, [], "dlv-1", 1)
+    final = _built(events_pb2.DeliveryBuilt(project="prj-1", song="sng-1"))
+    wanted = pb.SendBackAdvice(
+        party="lou", to=pb.STAGE_MASTERING, reason=pb.SEND_BACK_REASON_TECHNICAL_RETURN, comment="clicks at 1:12"
+    )
+    for wrong in ({"comment": " "}, {"reason": 0}, {"notes": ["nt-9", "nt-9"]}):
+        with pytest.raises(InvalidCommand):
+            delivery.return_to_studio(session.song, final, _changed(wanted, **wrong))
+    with pytest.raises(NotNow) as nowhere:
+        delivery.return_to_studio(session.song, final, _changed(wanted, to=pb.STAGE_RECORDING))
+    assert nowhere.value.reason == "ILLEGAL_STAGE_EDGE"
+    with pytest.raises(NotNow) as older:
+        delivery.return_to_studio(session.song, dataclasses.replace(final, id="dlv-0"), wanted)
+    assert older.value.reason == "NOT_THE_NEWEST"
+    session.do(songs.record_acceptance, "dlv-1", "lou")
+    assert session.song.accepted_delivery == "dlv-1"
+    (returned,) = delivery.return_to_studio(session.song, final, wanted)
+    package = delivery.evolve(final, returned, _time())
+    assert (package.state, package.returned_by, package.return_reason, package.return_comment) == (
+        pb.DELIVERY_STATE_RETURNED,
+        "lou",
+        wanted.reason,
+        wanted.comment,
+    )
+    for again in (
+        lambda: delivery.return_to_studio(session.song, package, wanted),
+        lambda: delivery.accept(session.song, package, "lou"),
+        lambda: delivery.hand_over(session.song, package, "lou", ""),
+    ):
+        with pytest.raises(NotNow) as refused:
+            again()
+        assert refused.value.reason == "NOT_FINAL"
+    assert isinstance(returned, events_pb2.DeliveryReturned)
+    session.do(send_backs.record_return, delivery.advice_of(returned, "dlv-1"))
+    song = session.song
+    assert (song.stage, song.accepted_delivery, song.advice[-1].role) == (pb.STAGE_DELIVERED, "", pb.ROLE_LABEL)
+    assert "DELIVERY_NOT_ACCEPTED" in session.failing()
+    assert waiting_for(song) == (pb.ROLE_STUDIO_PRODUCER,)
+    for repeat in (
+        send_backs.record_return(song, delivery.advice_of(returned, "dlv-1")),
+        songs.record_acceptance(song, "dlv-1", "lou"),
+    ):
+        assert repeat == []
+    session.do(delivery.record_precheck, [], "dlv-2", 1)
+    assert set(waiting_for(session.song)) == {pb.ROLE_LABEL, pb.ROLE_STUDIO_PRODUCER}
+
+
+def _changed(advice: pb.SendBackAdvice, **values: Any) -> pb.SendBackAdvice:
+    changed = pb.SendBackAdvice()
+    changed.CopyFrom(advice)
+    for name, value in values.items():
+        if isinstance(value, list):
+            getattr(changed, name).extend(value)
+        else:
+            setattr(changed, name, value)
+    return changed
 
 
 @pytest.mark.parametrize("mixer", ["", "ABCDE", "A1", "Ä"])

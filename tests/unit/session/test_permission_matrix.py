@@ -41,6 +41,7 @@ UploadAsset           . A . a A . . A . . . .  -
 GetAsset              A A A A A A A A A . . .  -
 DownloadObject        A A A A A A A A A . . .  -
 DefineTrack           . A . . A . . A . . . .  12
+SetTrackRequirement   . A . . A . . . . . . .  12
 AddTake               . A . a A . . A . . . .  2
 SelectTake            A A . . A . . . . . . .  2
 RejectTake            A A . . A . . . . . . .  2
@@ -87,6 +88,7 @@ RebuildDelivery       A A A A A A A A A . . .  -
 GetDelivery           A A A A A A A A A . . .  -
 HandOverDelivery      . A . . . . A A . . . .  5
 AcceptDelivery        . . . . . . . . A . . .  5
+ReturnDelivery        . . . . . . . . A . . .  5
 VerifyDelivery        . A . . . . A A . . . .  5
 OpenStudioSession     . A . . A A A A . . . .  1234
 GetStudioSession      A A A A A A A A A . . .  -

@@ -43,6 +43,7 @@ NAMES: Final = {
     "GetAsset": f"{PROJECT}/assets/{SHA}",
     "GetDelivery": f"{SONG}/deliveries/dlv-1",
     "AcceptDelivery": f"{SONG}/deliveries/dlv-1",
+    "ReturnDelivery": f"{SONG}/deliveries/dlv-1",
     "RebuildDelivery": f"{SONG}/deliveries/dlv-1",
     "HandOverDelivery": f"{SONG}/deliveries/dlv-1",
     "VerifyDelivery": f"{SONG}/deliveries/dlv-1",

@@ -161,3 +161,20 @@ def test_a_new_take_answers_the_requests_for_it(session: Any) -> None:
     assert (wanted.requested_by, wanted.reason) == ("mia", "less breath")
     _another(session, "tk-4")
     assert session.song.tracks["lead-vox"].take_requests == ()
+
+
+def test_a_track_whose_part_fell_away_is_made_optional_and_the_gate_opens(session: Any) -> None:
+    """Required without a take it closes the gate for ever; made optional, with a reason, it does not; and back."""
+    session.to_recording()
+    session.add_take("lead-vox", "tk-1")
+    session.do(recording.define_track, "strings", "Strings", required=True)
+    assert session.failing() == ["TRACK_WITHOUT_TAKE"]
+    with pytest.raises(InvalidCommand):
+        recording.set_requirement(session.song, "strings", "", required=False)
+    with pytest.raises(Unknown):
+        recording.set_requirement(session.song, "harp", "no harp", required=False)
+    session.do(recording.set_requirement, "strings", "the part fell away", required=False)
+    assert session.failing() == []
+    assert not recording.set_requirement(session.song, "strings", "again", required=False)
+    session.do(recording.set_requirement, "strings", "it is back", required=True)
+    assert session.failing() == ["TRACK_WITHOUT_TAKE"]

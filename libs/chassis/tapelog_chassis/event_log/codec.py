@@ -11,6 +11,7 @@ Source: CloudEvents 1.0.2, NATS protocol binding, section 3.1; header value enco
 from __future__ import annotations
 
 import functools
+import operator
 import re
 from collections.abc import Mapping
 from datetime import UTC, datetime
@@ -52,6 +53,8 @@ _METADATA_HEADERS: Final = {
     "external_ref": "tl-external-ref",
     "traceparent": "ce-traceparent",
 }
+_METADATA_NAMES: Final = tuple(_METADATA_HEADERS.values())
+_METADATA_VALUES: Final = operator.attrgetter(*_METADATA_HEADERS)
 
 
 def encode_value(value: str) -> str:
@@ -100,7 +103,15 @@ def cloud_event_headers(
         "datacontenttype": CONTENT_TYPE,
         **extensions,
     }
-    return {f"ce-{name}": encode_value(value) for name, value in attributes.items() if value}
+    headers = {f"ce-{name}": value for name, value in attributes.items() if value}
+    return _encoded(headers)
+
+
+def _encoded(headers: dict[str, str]) -> dict[str, str]:
+    """Encode the values; nearly always all of them are their own encoding, which one look tells."""
+    if _PLAIN.fullmatch("".join(headers.values())):
+        return headers
+    return {name: encode_value(value) for name, value in headers.items()}
 
 
 def source_of(context: str) -> str:
@@ -130,20 +141,23 @@ def encode(event: StoredEvent) -> dict[str, str]:
     headers[MSG_ID] = event.event_id
     headers["tl-hash"] = event.hash
     headers["tl-previous-hash"] = event.previous_hash
+    own = metadata_headers(metadata)
+    if max(map(len, own.values()), default=0) > MAX_VALUE_CHARS:  # an encoded value is never shorter
+        _check_values(metadata)
+    return headers | own
+
+
+def _check_values(metadata: Metadata) -> None:
     for field in _METADATA_HEADERS:
         chars = len(str(getattr(metadata, field)))
         if chars > MAX_VALUE_CHARS:
             raise InvalidEvent(f"metadata {field} has {chars} characters, the limit is {MAX_VALUE_CHARS}")
-    return headers | metadata_headers(metadata)
 
 
 def metadata_headers(metadata: Metadata) -> dict[str, str]:
     """Make the headers of the metadata: encoded values by header name, in the table's order, without empty ones."""
-    return {
-        header: encode_value(str(value))
-        for field, header in _METADATA_HEADERS.items()
-        if (value := getattr(metadata, field))
-    }
+    values = _METADATA_VALUES(metadata)
+    return _encoded({header: str(value) for header, value in zip(_METADATA_NAMES, values, strict=True) if value})
 
 
 @functools.lru_cache(maxsize=AGGREGATES_MAX)

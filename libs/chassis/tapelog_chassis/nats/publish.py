@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import json
 import uuid
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
+import msgspec
 import nats.errors
 from nats.aio.client import Client
 
@@ -101,5 +101,5 @@ async def _send(
         message = await connection.request(last.subject, last.data, timeout=timeout_s, headers=headers[-1])
     except (nats.errors.Error, TimeoutError) as error:
         raise Unreachable(f"{type(error).__name__} {error}".strip()) from error
-    answer: dict[str, Any] = json.loads(message.data)
+    answer: dict[str, Any] = msgspec.json.decode(message.data)
     return answer

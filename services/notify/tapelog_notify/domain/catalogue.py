@@ -57,6 +57,7 @@ EVENT_TYPES: Final[dict[str, str]] = {
     "tapelog.song.package_accepted.v1": "tapelog.session.v1.PackageAccepted",
     "tapelog.song.package_verified.v1": "tapelog.session.v1.PackageVerified",
     "tapelog.song.track_defined.v1": "tapelog.session.v1.TrackDefined",
+    "tapelog.song.track_requirement_changed.v1": "tapelog.session.v1.TrackRequirementChanged",
     "tapelog.song.take_recorded.v1": "tapelog.session.v1.TakeRecorded",
     "tapelog.song.take_checked.v1": "tapelog.session.v1.TakeChecked",
     "tapelog.song.take_check_waived.v1": "tapelog.session.v1.TakeCheckWaived",

@@ -68,6 +68,17 @@ class DeliveryPart(Part):
         return delivery_resource(outcome.versioned)
 
     @rpc
+    async def ReturnDelivery(self, request: wire.ReturnDeliveryRequest, call: Call) -> pb.DeliveryPackage:
+        """See the proto."""
+        name, delivery = parse_delivery(request.name, "name")
+        wanted = pb.SendBackAdvice(to=request.to, reason=request.reason, comment=request.comment, notes=request.notes)
+        outcome = await deliveries.return_delivery(
+            self._aggregates, call, request_of(request), name, delivery=delivery, wanted=wanted
+        )
+        await follow_up(self._aggregates, outcome.events)
+        return delivery_resource(outcome.versioned)
+
+    @rpc
     async def VerifyDelivery(self, request: wire.VerifyDeliveryRequest, call: Call) -> pb.Song:
         """See the proto."""
         name, delivery = parse_delivery(request.name, "name")

@@ -16,6 +16,7 @@ from tapelog_session.domain.names import parse_song
 
 RecordingRequest = (
     wire.DefineTrackRequest
+    | wire.SetTrackRequirementRequest
     | wire.SelectTakeRequest
     | wire.RejectTakeRequest
     | wire.SetCompRequest
@@ -40,6 +41,15 @@ class RecordingPart(Part):
             request,
             call,
             lambda song, _: recording.define_track(song, request.track, request.title, required=request.required),
+        )
+
+    @rpc
+    async def SetTrackRequirement(self, request: wire.SetTrackRequirementRequest, call: Call) -> pb.Song:
+        """See the proto."""
+        return await self._recorded(
+            request,
+            call,
+            lambda song, _: recording.set_requirement(song, request.track, request.reason, required=request.required),
         )
 
     @rpc

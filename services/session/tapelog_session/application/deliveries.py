@@ -120,6 +120,29 @@ async def hand_over_delivery(
     return await _on_package(aggregates, call, request, name, delivery=delivery, decide=decide)
 
 
+async def return_delivery(
+    aggregates: Aggregates,
+    call: Call,
+    request: Request,
+    name: SongName,
+    *,
+    delivery: str,
+    wanted: pb.SendBackAdvice,
+) -> Outcome[DeliveryPackage]:
+    """Return the final package on behalf of the label; what it asks of the song follows."""
+    advice = pb.SendBackAdvice()
+    advice.CopyFrom(wanted)
+    advice.party = call.party
+    return await _on_package(
+        aggregates,
+        call,
+        request,
+        name,
+        delivery=delivery,
+        decide=lambda song, state, _: domain.return_to_studio(song, state, advice),
+    )
+
+
 async def _on_package(
     aggregates: Aggregates,
     call: Call,

@@ -16,7 +16,7 @@ from tapelog_chassis.ids import follow_up_request_id
 
 from tapelog_session.application.aggregates import EVENTS, Aggregates
 from tapelog_session.application.processes import PARTY
-from tapelog_session.domain import delivery, songs, studio_session
+from tapelog_session.domain import delivery, send_backs, songs, studio_session
 
 STEP: Final = "follow-up"
 _CAUSES: Final = frozenset(
@@ -24,6 +24,7 @@ _CAUSES: Final = frozenset(
     for message in (
         events_pb2.StageSentBack,
         events_pb2.DeliveryAccepted,
+        events_pb2.DeliveryReturned,
         events_pb2.StudioSessionOpened,
         events_pb2.ContributionLogged,
         events_pb2.ContributionConfirmed,
@@ -56,6 +57,15 @@ async def _follow(aggregates: Aggregates, stored: StoredEvent, message: Message)
             await aggregates.songs.execute(
                 aggregates.songs.aggregate(tenant, song),
                 lambda state: songs.record_acceptance(state, stored.aggregate.id, accepted_by),
+                request_id=follow_up_request_id(stored.event_id, STEP),
+                request_hash=stored.hash,
+                metadata=_because_of(stored),
+            )
+        case events_pb2.DeliveryReturned() if message.returned_by:
+            advice = delivery.advice_of(message, stored.aggregate.id)
+            await aggregates.songs.execute(
+                aggregates.songs.aggregate(tenant, song),
+                lambda state: send_backs.record_return(state, advice),
                 request_id=follow_up_request_id(stored.event_id, STEP),
                 request_hash=stored.hash,
                 metadata=_because_of(stored),

@@ -217,6 +217,8 @@ def delivery_resource(versioned: Versioned[DeliveryPackage]) -> pb.DeliveryPacka
         handed_over_to=package.handed_over_to,
         hand_over_time=timestamp(package.hand_over_time),
         spec=package.spec,
+        return_reason=package.return_reason,
+        returned_by=package.returned_by,
     )
 
 

@@ -8,6 +8,8 @@ from typing import Final
 from tapelog_session.domain.errors import InvalidCommand, WrongField
 
 ID: Final = re.compile(r"[a-z][a-z0-9-]{0,31}")
+CONTROL: Final = re.compile(r"[\x00-\x08\x0b-\x1f]")
+"""Control characters except line break and tab."""
 SHA256: Final = re.compile(r"[0-9a-f]{64}")
 
 TITLE_CHARS_MAX: Final = 200
@@ -38,7 +40,7 @@ class Fields:
             field,
             f"must have {chars_min} to {chars_max} characters, has {len(value)}",
         )
-        controls = sorted({c for c in value if ord(c) < 32 and c not in "\n\t"})
+        controls = sorted(CONTROL.findall(value))
         self.that(not controls, field, f"must not contain the control character {controls[:1]!r}")
 
     def id(self, field: str, value: str) -> None:

@@ -16,10 +16,12 @@ from tapelog_session.domain.errors import Condition, Moved, NotNow
 from tapelog_session.domain.naming import INITIALS
 from tapelog_session.domain.package_contents import check_spec
 from tapelog_session.domain.permissions import require_stage
+from tapelog_session.domain.send_backs import check_advice
 from tapelog_session.domain.song import Song
 from tapelog_session.domain.versions import MASTER
 
 StateValue: TypeAlias = "pb.DeliveryState.ValueType"
+ReasonValue: TypeAlias = "pb.SendBackReason.ValueType"
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -35,6 +37,8 @@ class DeliveryPackage:
     create_time: datetime | None = None
     accepted_by: str = ""
     return_comment: str = ""
+    return_reason: ReasonValue = pb.SEND_BACK_REASON_UNSPECIFIED
+    returned_by: str = ""
     handed_over_to: str = ""
     hand_over_time: datetime | None = None
     spec: pb.DeliverySpec | None = None
@@ -117,10 +121,50 @@ def accept(song: Song, package: DeliveryPackage, party: str) -> Sequence[Message
     return [events_pb2.DeliveryAccepted(accepted_by=party)]
 
 
-def _require_final(song: Song, package: DeliveryPackage, done: str) -> None:
+def return_to_studio(song: Song, package: DeliveryPackage, wanted: pb.SendBackAdvice) -> Sequence[Message]:
+    """Return the song's newest package for the label, accepted or not yet; only the producer sends the song back.
+
+    Parameters
+    ----------
+    wanted : SendBackAdvice
+        Party, stage that has to be done again, reason, comment and notes.
+    """
+    require_stage(song, "ReturnDelivery")
+    fields = Fields()
+    fields.text("comment", wanted.comment, TEXT_CHARS_MAX)
+    fields.refuse()
+    check_advice(song, wanted)
+    _require_final(song, package, "returned", states=(pb.DELIVERY_STATE_FINAL, pb.DELIVERY_STATE_ACCEPTED))
+    return [
+        events_pb2.DeliveryReturned(
+            reason=wanted.reason,
+            comment=wanted.comment,
+            returned_by=wanted.party,
+            to=wanted.to,
+            notes=wanted.notes,
+        )
+    ]
+
+
+def advice_of(returned: events_pb2.DeliveryReturned, delivery: str) -> pb.SendBackAdvice:
+    """Return what a returned package asks of its song."""
+    return pb.SendBackAdvice(
+        party=returned.returned_by,
+        role=pb.ROLE_LABEL,
+        to=returned.to,
+        reason=returned.reason,
+        comment=returned.comment,
+        notes=returned.notes,
+        delivery=delivery,
+    )
+
+
+def _require_final(
+    song: Song, package: DeliveryPackage, done: str, *, states: Sequence[StateValue] = (pb.DELIVERY_STATE_FINAL,)
+) -> None:
     if song.delivery != package.id:
         raise NotNow("NOT_THE_NEWEST", f"delivery {package.id} was replaced by {song.delivery}; take that one")
-    if package.state != pb.DELIVERY_STATE_FINAL:
+    if package.state not in states:
         state = pb.DeliveryState.Name(package.state).removeprefix("DELIVERY_STATE_")
         raise NotNow(
             "NOT_FINAL", f"delivery {package.id} is {state}; only a final one can be {done}, and once", state=state
@@ -157,5 +201,11 @@ def evolve(package: DeliveryPackage, event: Message, time: datetime) -> Delivery
         case events_pb2.DeliveryAccepted():
             return dataclasses.replace(package, state=pb.DELIVERY_STATE_ACCEPTED, accepted_by=event.accepted_by)
         case events_pb2.DeliveryReturned():
-            return dataclasses.replace(package, state=pb.DELIVERY_STATE_RETURNED, return_comment=event.comment)
+            return dataclasses.replace(
+                package,
+                state=pb.DELIVERY_STATE_RETURNED,
+                return_comment=event.comment,
+                return_reason=event.reason,
+                returned_by=event.returned_by,
+            )
     raise TypeError(f"{type(event).__name__} is not an event of a delivery package")

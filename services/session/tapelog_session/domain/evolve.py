@@ -49,6 +49,7 @@ ON: Final[Mapping[type[Message], Callable[[Song, Any, datetime], Song]]] = {
     pb.SongResumed: holds.on_resumed,
     pb.SongCancelled: holds.on_cancelled,
     pb.TrackDefined: recording.on_track_defined,
+    pb.TrackRequirementChanged: recording.on_requirement_changed,
     pb.TakeRecorded: recording.on_take_recorded,
     pb.TakeChecked: recording.on_take_checked,
     pb.TakeCheckWaived: take_checks.on_waived,

@@ -21,6 +21,9 @@ NOTES_MAX: Final = 4000
 NOTE_TRACKS_MAX: Final = 64
 REPLIES_MAX: Final = 64
 """Answers to one note; a longer talk is a disagreement."""
+_CATEGORIES: Final = frozenset(pb.NoteCategory.values())
+_SEVERITIES: Final = frozenset(pb.NoteSeverity.values()) - {pb.NOTE_SEVERITY_UNSPECIFIED}
+_THREADS: Final = frozenset(pb.NoteThread.values())
 SETTLED: Final = frozenset({pb.NOTE_STATE_VERIFIED})
 """States in which nobody is waited for."""
 
@@ -163,13 +166,13 @@ def _check_content(song: Song, version: Version | None, content: pb.Note) -> Non
     fields = Fields()
     fields.that(version is None or not content.take, "take", "a note is about a version or about a take, not both")
     fields.text("text", content.text, TEXT_CHARS_MAX)
-    fields.that(content.category in pb.NoteCategory.values(), "category", f"{content.category} is not a category")
+    fields.that(content.category in _CATEGORIES, "category", f"{content.category} is not a category")
     fields.that(
-        content.severity in pb.NoteSeverity.values() and content.severity != pb.NOTE_SEVERITY_UNSPECIFIED,
+        content.severity in _SEVERITIES,
         "severity",
         "say how heavy it is: BLOCKER, SHOULD or NICE",
     )
-    fields.that(content.thread in pb.NoteThread.values(), "thread", f"{content.thread} is not a thread")
+    fields.that(content.thread in _THREADS, "thread", f"{content.thread} is not a thread")
     fields.that(len(content.tracks) <= NOTE_TRACKS_MAX, "tracks", f"at most {NOTE_TRACKS_MAX}")
     for track in content.tracks:
         fields.that(track in song.tracks, "tracks", f"the song has no track {track[:64]!r}")

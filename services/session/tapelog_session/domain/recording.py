@@ -13,7 +13,7 @@ from tapelog.session.v1 import events_pb2
 from tapelog.session.v1 import resources_pb2 as pb
 
 from tapelog_session.domain import take_checks
-from tapelog_session.domain.checks import TITLE_CHARS_MAX, Fields
+from tapelog_session.domain.checks import TEXT_CHARS_MAX, TITLE_CHARS_MAX, Fields
 from tapelog_session.domain.errors import Condition, InvalidCommand, NotNow, Unknown
 from tapelog_session.domain.permissions import require_stage
 from tapelog_session.domain.song import Song, Take, Track, changed
@@ -35,6 +35,21 @@ def define_track(song: Song, track: str, title: str, *, required: bool) -> Seque
     if len(song.tracks) >= TRACKS_MAX:
         raise NotNow("TOO_MANY_TRACKS", f"the song has {TRACKS_MAX} tracks, which is the limit", limit=TRACKS_MAX)
     return [events_pb2.TrackDefined(track=pb.Track(id=track, title=title, required=required))]
+
+
+def set_requirement(song: Song, track: str, reason: str, *, required: bool) -> Sequence[Message]:
+    """Make a track required or optional; nothing if it is.
+
+    A track whose part fell away, or whose stem is silent, would close the gate for ever.
+    """
+    require_stage(song, "SetTrackRequirement")
+    fields = Fields()
+    fields.id("track", track)
+    fields.text("reason", reason, TEXT_CHARS_MAX)
+    fields.refuse()
+    if require_track(song, track).required == required:
+        return []
+    return [events_pb2.TrackRequirementChanged(track=track, required=required, reason=reason)]
 
 
 def record_take(song: Song, take: str, track: str, asset_sha256: str, recorded_by: str) -> Sequence[Message]:
@@ -121,6 +136,12 @@ def on_track_defined(song: Song, event: events_pb2.TrackDefined, _time: datetime
     track = event.track
     added = Track(track.id, len(song.tracks) + 1, track.title, track.required)
     return changed(song, tracks=song.tracks.set(track.id, added))
+
+
+def on_requirement_changed(song: Song, event: events_pb2.TrackRequirementChanged, _time: datetime) -> Song:
+    """Let the gate wait for the track, or no longer."""
+    track = dataclasses.replace(song.tracks[event.track], required=event.required)
+    return changed(song, tracks=song.tracks.set(track.id, track))
 
 
 def on_take_recorded(song: Song, event: events_pb2.TakeRecorded, _time: datetime) -> Song:

@@ -124,8 +124,7 @@ def advise(song: Song, actor: Actor, wanted: pb.SendBackAdvice) -> Sequence[Mess
     require_stage(song, "RequestSendBack")
     if actor.role == LABEL and song.stage != pb.STAGE_DELIVERED:
         raise NotNow("WRONG_STAGE", f"the label returns what was delivered; the song is in {stage_word(song.stage)}")
-    _require_edge(song, wanted.to)
-    _check(song, wanted.reason, wanted.comment, wanted.notes, notes_min=0)
+    check_advice(song, wanted)
     if len(song.advice) >= ADVICE_MAX:
         raise NotNow("TOO_MANY_REQUESTS", f"{ADVICE_MAX} requests wait for the producer, which is the limit")
     advice = pb.SendBackAdvice(
@@ -136,6 +135,19 @@ def advise(song: Song, actor: Actor, wanted: pb.SendBackAdvice) -> Sequence[Mess
         comment=wanted.comment,
         notes=wanted.notes,
     )
+    return [events_pb2.SendBackRequested(advice=advice)]
+
+
+def check_advice(song: Song, wanted: pb.SendBackAdvice) -> None:
+    """Refuse to ask for a way back that does not exist, or without saying why."""
+    _require_edge(song, wanted.to)
+    _check(song, wanted.reason, wanted.comment, wanted.notes, notes_min=0)
+
+
+def record_return(song: Song, advice: pb.SendBackAdvice) -> Sequence[Message]:
+    """Record that the label returned the song's package; nothing if it is not the newest, or the song has moved on."""
+    if song.stage != pb.STAGE_DELIVERED or song.delivery != advice.delivery or song.is_returned(advice.delivery):
+        return []
     return [events_pb2.SendBackRequested(advice=advice)]
 
 
@@ -251,7 +263,8 @@ def on_advised(song: Song, event: events_pb2.SendBackRequested, time: datetime) 
     advice = pb.SendBackAdvice()
     advice.CopyFrom(event.advice)
     advice.time.FromDatetime(time)
-    return changed(song, advice=(*song.advice, advice))
+    accepted = "" if advice.delivery == song.accepted_delivery else song.accepted_delivery
+    return changed(song, advice=(*song.advice, advice), accepted_delivery=accepted)
 
 
 def targets(song: Song) -> Iterator[Note]:

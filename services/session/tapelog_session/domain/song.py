@@ -337,6 +337,10 @@ class Song:
         """The revision in force; 0 without a brief."""
         return self.brief.revision if self.brief else 0
 
+    def is_returned(self, delivery: str) -> bool:
+        """Whether the label has returned this package in the stage that the song is in."""
+        return bool(delivery) and any(advice.delivery == delivery for advice in self.advice)
+
     def versions(self, kind: KindValue) -> Versions:
         """Return the versions of a kind by number."""
         return self.mixes if kind == pb.VERSION_KIND_MIX else self.masters

@@ -148,8 +148,9 @@ def record_alternate(
 
 
 def record_acceptance(song: Song, delivery: str, accepted_by: str) -> Sequence[Message]:
-    """Record that the label accepted the song's package; nothing if it is recorded, or the song has left DELIVERED."""
-    if song.stage != pb.STAGE_DELIVERED or song.delivery != delivery or song.accepted_delivery == delivery:
+    """Record that the label accepted the song's package; nothing if that is over, or the song has left DELIVERED."""
+    is_over = song.accepted_delivery == delivery or song.is_returned(delivery)
+    if song.stage != pb.STAGE_DELIVERED or song.delivery != delivery or is_over:
         return []
     return [events_pb2.PackageAccepted(delivery=delivery, accepted_by=accepted_by)]
 

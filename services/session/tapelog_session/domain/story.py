@@ -96,7 +96,7 @@ TELLERS: Final[Mapping[type[Message], Teller]] = {
     pb.StageAdvanceRefused: lambda e: (f"was refused the way to {stage_word(e.to)}", ", ".join(e.codes)),
     pb.StageEntered: lambda e: (f"entered {stage_word(e.stage)}, cycle {e.cycle}", ""),
     pb.SendBackRequested: lambda e: (
-        f"asked to send the song back to {stage_word(e.advice.to)}",
+        f"{'returned it and ' if e.advice.delivery else ''}asked to send the song back to {stage_word(e.advice.to)}",
         f"{_word(res.SendBackReason, e.advice.reason, 'SEND_BACK_REASON_')}: {e.advice.comment}",
     ),
     pb.StageSentBack: _sent_back,
@@ -104,6 +104,10 @@ TELLERS: Final[Mapping[type[Message], Teller]] = {
     pb.SongResumed: lambda e: (f"went on in {stage_word(e.stage)}", ""),
     pb.SongCancelled: lambda e: (f"gave the song up in {stage_word(getattr(e, 'from'))}", e.reason),
     pb.TrackDefined: lambda e: (f"defined track {e.track.id} ({e.track.title})", ""),
+    pb.TrackRequirementChanged: lambda e: (
+        f"made track {e.track} {'required' if e.required else 'optional'}",
+        e.reason,
+    ),
     pb.TakeRecorded: lambda e: (f"recorded take {e.take} of {e.track}", ""),
     pb.TakeChecked: lambda e: (f"checked take {e.take}: {'fit' if e.passed else 'not fit'}", "; ".join(e.findings)),
     pb.TakeCheckWaived: lambda e: (

@@ -50,7 +50,7 @@ def _roles(song: Song) -> Iterator[RoleValue]:
             yield PRODUCER
     if song.advice:
         yield PRODUCER
-    if song.stage == pb.STAGE_DELIVERED and not song.accepted_delivery:
+    if song.stage == pb.STAGE_DELIVERED and not song.accepted_delivery and not song.is_returned(song.delivery):
         yield LABEL if song.delivery else MASTERING
 
 

@@ -893,6 +893,36 @@ class TrackDefined(_message.Message):
 Global___TrackDefined: _TypeAlias = TrackDefined  # noqa: Y015
 
 @_typing.final
+class TrackRequirementChanged(_message.Message):
+    """Song: a track became required, or optional."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    TRACK_FIELD_NUMBER: _builtins.int
+    REQUIRED_FIELD_NUMBER: _builtins.int
+    REASON_FIELD_NUMBER: _builtins.int
+    track: _builtins.str
+    """Track id."""
+    required: _builtins.bool
+    """Whether the gate out of RECORDING waits for it from now on."""
+    reason: _builtins.str
+    """Why."""
+    def __init__(
+        self,
+        *,
+        track: _builtins.str = ...,
+        required: _builtins.bool = ...,
+        reason: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["reason", b"reason", "required", b"required", "track", b"track"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___TrackRequirementChanged: _TypeAlias = TrackRequirementChanged  # noqa: Y015
+
+@_typing.final
 class TakeRecorded(_message.Message):
     """Song: a take was added to a track."""
 
@@ -2710,29 +2740,43 @@ Global___DeliveryAccepted: _TypeAlias = DeliveryAccepted  # noqa: Y015
 
 @_typing.final
 class DeliveryReturned(_message.Message):
-    """DeliveryPackage: the song was sent back, and the package with it."""
+    """DeliveryPackage: the label returned it, or the song was sent back and the package with it."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
     EDGE_FIELD_NUMBER: _builtins.int
     REASON_FIELD_NUMBER: _builtins.int
     COMMENT_FIELD_NUMBER: _builtins.int
+    RETURNED_BY_FIELD_NUMBER: _builtins.int
+    TO_FIELD_NUMBER: _builtins.int
+    NOTES_FIELD_NUMBER: _builtins.int
     edge: _builtins.str
-    """Name of the edge, B6 or B7."""
+    """Name of the edge, B6 or B7; empty where the label returned it, which moves no stage."""
     reason: _resources_pb2.SendBackReason.ValueType
     """Why, as a code."""
     comment: _builtins.str
     """Why, in words."""
+    returned_by: _builtins.str
+    """Party that returned it; empty where the song was sent back."""
+    to: _resources_pb2.Stage.ValueType
+    """Stage that has to be done again, as the label sees it."""
+    @_builtins.property
+    def notes(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Ids of the notes that say what has to be done."""
+
     def __init__(
         self,
         *,
         edge: _builtins.str = ...,
         reason: _resources_pb2.SendBackReason.ValueType = ...,
         comment: _builtins.str = ...,
+        returned_by: _builtins.str = ...,
+        to: _resources_pb2.Stage.ValueType = ...,
+        notes: _abc.Iterable[_builtins.str] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["comment", b"comment", "edge", b"edge", "reason", b"reason"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["comment", b"comment", "edge", b"edge", "notes", b"notes", "reason", b"reason", "returned_by", b"returned_by", "to", b"to"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -863,6 +863,7 @@ class SendBackAdvice(_message.Message):
     COMMENT_FIELD_NUMBER: _builtins.int
     NOTES_FIELD_NUMBER: _builtins.int
     TIME_FIELD_NUMBER: _builtins.int
+    DELIVERY_FIELD_NUMBER: _builtins.int
     party: _builtins.str
     """Party id of who asks."""
     role: Global___Role.ValueType
@@ -873,6 +874,8 @@ class SendBackAdvice(_message.Message):
     """Why, as a code."""
     comment: _builtins.str
     """Why, in words."""
+    delivery: _builtins.str
+    """Id of the delivery package that the label returned with it, or empty."""
     @_builtins.property
     def notes(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
         """Ids of the notes that say what has to be done."""
@@ -891,10 +894,11 @@ class SendBackAdvice(_message.Message):
         comment: _builtins.str = ...,
         notes: _abc.Iterable[_builtins.str] | None = ...,
         time: _timestamp_pb2.Timestamp | None = ...,
+        delivery: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["time", b"time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["comment", b"comment", "notes", b"notes", "party", b"party", "reason", b"reason", "role", b"role", "time", b"time", "to", b"to"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["comment", b"comment", "delivery", b"delivery", "notes", b"notes", "party", b"party", "reason", b"reason", "role", b"role", "time", b"time", "to", b"to"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -2154,6 +2158,8 @@ class DeliveryPackage(_message.Message):
     HANDED_OVER_TO_FIELD_NUMBER: _builtins.int
     HAND_OVER_TIME_FIELD_NUMBER: _builtins.int
     SPEC_FIELD_NUMBER: _builtins.int
+    RETURN_REASON_FIELD_NUMBER: _builtins.int
+    RETURNED_BY_FIELD_NUMBER: _builtins.int
     name: _builtins.str
     """Resource name: projects/{project}/songs/{song}/deliveries/{delivery}."""
     etag: _builtins.str
@@ -2168,6 +2174,10 @@ class DeliveryPackage(_message.Message):
     """Why it was returned, in words, or empty."""
     handed_over_to: _builtins.str
     """Party it was handed over to, or empty."""
+    return_reason: Global___SendBackReason.ValueType
+    """Why it was returned, as a code."""
+    returned_by: _builtins.str
+    """Party who returned it for the label; empty where the song was sent back without that."""
     @_builtins.property
     def files(self) -> _containers.RepeatedCompositeFieldContainer[Global___DeliveryFile]:
         """Files, in order of their name."""
@@ -2198,10 +2208,12 @@ class DeliveryPackage(_message.Message):
         handed_over_to: _builtins.str = ...,
         hand_over_time: _timestamp_pb2.Timestamp | None = ...,
         spec: Global___DeliverySpec | None = ...,
+        return_reason: Global___SendBackReason.ValueType = ...,
+        returned_by: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["create_time", b"create_time", "hand_over_time", b"hand_over_time", "spec", b"spec"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["accepted_by", b"accepted_by", "create_time", b"create_time", "etag", b"etag", "files", b"files", "hand_over_time", b"hand_over_time", "handed_over_to", b"handed_over_to", "manifest_sha256", b"manifest_sha256", "name", b"name", "return_comment", b"return_comment", "spec", b"spec", "state", b"state"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["accepted_by", b"accepted_by", "create_time", b"create_time", "etag", b"etag", "files", b"files", "hand_over_time", b"hand_over_time", "handed_over_to", b"handed_over_to", "manifest_sha256", b"manifest_sha256", "name", b"name", "return_comment", b"return_comment", "return_reason", b"return_reason", "returned_by", b"returned_by", "spec", b"spec", "state", b"state"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

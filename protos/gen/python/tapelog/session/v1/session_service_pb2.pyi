@@ -1236,6 +1236,48 @@ class DownloadObjectResponse(_message.Message):
 Global___DownloadObjectResponse: _TypeAlias = DownloadObjectResponse  # noqa: Y015
 
 @_typing.final
+class SetTrackRequirementRequest(_message.Message):
+    """Request of SetTrackRequirement."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    SONG_FIELD_NUMBER: _builtins.int
+    TRACK_FIELD_NUMBER: _builtins.int
+    REQUIRED_FIELD_NUMBER: _builtins.int
+    REASON_FIELD_NUMBER: _builtins.int
+    REQUEST_ID_FIELD_NUMBER: _builtins.int
+    ETAG_FIELD_NUMBER: _builtins.int
+    song: _builtins.str
+    """projects/{project}/songs/{song}."""
+    track: _builtins.str
+    """Id of the track."""
+    required: _builtins.bool
+    """Whether the song cannot leave RECORDING without a selected take of it."""
+    reason: _builtins.str
+    """Why. 1 to 2000 characters."""
+    request_id: _builtins.str
+    """Makes a retry safe."""
+    etag: _builtins.str
+    """If set, must be current."""
+    def __init__(
+        self,
+        *,
+        song: _builtins.str = ...,
+        track: _builtins.str = ...,
+        required: _builtins.bool = ...,
+        reason: _builtins.str = ...,
+        request_id: _builtins.str = ...,
+        etag: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["etag", b"etag", "reason", b"reason", "request_id", b"request_id", "required", b"required", "song", b"song", "track", b"track"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___SetTrackRequirementRequest: _TypeAlias = SetTrackRequirementRequest  # noqa: Y015
+
+@_typing.final
 class DefineTrackRequest(_message.Message):
     """Request of DefineTrack."""
 
@@ -2967,6 +3009,54 @@ class AcceptDeliveryRequest(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___AcceptDeliveryRequest: _TypeAlias = AcceptDeliveryRequest  # noqa: Y015
+
+@_typing.final
+class ReturnDeliveryRequest(_message.Message):
+    """Request of ReturnDelivery."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    NAME_FIELD_NUMBER: _builtins.int
+    TO_FIELD_NUMBER: _builtins.int
+    REASON_FIELD_NUMBER: _builtins.int
+    COMMENT_FIELD_NUMBER: _builtins.int
+    NOTES_FIELD_NUMBER: _builtins.int
+    REQUEST_ID_FIELD_NUMBER: _builtins.int
+    ETAG_FIELD_NUMBER: _builtins.int
+    name: _builtins.str
+    """.../deliveries/{delivery}."""
+    to: _resources_pb2.Stage.ValueType
+    """Stage that has to be done again: MASTERING or MIXING."""
+    reason: _resources_pb2.SendBackReason.ValueType
+    """Why, as a code."""
+    comment: _builtins.str
+    """Why, in words. 1 to 2000 characters."""
+    request_id: _builtins.str
+    """Makes a retry safe."""
+    etag: _builtins.str
+    """If set, must be current."""
+    @_builtins.property
+    def notes(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Ids of notes that say what has to be done; none or more. At most 256."""
+
+    def __init__(
+        self,
+        *,
+        name: _builtins.str = ...,
+        to: _resources_pb2.Stage.ValueType = ...,
+        reason: _resources_pb2.SendBackReason.ValueType = ...,
+        comment: _builtins.str = ...,
+        notes: _abc.Iterable[_builtins.str] | None = ...,
+        request_id: _builtins.str = ...,
+        etag: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["comment", b"comment", "etag", b"etag", "name", b"name", "notes", b"notes", "reason", b"reason", "request_id", b"request_id", "to", b"to"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ReturnDeliveryRequest: _TypeAlias = ReturnDeliveryRequest  # noqa: Y015
 
 @_typing.final
 class CheckPermissionRequest(_message.Message):

@@ -203,6 +203,11 @@ class SessionServiceStub:
                 request_serializer=tapelog_dot_session_dot_v1_dot_session__service__pb2.DefineTrackRequest.SerializeToString,
                 response_deserializer=tapelog_dot_session_dot_v1_dot_resources__pb2.Song.FromString,
                 _registered_method=True)
+        self.SetTrackRequirement = channel.unary_unary(
+                '/tapelog.session.v1.SessionService/SetTrackRequirement',
+                request_serializer=tapelog_dot_session_dot_v1_dot_session__service__pb2.SetTrackRequirementRequest.SerializeToString,
+                response_deserializer=tapelog_dot_session_dot_v1_dot_resources__pb2.Song.FromString,
+                _registered_method=True)
         self.AddTake = channel.unary_unary(
                 '/tapelog.session.v1.SessionService/AddTake',
                 request_serializer=tapelog_dot_session_dot_v1_dot_session__service__pb2.AddTakeRequest.SerializeToString,
@@ -421,6 +426,11 @@ class SessionServiceStub:
         self.AcceptDelivery = channel.unary_unary(
                 '/tapelog.session.v1.SessionService/AcceptDelivery',
                 request_serializer=tapelog_dot_session_dot_v1_dot_session__service__pb2.AcceptDeliveryRequest.SerializeToString,
+                response_deserializer=tapelog_dot_session_dot_v1_dot_resources__pb2.DeliveryPackage.FromString,
+                _registered_method=True)
+        self.ReturnDelivery = channel.unary_unary(
+                '/tapelog.session.v1.SessionService/ReturnDelivery',
+                request_serializer=tapelog_dot_session_dot_v1_dot_session__service__pb2.ReturnDeliveryRequest.SerializeToString,
                 response_deserializer=tapelog_dot_session_dot_v1_dot_resources__pb2.DeliveryPackage.FromString,
                 _registered_method=True)
         self.VerifyDelivery = channel.unary_unary(
@@ -723,6 +733,13 @@ class SessionServiceServicer:
 
     def DefineTrack(self, request, context):
         """Defines a track.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def SetTrackRequirement(self, request, context):
+        """Makes a track required or optional, and says why: the gate out of RECORDING waits for required tracks alone.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -1047,6 +1064,14 @@ class SessionServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def ReturnDelivery(self, request, context):
+        """Returns the final package with a reason. Label only. The package cannot be accepted any more, and the song keeps the
+        request to be sent back, which the producer does; a creative change needs the artist's consent then.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def VerifyDelivery(self, request, context):
         """Copies every file of the final package to the archive, reads both copies whole, and records the result on the song:
         the gate to ARCHIVED reads it.
@@ -1303,6 +1328,11 @@ def add_SessionServiceServicer_to_server(servicer, server):
                     request_deserializer=tapelog_dot_session_dot_v1_dot_session__service__pb2.DefineTrackRequest.FromString,
                     response_serializer=tapelog_dot_session_dot_v1_dot_resources__pb2.Song.SerializeToString,
             ),
+            'SetTrackRequirement': grpc.unary_unary_rpc_method_handler(
+                    servicer.SetTrackRequirement,
+                    request_deserializer=tapelog_dot_session_dot_v1_dot_session__service__pb2.SetTrackRequirementRequest.FromString,
+                    response_serializer=tapelog_dot_session_dot_v1_dot_resources__pb2.Song.SerializeToString,
+            ),
             'AddTake': grpc.unary_unary_rpc_method_handler(
                     servicer.AddTake,
                     request_deserializer=tapelog_dot_session_dot_v1_dot_session__service__pb2.AddTakeRequest.FromString,
@@ -1521,6 +1551,11 @@ def add_SessionServiceServicer_to_server(servicer, server):
             'AcceptDelivery': grpc.unary_unary_rpc_method_handler(
                     servicer.AcceptDelivery,
                     request_deserializer=tapelog_dot_session_dot_v1_dot_session__service__pb2.AcceptDeliveryRequest.FromString,
+                    response_serializer=tapelog_dot_session_dot_v1_dot_resources__pb2.DeliveryPackage.SerializeToString,
+            ),
+            'ReturnDelivery': grpc.unary_unary_rpc_method_handler(
+                    servicer.ReturnDelivery,
+                    request_deserializer=tapelog_dot_session_dot_v1_dot_session__service__pb2.ReturnDeliveryRequest.FromString,
                     response_serializer=tapelog_dot_session_dot_v1_dot_resources__pb2.DeliveryPackage.SerializeToString,
             ),
             'VerifyDelivery': grpc.unary_unary_rpc_method_handler(
@@ -2460,6 +2495,33 @@ class SessionService:
             target,
             '/tapelog.session.v1.SessionService/DefineTrack',
             tapelog_dot_session_dot_v1_dot_session__service__pb2.DefineTrackRequest.SerializeToString,
+            tapelog_dot_session_dot_v1_dot_resources__pb2.Song.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def SetTrackRequirement(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/tapelog.session.v1.SessionService/SetTrackRequirement',
+            tapelog_dot_session_dot_v1_dot_session__service__pb2.SetTrackRequirementRequest.SerializeToString,
             tapelog_dot_session_dot_v1_dot_resources__pb2.Song.FromString,
             options,
             channel_credentials,
@@ -3648,6 +3710,33 @@ class SessionService:
             target,
             '/tapelog.session.v1.SessionService/AcceptDelivery',
             tapelog_dot_session_dot_v1_dot_session__service__pb2.AcceptDeliveryRequest.SerializeToString,
+            tapelog_dot_session_dot_v1_dot_resources__pb2.DeliveryPackage.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ReturnDelivery(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/tapelog.session.v1.SessionService/ReturnDelivery',
+            tapelog_dot_session_dot_v1_dot_session__service__pb2.ReturnDeliveryRequest.SerializeToString,
             tapelog_dot_session_dot_v1_dot_resources__pb2.DeliveryPackage.FromString,
             options,
             channel_credentials,

@@ -111,6 +111,8 @@ class SessionServiceStub:
     """Streams the bytes of an object that a song of the project refers to, from any offset."""
     DefineTrack: _grpc.UnaryUnaryMultiCallable[_session_service_pb2.DefineTrackRequest, _resources_pb2.Song]
     """Defines a track."""
+    SetTrackRequirement: _grpc.UnaryUnaryMultiCallable[_session_service_pb2.SetTrackRequirementRequest, _resources_pb2.Song]
+    """Makes a track required or optional, and says why: the gate out of RECORDING waits for required tracks alone."""
     AddTake: _grpc.UnaryUnaryMultiCallable[_session_service_pb2.AddTakeRequest, _resources_pb2.Song]
     """Adds a take of an uploaded asset to a track; its arrival check begins."""
     SelectTake: _grpc.UnaryUnaryMultiCallable[_session_service_pb2.SelectTakeRequest, _resources_pb2.Song]
@@ -219,6 +221,10 @@ class SessionServiceStub:
     """Records that the final package was handed over to the label."""
     AcceptDelivery: _grpc.UnaryUnaryMultiCallable[_session_service_pb2.AcceptDeliveryRequest, _resources_pb2.DeliveryPackage]
     """Accepts the final package. Label only."""
+    ReturnDelivery: _grpc.UnaryUnaryMultiCallable[_session_service_pb2.ReturnDeliveryRequest, _resources_pb2.DeliveryPackage]
+    """Returns the final package with a reason. Label only. The package cannot be accepted any more, and the song keeps the
+    request to be sent back, which the producer does; a creative change needs the artist's consent then.
+    """
     VerifyDelivery: _grpc.UnaryUnaryMultiCallable[_session_service_pb2.VerifyDeliveryRequest, _resources_pb2.Song]
     """Copies every file of the final package to the archive, reads both copies whole, and records the result on the song:
     the gate to ARCHIVED reads it.
@@ -332,6 +338,8 @@ class SessionServiceAsyncStub(SessionServiceStub):
     """Streams the bytes of an object that a song of the project refers to, from any offset."""
     DefineTrack: _aio.UnaryUnaryMultiCallable[_session_service_pb2.DefineTrackRequest, _resources_pb2.Song]  # type: ignore[assignment]
     """Defines a track."""
+    SetTrackRequirement: _aio.UnaryUnaryMultiCallable[_session_service_pb2.SetTrackRequirementRequest, _resources_pb2.Song]  # type: ignore[assignment]
+    """Makes a track required or optional, and says why: the gate out of RECORDING waits for required tracks alone."""
     AddTake: _aio.UnaryUnaryMultiCallable[_session_service_pb2.AddTakeRequest, _resources_pb2.Song]  # type: ignore[assignment]
     """Adds a take of an uploaded asset to a track; its arrival check begins."""
     SelectTake: _aio.UnaryUnaryMultiCallable[_session_service_pb2.SelectTakeRequest, _resources_pb2.Song]  # type: ignore[assignment]
@@ -440,6 +448,10 @@ class SessionServiceAsyncStub(SessionServiceStub):
     """Records that the final package was handed over to the label."""
     AcceptDelivery: _aio.UnaryUnaryMultiCallable[_session_service_pb2.AcceptDeliveryRequest, _resources_pb2.DeliveryPackage]  # type: ignore[assignment]
     """Accepts the final package. Label only."""
+    ReturnDelivery: _aio.UnaryUnaryMultiCallable[_session_service_pb2.ReturnDeliveryRequest, _resources_pb2.DeliveryPackage]  # type: ignore[assignment]
+    """Returns the final package with a reason. Label only. The package cannot be accepted any more, and the song keeps the
+    request to be sent back, which the producer does; a creative change needs the artist's consent then.
+    """
     VerifyDelivery: _aio.UnaryUnaryMultiCallable[_session_service_pb2.VerifyDeliveryRequest, _resources_pb2.Song]  # type: ignore[assignment]
     """Copies every file of the final package to the archive, reads both copies whole, and records the result on the song:
     the gate to ARCHIVED reads it.
@@ -742,6 +754,14 @@ class SessionServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_resources_pb2.Song, _abc.Awaitable[_resources_pb2.Song]]:
         """Defines a track."""
+
+    @_abc_1.abstractmethod
+    def SetTrackRequirement(
+        self,
+        request: _session_service_pb2.SetTrackRequirementRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_resources_pb2.Song, _abc.Awaitable[_resources_pb2.Song]]:
+        """Makes a track required or optional, and says why: the gate out of RECORDING waits for required tracks alone."""
 
     @_abc_1.abstractmethod
     def AddTake(
@@ -1114,6 +1134,16 @@ class SessionServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_resources_pb2.DeliveryPackage, _abc.Awaitable[_resources_pb2.DeliveryPackage]]:
         """Accepts the final package. Label only."""
+
+    @_abc_1.abstractmethod
+    def ReturnDelivery(
+        self,
+        request: _session_service_pb2.ReturnDeliveryRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_resources_pb2.DeliveryPackage, _abc.Awaitable[_resources_pb2.DeliveryPackage]]:
+        """Returns the final package with a reason. Label only. The package cannot be accepted any more, and the song keeps the
+        request to be sent back, which the producer does; a creative change needs the artist's consent then.
+        """
 
     @_abc_1.abstractmethod
     def VerifyDelivery(
