@@ -110,6 +110,9 @@ def _services(settings: ConsoleSettings) -> dict[str, str]:
     }
     if settings.services_tls_ca is not None:
         found["tls_ca"] = str(settings.services_tls_ca.absolute())
+    if settings.client_pair is not None:
+        found["certificate"] = str(settings.client_pair.certificate.absolute())
+        found["key"] = str(settings.client_pair.key.absolute())
     return found
 
 

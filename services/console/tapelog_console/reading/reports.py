@@ -41,7 +41,8 @@ class Reports:
     Parameters
     ----------
     services : Mapping[str, str]
-        What a profile of the command line says: session, render, notify, and tls_ca where there is one.
+        What a profile of the command line says: session, render, notify, and tls_ca, certificate and key where there
+        are any.
     """
 
     def __init__(self, services: Mapping[str, str]) -> None:
