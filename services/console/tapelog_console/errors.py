@@ -85,3 +85,11 @@ class TooManyConnections(ConsoleError):  # noqa: N818 - names a state
     status = 429
     title = "Too much open at once"
     default_hint = "Close other pages of the console and load this one again in a moment."
+
+
+class ReportNotMade(ConsoleError):  # noqa: N818 - names a state
+    """A report could not be made."""
+
+    status = 503
+    title = "There is no report now"
+    default_hint = "Try again in a moment, or make it with `tapelog report`."

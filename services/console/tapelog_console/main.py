@@ -24,6 +24,7 @@ from .identity.spent import Spent
 from .live.hub import EventSource, Hub
 from .live.seats import PAGES_MAX, PAGES_PERSON_MAX, TRANSFERS_MAX, TRANSFERS_PERSON_MAX, Seats
 from .reading.people import People
+from .reading.reports import Reports
 from .reading.song import SongReader
 from .reading.waveform import Drawings
 from .settings import ConsoleSettings
@@ -90,6 +91,7 @@ def _wire(settings: ConsoleSettings, clients: Clients, hub: Hub, hosts: set[str]
         spent=spent,
         people=people,
         songs=SongReader(people, Drawings()),
+        reports=Reports(_services(settings)),
         hub=hub,
         page_seats=Seats("live pages", person_max=PAGES_PERSON_MAX, all_max=PAGES_MAX),
         transfer_seats=Seats("transfers", person_max=TRANSFERS_PERSON_MAX, all_max=TRANSFERS_MAX),
@@ -97,6 +99,21 @@ def _wire(settings: ConsoleSettings, clients: Clients, hub: Hub, hosts: set[str]
         hosts=hosts,
         is_secure=is_secure,
     )
+
+
+def _services(settings: ConsoleSettings) -> dict[str, str]:
+    """Return where the services are, in the words of a profile of the command line."""
+    found = {
+        "session": settings.session_address,
+        "render": settings.render_address,
+        "notify": settings.notify_address,
+    }
+    if settings.services_tls_ca is not None:
+        found["tls_ca"] = str(settings.services_tls_ca.absolute())
+    if settings.client_pair is not None:
+        found["certificate"] = str(settings.client_pair.certificate.absolute())
+        found["key"] = str(settings.client_pair.key.absolute())
+    return found
 
 
 def _events_of(clients: Clients, tenant: str) -> EventSource:

@@ -24,7 +24,7 @@ class Clients:
     channels : Channels
     issuer_dir : Path
         Folder of the issuer's key: tokens are minted for one person, for minutes, and never leave this process but in
-        calls.
+        calls, and to the child that makes their report.
     """
 
     def __init__(self, channels: Channels, issuer_dir: Path) -> None:
@@ -37,14 +37,20 @@ class Clients:
         key = (person.tenant, person.party, person.tenant_roles)
         client = self._kept.pop(key, None)
         if client is None:
-            tokens = LocalKeyTokenSource(
-                self._issuer_dir, tenant=person.tenant, party=person.party, tenant_roles=person.tenant_roles
-            )
-            client = Tapelog(self._channels, tokens)
+            client = Tapelog(self._channels, self._tokens(person))
         self._kept[key] = client
         if len(self._kept) > CLIENTS_MAX:
             self._kept.popitem(last=False)
         return client
+
+    def token(self, person: SignedIn) -> str:
+        """Return a token of a person, for a process that works for them."""
+        return self._tokens(person).token()
+
+    def _tokens(self, person: SignedIn) -> LocalKeyTokenSource:
+        return LocalKeyTokenSource(
+            self._issuer_dir, tenant=person.tenant, party=person.party, tenant_roles=person.tenant_roles
+        )
 
     def own(self, tenant: str) -> Tapelog:
         """Return the client of the console itself in a tenant."""

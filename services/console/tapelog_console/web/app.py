@@ -4,7 +4,7 @@ from typing import Final
 
 from aiohttp import web
 
-from . import actions, alerts, audio, entrance, guards, pages, static, streams
+from . import actions, alerts, audio, entrance, guards, pages, reports, static, streams
 from .context import CONSOLE, Console
 
 SONG: Final = "/projects/{project:[a-z][a-z0-9-]{0,31}}/songs/{song:[a-z][a-z0-9-]{0,31}}"
@@ -35,6 +35,7 @@ def build_app(console: Console) -> web.Application:
             web.get(f"{PROJECT}/events", streams.board_events),
             web.get(SONG, pages.song),
             web.get(f"{SONG}/story", pages.story),
+            web.get(f"{SONG}/report/{{what:delivery|(mix|master)-[1-9][0-9]{{0,5}}}}", reports.report),
             web.get(f"{SONG}/events", streams.song_events),
             web.get(f"{SONG}/audio/{{version}}/{{file}}", audio.audio),
             web.get(f"{SONG}/takes/{{take}}/audio", audio.take),

@@ -14,6 +14,7 @@ from tapelog_console.identity.spent import Spent
 from tapelog_console.live.hub import Hub
 from tapelog_console.live.seats import Seats
 from tapelog_console.reading.people import People
+from tapelog_console.reading.reports import Reports
 from tapelog_console.reading.song import SongReader
 
 from .templates import Templates
@@ -29,6 +30,7 @@ class Console:
     spent: Spent
     people: People
     songs: SongReader
+    reports: Reports
     hub: Hub
     page_seats: Seats
     transfer_seats: Seats

@@ -44,7 +44,7 @@ async def add_headers(request: web.Request, response: web.StreamResponse) -> Non
     """Add what every answer carries; pages are never stored, they are about somebody."""
     request[BEGUN] = True
     for name, value in HEADERS.items():
-        response.headers[name] = value
+        response.headers.setdefault(name, value)
     response.headers.setdefault("Cache-Control", "no-store")
     if console_of(request).is_secure:
         response.headers["Strict-Transport-Security"] = "max-age=31536000"
