@@ -25,6 +25,11 @@ SECTIONS: Final[dict[str, dict[str, str]]] = {
         "project.DEADLINE_HOURS_MAX": "approval deadline, hours",
         "project.ALLOWANCE_MAX": "rounds of revision that are part of what was agreed",
     },
+    "Keys of integrations, of a tenant": {
+        "key_ring.KEYS_MAX": "keys, revoked ones included",
+        "key_ring.SCOPES_MAX": "scopes of a key",
+        "key_ring.LIFETIME_DAYS_MAX": "days that a key counts",
+    },
     "Song": {
         "recording.TRACKS_MAX": "tracks",
         "recording.TAKES_MAX": "takes, cleaned and rejected ones included",

@@ -125,7 +125,7 @@ class Connection:
         return found
 
     def _tokens(self, known: Mapping[str, Any]) -> "TokenSource":
-        from tapelog_client.tokens import StaticTokenSource
+        from tapelog_client.tokens import API_KEY_PREFIX, ApiKeyTokenSource, StaticTokenSource
 
         token = os.environ.get(TOKEN_VARIABLE, "")
         if not token and (file := known.get("token_file")):
@@ -137,7 +137,7 @@ class Connection:
             raise UsageError(
                 "services elsewhere need a token", hint=f"set {TOKEN_VARIABLE}, or token_file in the profile"
             )
-        return StaticTokenSource(token)
+        return ApiKeyTokenSource(token) if token.startswith(API_KEY_PREFIX) else StaticTokenSource(token)
 
     def _profile(self) -> Mapping[str, Any]:
         if not self.profile:

@@ -300,6 +300,7 @@ PRODUCTION: Final = (
 
 PRODUCTION_GROUPS: Final = {
     "party": "People.",
+    "api-key": "Keys of programs.",
     "project": "Projects and their people.",
     "brief": "What the artist wants, as rules.",
     "take": "Recordings.",

@@ -44,6 +44,24 @@ STUDIO: Final = (
         "tapelog party erase pty-ana --confirm pty-ana --as pty-ana",
     ),
     Command(
+        "api-key create",
+        f"{_HERE}.api_key:create",
+        "Make a key for a program of yours.",
+        "tapelog api-key create int-bridge 'DAW bridge' --scope session:read --as pty-admin",
+    ),
+    Command(
+        "api-key list",
+        f"{_HERE}.api_key:list_",
+        "List keys, without their secrets.",
+        "tapelog api-key list --as pty-admin",
+    ),
+    Command(
+        "api-key revoke",
+        f"{_HERE}.api_key:revoke",
+        "Revoke a key.",
+        "tapelog api-key revoke apiKeys/key-1 --reason lost --as pty-admin",
+    ),
+    Command(
         "song set-writers",
         f"{_HERE}.song_content:set_writers",
         "Say anew who wrote a work.",

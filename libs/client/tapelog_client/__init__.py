@@ -13,10 +13,11 @@ from tapelog_client.client_errors import (
 from tapelog_client.errors import TapelogApiError
 from tapelog_client.local import StackState, default_data_dir
 from tapelog_client.subscriptions import event_filter
-from tapelog_client.tokens import LocalKeyTokenSource, StaticTokenSource, TokenSource
+from tapelog_client.tokens import ApiKeyTokenSource, LocalKeyTokenSource, StaticTokenSource, TokenSource
 
 __all__ = [
     "AddressMissing",
+    "ApiKeyTokenSource",
     "ClientError",
     "DigestMismatch",
     "LocalKeyTokenSource",

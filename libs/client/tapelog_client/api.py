@@ -10,6 +10,7 @@ from tapelog_chassis.auth import Kind
 from tapelog_chassis.grpc_options import CertificatePair
 
 from tapelog_client.alerts import Alerts
+from tapelog_client.api_keys import ApiKeys
 from tapelog_client.assets import Assets
 from tapelog_client.calls import Calls
 from tapelog_client.deliveries import Deliveries
@@ -24,7 +25,7 @@ from tapelog_client.sessions import StudioSessions
 from tapelog_client.songs import Briefs, Songs, Stages
 from tapelog_client.subscriptions import Subscriptions
 from tapelog_client.takes import Takes
-from tapelog_client.tokens import LocalKeyTokenSource, TokenSource
+from tapelog_client.tokens import ApiKeyTokenSource, LocalKeyTokenSource, TokenSource
 from tapelog_client.versions import Versions
 
 
@@ -44,7 +45,8 @@ class Tapelog:
 
     Attributes
     ----------
-    parties, projects, songs, briefs, stages, assets, takes, versions, notes, disagreements, deliveries, sessions
+    parties, api_keys, projects, songs, briefs, stages, assets, takes, versions, notes, disagreements, deliveries,
+    sessions
         The session service.
     renders, usage
         The render service.
@@ -64,7 +66,10 @@ class Tapelog:
         self._identity = identity
         self._tokens = tokens
         link = Link(channels, Calls(tokens, on_behalf_of=on_behalf_of))
+        if isinstance(tokens, ApiKeyTokenSource):
+            tokens.use(channels.of("session"))
         self.parties = Parties(link)
+        self.api_keys = ApiKeys(link)
         self.projects = Projects(link)
         self.sessions = StudioSessions(link)
         self.songs = Songs(link)

@@ -12,7 +12,7 @@ from google.protobuf.message import Message
 from tapelog_chassis import tracing
 
 from tapelog_client.errors import TapelogApiError, from_rpc_error
-from tapelog_client.tokens import TokenSource
+from tapelog_client.tokens import ApiKeyTokenSource, TokenSource
 
 TIMEOUT_S: Final = 30.0
 """All attempts of a unary call together."""
@@ -43,6 +43,7 @@ class Calls:
     def __init__(self, tokens: TokenSource, *, on_behalf_of: str = "", seed: int | None = None) -> None:
         self._tokens = tokens
         self._on_behalf_of = on_behalf_of
+        self._key = tokens if isinstance(tokens, ApiKeyTokenSource) else None
         self._random = random.Random(seed)  # noqa: S311 - jitter
 
     async def unary(
@@ -75,7 +76,7 @@ class Calls:
             remaining_s = max(end_s - time.monotonic(), 0.001)
             try:
                 with tracing.span(type(request).__name__.removesuffix("Request"), kind=tracing.SpanKind.CLIENT):
-                    return await method(sent, timeout=remaining_s, metadata=self._metadata(correlation_id))
+                    return await method(sent, timeout=remaining_s, metadata=await self._metadata(correlation_id))
             except grpc.aio.AioRpcError as failure:
                 error = from_rpc_error(failure)
             wait_s = self._wait_s(error, attempt)
@@ -95,7 +96,8 @@ class Calls:
         TapelogApiError
             The service refused or ended the stream; `Unavailable` means: resume.
         """
-        call = method(with_request_id(request), timeout=timeout_s, metadata=self._metadata(correlation_id))
+        metadata = await self._metadata(correlation_id)
+        call = method(with_request_id(request), timeout=timeout_s, metadata=metadata)
         try:
             async for response in call:
                 yield response
@@ -121,7 +123,7 @@ class Calls:
         TapelogApiError
             The service refused, or could not be reached in time.
         """
-        call = method(requests, timeout=timeout_s, metadata=self._metadata(correlation_id))
+        call = method(requests, timeout=timeout_s, metadata=await self._metadata(correlation_id))
         try:
             return await call
         except grpc.aio.AioRpcError as failure:
@@ -129,7 +131,9 @@ class Calls:
         finally:
             call.cancel()
 
-    def _metadata(self, correlation_id: str) -> tuple[tuple[str, str], ...]:
+    async def _metadata(self, correlation_id: str) -> tuple[tuple[str, str], ...]:
+        if self._key is not None:
+            await self._key.refresh()
         pairs = [("authorization", f"Bearer {self._tokens.token()}")]
         if self._on_behalf_of:
             pairs.append((ON_BEHALF_OF, self._on_behalf_of))

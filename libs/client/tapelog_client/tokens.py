@@ -1,12 +1,20 @@
 """Where a client's tokens come from."""
 
+import asyncio
 from collections.abc import Iterable
+from datetime import UTC
 from pathlib import Path
 from typing import Final, Protocol
 
+import grpc
+from tapelog.session.v1.session_service_pb2 import ExchangeApiKeyRequest
+from tapelog.session.v1.session_service_pb2_grpc import SessionServiceStub
 from tapelog_chassis.auth import Kind, LocalIssuer
 from tapelog_chassis.auth.issuer import LIFETIME_S_MAX
 from tapelog_chassis.clock import Clock, SystemClock
+
+from tapelog_client.client_errors import AddressMissing
+from tapelog_client.errors import from_rpc_error
 
 AUDIENCES: Final = ("session", "render", "notify")
 REFRESH_BEFORE_S: Final = 120
@@ -19,6 +27,65 @@ class TokenSource(Protocol):
     def token(self) -> str:
         """Return a token; cheap, called before every call."""
         ...
+
+
+API_KEY_PREFIX: Final = "tl_"
+EXCHANGE_BEFORE_S: Final = 60
+"""A token of an API key lives 300 s; it is replaced when this much is left."""
+EXCHANGE_TIMEOUT_S: Final = 10.0
+
+
+class ApiKeyTokenSource:
+    """Tokens for an API key, got from the session service whenever the last one nears its end.
+
+    Parameters
+    ----------
+    secret : str
+        The whole key, beginning with `tl_`.
+    """
+
+    def __init__(self, secret: str, *, clock: Clock | None = None) -> None:
+        self._secret = secret
+        self._clock = clock or SystemClock()
+        self._session: grpc.aio.Channel | None = None
+        self._getting = asyncio.Lock()
+        self._token = ""
+        self._fresh_until_s = 0.0
+
+    def use(self, session: grpc.aio.Channel) -> None:
+        """Take the channel to ask on; the client does this."""
+        self._session = session
+
+    def token(self) -> str:
+        """Return the token that `refresh` got."""
+        return self._token
+
+    async def refresh(self) -> None:
+        """Get another token if the last one has less than `EXCHANGE_BEFORE_S` left.
+
+        Raises
+        ------
+        Unauthenticated
+            The key does not count any more.
+        """
+        if self._clock.now().timestamp() < self._fresh_until_s:
+            return
+        async with self._getting:
+            if self._clock.now().timestamp() < self._fresh_until_s:
+                return
+            if self._session is None:
+                raise AddressMissing("session")
+            stub = SessionServiceStub(self._session)
+            request = ExchangeApiKeyRequest(secret=self._secret)
+            try:
+                given = await stub.ExchangeApiKey(request, timeout=EXCHANGE_TIMEOUT_S, wait_for_ready=True)
+            except grpc.aio.AioRpcError as failure:
+                raise from_rpc_error(failure) from None
+            self._token = given.token
+            self._fresh_until_s = given.expire_time.ToDatetime(tzinfo=UTC).timestamp() - EXCHANGE_BEFORE_S
+
+    def __repr__(self) -> str:
+        return "ApiKeyTokenSource(<hidden>)"
 
 
 class LocalKeyTokenSource:

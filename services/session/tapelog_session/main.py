@@ -25,6 +25,7 @@ from tapelog_client.channel import open_channel
 
 from tapelog_session.adapters import feeds
 from tapelog_session.adapters.feeds import DeliveryStep
+from tapelog_session.adapters.grpc_api_keys import IssuedTokens
 from tapelog_session.adapters.grpc_common import Desk
 from tapelog_session.adapters.parties import JetStreamParties
 from tapelog_session.adapters.policies import AUDIENCE, POLICIES, SERVICE
@@ -96,6 +97,8 @@ async def run(settings: SessionSettings, *, ready: Ready, stop: asyncio.Event) -
             archive=ObjectStore(settings.archive_store_url),
             parties=JetStreamParties(connection),
             targets=known_targets(settings.targets),
+            tokens=IssuedTokens(issuer),
+            clock=SystemClock(),
         )
         server = build_server(
             settings.server_config(),

@@ -13,6 +13,7 @@ from tapelog_client.errors import PermissionDenied, TapelogApiError
 METHODS: Final = wire.DESCRIPTOR.services_by_name["SessionService"].methods
 TENANT_WIDE = {"UpsertParty", "GetParty", "CreateProject", "ListProjects", "CheckPermission"}
 TENANT_WIDE |= {"SearchSongs", "RebuildViews", "ErasePerson", "ExportPersonalData"}
+TENANT_WIDE |= {"CreateApiKey", "ListApiKeys", "RevokeApiKey", "ExchangeApiKey"}
 STREAMS: Final = {"UploadAsset", "DownloadObject"}
 OF_PROJECT: Final = [method for method in METHODS if method.name not in TENANT_WIDE | STREAMS]
 SAMPLE: Final = {

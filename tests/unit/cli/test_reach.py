@@ -12,6 +12,7 @@ SOURCES = "\n".join(path.read_text() for path in Path(tapelog_cli.commands.__pat
 WITHOUT_A_COMMAND = {
     ("assets", "get"),  # the record of bytes, which takes and versions show
     ("assets", "stream"),  # for players
+    ("api_keys", "exchange"),  # TAPELOG_TOKEN may be a key, and is exchanged then
     ("takes", "add"),  # `take upload` uploads and adds
     ("renders", "validate_mix"),  # `brief check` and `mix propose` validate
     ("renders", "validate_master"),

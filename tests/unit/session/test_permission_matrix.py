@@ -114,6 +114,7 @@ render/AdjustUsage            . . . . . . . . . . . .  -
 """
 TENANT_WIDE = {"UpsertParty", "GetParty", "CreateProject", "ListProjects", "CheckPermission"}
 TENANT_WIDE |= {"SearchSongs", "RebuildViews", "ErasePerson", "ExportPersonalData"}
+TENANT_WIDE |= {"CreateApiKey", "ListApiKeys", "RevokeApiKey", "ExchangeApiKey"}
 ROWS = [line.split() for line in TABLE.strip().splitlines()]
 KINDS = {"mix": pb.VERSION_KIND_MIX, "master": pb.VERSION_KIND_MASTER}
 

@@ -17,11 +17,13 @@ from tapelog.common.v1 import recipe_pb2
 from tapelog.session.v1 import events_pb2
 from tapelog.session.v1 import resources_pb2 as pb
 from tapelog.session.v1 import session_service_pb2 as wire
-from tapelog_chassis.auth import Principal
+from tapelog_chassis.auth import LocalIssuer, Principal
+from tapelog_chassis.clock import SystemClock
 from tapelog_chassis.errors import FailedPrecondition, PermissionDenied, ServiceError
 from tapelog_chassis.event_log import MemoryEventLog, Metadata, NewEvent
 from tapelog_chassis.objects import ObjectStore
 from tapelog_chassis.request_context import CurrentRequest, acting_as, serving
+from tapelog_session.adapters.grpc_api_keys import IssuedTokens
 from tapelog_session.adapters.grpc_common import Desk
 from tapelog_session.adapters.servicer import SessionServicer
 from tapelog_session.application.aggregates import CONTEXT, EVENTS, Aggregates
@@ -166,6 +168,8 @@ class House:
             archive=store,
             parties=nobody_named,
             targets={},
+            tokens=IssuedTokens(LocalIssuer.generate()),
+            clock=SystemClock(),
         )
         self.servicer = SessionServicer(desk)
         self.events = await self.log.head(CONTEXT)

@@ -85,6 +85,7 @@ class LocalIssuer:
         kind: Kind = "person",
         tenant_roles: Iterable[str] = (),
         on_behalf_of: str = "",
+        scopes: Iterable[str] | None = None,
         lifetime_s: int = LIFETIME_S_MAX,
     ) -> str:
         """Return a signed token.
@@ -93,6 +94,8 @@ class LocalIssuer:
         ----------
         audiences : Iterable[str]
             Service names that accept it: `session`, `render`, `notify`.
+        scopes : Iterable[str], optional
+            What it is limited to (`auth.scopes`); absent is no limit beyond the party's own.
         lifetime_s : int
             1 to 900 seconds.
         """
@@ -112,6 +115,8 @@ class LocalIssuer:
         }
         if on_behalf_of:
             claims["on_behalf_of"] = on_behalf_of
+        if scopes is not None:
+            claims["scopes"] = sorted(scopes)
         return jwt.encode(claims, self._key, algorithm=ALGORITHM, headers={"typ": TOKEN_TYPE, "kid": self.key_id})
 
     def jwks(self) -> Jwks:

@@ -7,6 +7,7 @@ import dataclasses
 from collections.abc import Mapping
 
 from tapelog_chassis.auth.principal import Kind, Principal
+from tapelog_chassis.auth.scopes import check_scope
 from tapelog_chassis.errors import PermissionDenied, Unauthenticated
 
 
@@ -85,7 +86,7 @@ def authorize(table: PolicyTable, method: str, principal: Principal | None) -> M
     Raises
     ------
     PermissionDenied
-        No row, another kind of caller, a missing tenant role, or an integration that names no person.
+        No row, another kind of caller, a missing scope or tenant role, or an integration that names no person.
     Unauthenticated
         The RPC wants a token and none was given.
     """
@@ -108,6 +109,8 @@ def authorize(table: PolicyTable, method: str, principal: Principal | None) -> M
             f"{method} is for {allowed}; this token is of a {principal.kind}",
             metadata={"method": method, "kind": principal.kind, "allowed": allowed},
         )
+    if principal.scopes is not None:
+        check_scope(method, principal.scopes)
     if principal.kind == "service":
         return policy
     if policy.tenant_roles and not policy.tenant_roles & principal.tenant_roles:

@@ -25,6 +25,8 @@ class Principal:
         the project.
     on_behalf_of : str
         Party for whom an integration or a service acts, or empty.
+    scopes : frozenset[str], optional
+        What the token is limited to (`auth.scopes`); None is no limit.
     """
 
     tenant: str
@@ -32,6 +34,7 @@ class Principal:
     kind: Kind
     tenant_roles: frozenset[str] = frozenset()
     on_behalf_of: str = ""
+    scopes: frozenset[str] | None = None
 
     @property
     def acting_party(self) -> str:

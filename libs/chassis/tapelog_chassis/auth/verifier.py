@@ -40,6 +40,7 @@ class _Claims(msgspec.Struct, frozen=True):
     tenant_roles: list[str] = []
     on_behalf_of: str = ""
     nbf: int = 0
+    scopes: list[str] | None = None
 
 
 class TokenVerifier:
@@ -130,6 +131,7 @@ class TokenVerifier:
             kind=claims.kind,
             tenant_roles=frozenset(claims.tenant_roles),
             on_behalf_of=claims.on_behalf_of,
+            scopes=None if claims.scopes is None else frozenset(claims.scopes),
         )
 
     def _prove(self, token: str) -> _Claims:

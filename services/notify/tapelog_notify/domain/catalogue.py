@@ -27,6 +27,8 @@ EVENT_TYPES: Final[dict[str, str]] = {
     "tapelog.usage_account.usage_adjusted.v1": "tapelog.render.v1.UsageAdjusted",
     "tapelog.usage_account.usage_released.v1": "tapelog.render.v1.UsageReleased",
     "tapelog.person.person_erased.v1": "tapelog.session.v1.PersonErased",
+    "tapelog.key_ring.api_key_created.v1": "tapelog.session.v1.ApiKeyCreated",
+    "tapelog.key_ring.api_key_revoked.v1": "tapelog.session.v1.ApiKeyRevoked",
     "tapelog.project.project_created.v1": "tapelog.session.v1.ProjectCreated",
     "tapelog.project.member_added.v1": "tapelog.session.v1.MemberAdded",
     "tapelog.project.member_role_changed.v1": "tapelog.session.v1.MemberRoleChanged",

@@ -10,6 +10,7 @@ from typing import Any, TypeVar
 
 from google.protobuf import timestamp_pb2
 from tapelog_chassis import ids
+from tapelog_chassis.clock import Clock
 from tapelog_chassis.event_log import EventLog
 from tapelog_chassis.objects import ObjectStore
 from tapelog_chassis.request_context import current_principal, current_request
@@ -17,6 +18,7 @@ from tapelog_chassis.request_context import current_principal, current_request
 from tapelog_session.adapters.refusals import refusals
 from tapelog_session.application.access import Call
 from tapelog_session.application.aggregates import Aggregates
+from tapelog_session.application.api_keys import TokenDesk
 from tapelog_session.application.past import Past
 from tapelog_session.application.ports import Parties
 from tapelog_session.application.song_commands import Request
@@ -41,6 +43,8 @@ class Desk:
     archive: ObjectStore
     parties: Parties
     targets: Targets
+    tokens: TokenDesk
+    clock: Clock
 
 
 class Part:

@@ -1,5 +1,6 @@
 """The gRPC servicer of `tapelog.session.v1.SessionService`, put together from its parts."""
 
+from tapelog_session.adapters.grpc_api_keys import ApiKeyPart
 from tapelog_session.adapters.grpc_deliveries import DeliveryPart
 from tapelog_session.adapters.grpc_disagreements import DisagreementPart
 from tapelog_session.adapters.grpc_notes import NotePart
@@ -13,6 +14,7 @@ from tapelog_session.adapters.grpc_versions import VersionPart
 
 
 class SessionServicer(
+    ApiKeyPart,
     ProjectPart,
     SongPart,
     RecordingPart,

@@ -17,11 +17,13 @@ from tapelog_session.application.song_snapshot import SongCodec
 from tapelog_session.domain import asset as assets
 from tapelog_session.domain import delivery as deliveries
 from tapelog_session.domain import evolve as song_fold
+from tapelog_session.domain import key_ring as key_rings
 from tapelog_session.domain import person as people
 from tapelog_session.domain import project as projects
 from tapelog_session.domain import studio_session as studio_sessions
 from tapelog_session.domain.asset import Asset
 from tapelog_session.domain.delivery import DeliveryPackage
+from tapelog_session.domain.key_ring import KeyRing
 from tapelog_session.domain.person import Person
 from tapelog_session.domain.project import Project
 from tapelog_session.domain.song import Song
@@ -43,6 +45,7 @@ EVENTS: Final = EventRegistry(
         ],
         "song": list(song_fold.ON),
         "person": [pb.PersonErased],
+        "key_ring": [pb.ApiKeyCreated, pb.ApiKeyRevoked],
         "asset": [pb.AssetRegistered],
         "studio_session": [
             pb.StudioSessionOpened,
@@ -75,6 +78,7 @@ class Aggregates:
     deliveries: Repository[DeliveryPackage]
     sessions: Repository[StudioSession]
     people: Repository[Person]
+    key_rings: Repository[KeyRing]
 
     @classmethod
     def on(
@@ -112,6 +116,7 @@ class Aggregates:
             ),
             sessions=Repository(log, CONTEXT, initial=StudioSession, evolve=_session_after, events=EVENTS, clock=clock),
             people=Repository(log, CONTEXT, initial=Person, evolve=_person_after, events=EVENTS, clock=clock),
+            key_rings=Repository(log, CONTEXT, initial=KeyRing, evolve=_ring_after, events=EVENTS, clock=clock),
         )
 
 
@@ -129,6 +134,10 @@ def _asset_after(state: Asset, event: Message, stored: StoredEvent) -> Asset:
 
 def _person_after(state: Person, event: Message, stored: StoredEvent) -> Person:
     return people.evolve(state, event, stored.time)
+
+
+def _ring_after(state: KeyRing, event: Message, stored: StoredEvent) -> KeyRing:
+    return key_rings.evolve(state, event, stored.time)
 
 
 def _session_after(state: StudioSession, event: Message, stored: StoredEvent) -> StudioSession:

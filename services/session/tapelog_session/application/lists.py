@@ -18,7 +18,7 @@ from tapelog_session.domain.versions import MASTER, MIX
 
 SONG_TYPES: Final = "tapelog.song."
 PROJECT_TYPES: Final = "tapelog.project."
-PERSON_ERASED: Final = "tapelog.person.person_erased.v1"
+OF_NO_PROJECT: Final = ("tapelog.person.", "tapelog.key_ring.")
 
 _log = structlog.get_logger(__name__)
 
@@ -90,7 +90,7 @@ class Lists:
             self.projects[tenant, message.project] = row
             self.by_tenant.setdefault(tenant, []).append(row)
             return
-        if event.type == PERSON_ERASED:
+        if event.type.startswith(OF_NO_PROJECT):
             return
         known = self.projects.get((tenant, metadata.project))
         if known is None:

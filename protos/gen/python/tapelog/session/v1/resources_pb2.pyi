@@ -2980,3 +2980,71 @@ class DeliverySpec(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___DeliverySpec: _TypeAlias = DeliverySpec  # noqa: Y015
+
+@_typing.final
+class ApiKey(_message.Message):
+    """A key with which an integration gets tokens for itself."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    NAME_FIELD_NUMBER: _builtins.int
+    PARTY_FIELD_NUMBER: _builtins.int
+    PURPOSE_FIELD_NUMBER: _builtins.int
+    SCOPES_FIELD_NUMBER: _builtins.int
+    TENANT_ROLES_FIELD_NUMBER: _builtins.int
+    ON_BEHALF_OF_FIELD_NUMBER: _builtins.int
+    EXPIRE_TIME_FIELD_NUMBER: _builtins.int
+    CREATE_TIME_FIELD_NUMBER: _builtins.int
+    CREATED_BY_FIELD_NUMBER: _builtins.int
+    REVOKE_TIME_FIELD_NUMBER: _builtins.int
+    name: _builtins.str
+    """apiKeys/{key}."""
+    party: _builtins.str
+    """Party id of the integration that calls with it."""
+    purpose: _builtins.str
+    """What it is for, in words."""
+    on_behalf_of: _builtins.str
+    """Party for whom alone it acts; empty lets each call name one."""
+    created_by: _builtins.str
+    """Who made it."""
+    @_builtins.property
+    def scopes(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """What its tokens may do: session:read, session:write, render:read, render:write, notify:read, notify:write."""
+
+    @_builtins.property
+    def tenant_roles(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Roles in the whole tenant that its tokens have: AUDITOR, BILLING_READER, INTEGRATION."""
+
+    @_builtins.property
+    def expire_time(self) -> _timestamp_pb2.Timestamp:
+        """When it ends by itself."""
+
+    @_builtins.property
+    def create_time(self) -> _timestamp_pb2.Timestamp:
+        """When it was made."""
+
+    @_builtins.property
+    def revoke_time(self) -> _timestamp_pb2.Timestamp:
+        """When it was revoked; absent while it counts."""
+
+    def __init__(
+        self,
+        *,
+        name: _builtins.str = ...,
+        party: _builtins.str = ...,
+        purpose: _builtins.str = ...,
+        scopes: _abc.Iterable[_builtins.str] | None = ...,
+        tenant_roles: _abc.Iterable[_builtins.str] | None = ...,
+        on_behalf_of: _builtins.str = ...,
+        expire_time: _timestamp_pb2.Timestamp | None = ...,
+        create_time: _timestamp_pb2.Timestamp | None = ...,
+        created_by: _builtins.str = ...,
+        revoke_time: _timestamp_pb2.Timestamp | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["create_time", b"create_time", "expire_time", b"expire_time", "revoke_time", b"revoke_time"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["create_time", b"create_time", "created_by", b"created_by", "expire_time", b"expire_time", "name", b"name", "on_behalf_of", b"on_behalf_of", "party", b"party", "purpose", b"purpose", "revoke_time", b"revoke_time", "scopes", b"scopes", "tenant_roles", b"tenant_roles"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ApiKey: _TypeAlias = ApiKey  # noqa: Y015

@@ -63,6 +63,26 @@ class SessionServiceStub:
                 request_serializer=tapelog_dot_session_dot_v1_dot_session__service__pb2.ExportPersonalDataRequest.SerializeToString,
                 response_deserializer=tapelog_dot_session_dot_v1_dot_session__service__pb2.ExportPersonalDataResponse.FromString,
                 _registered_method=True)
+        self.CreateApiKey = channel.unary_unary(
+                '/tapelog.session.v1.SessionService/CreateApiKey',
+                request_serializer=tapelog_dot_session_dot_v1_dot_session__service__pb2.CreateApiKeyRequest.SerializeToString,
+                response_deserializer=tapelog_dot_session_dot_v1_dot_session__service__pb2.CreateApiKeyResponse.FromString,
+                _registered_method=True)
+        self.ListApiKeys = channel.unary_unary(
+                '/tapelog.session.v1.SessionService/ListApiKeys',
+                request_serializer=tapelog_dot_session_dot_v1_dot_session__service__pb2.ListApiKeysRequest.SerializeToString,
+                response_deserializer=tapelog_dot_session_dot_v1_dot_session__service__pb2.ListApiKeysResponse.FromString,
+                _registered_method=True)
+        self.RevokeApiKey = channel.unary_unary(
+                '/tapelog.session.v1.SessionService/RevokeApiKey',
+                request_serializer=tapelog_dot_session_dot_v1_dot_session__service__pb2.RevokeApiKeyRequest.SerializeToString,
+                response_deserializer=tapelog_dot_session_dot_v1_dot_resources__pb2.ApiKey.FromString,
+                _registered_method=True)
+        self.ExchangeApiKey = channel.unary_unary(
+                '/tapelog.session.v1.SessionService/ExchangeApiKey',
+                request_serializer=tapelog_dot_session_dot_v1_dot_session__service__pb2.ExchangeApiKeyRequest.SerializeToString,
+                response_deserializer=tapelog_dot_session_dot_v1_dot_session__service__pb2.ExchangeApiKeyResponse.FromString,
+                _registered_method=True)
         self.CreateProject = channel.unary_unary(
                 '/tapelog.session.v1.SessionService/CreateProject',
                 request_serializer=tapelog_dot_session_dot_v1_dot_session__service__pb2.CreateProjectRequest.SerializeToString,
@@ -535,6 +555,36 @@ class SessionServiceServicer:
 
     def ExportPersonalData(self, request, context):
         """Gives a person what is kept about them. For the person and for the tenant's ADMIN.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def CreateApiKey(self, request, context):
+        """Makes a key for an integration; the answer is the only place where it is whole. A repeat of the call gives the key
+        without its secret. For a person who is the tenant's ADMIN.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ListApiKeys(self, request, context):
+        """Lists the tenant's keys, the revoked ones too. For a person who is the tenant's ADMIN.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def RevokeApiKey(self, request, context):
+        """Revokes a key: no token is given for it from now on, and those it had end within 330 s. For the tenant's ADMIN.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ExchangeApiKey(self, request, context):
+        """Gives a token of at most 300 s for a key; needs no token. UNAUTHENTICATED (API_KEY_REFUSED) is the one answer for
+        every key that does not count: unknown, revoked, expired, of no tenant.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -1188,6 +1238,26 @@ def add_SessionServiceServicer_to_server(servicer, server):
                     request_deserializer=tapelog_dot_session_dot_v1_dot_session__service__pb2.ExportPersonalDataRequest.FromString,
                     response_serializer=tapelog_dot_session_dot_v1_dot_session__service__pb2.ExportPersonalDataResponse.SerializeToString,
             ),
+            'CreateApiKey': grpc.unary_unary_rpc_method_handler(
+                    servicer.CreateApiKey,
+                    request_deserializer=tapelog_dot_session_dot_v1_dot_session__service__pb2.CreateApiKeyRequest.FromString,
+                    response_serializer=tapelog_dot_session_dot_v1_dot_session__service__pb2.CreateApiKeyResponse.SerializeToString,
+            ),
+            'ListApiKeys': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListApiKeys,
+                    request_deserializer=tapelog_dot_session_dot_v1_dot_session__service__pb2.ListApiKeysRequest.FromString,
+                    response_serializer=tapelog_dot_session_dot_v1_dot_session__service__pb2.ListApiKeysResponse.SerializeToString,
+            ),
+            'RevokeApiKey': grpc.unary_unary_rpc_method_handler(
+                    servicer.RevokeApiKey,
+                    request_deserializer=tapelog_dot_session_dot_v1_dot_session__service__pb2.RevokeApiKeyRequest.FromString,
+                    response_serializer=tapelog_dot_session_dot_v1_dot_resources__pb2.ApiKey.SerializeToString,
+            ),
+            'ExchangeApiKey': grpc.unary_unary_rpc_method_handler(
+                    servicer.ExchangeApiKey,
+                    request_deserializer=tapelog_dot_session_dot_v1_dot_session__service__pb2.ExchangeApiKeyRequest.FromString,
+                    response_serializer=tapelog_dot_session_dot_v1_dot_session__service__pb2.ExchangeApiKeyResponse.SerializeToString,
+            ),
             'CreateProject': grpc.unary_unary_rpc_method_handler(
                     servicer.CreateProject,
                     request_deserializer=tapelog_dot_session_dot_v1_dot_session__service__pb2.CreateProjectRequest.FromString,
@@ -1740,6 +1810,114 @@ class SessionService:
             '/tapelog.session.v1.SessionService/ExportPersonalData',
             tapelog_dot_session_dot_v1_dot_session__service__pb2.ExportPersonalDataRequest.SerializeToString,
             tapelog_dot_session_dot_v1_dot_session__service__pb2.ExportPersonalDataResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def CreateApiKey(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/tapelog.session.v1.SessionService/CreateApiKey',
+            tapelog_dot_session_dot_v1_dot_session__service__pb2.CreateApiKeyRequest.SerializeToString,
+            tapelog_dot_session_dot_v1_dot_session__service__pb2.CreateApiKeyResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListApiKeys(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/tapelog.session.v1.SessionService/ListApiKeys',
+            tapelog_dot_session_dot_v1_dot_session__service__pb2.ListApiKeysRequest.SerializeToString,
+            tapelog_dot_session_dot_v1_dot_session__service__pb2.ListApiKeysResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def RevokeApiKey(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/tapelog.session.v1.SessionService/RevokeApiKey',
+            tapelog_dot_session_dot_v1_dot_session__service__pb2.RevokeApiKeyRequest.SerializeToString,
+            tapelog_dot_session_dot_v1_dot_resources__pb2.ApiKey.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ExchangeApiKey(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/tapelog.session.v1.SessionService/ExchangeApiKey',
+            tapelog_dot_session_dot_v1_dot_session__service__pb2.ExchangeApiKeyRequest.SerializeToString,
+            tapelog_dot_session_dot_v1_dot_session__service__pb2.ExchangeApiKeyResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -52,6 +52,18 @@ class SessionServiceStub:
     """
     ExportPersonalData: _grpc.UnaryUnaryMultiCallable[_session_service_pb2.ExportPersonalDataRequest, _session_service_pb2.ExportPersonalDataResponse]
     """Gives a person what is kept about them. For the person and for the tenant's ADMIN."""
+    CreateApiKey: _grpc.UnaryUnaryMultiCallable[_session_service_pb2.CreateApiKeyRequest, _session_service_pb2.CreateApiKeyResponse]
+    """Makes a key for an integration; the answer is the only place where it is whole. A repeat of the call gives the key
+    without its secret. For a person who is the tenant's ADMIN.
+    """
+    ListApiKeys: _grpc.UnaryUnaryMultiCallable[_session_service_pb2.ListApiKeysRequest, _session_service_pb2.ListApiKeysResponse]
+    """Lists the tenant's keys, the revoked ones too. For a person who is the tenant's ADMIN."""
+    RevokeApiKey: _grpc.UnaryUnaryMultiCallable[_session_service_pb2.RevokeApiKeyRequest, _resources_pb2.ApiKey]
+    """Revokes a key: no token is given for it from now on, and those it had end within 330 s. For the tenant's ADMIN."""
+    ExchangeApiKey: _grpc.UnaryUnaryMultiCallable[_session_service_pb2.ExchangeApiKeyRequest, _session_service_pb2.ExchangeApiKeyResponse]
+    """Gives a token of at most 300 s for a key; needs no token. UNAUTHENTICATED (API_KEY_REFUSED) is the one answer for
+    every key that does not count: unknown, revoked, expired, of no tenant.
+    """
     CreateProject: _grpc.UnaryUnaryMultiCallable[_session_service_pb2.CreateProjectRequest, _resources_pb2.Project]
     """Creates a project; the caller becomes a member with the roles given. INVALID_ARGUMENT: a field is wrong."""
     GetProject: _grpc.UnaryUnaryMultiCallable[_session_service_pb2.GetProjectRequest, _resources_pb2.Project]
@@ -279,6 +291,18 @@ class SessionServiceAsyncStub(SessionServiceStub):
     """
     ExportPersonalData: _aio.UnaryUnaryMultiCallable[_session_service_pb2.ExportPersonalDataRequest, _session_service_pb2.ExportPersonalDataResponse]  # type: ignore[assignment]
     """Gives a person what is kept about them. For the person and for the tenant's ADMIN."""
+    CreateApiKey: _aio.UnaryUnaryMultiCallable[_session_service_pb2.CreateApiKeyRequest, _session_service_pb2.CreateApiKeyResponse]  # type: ignore[assignment]
+    """Makes a key for an integration; the answer is the only place where it is whole. A repeat of the call gives the key
+    without its secret. For a person who is the tenant's ADMIN.
+    """
+    ListApiKeys: _aio.UnaryUnaryMultiCallable[_session_service_pb2.ListApiKeysRequest, _session_service_pb2.ListApiKeysResponse]  # type: ignore[assignment]
+    """Lists the tenant's keys, the revoked ones too. For a person who is the tenant's ADMIN."""
+    RevokeApiKey: _aio.UnaryUnaryMultiCallable[_session_service_pb2.RevokeApiKeyRequest, _resources_pb2.ApiKey]  # type: ignore[assignment]
+    """Revokes a key: no token is given for it from now on, and those it had end within 330 s. For the tenant's ADMIN."""
+    ExchangeApiKey: _aio.UnaryUnaryMultiCallable[_session_service_pb2.ExchangeApiKeyRequest, _session_service_pb2.ExchangeApiKeyResponse]  # type: ignore[assignment]
+    """Gives a token of at most 300 s for a key; needs no token. UNAUTHENTICATED (API_KEY_REFUSED) is the one answer for
+    every key that does not count: unknown, revoked, expired, of no tenant.
+    """
     CreateProject: _aio.UnaryUnaryMultiCallable[_session_service_pb2.CreateProjectRequest, _resources_pb2.Project]  # type: ignore[assignment]
     """Creates a project; the caller becomes a member with the roles given. INVALID_ARGUMENT: a field is wrong."""
     GetProject: _aio.UnaryUnaryMultiCallable[_session_service_pb2.GetProjectRequest, _resources_pb2.Project]  # type: ignore[assignment]
@@ -527,6 +551,42 @@ class SessionServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_session_service_pb2.ExportPersonalDataResponse, _abc.Awaitable[_session_service_pb2.ExportPersonalDataResponse]]:
         """Gives a person what is kept about them. For the person and for the tenant's ADMIN."""
+
+    @_abc_1.abstractmethod
+    def CreateApiKey(
+        self,
+        request: _session_service_pb2.CreateApiKeyRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_session_service_pb2.CreateApiKeyResponse, _abc.Awaitable[_session_service_pb2.CreateApiKeyResponse]]:
+        """Makes a key for an integration; the answer is the only place where it is whole. A repeat of the call gives the key
+        without its secret. For a person who is the tenant's ADMIN.
+        """
+
+    @_abc_1.abstractmethod
+    def ListApiKeys(
+        self,
+        request: _session_service_pb2.ListApiKeysRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_session_service_pb2.ListApiKeysResponse, _abc.Awaitable[_session_service_pb2.ListApiKeysResponse]]:
+        """Lists the tenant's keys, the revoked ones too. For a person who is the tenant's ADMIN."""
+
+    @_abc_1.abstractmethod
+    def RevokeApiKey(
+        self,
+        request: _session_service_pb2.RevokeApiKeyRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_resources_pb2.ApiKey, _abc.Awaitable[_resources_pb2.ApiKey]]:
+        """Revokes a key: no token is given for it from now on, and those it had end within 330 s. For the tenant's ADMIN."""
+
+    @_abc_1.abstractmethod
+    def ExchangeApiKey(
+        self,
+        request: _session_service_pb2.ExchangeApiKeyRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_session_service_pb2.ExchangeApiKeyResponse, _abc.Awaitable[_session_service_pb2.ExchangeApiKeyResponse]]:
+        """Gives a token of at most 300 s for a key; needs no token. UNAUTHENTICATED (API_KEY_REFUSED) is the one answer for
+        every key that does not count: unknown, revoked, expired, of no tenant.
+        """
 
     @_abc_1.abstractmethod
     def CreateProject(
