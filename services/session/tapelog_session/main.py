@@ -70,7 +70,8 @@ async def run(settings: SessionSettings, *, ready: Ready, stop: asyncio.Event) -
         ) as connection,
         open_channel(settings.render_address, tls_ca=settings.render_tls_ca) as render_channel,
     ):
-        guard = LogGuard(JetStreamEventLog(connection), settings.anchors_at, (CONTEXT,))
+        stored = JetStreamEventLog(connection)
+        guard = LogGuard(stored, settings.anchors_at, (CONTEXT,))
         await guard.check()
         log = guard.log
         snapshots = JetStreamSnapshotStore(connection)
@@ -100,7 +101,12 @@ async def run(settings: SessionSettings, *, ready: Ready, stop: asyncio.Event) -
             background = [
                 group.create_task(views.run(), name="views"),
                 group.create_task(
-                    keep_health(server, store_probe(connection, CONTEXT), failing_s=settings.health_failing_s),
+                    keep_health(
+                        server,
+                        store_probe(connection, CONTEXT),
+                        failing_s=settings.health_failing_s,
+                        unanswered_since_s=stored.gate.unanswered_since_s,
+                    ),
                     name="health",
                 ),
                 group.create_task(guard.run(), name="log guard"),
