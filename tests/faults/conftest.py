@@ -13,6 +13,11 @@ from .harness.workload import Workload
 Row = Callable[[str, str, str], None]
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Add `--soak-minutes`."""
+    parser.addoption("--soak-minutes", type=float, default=0.0, help="run the soak for so long")
+
+
 @pytest.fixture
 def row(record_property: Callable[[str, object], None]) -> Row:
     """Return what prints a row of the battery's table and keeps it for `--battery`: id, criterion, figure."""

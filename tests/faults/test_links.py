@@ -98,7 +98,7 @@ async def test_a_link_that_is_late_slow_and_reset(tmp_path: Path, judged: Judge,
             attempts, acked = run.attempts, run.acked
             for weather in (proxy.there, proxy.back):
                 weather.delay_s, weather.bytes_per_s = DELAY_S, SLOW_BYTES_PER_S
-            proxy.back.reset_share = RESET_SHARE
+                weather.reset_share = RESET_SHARE
             await asyncio.sleep(SLOW_S)
             ratio = (run.attempts - attempts) / max(1, run.acked - acked)
             done = run.acked - acked

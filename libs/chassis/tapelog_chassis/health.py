@@ -57,20 +57,37 @@ def store_probe(connection: Client, context: str, *, timeout_s: float = PROBE_TI
     return probe
 
 
-async def keep_health(server: Serving, probe: Probe, *, every_s: float = PROBE_EVERY_S, failing_s: float) -> None:
+async def keep_health(
+    server: Serving,
+    probe: Probe,
+    *,
+    every_s: float = PROBE_EVERY_S,
+    failing_s: float,
+    unanswered_since_s: Callable[[], float] = lambda: 0.0,
+) -> None:
     """Probe for ever: `NOT_SERVING` once it has failed for `failing_s`, `SERVING` with the first success.
 
     The process goes on in the meantime: it reconnects by itself, and starting it again would not help.
+
+    Parameters
+    ----------
+    unanswered_since_s
+        Since when the log leaves appends unanswered, 0 when it does not: one of the broker's streams can fail while
+        the one that is probed works.
     """
     is_serving, failing_since_s = True, 0.0
     telemetry.STORE_SERVING.set(1)
     while True:
+        begun_s = time.monotonic()
         wrong = await probe()
-        now_s = time.monotonic()
+        now_s, unanswered_s = time.monotonic(), unanswered_since_s()
+        if unanswered_s:
+            wrong = wrong or "the log answers no append"
+            begun_s = min(begun_s, unanswered_s)
         if not wrong:
             failing_since_s = 0.0
-        elif not failing_since_s:
-            failing_since_s = now_s
+        elif not failing_since_s or unanswered_s:
+            failing_since_s = min(begun_s, failing_since_s or begun_s)
         serves = not wrong or (is_serving and now_s - failing_since_s < failing_s)
         if serves != is_serving:
             is_serving = serves

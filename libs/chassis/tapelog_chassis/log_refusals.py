@@ -44,7 +44,9 @@ def refusal_of(failure: EventLogError) -> errors.ServiceError | None:
         )
     if isinstance(failure, LogUnavailable):
         return errors.Unavailable(
-            "LOG_UNAVAILABLE", "the log cannot be read just now; try again", retry_after_s=RETRY_S
+            "LOG_UNAVAILABLE",
+            "the log cannot be read or written just now, nothing was stored; try again",
+            retry_after_s=RETRY_S,
         )
     if isinstance(failure, CorruptStream):
         return errors.DataLoss(

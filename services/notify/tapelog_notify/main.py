@@ -89,7 +89,8 @@ async def run(settings: NotifySettings, *, ready: Ready, stop: asyncio.Event) ->
             allow_loopback=settings.allow_loopback_webhooks, clock=SystemClock(), total_s=settings.webhook_timeout_s
         ) as webhooks,
     ):
-        guard = LogGuard(JetStreamEventLog(connection), settings.anchors_at, (CONTEXT,))
+        stored = JetStreamEventLog(connection)
+        guard = LogGuard(stored, settings.anchors_at, (CONTEXT,))
         await guard.check()
         desk, supervisor = _wire(settings, guard.log, webhooks=webhooks, connection=connection, access=access, key=key)
         alerts = _wire_alerts(guard.log)
@@ -130,7 +131,12 @@ async def run(settings: NotifySettings, *, ready: Ready, stop: asyncio.Event) ->
                 group.create_task(engine.run(), name="alert engine"),
                 group.create_task(fanout.run(), name="fanout"),
                 group.create_task(
-                    keep_health(server, store_probe(connection, CONTEXT), failing_s=settings.health_failing_s),
+                    keep_health(
+                        server,
+                        store_probe(connection, CONTEXT),
+                        failing_s=settings.health_failing_s,
+                        unanswered_since_s=stored.gate.unanswered_since_s,
+                    ),
                     name="health",
                 ),
             ]

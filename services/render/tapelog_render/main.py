@@ -60,7 +60,8 @@ async def run(settings: RenderSettings, *, ready: Ready, stop: asyncio.Event) ->
             settings.session_address, tls_ca=settings.session_tls_ca, certificate=settings.client_pair
         ) as session,
     ):
-        guard = LogGuard(JetStreamEventLog(connection), settings.anchors_at, CONTEXTS)
+        stored = JetStreamEventLog(connection)
+        guard = LogGuard(stored, settings.anchors_at, CONTEXTS)
         await guard.check()
         log = guard.log
         repositories = Repositories.on(log, clock=clock)
@@ -115,7 +116,12 @@ async def run(settings: RenderSettings, *, ready: Ready, stop: asyncio.Event) ->
             await caught_up.wait()
             followers += [
                 group.create_task(
-                    keep_health(server, store_probe(connection, RENDER), failing_s=settings.health_failing_s),
+                    keep_health(
+                        server,
+                        store_probe(connection, RENDER),
+                        failing_s=settings.health_failing_s,
+                        unanswered_since_s=stored.gate.unanswered_since_s,
+                    ),
                     name="health",
                 ),
                 group.create_task(feed_ledger(connection, ledger), name="usage ledger"),

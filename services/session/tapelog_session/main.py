@@ -79,7 +79,8 @@ async def run(settings: SessionSettings, *, ready: Ready, stop: asyncio.Event) -
             settings.render_address, tls_ca=settings.render_tls_ca, certificate=settings.client_pair
         ) as render_channel,
     ):
-        guard = LogGuard(SharedTail(JetStreamEventLog(connection), CONTEXT), settings.anchors_at, (CONTEXT,))
+        stored = JetStreamEventLog(connection)
+        guard = LogGuard(SharedTail(stored, CONTEXT), settings.anchors_at, (CONTEXT,))
         await guard.check()
         log = guard.log
         snapshots = JetStreamSnapshotStore(connection)
@@ -115,7 +116,12 @@ async def run(settings: SessionSettings, *, ready: Ready, stop: asyncio.Event) -
                 group.create_task(views.run(), name="views"),
                 group.create_task(freshness.run(), name="freshness"),
                 group.create_task(
-                    keep_health(server, store_probe(connection, CONTEXT), failing_s=settings.health_failing_s),
+                    keep_health(
+                        server,
+                        store_probe(connection, CONTEXT),
+                        failing_s=settings.health_failing_s,
+                        unanswered_since_s=stored.gate.unanswered_since_s,
+                    ),
                     name="health",
                 ),
                 group.create_task(guard.run(), name="log guard"),

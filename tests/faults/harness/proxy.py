@@ -4,13 +4,14 @@ Latency is made here and not by the kernel, because `netem` is a module that man
 """
 
 import asyncio
-import contextlib
 import random
 import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Final
+
+from tapelog_chassis.testing import eventually
 
 CHUNK: Final = 16 * 1024
 ON_THE_WAY: Final = 256
@@ -61,7 +62,7 @@ class Proxy:
     back: Weather = field(default_factory=Weather)
     taken: int = 0
     resets: int = 0
-    _open: set[asyncio.Task[None]] = field(default_factory=set)
+    _open: set[asyncio.StreamWriter] = field(default_factory=set)
     _chance: random.Random = field(default_factory=lambda: random.Random(SEED))
 
     @property
@@ -71,9 +72,7 @@ class Proxy:
 
     async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         """Carry one connection to its end."""
-        task = asyncio.current_task()
-        assert task is not None
-        self._open.add(task)
+        self._open.add(writer)
         self.taken += 1
         far: asyncio.StreamWriter | None = None
         try:
@@ -84,7 +83,7 @@ class Proxy:
         except* (OSError, asyncio.IncompleteReadError):
             pass
         finally:
-            self._open.discard(task)
+            self._open.discard(writer)
             for end in (writer, far):
                 if end is not None:
                     end.transport.abort()
@@ -117,8 +116,8 @@ class Proxy:
 
     def close_all(self) -> None:
         """Cut every connection."""
-        for task in self._open:
-            task.cancel()
+        for writer in self._open:
+            writer.transport.abort()
 
 
 @asynccontextmanager
@@ -132,5 +131,4 @@ async def proxying(target: tuple[str, int], host: str = "127.0.0.1") -> AsyncIte
     finally:
         server.close()
         proxy.close_all()
-        with contextlib.suppress(asyncio.CancelledError):
-            await asyncio.gather(*proxy._open, return_exceptions=True)
+        await eventually(lambda: proxy.open == 0)

@@ -95,7 +95,7 @@ class PositionAhead(EventLogError):
 
 
 class LogUnavailable(EventLogError):
-    """The log cannot be read just now; reading again later is safe."""
+    """The log cannot be read, or takes no append, just now; nothing was stored, trying again later is safe."""
 
 
 class CorruptStream(EventLogError):

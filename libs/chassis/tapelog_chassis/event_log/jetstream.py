@@ -36,6 +36,7 @@ from .errors import AppendRefused, AppendUnknown, ConcurrencyConflict, Duplicate
 from .jetstream_reader import JetStreamReader
 from .own_events import OwnEvents
 from .port import AggregateId, Metadata, NewEvent, StoredEvent
+from .write_gate import WriteGate
 
 APPEND_BUDGET_S: Final = 10.0
 """No new try of an append is begun after this; then `AppendUnknown`."""
@@ -76,10 +77,20 @@ class JetStreamEventLog:
         A user that may publish to the contexts' subjects and read them (see `nats.permissions`).
     publish_timeout_s, budget_s
         How long one try and all tries of an append may take.
+
+    Attributes
+    ----------
+    gate : WriteGate
+        Since when appends go unanswered; then the next ones are refused at once.
     """
 
     def __init__(
-        self, connection: Client, *, publish_timeout_s: float = PUBLISH_TIMEOUT_S, budget_s: float = APPEND_BUDGET_S
+        self,
+        connection: Client,
+        *,
+        publish_timeout_s: float = PUBLISH_TIMEOUT_S,
+        budget_s: float = APPEND_BUDGET_S,
+        gate: WriteGate | None = None,
     ) -> None:
         self._connection = connection
         self._publish_timeout_s = publish_timeout_s
@@ -87,6 +98,7 @@ class JetStreamEventLog:
         self._own = OwnEvents()
         self._reader = JetStreamReader(connection, self._own, timeout_s=publish_timeout_s)
         self._heads: OrderedDict[AggregateId, Head] = OrderedDict()
+        self.gate = gate or WriteGate()
 
     def __repr__(self) -> str:
         return f"JetStreamEventLog({len(self._heads)} heads known)"
@@ -115,8 +127,10 @@ class JetStreamEventLog:
     ) -> list[StoredEvent]:
         deadline_s = time.monotonic() + self._budget_s
         delay_s, longest_s = RETRY_DELAY_S
+        self.gate.enter(aggregate.context)
         head = self._heads.get(aggregate)
         while True:
+            begun_s = time.monotonic()
             try:
                 if head is None or head.sequence != expected_sequence:
                     found = await self._look(aggregate, expected_sequence, events)
@@ -124,11 +138,17 @@ class JetStreamEventLog:
                         return found
                     head = found
                 return await self._publish(aggregate, head, events, metadata)
+            except asyncio.CancelledError:
+                if time.monotonic() - begun_s > self._publish_timeout_s / 2:  # the caller's time was up before ours
+                    self.gate.unanswered(aggregate.context, begun_s)
+                raise
             except (Unreachable, LogUnavailable, _TryAgainError) as error:
                 head = None
+                if not isinstance(error, _TryAgainError):
+                    self.gate.unanswered(aggregate.context, begun_s)
                 if isinstance(error, _LookAgainError) and error.duplicate:
                     return await self._find_duplicate(aggregate, expected_sequence, events)
-                if time.monotonic() + delay_s > deadline_s:
+                if self.gate.is_closed(aggregate.context) or time.monotonic() + delay_s > deadline_s:
                     raise AppendUnknown(aggregate, [event.event_id for event in events], str(error)) from error
             await asyncio.sleep(delay_s * random.uniform(0.5, 1.0))  # noqa: S311 - spreads retries, no secret
             delay_s = min(2 * delay_s, longest_s)
@@ -199,7 +219,9 @@ class JetStreamEventLog:
                 last_on_subject=head.position,
             )
         except JetStreamApiError as refusal:
+            self.gate.answered(aggregate.context)
             raise _meaning_of(aggregate, refusal) from refusal
+        self.gate.answered(aggregate.context)
         if published.is_duplicate:
             raise _LookAgainError("the broker has these event ids already", duplicate=True)
         first = published.position - len(sealed) + 1

@@ -8,6 +8,7 @@ import errno
 import fcntl
 import json
 import os
+import shutil
 import socket
 import time
 from pathlib import Path
@@ -33,6 +34,11 @@ RESTART_DELAY_S: Final = (0.2, 5.0)
 STEADY_S: Final = 1.0
 """A server that ran this long starts the delays anew."""
 POLL_S: Final = 0.005
+HEALTH_EVERY_S: Final = 1.0
+UNWELL_S: Final = 3.0
+"""How long the server may call itself unwell before it is started again; recovering streams takes less."""
+RESTART_FREE_BYTES: Final = 8 * 1024**2
+"""Space on its disk without which a restart would not help."""
 LOG_TAIL_LINES: Final = 5
 
 _log = structlog.get_logger(__name__)
@@ -183,7 +189,7 @@ class EmbeddedNats:
         while True:
             started_s = time.monotonic()
             if self._process is not None:
-                await self._process.wait()
+                await self._ended_or_unwell(self._process)
                 self.is_ready = False
                 _log.warning("nats-server exited", status=self._process.returncode, restart_in_s=delay_s)
             if time.monotonic() - started_s > STEADY_S:
@@ -196,6 +202,34 @@ class EmbeddedNats:
             except (ServerStartFailed, OSError) as error:
                 _log.error("nats-server did not start again", error=str(error))
                 await self._stop()
+
+    async def _ended_or_unwell(self, process: asyncio.subprocess.Process) -> None:
+        """Wait until the server has ended; end it when it says itself that it is not well and there is space again.
+
+        After a failed write it stores nothing any more, with however much space, until it is started again.
+        """
+        ended = asyncio.create_task(process.wait())
+        failing_s = 0.0
+        try:
+            while not ended.done():
+                await asyncio.wait({ended}, timeout=HEALTH_EVERY_S)
+                if ended.done():
+                    return
+                health = await self._health()
+                failing_s = failing_s + HEALTH_EVERY_S if health.get("status", "ok") != "ok" else 0.0
+                if failing_s >= UNWELL_S and shutil.disk_usage(self._folder).free >= RESTART_FREE_BYTES:
+                    _log.error("nats-server is not well and is started again", error=str(health.get("error", "")))
+                    await self._stop()
+        finally:
+            ended.cancel()
+
+    async def _health(self) -> dict[str, Any]:
+        """Return the server's own account of its health; empty while it does not answer, as when it is frozen."""
+        try:
+            async with asyncio.timeout(HEALTH_EVERY_S):
+                return await self._monitor("/healthz")
+        except TimeoutError:
+            return {}
 
     async def _stop(self) -> None:
         process = self._process
