@@ -89,7 +89,13 @@ async def run(settings: NotifySettings, *, ready: Ready, stop: asyncio.Event) ->
             allow_loopback=settings.allow_loopback_webhooks, clock=SystemClock(), total_s=settings.webhook_timeout_s
         ) as webhooks,
     ):
-        guard = LogGuard(JetStreamEventLog(connection), settings.anchors_at, (CONTEXT,))
+        guard = LogGuard(
+            JetStreamEventLog(connection),
+            settings.anchors_at,
+            (CONTEXT,),
+            key_folder=settings.anchor_keys_at,
+            scan_every_s=settings.scan_every_s,
+        )
         await guard.check()
         desk, supervisor = _wire(settings, guard.log, webhooks=webhooks, connection=connection, access=access, key=key)
         alerts = _wire_alerts(guard.log)

@@ -60,7 +60,13 @@ async def run(settings: RenderSettings, *, ready: Ready, stop: asyncio.Event) ->
             settings.session_address, tls_ca=settings.session_tls_ca, certificate=settings.client_pair
         ) as session,
     ):
-        guard = LogGuard(JetStreamEventLog(connection), settings.anchors_at, CONTEXTS)
+        guard = LogGuard(
+            JetStreamEventLog(connection),
+            settings.anchors_at,
+            CONTEXTS,
+            key_folder=settings.anchor_keys_at,
+            scan_every_s=settings.scan_every_s,
+        )
         await guard.check()
         log = guard.log
         repositories = Repositories.on(log, clock=clock)

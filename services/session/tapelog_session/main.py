@@ -78,7 +78,13 @@ async def run(settings: SessionSettings, *, ready: Ready, stop: asyncio.Event) -
             settings.render_address, tls_ca=settings.render_tls_ca, certificate=settings.client_pair
         ) as render_channel,
     ):
-        guard = LogGuard(SharedTail(JetStreamEventLog(connection), CONTEXT), settings.anchors_at, (CONTEXT,))
+        guard = LogGuard(
+            SharedTail(JetStreamEventLog(connection), CONTEXT),
+            settings.anchors_at,
+            (CONTEXT,),
+            key_folder=settings.anchor_keys_at,
+            scan_every_s=settings.scan_every_s,
+        )
         await guard.check()
         log = guard.log
         snapshots = JetStreamSnapshotStore(connection)
