@@ -5,6 +5,8 @@ import json
 import os
 import shutil
 import signal
+import sys
+import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import asdict, replace
@@ -310,3 +312,46 @@ async def test_an_unavailable_log_is_not_a_changed_one(broker: Broker, tmp_path:
     finally:
         os.kill(broker.server.pid, signal.SIGCONT)
     assert json.loads(journal_path(tmp_path / "anchors", "session").read_text().splitlines()[-1])["position"] == 2
+
+
+async def test_a_running_service_finds_a_hole_in_its_past(broker: Broker, tmp_path: Path) -> None:
+    """Long after the start, with nothing new to read: the log is read again and again, and the service ends."""
+    log = await broker.log("session")
+    await fill(log, 4)
+    await fill(log, 4, aggregate=OTHER)
+    guard = LogGuard(log, tmp_path / "anchors", ("session",), delay_s=0.02, scan_every_s=0.2)
+    await guard.check()
+    running = asyncio.create_task(guard.run())
+    await eventually(lambda: anchored(tmp_path / "anchors") == 8)
+    admin = await broker.connect("admin")
+    await api.request(admin, "STREAM.MSG.DELETE.ES_SESSION", {"seq": 4})
+    with pytest.raises(ExceptionGroup) as failures:
+        async with asyncio.timeout(30):
+            await running
+    assert failures.group_contains(LogTampered)
+    with pytest.raises(LogTampered):
+        await guard.log.append(SONG, 4, [new_event("x")], WHO)
+
+
+@pytest.mark.nightly
+async def test_a_change_is_found_within_a_minute_in_a_log_of_a_hundred_thousand_events(
+    broker: Broker, tmp_path: Path
+) -> None:
+    """With the settings that services have; the time is printed."""
+    log = await broker.log("session")
+    for n in range(200):
+        song = AggregateId("session", "acme", f"sng-{n}")
+        await log.append(song, 0, [new_event(f"{n}-{k}", b"x" * 200) for k in range(500)], WHO)
+    guard = LogGuard(log, tmp_path / "anchors", ("session",), key_folder=tmp_path / "keys")
+    await guard.check()
+    running = asyncio.create_task(guard.run())
+    await eventually(lambda: anchored(tmp_path / "anchors") == 100_000, within_s=100)
+    admin = await broker.connect("admin")
+    await asyncio.sleep(30.0)  # somewhere in a reading
+    began_s = time.monotonic()
+    await api.request(admin, "STREAM.MSG.DELETE.ES_SESSION", {"seq": 40_000})
+    with pytest.raises(ExceptionGroup):
+        await running
+    took_s = time.monotonic() - began_s
+    sys.stderr.write(f"100,000 events, one deleted at run time: found after {took_s:.1f} s\n")
+    assert took_s < 60

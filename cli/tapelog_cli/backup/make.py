@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Final
 
 from nats.aio.client import Client
+from tapelog_chassis.anchors import AnchorVerifier
 from tapelog_chassis.nats.stream_copy import snapshot_stream
 from tapelog_chassis.objects import ObjectStore
 from tapelog_chassis.topology import CONTEXTS, PUB, SNAP, STREAMS, es_stream
@@ -99,12 +100,19 @@ async def _check_logs(connection: Client, data_dir: Path, manifest: Manifest) ->
     wrong: list[str] = []
     for context in CONTEXTS:
         last = manifest.streams[es_stream(context)].last_position
-        report = await verify_log(connection, context, data_dir / "anchors", last_position=last)
+        report = await verify_log(
+            connection, context, data_dir / "anchors", last_position=last, verifier=anchor_verifier(data_dir, context)
+        )
         wrong += [f"{context}: {line}" for line in report.wrong]
         place = report.place
         manifest.heads[context] = {"position": place.position, "events": place.events, "digest": place.digest}
     if wrong:
         raise BackupRefused(wrong)
+
+
+def anchor_verifier(data_dir: Path, context: str) -> AnchorVerifier | None:
+    """Return what a data folder's anchors are checked with; None where they are not signed."""
+    return AnchorVerifier.read(data_dir / "anchor-keys", context)
 
 
 async def _copy_objects(source: Path, target: Path, copied: Copied) -> dict[str, int]:

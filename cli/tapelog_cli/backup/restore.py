@@ -15,7 +15,7 @@ from tapelog_chassis.topology import CONTEXTS
 from tapelog_chassis.verification import verify_log
 
 from tapelog_cli.backup.errors import BackupDamaged, FolderNotEmpty, RestoreFailed
-from tapelog_cli.backup.make import check_parts
+from tapelog_cli.backup.make import anchor_verifier, check_parts
 from tapelog_cli.backup.manifest import Manifest, blocks_of, write_private
 from tapelog_cli.data_folder import DataFolder
 
@@ -120,7 +120,8 @@ async def _check(nats: EmbeddedNats, manifest: Manifest, data_dir: Path) -> None
     creds = nats.identity.mint_user("maintenance", MAINTENANCE)
     async with connected(nats.url, name="maintenance", creds=creds) as connection:
         for context in CONTEXTS:
-            report = await verify_log(connection, context, data_dir / "anchors")
+            verifier = anchor_verifier(data_dir, context)
+            report = await verify_log(connection, context, data_dir / "anchors", verifier=verifier)
             wrong += [f"{context}: {line}" for line in report.wrong]
             place = report.place
             found = {"position": place.position, "events": place.events, "digest": place.digest}

@@ -13,6 +13,7 @@ from tapelog_cli.options import DataDir, Json, data_dir_or_default
 
 if TYPE_CHECKING:
     from tapelog_chassis.verification import LogReport
+    from tapelog_notify.adapters.public_check import PublicReport
 
 STORES: Final = ("objects", "archive")
 """Folders of audio in a data folder."""
@@ -24,12 +25,18 @@ async def verify(
     objects: Annotated[
         bool, Parameter(negative="", help="Read all audio too and compare it with its digests.")
     ] = False,
+    anchor_keys: Annotated[
+        Path | None,
+        Parameter(help="Folder of copies of `anchor-keys/*.pub.pem` that you kept. Default: those of the data folder."),
+    ] = None,
     json: Json = False,
 ) -> int:
     """Check every event, chain, header and anchor of the log, running or stopped; say what is wrong, change nothing."""
+    from tapelog_chassis.anchors import AnchorVerifier
     from tapelog_chassis.logs import configure_logs
     from tapelog_chassis.topology import CONTEXTS
     from tapelog_chassis.verification import verify_log
+    from tapelog_notify.adapters.public_check import check_public
 
     from tapelog_cli.maintenance import broker_of
 
@@ -37,11 +44,17 @@ async def verify(
     folder = data_dir_or_default(data_dir)
     async with AsyncExitStack() as stack:
         connection = await stack.enter_async_context(broker_of(folder))
-        logs = [await verify_log(connection, context, folder / "anchors") for context in CONTEXTS]
+        keys = folder / "anchor-keys" if anchor_keys is None else anchor_keys
+        logs = [
+            await verify_log(connection, context, folder / "anchors", verifier=AnchorVerifier.read(keys, context))
+            for context in CONTEXTS
+        ]
+        public = await check_public(connection)
     stores = {name: await check_objects(folder / name) for name in STORES} if objects else {}
     wrong = [f"{log.context}: {line}" for log in logs for line in log.wrong]
+    wrong += [f"public: {line}" for line in public.wrong]
     wrong += [line for _, lines in stores.values() for line in lines]
-    _tell(folder, logs, stores, wrong, as_json=json)
+    _tell(folder, logs, public, stores, wrong, as_json=json)
     return ExitCode.FAILURE if wrong else ExitCode.OK
 
 
@@ -69,6 +82,7 @@ async def _drain(chunks: AsyncIterator[bytes]) -> None:
 def _tell(
     folder: Path,
     logs: "list[LogReport]",
+    public: "PublicReport",
     stores: dict[str, tuple[int, list[str]]],
     wrong: list[str],
     *,
@@ -81,6 +95,7 @@ def _tell(
             {
                 "data_dir": str(folder),
                 "logs": {log.context: _log_as_json(log) for log in logs},
+                "public": {"position": public.position, "events": public.events, "wrong": public.wrong_count},
                 "objects": {name: {"count": count, "wrong": len(lines)} for name, (count, lines) in stores.items()},
                 "wrong": wrong,
             }
@@ -91,6 +106,8 @@ def _tell(
         mark = f"[red]{log.wrong_count} wrong[/red]" if log.wrong_count else "[green]ok[/green]"
         place = log.place
         rows.add_row(log.context, str(place.events), str(log.aggregates), str(log.anchors), place.digest[:16], mark)
+    mark = f"[red]{public.wrong_count} wrong[/red]" if public.wrong_count else "[green]ok[/green]"
+    rows.add_row("public", str(public.events), "", "", "", mark)
     for name, (count, lines) in stores.items():
         mark = f"[red]{len(lines)} wrong[/red]" if lines else "[green]ok[/green]"
         rows.add_row(name, str(count), "", "", "", mark)

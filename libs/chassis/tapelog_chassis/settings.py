@@ -32,6 +32,17 @@ class ServiceSettings(BaseSettings):
         description="Folder of the journals in which the log's heads are kept, best on another disk than the broker's "
         "store; empty means `anchors` in the data folder.",
     )
+    anchor_key_dir: Path | None = Field(
+        default=None,
+        description="Folder of the keys that sign those journals, best where the broker's user cannot read; empty "
+        "means `anchor-keys` in the data folder.",
+    )
+    scan_every_s: float = Field(
+        default=45.0,
+        ge=1,
+        le=86_400,
+        description="How often the whole log is read again and compared with its anchors, in seconds.",
+    )
     host: str = Field(default="127.0.0.1", description="Address to listen on; beyond loopback it needs TLS.")
     port: int = Field(default=0, ge=0, le=65535, description="Port to listen on; 0 takes a free one.")
     jwks_path: Path | None = Field(
@@ -92,6 +103,11 @@ class ServiceSettings(BaseSettings):
     def anchors_at(self) -> Path:
         """Folder of the journals of the log's heads."""
         return self.anchor_dir or self.data_dir / "anchors"
+
+    @property
+    def anchor_keys_at(self) -> Path:
+        """Folder of the keys that sign the journals."""
+        return self.anchor_key_dir or self.data_dir / "anchor-keys"
 
     @property
     def client_pair(self) -> CertificatePair | None:

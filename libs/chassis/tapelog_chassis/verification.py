@@ -9,7 +9,7 @@ from typing import Final
 
 from nats.aio.client import Client
 
-from tapelog_chassis.anchors import Anchor, Rolling, journal_path, read_journal
+from tapelog_chassis.anchors import Anchor, AnchorVerifier, Rolling, journal_path, read_journal
 from tapelog_chassis.event_log import CorruptStream, LogTampered, StoredEvent, chain, codec
 from tapelog_chassis.nats import api, direct
 from tapelog_chassis.nats.direct import StoredMessage
@@ -53,7 +53,12 @@ class LogReport:
 
 
 async def verify_log(
-    connection: Client, context: str, anchor_folder: Path, *, last_position: int | None = None
+    connection: Client,
+    context: str,
+    anchor_folder: Path,
+    *,
+    last_position: int | None = None,
+    verifier: AnchorVerifier | None = None,
 ) -> LogReport:
     """
     Check every event of a context against its hash, its chain, its headers and the anchors.
@@ -68,6 +73,8 @@ async def verify_log(
         Where the journals are.
     last_position
         Read no further than this; None reads to the present end.
+    verifier
+        Of the key that signs the anchors; None looks at no signature.
 
     Raises
     ------
@@ -77,7 +84,7 @@ async def verify_log(
     report = LogReport(context, Rolling.start(context))
     # First the anchors, then the log's end: a log that runs may only be ahead of them.
     try:
-        anchors = read_journal(journal_path(anchor_folder, context), context)
+        anchors = read_journal(journal_path(anchor_folder, context), context, verifier=verifier)
     except LogTampered as damaged:
         anchors = []
         report.note(damaged.reason)
@@ -150,11 +157,8 @@ class _Check:
         except CorruptStream as error:
             self._report.note(f"{where}: {error.reason}")
         else:
-            expected = codec.encode(event)
-            changed = {key for key, value in expected.items() if message.headers.get(key) != value}
-            changed |= {key for key in message.headers if key.startswith(("ce-", "tl-")) and key not in expected}
-            if changed:
-                self._report.note(f"{where}: headers were changed or added: {', '.join(sorted(changed))}")
+            if changed := codec.changed_headers(event, message.headers):
+                self._report.note(f"{where}: headers were changed or added: {', '.join(changed)}")
         self._heads[name] = (event.sequence, event.hash)
         self._report.aggregates = len(self._heads)
 

@@ -90,7 +90,13 @@ async def run(settings: NotifySettings, *, ready: Ready, stop: asyncio.Event) ->
         ) as webhooks,
     ):
         stored = JetStreamEventLog(connection)
-        guard = LogGuard(stored, settings.anchors_at, (CONTEXT,))
+        guard = LogGuard(
+            stored,
+            settings.anchors_at,
+            (CONTEXT,),
+            key_folder=settings.anchor_keys_at,
+            scan_every_s=settings.scan_every_s,
+        )
         await guard.check()
         desk, supervisor = _wire(settings, guard.log, webhooks=webhooks, connection=connection, access=access, key=key)
         alerts = _wire_alerts(guard.log)

@@ -61,7 +61,13 @@ async def run(settings: RenderSettings, *, ready: Ready, stop: asyncio.Event) ->
         ) as session,
     ):
         stored = JetStreamEventLog(connection)
-        guard = LogGuard(stored, settings.anchors_at, CONTEXTS)
+        guard = LogGuard(
+            stored,
+            settings.anchors_at,
+            CONTEXTS,
+            key_folder=settings.anchor_keys_at,
+            scan_every_s=settings.scan_every_s,
+        )
         await guard.check()
         log = guard.log
         repositories = Repositories.on(log, clock=clock)

@@ -80,7 +80,13 @@ async def run(settings: SessionSettings, *, ready: Ready, stop: asyncio.Event) -
         ) as render_channel,
     ):
         stored = JetStreamEventLog(connection)
-        guard = LogGuard(SharedTail(stored, CONTEXT), settings.anchors_at, (CONTEXT,))
+        guard = LogGuard(
+            SharedTail(stored, CONTEXT),
+            settings.anchors_at,
+            (CONTEXT,),
+            key_folder=settings.anchor_keys_at,
+            scan_every_s=settings.scan_every_s,
+        )
         await guard.check()
         log = guard.log
         snapshots = JetStreamSnapshotStore(connection)

@@ -3,5 +3,15 @@
 from .digest import Rolling
 from .guard import LogGuard
 from .journal import Anchor, AnchorJournal, journal_path, read_journal
+from .signing import AnchorKey, AnchorVerifier
 
-__all__ = ["Anchor", "AnchorJournal", "LogGuard", "Rolling", "journal_path", "read_journal"]
+__all__ = [
+    "Anchor",
+    "AnchorJournal",
+    "AnchorKey",
+    "AnchorVerifier",
+    "LogGuard",
+    "Rolling",
+    "journal_path",
+    "read_journal",
+]

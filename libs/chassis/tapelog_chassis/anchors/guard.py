@@ -7,6 +7,7 @@ It never repairs: what is damaged stays as it is, for whoever restores it.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import time
 from collections.abc import AsyncIterator, Sequence
 from pathlib import Path
@@ -27,16 +28,21 @@ from tapelog_chassis.event_log import (
 )
 
 from .digest import Rolling
-from .journal import Anchor, AnchorJournal, journal_path, read_journal
+from .journal import Anchor, AnchorJournal, journal_path, read_journal, verifier_of
+from .signing import AnchorKey
 
 ANCHOR_DELAY_S: Final = 1.0
 """Events are anchored at most this long after they were read; also the most anchors there can be: one a second."""
-SCAN_EVERY_S: Final = 3600.0
-"""Pause between two readings of the whole log."""
+SCAN_EVERY_S: Final = 45.0
+"""From the beginning of one reading of the whole log to that of the next: with what the first of its lots may take, a
+change is found within 60 s. A log that cannot be read in this time at `SCAN_REST` (some 100,000 events, by machine) is
+read as fast as that goes."""
 SCAN_LOT: Final = 500
 """Events read at a time; between two lots the scan rests."""
 SCAN_REST: Final = 3.0
-"""How long it rests, as a multiple of what the lot took: it takes a quarter of a core at most."""
+"""How long it rests at least, as a multiple of what the lot took: it takes a quarter of a core at most."""
+LOOK_EVERY_S: Final = 5.0
+"""How often the event at the last anchor is looked at: an end that was cut is found without reading anything else."""
 STANDBY_S: Final = 1.0
 """How often a second process on the same folder looks whether the first has gone."""
 RETRY_S: Final = 1.0
@@ -59,6 +65,10 @@ class LogGuard:
         Which logs.
     delay_s
         How long an event may wait for its anchor.
+    key_folder
+        Of the keys that sign the anchors, made at the first time; None signs none.
+    scan_every_s, look_every_s
+        How often the whole log is read again, and how often its last anchored event.
 
     Attributes
     ----------
@@ -67,9 +77,20 @@ class LogGuard:
     """
 
     def __init__(
-        self, log: EventLog, folder: Path, contexts: Sequence[str], *, delay_s: float = ANCHOR_DELAY_S
+        self,
+        log: EventLog,
+        folder: Path,
+        contexts: Sequence[str],
+        *,
+        delay_s: float = ANCHOR_DELAY_S,
+        key_folder: Path | None = None,
+        scan_every_s: float = SCAN_EVERY_S,
+        look_every_s: float = LOOK_EVERY_S,
     ) -> None:
         self._log = log
+        self._keys = {} if key_folder is None else {name: AnchorKey.open(key_folder, name) for name in contexts}
+        self._scan_every_s = scan_every_s
+        self._look_every_s = look_every_s
         self._delay_s = delay_s
         self._folder = folder
         self._contexts = tuple(contexts)
@@ -91,7 +112,7 @@ class LogGuard:
             If a log cannot be read.
         """
         for context in self._contexts:
-            anchors = await asyncio.to_thread(read_journal, journal_path(self._folder, context), context)
+            anchors = await self._read(context)
             if anchors:
                 await check_anchor(self._log, context, anchors[-1])
             elif await self._log.head(context):
@@ -110,6 +131,11 @@ class LogGuard:
             for context in self._contexts:
                 group.create_task(self._noticing(self._anchor(context)), name=f"anchors of {context}")
                 group.create_task(self._noticing(self._scan(context)), name=f"scan of {context}")
+                group.create_task(self._noticing(self._look(context)), name=f"look at {context}")
+
+    async def _read(self, context: str) -> list[Anchor]:
+        verifier = verifier_of(self._keys.get(context))
+        return await asyncio.to_thread(read_journal, journal_path(self._folder, context), context, verifier=verifier)
 
     async def _noticing(self, work: object) -> None:
         try:
@@ -120,7 +146,7 @@ class LogGuard:
             raise
 
     async def _anchor(self, context: str) -> None:
-        journal = AnchorJournal(self._folder, context)
+        journal = AnchorJournal(self._folder, context, key=self._keys.get(context))
         while True:
             try:
                 await asyncio.to_thread(journal.__enter__)
@@ -162,19 +188,30 @@ class LogGuard:
             raise found
 
     async def _scan(self, context: str) -> None:
+        """Read the log again and again; where there is time, the reading is spread over all of it."""
+        rest = SCAN_REST
         while True:
-            anchors = await asyncio.to_thread(read_journal, journal_path(self._folder, context), context)
+            began_s = time.monotonic()
+            anchors = await self._read(context)
             if anchors:
-                began_s = time.monotonic()
                 try:
-                    await scan(self._log, context, anchors, rest=SCAN_REST)
+                    busy_s = await scan_resting(self._log, context, anchors, rest=rest)
                 except LogUnavailable as error:
                     _log.info("scan begins anew", context=context, error=str(error))
                     await asyncio.sleep(RETRY_S)
                     continue
-                took_s = round(time.monotonic() - began_s, 1)
-                _log.info("log verified", context=context, events=anchors[-1].events, took_s=took_s)
-            await asyncio.sleep(SCAN_EVERY_S)
+                took_s = time.monotonic() - began_s
+                rest = max(SCAN_REST, self._scan_every_s / max(busy_s, 0.001) / 2)
+                _log.debug("log verified", context=context, events=anchors[-1].events, took_s=round(took_s, 1))
+            await asyncio.sleep(max(RETRY_S, began_s + self._scan_every_s - time.monotonic()))
+
+    async def _look(self, context: str) -> None:
+        """Look at the last anchored event: it stays where it is for ever."""
+        while True:
+            await asyncio.sleep(self._look_every_s)
+            with contextlib.suppress(LogUnavailable):
+                if anchors := await self._read(context):
+                    await check_anchor(self._log, context, anchors[-1])
 
 
 async def check_anchor(log: EventLog, context: str, anchor: Anchor) -> None:
@@ -194,7 +231,7 @@ async def check_anchor(log: EventLog, context: str, anchor: Anchor) -> None:
     raise LogTampered(context, f"at position {anchor.position} is not the event that was there ({anchor.time})")
 
 
-async def scan(log: EventLog, context: str, anchors: Sequence[Anchor], *, rest: float = 0.0) -> Rolling:
+async def scan(log: EventLog, context: str, anchors: Sequence[Anchor]) -> Rolling:
     """
     Read a log from its first event to the last anchor and compare it with every anchor on the way.
 
@@ -204,29 +241,46 @@ async def scan(log: EventLog, context: str, anchors: Sequence[Anchor], *, rest: 
         What to read.
     anchors
         In order, at least one.
-    rest
-        Pause after each lot, as a multiple of the time that the lot took.
 
     Raises
     ------
     LogTampered
         At the first anchor that does not fit.
     """
+    last = Rolling.start(context)
+    async for place in _compared(log, context, anchors):
+        last = place
+    return last
+
+
+async def scan_resting(log: EventLog, context: str, anchors: Sequence[Anchor], *, rest: float) -> float:
+    """Do the same in lots, with a pause after each that is `rest` times as long; return how long the lots took."""
+    busy_s, began_s = 0.0, time.monotonic()
+    async for place in _compared(log, context, anchors):
+        if place.events % SCAN_LOT == 0:
+            took_s = time.monotonic() - began_s
+            busy_s += took_s
+            await asyncio.sleep(rest * took_s)
+            began_s = time.monotonic()
+    return busy_s + time.monotonic() - began_s
+
+
+async def _compared(log: EventLog, context: str, anchors: Sequence[Anchor]) -> AsyncIterator[Rolling]:
+    """Yield each place up to the last anchor."""
     place, waiting = Rolling.start(context), iter(anchors)
     anchor = next(waiting)
-    began_s = time.monotonic()
     try:
         async for event in log.read_all(context):
             place = place.after(event)
             if place.position >= anchor.position:
                 _compare(context, place, anchor)
                 following = next(waiting, None)
+                yield place
                 if following is None:
-                    return place
+                    return
                 anchor = following
-            if rest and place.events % SCAN_LOT == 0:
-                await asyncio.sleep(rest * (time.monotonic() - began_s))
-                began_s = time.monotonic()
+            else:
+                yield place
     except CorruptStream as error:
         raise LogTampered(context, str(error)) from error
     raise LogTampered(

@@ -20,18 +20,23 @@ from typing import Final, Self
 from tapelog_chassis.event_log import LogTampered
 
 from .digest import Rolling
+from .signing import AnchorKey, AnchorVerifier
 
 ANCHORS_MAX: Final = 4096
 """Anchors of one journal that are held and compared; a longer one is compared at every second, fourth … line."""
 LINE_BYTES_MAX: Final = 4096
-"""A line has about 330 bytes."""
+"""A line has about 430 bytes."""
 
 _FIELDS: Final = ("number", "position", "events", "digest", "event_hash", "time")
 
 
 @dataclass(frozen=True, slots=True)
 class Anchor:
-    """One line: the place in the log, when it was written (RFC 3339), and its hash, which covers the lines before."""
+    """
+    One line: the place in the log, when it was written (RFC 3339), and its hash, which covers the lines before.
+
+    The signature is over that hash; a line that was written before there was a key has none.
+    """
 
     number: int
     position: int
@@ -40,6 +45,7 @@ class Anchor:
     event_hash: str
     time: str
     hash: str
+    signature: str = ""
 
     @property
     def rolling(self) -> Rolling:
@@ -60,6 +66,11 @@ def journal_path(folder: Path, context: str) -> Path:
     return folder / f"{context}.anchors"
 
 
+def verifier_of(key: AnchorKey | None) -> AnchorVerifier | None:
+    """Return what a journal is checked with at its opening: nothing when the key was made for it just now."""
+    return None if key is None or key.is_new else key.verifier
+
+
 def _genesis(context: str) -> str:
     return hashlib.sha256(f"tapelog anchors {context}".encode()).hexdigest()
 
@@ -69,16 +80,23 @@ def _hash(previous: str, fields: dict[str, object]) -> str:
     return hashlib.sha256(f"{previous}\n{text}".encode()).hexdigest()
 
 
-def read_journal(path: Path, context: str) -> list[Anchor]:
+def read_journal(path: Path, context: str, *, verifier: AnchorVerifier | None = None) -> list[Anchor]:
     """
     Read and check a journal; empty if there is none. A torn last line is left out.
 
     Every line is checked; of a long journal every second, fourth … is returned, and always the last.
 
+    Parameters
+    ----------
+    path, context
+        Which journal.
+    verifier
+        Of the key that has signed it; None looks at no signature.
+
     Raises
     ------
     LogTampered
-        If a line is not an anchor, or does not follow the one before.
+        If a line is not an anchor, or does not follow the one before, or the last is not signed with the key.
     """
     if not path.exists():
         return []
@@ -97,6 +115,10 @@ def read_journal(path: Path, context: str) -> list[Anchor]:
                 anchors, step = anchors[1::2], 2 * step
     if last is not None and anchors[-1] is not last:
         anchors.append(last)
+    # The last hash covers every line, so that its signature vouches for all of them.
+    if last is not None and verifier is not None and not verifier.fits(context, last.hash, last.signature):
+        what = "is not signed with the key of its writer" if last.signature else "is not signed at all"
+        raise LogTampered(context, f"line {last.number} of its journal {path.name} {what}: somebody else wrote it")
     return anchors
 
 
@@ -115,6 +137,13 @@ class AnchorJournal:
     """
     A context's journal, open for writing. Use as `with AnchorJournal(folder, context) as journal`.
 
+    Parameters
+    ----------
+    folder, context
+        Which journal.
+    key
+        Signs each line; None signs none.
+
     Raises
     ------
     LogTampered
@@ -123,7 +152,8 @@ class AnchorJournal:
         On entry, if another process writes it.
     """
 
-    def __init__(self, folder: Path, context: str) -> None:
+    def __init__(self, folder: Path, context: str, *, key: AnchorKey | None = None) -> None:
+        self._key = key
         self._path = journal_path(folder, context)
         self._context = context
         self._descriptor = -1
@@ -138,7 +168,7 @@ class AnchorJournal:
         self._descriptor = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_APPEND, 0o600)
         try:
             fcntl.flock(self._descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            anchors = read_journal(self._path, self._context)
+            anchors = read_journal(self._path, self._context, verifier=verifier_of(self._key))
             os.ftruncate(self._descriptor, _whole_bytes(self._path))
             folder = os.open(self._path.parent, os.O_RDONLY)
             os.fsync(folder)
@@ -167,6 +197,9 @@ class AnchorJournal:
             "time": datetime.now(UTC).isoformat(timespec="milliseconds"),
         }
         line = {name: fields[name] for name in _FIELDS} | {"hash": _hash(previous, fields)}
+        if self._key is not None:
+            line["signature"] = self._key.sign(self._context, str(line["hash"]))
+            self._key.is_new = False
         os.write(self._descriptor, json.dumps(line, separators=(",", ":")).encode() + b"\n")
         os.fsync(self._descriptor)
         self.last = Anchor(**line)  # type: ignore[arg-type]  # the fields just made

@@ -200,6 +200,22 @@ def decode(subject: str, headers: Mapping[str, str], data: bytes, position: int)
     return event
 
 
+def changed_headers(event: StoredEvent, headers: Mapping[str, str]) -> list[str]:
+    """Name the headers of ours that are not as this event has them: changed, added, or written in another way."""
+    expected = encode(event)
+    changed = {key for key, value in expected.items() if headers.get(key) != value}
+    changed |= {key for key in headers if key.startswith(("ce-", "tl-")) and key not in expected}
+    return sorted(changed)
+
+
+def check_headers(event: StoredEvent, headers: Mapping[str, str]) -> None:
+    """Refuse an event whose headers are not to the letter what the codec writes (`CorruptStream`)."""
+    if changed := changed_headers(event, headers):
+        raise CorruptStream(
+            event.aggregate.subject, event.sequence, f"headers were changed or added: {', '.join(changed)}"
+        )
+
+
 def check_size(event: StoredEvent) -> dict[str, str]:
     """Make the headers and refuse an event that would not fit into a message (`EventTooLarge`)."""
     headers = encode(event)

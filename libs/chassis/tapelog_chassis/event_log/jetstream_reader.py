@@ -15,7 +15,7 @@ from tapelog_chassis.nats.ordered import OrderedReader
 from tapelog_chassis.topology import es_stream
 
 from . import chain
-from .codec import SEQUENCE, decode
+from .codec import SEQUENCE, check_headers, decode
 from .errors import CorruptStream, LogUnavailable, PositionAhead
 from .own_events import OwnEvents
 from .port import AggregateId, StoredEvent
@@ -85,6 +85,7 @@ class JetStreamReader:
                     return
                 event = _event(message)
                 chain.check_link(event, None)
+                check_headers(event, message.headers)
                 position = message.position
                 yield event
             if not batch.pending:
