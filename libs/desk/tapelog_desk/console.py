@@ -151,7 +151,8 @@ def _processor(insert: pb.Processor, tempo_bpm: float, impulse_of: ImpulseOf) ->
     return _PLAIN[kind](**_settings(settings, owner))
 
 
-def _points(points: Iterable[pb.GainPoint]) -> tuple[dsp.GainPoint, ...]:
+def gain_points(points: Iterable[pb.GainPoint]) -> tuple[dsp.GainPoint, ...]:
+    """Return a gain's breakpoints."""
     return tuple(dsp.GainPoint(point.frame, point.gain_db, _CURVES[point.curve]) for point in points)
 
 
@@ -165,7 +166,7 @@ def _is_used(insert: pb.Processor, channels: int) -> bool:
     return not insert.bypass and not (channels == 1 and about_sides)
 
 
-def _moving(
+def moving_settings(
     automation: Iterable[pb.SettingAutomation],
     inserts: Sequence[pb.Processor],
     channels: int = 2,
@@ -229,7 +230,9 @@ def chain(
 
 
 def _sends(sends: Iterable[pb.RecipeSend]) -> tuple[dsp.SendSpec, ...]:
-    return tuple(dsp.SendSpec(send.bus, send.gain_db, send.pre_fader, _points(send.gain_automation)) for send in sends)
+    return tuple(
+        dsp.SendSpec(send.bus, send.gain_db, send.pre_fader, gain_points(send.gain_automation)) for send in sends
+    )
 
 
 def track_spec(
@@ -250,10 +253,10 @@ def track_spec(
         processors=chain(track.chain, f"tracks[{track.id}].chain", tempo_bpm, channels, impulse_of),
         sends=_sends(track.sends),
         output_bus=track.output_bus or dsp.MIX,
-        gain_automation=_points(track.gain_automation),
+        gain_automation=gain_points(track.gain_automation),
         solo=track.solo,
         pan_automation=tuple(dsp.PanPoint(p.frame, p.pan, _CURVES[p.curve]) for p in track.pan_automation),
-        automation=_moving(track.automation, track.chain, channels, tempo_bpm),
+        automation=moving_settings(track.automation, track.chain, channels, tempo_bpm),
     )
 
 
@@ -267,15 +270,15 @@ def bus_spec(bus: pb.RecipeBus, tempo_bpm: float = 0.0, impulse_of: ImpulseOf = 
         processors=chain(bus.chain, f"buses[{bus.id}].chain", tempo_bpm, impulse_of=impulse_of),
         sends=_sends(bus.sends),
         output_bus=bus.output_bus or dsp.MIX,
-        gain_automation=_points(bus.gain_automation),
+        gain_automation=gain_points(bus.gain_automation),
         solo=bus.solo,
-        automation=_moving(bus.automation, bus.chain, tempo_bpm=tempo_bpm),
+        automation=moving_settings(bus.automation, bus.chain, tempo_bpm=tempo_bpm),
     )
 
 
 def vca_spec(vca: pb.RecipeVca) -> dsp.VcaSpec:
     """Return a fader over faders."""
-    return dsp.VcaSpec(vca.id, tuple(vca.members), vca.gain_db, vca.mute, _points(vca.gain_automation))
+    return dsp.VcaSpec(vca.id, tuple(vca.members), vca.gain_db, vca.mute, gain_points(vca.gain_automation))
 
 
 def mix_spec(recipe: pb.MixRecipe, channels: Mapping[str, int], impulse_of: ImpulseOf = no_impulses) -> dsp.MixSpec:
@@ -302,8 +305,8 @@ def mix_spec(recipe: pb.MixRecipe, channels: Mapping[str, int], impulse_of: Impu
         pan_law_db=PAN_LAWS_DB[recipe.pan_law],
         processors=chain(recipe.mix_chain, "mix_chain", recipe.tempo_bpm, impulse_of=impulse_of),
         gain_db=recipe.mix_gain_db,
-        gain_automation=_points(recipe.mix_gain_automation),
-        automation=_moving(recipe.mix_automation, recipe.mix_chain, tempo_bpm=recipe.tempo_bpm),
+        gain_automation=gain_points(recipe.mix_gain_automation),
+        automation=moving_settings(recipe.mix_automation, recipe.mix_chain, tempo_bpm=recipe.tempo_bpm),
         vcas=tuple(vca_spec(vca) for vca in recipe.vcas),
         tail_s=recipe.tail_s,
     )

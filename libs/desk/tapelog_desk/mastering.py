@@ -11,7 +11,7 @@ from tapelog_dsp.units import db_to_gain
 from tapelog_recipe import Violation, recipe_digest, resolved, validate_master
 
 from tapelog_desk.analysis import Progress, write_json
-from tapelog_desk.console import chain
+from tapelog_desk.console import chain, gain_points, moving_settings
 from tapelog_desk.errors import RecipeRefusedError
 from tapelog_desk.files.decoders import Samples
 from tapelog_desk.files.readers import AudioReader
@@ -98,7 +98,7 @@ class _Bench:
         self._channels = channels
         self._limiter = dsp.TruePeakLimiter(ceiling_dbtp=ceiling_dbtp - PEAK_ROOM_DB)
         self._steps = steps
-        self._fade = dsp.Fade()
+        self._fade, self._ride = dsp.Fade(), dsp.DriveRide()
 
     def fill(
         self, reader: AudioReader, recipe: pb.MasterRecipe, impulse_of: ImpulseOf, nodes: NodeStore | None
@@ -106,7 +106,8 @@ class _Bench:
         """Run the chain over the mix, or play what is kept of it, and return its processors' figures."""
         try:
             processors = chain(recipe.chain, "chain", channels=self._channels, impulse_of=impulse_of)
-            spec = dsp.MasterSpec(self._rate, processors, self._channels)
+            moving = moving_settings(recipe.automation, recipe.chain, self._channels)
+            spec = dsp.MasterSpec(self._rate, processors, self._channels, moving)
             running = dsp.MasterChain(spec)
         except dsp.ParameterError as error:
             raise RecipeRefusedError([Violation("chain", str(error))]) from error
@@ -121,6 +122,7 @@ class _Bench:
             for block in blocks:
                 self._spill.write(block)
             figures = dict(running.telemetry())
+        self._ride = dsp.DriveRide(gain_points(recipe.drive_automation))
         self._fade = dsp.Fade(recipe.fade.in_s, recipe.fade.out_s, FADE_SHAPES[recipe.fade.shape])
         try:
             self._fade.frames(self._rate, self._spill.frames)
@@ -141,8 +143,8 @@ class _Bench:
 
     def _again(self) -> Iterator[Samples]:
         self._steps.next_pass()
-        kept = self._spill.blocks()
-        for block in self._fade.blocks(kept, sample_rate=self._rate, length_frames=self._spill.frames):
+        faded = self._fade.blocks(self._spill.blocks(), sample_rate=self._rate, length_frames=self._spill.frames)
+        for block in self._ride.blocks(faded, sample_rate=self._rate):
             self._steps.advance(block.shape[1])
             yield block
 

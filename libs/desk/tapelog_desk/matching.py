@@ -96,6 +96,8 @@ def match_recipe(
     inserts = [*map(_insert, found.processors), *recipe.chain]
     recipe.ClearField("chain")
     recipe.chain.extend(inserts)
+    for moving in recipe.automation:  # the inserts that it means have moved to the back
+        moving.position += len(found.processors)
     written = recipe.target.name or recipe.target.HasField("integrated_lufs")
     if found.target_lufs is not None and not written:
         recipe.target.integrated_lufs = found.target_lufs

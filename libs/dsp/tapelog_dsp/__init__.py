@@ -44,6 +44,7 @@ if TYPE_CHECKING:
     from tapelog_dsp.master.linear_phase import CurveEq, LinearPhaseEq
     from tapelog_dsp.master.monomaker import MonoMaker
     from tapelog_dsp.master.multiband import BandDynamics, Multiband
+    from tapelog_dsp.master.ride import DriveRide
     from tapelog_dsp.meters.levels import LevelMeter, Levels
     from tapelog_dsp.meters.loudness import Loudness, LoudnessMeter, pooled_lufs
     from tapelog_dsp.meters.meter import Measurement, Meter, measure
@@ -96,6 +97,7 @@ __getattr__ = on_demand(
         "master.linear_phase": "CurveEq LinearPhaseEq",
         "master.monomaker": "MonoMaker",
         "master.multiband": "BandDynamics Multiband",
+        "master.ride": "DriveRide",
         "meters.levels": "LevelMeter Levels",
         "meters.loudness": "Loudness LoudnessMeter pooled_lufs",
         "meters.meter": "Measurement Meter measure",
@@ -147,6 +149,7 @@ __all__ = [
     "Device",
     "DirectReader",
     "Dither",
+    "DriveRide",
     "DriveSolution",
     "DspError",
     "DynamicEq",

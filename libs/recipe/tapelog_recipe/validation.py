@@ -54,6 +54,8 @@ _SIZES: Final[dict[tuple[str, str], tuple[int, int]]] = {
     ("CurveEq", "curve"): (2, CURVE_POINTS_MAX),
     ("MasterRecipe", "chain"): (0, limits.CHAIN_MAX),
     ("MasterRecipe", "outputs"): (0, limits.OUTPUTS_MAX),
+    ("MasterRecipe", "automation"): (0, limits.MOVING_SETTINGS_MAX),
+    ("MasterRecipe", "drive_automation"): (0, limits.GAIN_POINTS_MAX),
 }
 """Fewest and most items of each list."""
 
@@ -120,7 +122,7 @@ def _band(band: pb.EqBand, path: str) -> Iterator[Violation]:
         yield Violation(f"{path}.q", f"shelves are Butterworth and take no q but {butterworth}, got {band.q:g}")
 
 
-_POINTS: Final = ("gain_automation", "pan_automation", "mix_gain_automation", "points")
+_POINTS: Final = ("gain_automation", "pan_automation", "mix_gain_automation", "drive_automation", "points")
 """Lists of breakpoints, in order of their frame."""
 
 
@@ -152,7 +154,9 @@ def _moving(
         settings = settings.bands[int(place)] if known else None
     entry = None if settings is None else PARAMETERS.get(settings.DESCRIPTOR.name, {}).get(name)
     if entry is None or entry.smoothing is Smoothing.FIXED:
-        yield Violation(f"{path}.setting", f"{show(moving.setting)} is not a setting of this insert that can move")
+        yield Violation(
+            f"{path}.setting", f"{show(moving.setting)} cannot move: it is no setting of this insert, or structure"
+        )
         return
     for index, point in enumerate(moving.points):
         if not (is_finite_number(point.value) and entry.moves_to(point.value, rate_hz)):
@@ -162,7 +166,7 @@ def _moving(
 
 def _automations(message: Message, path: str, rate_hz: int) -> Iterator[Violation]:
     pairs = {"RecipeTrack": ("automation", "chain"), "RecipeBus": ("automation", "chain"),
-             "MixRecipe": ("mix_automation", "mix_chain")}  # fmt: skip
+             "MixRecipe": ("mix_automation", "mix_chain"), "MasterRecipe": ("automation", "chain")}  # fmt: skip
     names = pairs.get(message.DESCRIPTOR.name)
     if names is not None:
         for index, moving in enumerate(getattr(message, names[0])):

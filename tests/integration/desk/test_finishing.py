@@ -102,3 +102,47 @@ def test_what_does_not_fit_is_refused_by_its_place(mix: Path):
             mastered(mix, **settings)
         assert caught.value.violations[0].path == path
     assert not list(mix.parent.glob("master*"))
+
+
+def test_a_master_is_automated(mix: Path):
+    """Band, width and drive follow their points in frames of the master; everything else stays as it was."""
+    rate, half = 44_100, int(SECONDS / 2.0 * 44_100)
+    chain = [
+        pb.Processor(eq=pb.Equalizer(bands=[pb.EqBand(frequency_hz=1_000.0, q=0.5)])),
+        pb.Processor(bypass=True, gain=pb.Gain(gain_db=-40.0)),
+        pb.Processor(width=pb.Width(width=1.0)),
+    ]
+    output = [pb.OutputFormat(container=pb.CONTAINER_WAV, bit_depth=32)]
+    quiet = pb.MasterTarget(integrated_lufs=-30.0, ceiling_dbtp=-1.0)  # nothing for the limiter
+
+    def moved(position: int, setting: str, *values: float) -> pb.SettingAutomation:
+        points = [
+            pb.SettingPoint(frame=half * k, value=value, curve=pb.AUTOMATION_CURVE_HOLD)
+            for k, value in enumerate(values)
+        ]
+        return pb.SettingAutomation(position=position, setting=setting, points=points)
+
+    still = read(mastered(mix, chain=chain, outputs=output, target=quiet))
+    automation = [moved(2, "width", 1.0, 0.0)]
+    driven = [
+        pb.GainPoint(frame=0, gain_db=0.0, curve=pb.AUTOMATION_CURVE_HOLD), pb.GainPoint(frame=half, gain_db=4.0)
+    ]  # fmt: skip
+    narrow = read(mastered(mix, chain=chain, outputs=output, target=quiet, automation=automation))
+    ridden = read(mastered(mix, chain=chain, outputs=output, target=quiet, drive_automation=driven))
+    bright = read(
+        mastered(mix, chain=chain, outputs=output, target=quiet, automation=[moved(0, "bands.0.gain_db", 0.0, 9.0)])
+    )
+    later, before = slice(half + rate // 5, None), slice(rate // 10, half - rate // 10)
+    assert np.abs(narrow[0, later] - narrow[1, later]).max() <= 1e-6
+    assert np.abs(narrow[0, before] - narrow[1, before]).max() > 0.01
+    gains = [
+        float(np.sqrt(np.square(ridden[:, part]).mean() / np.square(still[:, part]).mean())) for part in (before, later)
+    ]
+    assert 20.0 * np.log10(gains[1] / gains[0]) == pytest.approx(4.0, abs=1e-4)
+    hz = np.fft.rfftfreq(still[0, later].size, 1.0 / rate)
+    spectra = [np.abs(np.fft.rfft(one[0, later])) for one in (bright, still)]
+    level_db = 20.0 * np.log10(
+        [np.median(spectra[0][band] / spectra[1][band]) for band in ((abs(hz - 1_000) < 100), hz > 15_000)]
+    )
+    assert level_db[0] - level_db[1] == pytest.approx(8.9, abs=0.4)
+    assert measure(ridden, rate).loudness.integrated_lufs == pytest.approx(-30.0, abs=0.2)

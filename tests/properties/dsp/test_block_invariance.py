@@ -16,6 +16,7 @@ from tapelog_dsp import (
     DeEsser,
     Delay,
     Dither,
+    DriveRide,
     DynamicEq,
     Gain,
     GainPoint,
@@ -259,12 +260,15 @@ def test_whole_mixes(spec: MixSpec, block_frames: int):
 @settings(max_examples=25, deadline=None, derandomize=True)
 @given(cuts=sizes, drive_db=levels, bits=st.sampled_from([16, 24]))
 def test_whole_masters(cuts: list[int], drive_db: float, bits: int):
-    """Chain, limiter and dither together give the same whole numbers for random block sizes."""
+    """A chain and a drive that move, limiter and dither together give the same whole numbers for random block sizes."""
 
     def master(sizes: Iterable[int]) -> npt.NDArray[np.int32]:
-        chain = MasterChain(MasterSpec(RATE, (PROCESSORS["equaliser"], PROCESSORS["glue"], Width(1.2))))
+        moves = MovingSetting(0, "bands.1.gain_db", (SettingPoint(300, -4.0), SettingPoint(2_000, 6.0)))
+        spec = MasterSpec(RATE, (PROCESSORS["equaliser"], PROCESSORS["glue"], Width(1.2)), automation=(moves,))
+        chain, ride = MasterChain(spec), DriveRide((GainPoint(400, 0.0), GainPoint(1_900, 5.0, "smooth")))
         dither = Dither(bits=bits, digest=b"\7" * 32, channels=2)
-        limited = limit_blocks(chain.blocks(cut(noise(5), sizes)), sample_rate=RATE, drive_db=drive_db)
+        ridden = ride.blocks(chain.blocks(cut(noise(5), sizes)), sample_rate=RATE)
+        limited = limit_blocks(ridden, sample_rate=RATE, drive_db=drive_db)
         return np.concatenate([dither.process(block)[0] for block in limited], axis=1)
 
     wanted = master([FRAMES])

@@ -229,3 +229,38 @@ def test_mastering_inserts(insert: dict[str, object], words: str):
     (violation, *_) = validate_master(recipe, services=False)
     assert violation.path.startswith("chain[")
     assert words in str(violation)
+
+
+@pytest.mark.parametrize(
+    ("moving", "words"),
+    [
+        ({"position": 0, "setting": "bands.0.gain_db", "points": [{"frame": 0, "value": 30.0}]}, "-24 to 24 dB"),
+        ({"position": 1, "setting": "splits_hz", "points": [{"frame": 0, "value": 300.0}]}, "cannot move"),
+        ({"position": 2, "setting": "bands.0.gain_db", "points": [{"frame": 0, "value": 1.0}]}, "cannot move"),
+        ({"position": 3, "setting": "width", "points": [{"frame": 0, "value": 1.0}]}, "0 to 2"),
+        (
+            {"position": 0, "setting": "bands.0.q", "points": [{"frame": 9, "value": 1}, {"frame": 9, "value": 2}]},
+            "after",
+        ),
+    ],
+    ids=["range", "crossover", "linear phase", "place", "order"],
+)
+def test_what_cannot_move_on_a_master(moving: dict[str, object], words: str):
+    """Bands, band dynamics and the drive move; crossovers and the taps of a linear-phase equaliser do not."""
+    chain = [
+        {"eq": {"bands": [{"frequency_hz": 200.0}]}},
+        {"multiband": {"splits_hz": [200.0], "bands": [{}, {}]}},
+        {"linear_phase_eq": {"bands": [{"frequency_hz": 200.0}]}},
+    ]
+    allowed = [
+        {"position": 0, "setting": "bands.0.gain_db", "points": [{"frame": 0, "value": 3.0}]},
+        {"position": 1, "setting": "bands.1.threshold_db", "points": [{"frame": 0, "value": -30.0}]},
+    ]
+    plain = {
+        "source": {"file": "a.wav"}, "chain": chain, "target": {"name": "spotify"}, "automation": allowed,
+        "drive_automation": [{"frame": 0, "gain_db": 0.0}, {"frame": 48_000, "gain_db": 2.0}],
+    }  # fmt: skip
+    assert validate_master(ParseDict(plain, pb.MasterRecipe()), services=False) == ()
+    (violation, *_) = validate_master(ParseDict({**plain, "automation": [moving]}, pb.MasterRecipe()), services=False)
+    assert violation.path.startswith("automation[0].")
+    assert words in str(violation)

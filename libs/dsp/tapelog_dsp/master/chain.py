@@ -8,6 +8,7 @@ import numpy as np
 from tapelog_dsp.audio import Audio, round_to_float32, valid_audio, valid_sample_rate
 from tapelog_dsp.processors.base import Processor, ProcessorSpec
 from tapelog_dsp.processors.chain import Chain
+from tapelog_dsp.processors.moving import MovingSetting
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,11 +23,14 @@ class MasterSpec:
         In order; typically equaliser, glue compressor, width.
     channels : int
         1 or 2.
+    automation : tuple of MovingSetting
+        Settings of the processors that move, in song time of the mix.
     """
 
     sample_rate: int
     processors: tuple[ProcessorSpec, ...] = ()
     channels: int = 2
+    automation: tuple[MovingSetting, ...] = ()
 
     def __post_init__(self) -> None:
         valid_sample_rate(self.sample_rate, name="MasterSpec.sample_rate")
@@ -43,12 +47,12 @@ class MasterChain:
     Raises
     ------
     ParameterError
-        A processor does not fit the sample rate or the channel count.
+        A processor does not fit the sample rate or the channel count, or a setting cannot move.
     """
 
     def __init__(self, spec: MasterSpec) -> None:
         self.spec = spec
-        self._chain = Chain(spec.processors, spec.sample_rate, spec.channels)
+        self._chain = Chain(spec.processors, spec.sample_rate, spec.channels, spec.automation)
 
     def blocks(self, source: Iterable[Audio]) -> Iterator[Audio]:
         """Process a whole mix.

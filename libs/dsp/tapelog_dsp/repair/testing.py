@@ -101,3 +101,27 @@ def clipped(clean: Audio, *, fraction: float = 0.02) -> tuple[Audio, float]:
     """Return the audio clipped so that a fraction of the samples is lost, and the level."""
     level = float(np.quantile(np.abs(clean), 1.0 - fraction))
     return np.clip(clean, -level, level), level
+
+
+def with_rumble(
+    clean: Audio, *, below_db: float = 20.0, rate: int = RATE, centre_hz: float = 11.0, seed: int = 77
+) -> Audio:
+    """Return the audio over the drone of a turntable: noise around the resonance of its arm."""
+    frames = clean.shape[1]
+    spectrum = np.fft.rfft(np.random.default_rng(seed).standard_normal(clean.shape))
+    hz = np.fft.rfftfreq(frames, 1.0 / rate)
+    drone = np.fft.irfft(spectrum * np.exp(-0.5 * ((hz - centre_hz) / 4.0) ** 2), frames)
+    gain = np.sqrt(np.square(clean).mean() / np.square(drone).mean()) * 10.0 ** (-below_db / 20.0)
+    return np.asarray(clean + gain * drone)
+
+
+def with_plosives(clean: Audio, *, count: int = 6, rate: int = RATE, seed: int = 78) -> Audio:
+    """Return the audio with breaths that hit the microphone: thumps of 60 to 120 ms that fall in pitch."""
+    random = np.random.default_rng(seed)
+    result = clean.copy()
+    for place in random.integers(rate, clean.shape[1] - rate, count):
+        time = np.arange(round(random.uniform(0.06, 0.12) * rate)) / rate
+        turns = (40.0 + random.uniform(0.0, 20.0)) * time + 0.4 * (1.0 - np.exp(-time / 0.02))
+        thump = random.uniform(0.2, 0.4) * np.sin(2.0 * np.pi * turns) * np.hanning(time.size)
+        result[:, place : place + time.size] += thump
+    return result

@@ -513,7 +513,7 @@ class GainPoint(_message.Message):
     GAIN_DB_FIELD_NUMBER: _builtins.int
     CURVE_FIELD_NUMBER: _builtins.int
     frame: _builtins.int
-    """Frame of the mix at which the value holds."""
+    """Frame of the mix, or of the master, at which the value holds."""
     gain_db: _builtins.float
     """Gain added to the fader, in dB. -96 to 24."""
     curve: Global___AutomationCurve.ValueType
@@ -1692,7 +1692,7 @@ class SettingPoint(_message.Message):
     VALUE_FIELD_NUMBER: _builtins.int
     CURVE_FIELD_NUMBER: _builtins.int
     frame: _builtins.int
-    """Frame of the mix at which the value holds."""
+    """Frame of the mix, or of the master, at which the value holds."""
     value: _builtins.float
     """Value in the setting's own unit; it replaces the one written at the insert, and has its range."""
     curve: Global___AutomationCurve.ValueType
@@ -1748,6 +1748,8 @@ class MasterRecipe(_message.Message):
     TARGET_FIELD_NUMBER: _builtins.int
     OUTPUTS_FIELD_NUMBER: _builtins.int
     FADE_FIELD_NUMBER: _builtins.int
+    AUTOMATION_FIELD_NUMBER: _builtins.int
+    DRIVE_AUTOMATION_FIELD_NUMBER: _builtins.int
     sample_rate_hz: _builtins.int
     """Sample rate of the master, in Hz; 0 keeps the mix's."""
     @_builtins.property
@@ -1770,6 +1772,14 @@ class MasterRecipe(_message.Message):
     def fade(self) -> Global___MasterFade:
         """How the song comes and goes, before the limiter."""
 
+    @_builtins.property
+    def automation(self) -> _containers.RepeatedCompositeFieldContainer[Global___SettingAutomation]:
+        """Settings of the inserts that move, in frames of the master."""
+
+    @_builtins.property
+    def drive_automation(self) -> _containers.RepeatedCompositeFieldContainer[Global___GainPoint]:
+        """Moves of the gain before the limiter, in frames of the master and in addition to what the target asks for."""
+
     def __init__(
         self,
         *,
@@ -1779,10 +1789,12 @@ class MasterRecipe(_message.Message):
         target: Global___MasterTarget | None = ...,
         outputs: _abc.Iterable[Global___OutputFormat] | None = ...,
         fade: Global___MasterFade | None = ...,
+        automation: _abc.Iterable[Global___SettingAutomation] | None = ...,
+        drive_automation: _abc.Iterable[Global___GainPoint] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["fade", b"fade", "source", b"source", "target", b"target"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["chain", b"chain", "fade", b"fade", "outputs", b"outputs", "sample_rate_hz", b"sample_rate_hz", "source", b"source", "target", b"target"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["automation", b"automation", "chain", b"chain", "drive_automation", b"drive_automation", "fade", b"fade", "outputs", b"outputs", "sample_rate_hz", b"sample_rate_hz", "source", b"source", "target", b"target"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
