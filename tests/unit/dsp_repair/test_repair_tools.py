@@ -36,6 +36,8 @@ from tapelog_dsp.repair.testing import (
     with_clicks,
     with_hum,
     with_noise,
+    with_plosives,
+    with_rumble,
 )
 
 
@@ -362,3 +364,26 @@ def test_runs_and_groups():
     assert runs(mask[:0]) == []
     assert [group.tolist() for group in groups(np.array([1, 2, 5, 9, 10]), 3)] == [[1, 2, 5], [9, 10]]
     assert groups(np.array([], dtype=np.int64), 3) == []
+
+
+def test_plosives_of_a_deep_voice():
+    """A voice that fills the band below 130 Hz loses its thumps below 80 Hz; without thumps it is left alone."""
+    deep = np.asarray(sung_phrases(10.0))
+    time = np.arange(deep.shape[1]) / RATE
+    deep = deep + 0.5 * np.sqrt(np.square(deep).mean()) * np.sin(2.0 * np.pi * 118.0 * time)
+    damaged = with_plosives(deep)
+    assert plosive.detect(damaged, RATE).detail == plosive.DEEP_HZ
+    repaired, report = plosive.repair(damaged, RATE)
+    assert report.repaired_spans >= 4
+    assert sdr_db(deep, repaired) - sdr_db(deep, damaged) > 4.0
+    assert not plosive.detect(deep, RATE).present
+
+
+def test_rumble_in_a_short_take():
+    """Five seconds are enough for a drone that stands far out, and none is found without it."""
+    short = sung_phrases(5.0)
+    damaged = with_rumble(short)
+    repaired, report = rumble.repair(damaged, RATE)
+    assert report.applied
+    assert sdr_db(short, repaired) - sdr_db(short, damaged) > 10.0
+    assert not rumble.detect(short, RATE).present

@@ -31,6 +31,11 @@ USUAL_SHARE: Final = 0.03  # a voice's low band lies at least 15 dB under the re
 LOW_TIME_MAX: Final = 0.08  # of the active time
 ACTIVE_SHARE: Final = 0.2  # of the whole time: a drum stem is silent between its hits
 ACTIVE_BELOW_LOUD: Final = 1e-4  # active: less than 40 dB under the loud moments
+DEEP_HZ: Final = 80.0
+"""A deep voice fills the usual low band; what is under this one is still none of its own."""
+
+DEEP_SHARE: Final = 0.01
+"""Of the usual level there: 20 dB under the rest, for toms and breakbeats have 14 to 19."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +45,7 @@ class PlosiveSettings:
     Parameters
     ----------
     crossover_hz : float
-        80 to 200 Hz.
+        80 to 200 Hz; for a deep voice `DEEP_HZ` is tried too.
     """
 
     crossover_hz: float = default("PlosiveSettings", "crossover_hz")
@@ -79,16 +84,26 @@ def detect(samples: Audio, sample_rate: int, settings: PlosiveSettings | None = 
     -------
     Finding
         Evidence: ``plosives``, ``low_band_share`` (usual power of the low band over the rest), ``low_time_share``. A
-        span's strength is the low band's power over its usual one.
+        span's strength is the low band's power over its usual one. ``detail`` is the crossover in Hz: the settings', or
+        `DEEP_HZ` for a voice that is too deep for that.
     """
     settings = settings or PlosiveSettings()
     samples = valid_audio(samples)
     valid_sample_rate(sample_rate)
+    found = _below(samples, sample_rate, settings.crossover_hz, USUAL_SHARE)
+    if found.present or settings.crossover_hz <= DEEP_HZ:
+        return found
+    deep = _below(samples, sample_rate, DEEP_HZ, DEEP_SHARE)
+    return deep if deep.present else found
+
+
+def _below(samples: Audio, sample_rate: int, crossover_hz: float, share_max: float) -> Finding:
+    """Look for plosives below a crossover, in a voice that usually has so small a share there."""
     step = round(STEP_S * sample_rate)
     mono = np.ascontiguousarray(samples.sum(axis=0) / samples.shape[0])
     if mono.size < 100 * step or not mono.any():
         return Finding("plosive", present=False, confidence=0.0)
-    low = _low_band(mono, sample_rate, settings.crossover_hz)
+    low = _low_band(mono, sample_rate, crossover_hz)
     low_power, rest_power = _powers(low, step), _powers(mono - low, step)
     active = rest_power > ACTIVE_BELOW_LOUD * np.quantile(rest_power, 0.95)
     if not active.any():
@@ -102,11 +117,11 @@ def detect(samples: Audio, sample_rate: int, settings: PlosiveSettings | None = 
         for a, b in runs(over)
         if SHORTEST_S <= (b - a) * STEP_S <= LONGEST_S
     )
-    voice_like = share <= USUAL_SHARE and time_share <= LOW_TIME_MAX and float(active.mean()) >= ACTIVE_SHARE
+    voice_like = share <= share_max and time_share <= LOW_TIME_MAX and float(active.mean()) >= ACTIVE_SHARE
     present = voice_like and bool(spans)
     evidence = {"plosives": float(len(spans)), "low_band_share": share, "low_time_share": time_share}
-    sure = confidence(USUAL_SHARE / (share + 1e-9), 1.0) if present else 0.0
-    return Finding("plosive", present, sure, evidence, spans if present else ())
+    sure = confidence(share_max / (share + 1e-9), 1.0) if present else 0.0
+    return Finding("plosive", present, sure, evidence, spans if present else (), detail=crossover_hz)
 
 
 def repair(
@@ -130,7 +145,6 @@ def repair(
     tuple of ndarray [shape=(channels, frames)] and RepairReport
     """
     samples = valid_audio(samples)
-    settings = settings or PlosiveSettings()
     finding = finding or detect(samples, sample_rate, settings)
     if not finding.present:
         return samples, untouched(finding, "no thump in a voice")
@@ -145,7 +159,7 @@ def repair(
         share[start:end] = np.maximum(share[start:end], bump)
     result = samples.copy()
     for row in result:
-        lowered = row - share * _low_band(row, sample_rate, settings.crossover_hz)
+        lowered = row - share * _low_band(row, sample_rate, finding.detail)
         row[share > 0.0] = lowered[share > 0.0]
     strongest_db = 10.0 * math.log10(max(span.strength for span in finding.spans))
     reason = f"{len(finding.spans)} plosives lowered, the strongest {strongest_db:.0f} dB over the voice's low band"

@@ -36,6 +36,9 @@ LOUDEST_RATIO: Final = 10.0**0.5
 QUIETEST_RATIO: Final = 10.0**-0.4
 """Between the quiet tenth of the windows and the median; a drone measured 0.7."""
 
+SHORT_HUMP_DB: Final = 6.0
+"""By so much more a drone has to stand out in a short recording: steadiness means less there."""
+
 TRANSITION_HZ: Final = 8.0
 
 
@@ -58,9 +61,16 @@ class RumbleSettings:
         declared(self)
 
 
+def is_short(frames: int, sample_rate: int) -> bool:
+    """Tell whether a recording is too short for whole windows; half ones are looked at, and more is asked of them."""
+    return 2 * frames < (WINDOWS_MIN + 1) * (1 << math.ceil(math.log2(WINDOW_S * sample_rate)))
+
+
 def _window_powers(samples: Audio, sample_rate: int) -> tuple[Float64s, float]:
     """Return the power of each window up to 40 Hz ``[windows, bins]``, all channels together, and Hz per bin."""
     length = 1 << math.ceil(math.log2(WINDOW_S * sample_rate))
+    if is_short(samples.shape[1], sample_rate):
+        length //= 2
     bins = math.ceil((VALLEY_HZ[1] + 2.0 * SMOOTHING_HZ) * length / sample_rate)
     last = samples.shape[1] - length
     count = min(2 * last // length + 1, WINDOWS_MAX) if last >= 0 else 0
@@ -93,7 +103,7 @@ def detect(samples: Audio, sample_rate: int, settings: RumbleSettings | None = N
     -------
     Finding
         Evidence: ``hump_db``, ``share_db``, ``steadiness`` (quiet tenth over loudest window), ``edge_hz``; ``detail``
-        is the edge in Hz. Audio under about 8 s is never changed: steadiness needs time.
+        is the edge in Hz. Audio under about 4 s is never changed: steadiness needs time.
     """
     settings = settings or RumbleSettings()
     samples = valid_audio(samples)
@@ -118,8 +128,9 @@ def detect(samples: Audio, sample_rate: int, settings: RumbleSettings | None = N
         "steadiness": quiet / max(loud, 1e-12),
         "edge_hz": edge * bin_hz,
     }
-    present = steady and hump_db >= settings.hump_db and share_db >= settings.share_db
-    sure = confidence(10.0 ** (hump_db / 20.0), 10.0 ** (settings.hump_db / 20.0))
+    gate_db = settings.hump_db + (SHORT_HUMP_DB if is_short(samples.shape[1], sample_rate) else 0.0)
+    present = steady and hump_db >= gate_db and share_db >= settings.share_db
+    sure = confidence(10.0 ** (hump_db / 20.0), 10.0 ** (gate_db / 20.0))
     return Finding("rumble", present, sure, evidence, detail=edge * bin_hz)
 
 
