@@ -10,7 +10,7 @@ MOMENTS: Final = ("as_of_sequence", "as_of_time")
 
 MANY: Final = "a list over several aggregates; a sequence belongs to one of them, a time to all"
 ERASABLE: Final = "a person's record is no history: it can be corrected and erased, and nothing of before may stay"
-KEYS: Final = "what opens the door now; who made and revoked a key is in the audit, no state of a production rests on it"
+KEYS: Final = "what opens the door now; who made and revoked a key is in the audit, and no production rests on it"
 EXCEPTIONS: Final = {
     ("GetParty", "as_of_sequence"): ERASABLE,
     ("GetParty", "as_of_time"): ERASABLE,
