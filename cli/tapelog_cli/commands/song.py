@@ -161,7 +161,7 @@ async def ask_back(
     connection: Connection = _NOBODY,
     json: Json = False,
 ) -> int:
-    """Ask for a song to be sent back; the producer does it, from delivered to mixing only if the artist asked too."""
+    """Ask for a song to be sent back: the producer does it, a creative change only if the artist asked too."""
     from tapelog.session.v1 import resources_pb2 as res
 
     async with connection.open() as api:

@@ -80,8 +80,9 @@ class Songs(Group):
         waiting_for: "res.Role.ValueType" = res.ROLE_UNSPECIFIED,
         waiting_for_person: str = "",
         title: str = "",
+        as_of_time: datetime | None = None,
     ) -> AsyncIterator[rpc.SongSummary]:
-        """Yield the songs of all the caller's projects that match, oldest first."""
+        """Yield the songs of all the caller's projects that match, oldest first, now or as they were at a time."""
 
         async def fetch(token: str) -> rpc.SearchSongsResponse:
             request = rpc.SearchSongsRequest(
@@ -95,6 +96,7 @@ class Songs(Group):
                 title=title,
                 page_size=PAGE_SIZE,
                 page_token=token,
+                as_of_time=timestamp(as_of_time),
             )
             return await self._link.unary(self._link.session.SearchSongs, request)
 

@@ -3,6 +3,7 @@
 from typing import Any
 
 from tapelog.session.v1 import resources_pb2 as pb
+from tapelog_chassis.versioned import Versioned
 from tapelog_session.application.song_index import summary_of
 from tapelog_session.domain import brief, disagreements, holds, notes, songs, versions
 from tapelog_session.domain.roles import Actor
@@ -40,13 +41,13 @@ def test_a_mix_waits_for_the_engineer_then_for_approvals_then_for_nobody(session
     session.approve(MIX, 1, PRODUCER)
     assert _roles(session) == []
     session.note("nt-1")
-    assert (_roles(session), bool(summary_of(session.song, 1).open_notes)) == (["MIXING_ENGINEER"], True)
-    assert not summary_of(session.song, 1).open_client_notes
+    assert (_roles(session), bool(summary_of(Versioned(session.song, 1)).open_notes)) == (["MIXING_ENGINEER"], True)
+    assert not summary_of(Versioned(session.song, 1)).open_client_notes
     session.do(notes.decline, "nt-1", "no")
     assert _roles(session) == ["ARTIST", "STUDIO_PRODUCER"]
     session.do(notes.verify_note, "nt-1")
     session.do(disagreements.open_disagreement, MIXER, "dis-1", pb.Disagreement(question="?"))
-    assert (_roles(session), bool(summary_of(session.song, 1).open_notes)) == (["STUDIO_PRODUCER"], False)
+    assert (_roles(session), bool(summary_of(Versioned(session.song, 1)).open_notes)) == (["STUDIO_PRODUCER"], False)
     session.do(holds.put_on_hold, "on tour")
     assert _roles(session) == []
 

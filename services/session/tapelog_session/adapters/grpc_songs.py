@@ -86,7 +86,10 @@ class SongPart(Part):
     @rpc
     async def SearchSongs(self, request: wire.SearchSongsRequest, call: Call) -> wire.SearchSongsResponse:
         """See the proto."""
-        return await finding.search_songs(self._aggregates, self._desk.views, self._desk.index, call, request)
+        desk = self._desk
+        return await finding.search_songs(
+            self._aggregates, desk.views, desk.index, call, request, past=past_of(request)
+        )
 
     @rpc
     async def ListSongEvents(self, request: wire.ListSongEventsRequest, call: Call) -> wire.ListSongEventsResponse:

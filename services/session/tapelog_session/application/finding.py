@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Final
 
@@ -20,6 +20,7 @@ from tapelog_session.application.views import Views
 from tapelog_session.domain.errors import Denied
 from tapelog_session.domain.names import SongName, parse_project
 from tapelog_session.domain.permissions import AUDITOR, LABEL
+from tapelog_session.domain.roles import RoleValue
 
 PAGE_BYTES_MAX: Final = 3 * 1024 * 1024
 """A page ends before this: an answer may have 4 MiB."""
@@ -36,7 +37,9 @@ async def list_projects(
     response = rpc.ListProjectsResponse()
     for row in _visible(views, call, request.external_ref):
         is_later = past.time is not None and row.create_time > past.time
-        if row.order <= after or is_later or (request.member and request.member not in row.members):
+        if row.order <= after or is_later:
+            continue
+        if request.member and request.member not in await _members(aggregates, call, row, past.time):
             continue
         if len(response.projects) == size or response.ByteSize() > PAGE_BYTES_MAX:
             response.next_page_token = encode_page_token(str(after), request)
@@ -82,9 +85,15 @@ async def list_songs(
 
 
 async def search_songs(
-    aggregates: Aggregates, views: Views, index: SongIndex, call: Call, request: rpc.SearchSongsRequest
+    aggregates: Aggregates,
+    views: Views,
+    index: SongIndex,
+    call: Call,
+    request: rpc.SearchSongsRequest,
+    *,
+    past: Past,
 ) -> rpc.SearchSongsResponse:
-    """Find songs in all projects that the caller may read, oldest first."""
+    """Find songs in all projects that the caller may read now, oldest first, as they are or as they were at a time."""
     size = coerce_page_size(request.page_size)
     after = int(decode_page_token(request.page_token, request) or 0)
     only = parse_project(request.project, "project") if request.project else ""
@@ -97,10 +106,12 @@ async def search_songs(
         project = projects[row.project]
         client_alone = set(project.members.get(call.party, ())) == {LABEL}
         async for _, summary in _matching(
-            aggregates, index, call, [row], request, client_alone=client_alone, time=None
+            aggregates, index, call, [row], request, client_alone=client_alone, time=past.time
         ):
-            if not _waits_for_person(project, summary, request.waiting_for_person):
-                continue
+            if request.waiting_for_person:
+                members = await _members(aggregates, call, project, past.time)
+                if not set(members.get(request.waiting_for_person, ())) & set(summary.waiting_for):
+                    continue
             if len(response.songs) == size:
                 response.next_page_token = encode_page_token(str(after), request)
                 return response
@@ -137,15 +148,31 @@ async def _matching(
     for row in rows:
         if time is not None and row.create_time > time:
             continue
-        if (wanted.person and wanted.person not in row.people) or wanted.title.lower() not in row.title.lower():
+        if not _took_part(row, wanted.person, time) or wanted.title.lower() not in row.title.lower():
             continue
         if time is None:
             summary = await index.summary(call.tenant, row)
         else:
             then = await aggregates.songs.load(aggregates.songs.aggregate(call.tenant, row.id), as_of_time=time)
-            summary = summary_of(then.state, then.sequence)
+            summary = summary_of(then)
         if _is_wanted(summary, wanted, client_alone=client_alone):
             yield row, summary
+
+
+def _took_part(row: SongRow, party: str, time: datetime | None) -> bool:
+    first = row.people.get(party)
+    return not party or (first is not None and (time is None or first <= time))
+
+
+async def _members(
+    aggregates: Aggregates, call: Call, row: ProjectRow, time: datetime | None
+) -> Mapping[str, Sequence[RoleValue]]:
+    """Return the roles of a project's members, now or as they were at a time."""
+    if time is None:
+        return row.members
+    aggregate = aggregates.projects.aggregate(call.tenant, row.id)
+    then = (await aggregates.projects.load(aggregate, as_of_time=time)).state
+    return {party: member.roles for party, member in then.members.items()}
 
 
 def _is_wanted(song: Summary, wanted: rpc.SearchSongsRequest, *, client_alone: bool) -> bool:
@@ -154,10 +181,6 @@ def _is_wanted(song: Summary, wanted: rpc.SearchSongsRequest, *, client_alone: b
     if wanted.waiting_for and wanted.waiting_for not in song.waiting_for:
         return False
     return not wanted.open_notes or _open_notes(song, client_alone=client_alone) > 0
-
-
-def _waits_for_person(project: ProjectRow, song: Summary, party: str) -> bool:
-    return not party or bool(set(project.members.get(party, ())) & set(song.waiting_for))
 
 
 def _open_notes(song: Summary, *, client_alone: bool) -> int:
@@ -174,5 +197,5 @@ def _summary_resource(row: SongRow, song: Summary, *, client_alone: bool) -> rpc
         waiting_for=song.waiting_for,
         open_notes=_open_notes(song, client_alone=client_alone),
         sequence=song.sequence,
-        update_time=timestamp(row.update_time),
+        update_time=timestamp(song.update_time),
     )

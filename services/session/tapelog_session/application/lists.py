@@ -39,7 +39,15 @@ class ProjectRow:
 
 @dataclasses.dataclass(slots=True)
 class SongRow:
-    """What lists know of a song; `order` counts from 1 in its project, `place` over all songs of the service."""
+    """What lists know of a song.
+
+    Attributes
+    ----------
+    order, place : int
+        Count from 1, in its project and over all songs of the service.
+    people : dict[str, datetime]
+        Who did something in it, and when for the first time.
+    """
 
     order: int
     place: int
@@ -50,7 +58,7 @@ class SongRow:
     create_time: datetime
     sequence: int = 0
     update_time: datetime | None = None
-    people: set[str] = dataclasses.field(default_factory=set)
+    people: dict[str, datetime] = dataclasses.field(default_factory=dict)
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -127,7 +135,9 @@ class Lists:
             _log.error("event of a song that was never created", event_id=event.event_id, song=event.aggregate.id)
             return
         row.sequence, row.update_time = event.sequence, event.time
-        row.people.update({event.metadata.actor, event.metadata.on_behalf_of} - {""})
+        for party in (event.metadata.actor, event.metadata.on_behalf_of):
+            if party:
+                row.people.setdefault(party, event.time)
 
     def _expect(self, event: StoredEvent, message: Message) -> None:
         """Keep the deadlines of versions in review."""

@@ -7,6 +7,9 @@ each song that has changed since the last search once, from its snapshot and a f
 from __future__ import annotations
 
 import dataclasses
+from datetime import datetime
+
+from tapelog_chassis.versioned import Versioned
 
 from tapelog_session.application.aggregates import Aggregates
 from tapelog_session.application.lists import SongRow
@@ -21,6 +24,7 @@ class Summary:
     """A song as a search sees it."""
 
     sequence: int
+    update_time: datetime | None
     title: str
     stage: StageValue
     cycle: int
@@ -44,7 +48,7 @@ class SongIndex:
         known = self._known.get((tenant, row.id))
         if known is None or known.sequence < row.sequence:
             versioned = await self._songs.load(self._songs.aggregate(tenant, row.id))
-            known = self._known[tenant, row.id] = summary_of(versioned.state, versioned.sequence)
+            known = self._known[tenant, row.id] = summary_of(versioned)
         return known
 
     def drop(self) -> None:
@@ -52,11 +56,13 @@ class SongIndex:
         self._known.clear()
 
 
-def summary_of(song: Song, sequence: int) -> Summary:
+def summary_of(versioned: Versioned[Song]) -> Summary:
     """Return the summary of a song's state."""
+    song = versioned.state
     waiting = [note for note in song.notes.values() if note.state not in SETTLED]
     return Summary(
-        sequence=sequence,
+        sequence=versioned.sequence,
+        update_time=versioned.time,
         title=song.title,
         stage=song.stage,
         cycle=song.cycle,

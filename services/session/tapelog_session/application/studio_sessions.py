@@ -119,7 +119,8 @@ async def list_sessions(
     await load_song(aggregates, call.tenant, name)
     aggregate = aggregates.songs.aggregate(call.tenant, name.song)
     then = await aggregates.songs.load(aggregate, as_of_sequence=past.sequence, as_of_time=past.time)
-    found = await _sessions(aggregates, call.tenant, then.state, None if past.is_now else then.time)
+    # A session moves on without the song, so a time is its own; of a sequence of the song the time is the song's.
+    found = await _sessions(aggregates, call.tenant, then.state, past.time if past.sequence is None else then.time)
     response = rpc.ListStudioSessionsResponse(sessions=[session_resource(v) for v in found[first : first + size]])
     if first + size < len(found):
         response.next_page_token = encode_page_token(str(first + size), request)

@@ -3740,6 +3740,7 @@ class SearchSongsRequest(_message.Message):
     TITLE_FIELD_NUMBER: _builtins.int
     PAGE_SIZE_FIELD_NUMBER: _builtins.int
     PAGE_TOKEN_FIELD_NUMBER: _builtins.int
+    AS_OF_TIME_FIELD_NUMBER: _builtins.int
     project: _builtins.str
     """projects/{project}: only songs of this project."""
     stage: _resources_pb2.Stage.ValueType
@@ -3760,6 +3761,10 @@ class SearchSongsRequest(_message.Message):
     """At most this many; 0 is 50, more than 500 is 500. Negative is INVALID_ARGUMENT."""
     page_token: _builtins.str
     """Token of the page before."""
+    @_builtins.property
+    def as_of_time(self) -> _timestamp_pb2.Timestamp:
+        """If set, songs as they were at this time; only projects that the caller may read now."""
+
     def __init__(
         self,
         *,
@@ -3773,10 +3778,11 @@ class SearchSongsRequest(_message.Message):
         title: _builtins.str = ...,
         page_size: _builtins.int = ...,
         page_token: _builtins.str = ...,
+        as_of_time: _timestamp_pb2.Timestamp | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["as_of_time", b"as_of_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["external_ref", b"external_ref", "open_notes", b"open_notes", "page_size", b"page_size", "page_token", b"page_token", "person", b"person", "project", b"project", "stage", b"stage", "title", b"title", "waiting_for", b"waiting_for", "waiting_for_person", b"waiting_for_person"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["as_of_time", b"as_of_time", "external_ref", b"external_ref", "open_notes", b"open_notes", "page_size", b"page_size", "page_token", b"page_token", "person", b"person", "project", b"project", "stage", b"stage", "title", b"title", "waiting_for", b"waiting_for", "waiting_for_person", b"waiting_for_person"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
