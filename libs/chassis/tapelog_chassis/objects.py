@@ -131,6 +131,11 @@ class ObjectStore:
         """The local folder that holds the objects, or None."""
         return self._folder
 
+    @property
+    def backend(self) -> Any:
+        """The store beneath, for what is no object yet."""
+        return self._store
+
     async def put_stream(
         self, chunks: AsyncIterator[bytes], *, max_bytes: int, expected_sha256: str | None = None
     ) -> ObjectRef:
@@ -155,8 +160,7 @@ class ObjectStore:
             ref = await self._receive(partial, chunks, max_bytes)
             if expected_sha256 not in (None, ref.sha256):
                 raise DigestMismatchError(str(expected_sha256), ref.sha256)
-            with _store_errors(f"object {ref.sha256} could not be stored"):
-                await self._publish(partial, ref.sha256)
+            await self.publish(partial, ref.sha256)
             telemetry.OBJECT_BYTES.inc(ref.size_bytes)
         finally:
             await asyncio.shield(self._discard(partial))
@@ -189,7 +193,7 @@ class ObjectStore:
             raise ValueError(f"bytes {offset} to {offset + length} are outside object {sha256} of {size_bytes} bytes")
         digest = hashlib.sha256() if length == size_bytes else None
         if length:
-            with _store_errors(f"object {sha256} could not be read"):
+            with store_errors(f"object {sha256} could not be read"):
                 options = {"range": (offset, offset + length)}
                 result = await obstore.get_async(self._store, _key(sha256), options=options)  # type: ignore[arg-type]
                 async for block in result.stream(min_chunk_size=CHUNK_BYTES):
@@ -229,7 +233,7 @@ class ObjectStore:
     async def stat(self, sha256: str) -> ObjectRef:
         """Return digest and length; raises `ObjectNotFoundError`, `ObjectStoreUnavailableError`."""
         key = _key(sha256)
-        with _store_errors(f"object {sha256} could not be looked up"):
+        with store_errors(f"object {sha256} could not be looked up"):
             try:
                 found = await obstore.head_async(self._store, key)
             except FileNotFoundError as error:
@@ -238,7 +242,7 @@ class ObjectStore:
 
     async def stored(self) -> AsyncIterator[StoredObject]:
         """Yield every object, in no order; raises `ObjectStoreUnavailableError`."""
-        with _store_errors("the objects could not be listed"):
+        with store_errors("the objects could not be listed"):
             async for batch in obstore.list(self._store, prefix="sha256", chunk_size=LIST_BATCH):
                 for found in batch:
                     sha256 = str(found["path"]).rpartition("/")[2]
@@ -255,7 +259,7 @@ class ObjectStore:
             If the store fails.
         """
         key = _key(sha256)
-        with _store_errors(f"object {sha256} could not be deleted"):
+        with store_errors(f"object {sha256} could not be deleted"):
             try:
                 if (await obstore.head_async(self._store, key))["last_modified"] >= before:
                     return False
@@ -281,14 +285,32 @@ class ObjectStore:
             if size_bytes > max_bytes:
                 raise ObjectTooLargeError(max_bytes)
             digest.update(chunk)
-            with _store_errors("an object could not be received"):
+            with store_errors("an object could not be received"):
                 await writer.write(chunk)
-        with _store_errors("an object could not be received"):
+        with store_errors("an object could not be received"):
             await writer.close()
         return ObjectRef(digest.hexdigest(), size_bytes)
 
+    async def publish(self, partial: str, sha256: str) -> None:
+        """
+        Give finished content its name: on disk before it is visible, visible before this returns.
+
+        Parameters
+        ----------
+        partial
+            Where it lies in the backend; moved or copied from there.
+        sha256
+            What its digest is, which is not looked at again here.
+
+        Raises
+        ------
+        ObjectStoreUnavailableError
+            If the store fails.
+        """
+        with store_errors(f"object {sha256} could not be stored"):
+            await self._publish(partial, sha256)
+
     async def _publish(self, partial: str, sha256: str) -> None:
-        """Give the finished content its name: on disk before it is visible, visible before this returns."""
         key = _key(sha256)
         if self._folder is None:
             # Buckets make an object visible whole; the same name always has the same content, so no race matters.
@@ -315,7 +337,8 @@ class ObjectStore:
 
 
 @contextmanager
-def _store_errors(what: str) -> Iterator[None]:
+def store_errors(what: str) -> Iterator[None]:
+    """Turn what the backend raises into `ObjectStoreUnavailableError`."""
     try:
         yield
     except (BaseError, OSError) as error:

@@ -14,13 +14,13 @@ from tapelog.session.v1 import resources_pb2 as res
 from tapelog.session.v1 import session_service_pb2 as rpc
 
 from tapelog_client.client_errors import DigestMismatch
-from tapelog_client.errors import Unavailable
+from tapelog_client.errors import DeadlineExceeded, Internal, OutOfRange, TapelogApiError, Unavailable
 from tapelog_client.group import Group, timestamp
 
 CHUNK_BYTES: Final = 1024 * 1024
 """The largest chunk that the session service takes."""
 ATTEMPTS_MAX: Final = 5
-"""Of one transfer; a service that was killed is back within seconds."""
+"""Of one transfer without a byte more; a service that was killed is back within seconds."""
 PAUSE_S: Final = 0.5
 """Before the second attempt; doubled before each further one."""
 
@@ -45,6 +45,9 @@ class Assets(Group):
     ) -> res.Asset:
         """Upload a file to `projects/{project}`; the same bytes again are the same asset.
 
+        Goes on by itself where the connection broke, and gives up when nothing more arrives for several attempts. With
+        the `request_id` of an upload that this or another process began, it goes on with that one.
+
         Raises
         ------
         OSError
@@ -61,16 +64,27 @@ class Assets(Group):
             original_filename=path.name,
             request_id=request_id or str(uuid.uuid4()),
         )
-        pause_s = PAUSE_S
-        for attempt in range(1, ATTEMPTS_MAX + 1):
+        may_be_begun = bool(request_id)
+        failures, furthest = 0, 0
+        while True:
             try:
+                if may_be_begun:
+                    header.offset_bytes = (await self.get_upload(header)).committed_bytes
                 return await self._link.upload(self._link.session.UploadAsset, _parts(header, path, report))
-            except Unavailable:
-                if attempt == ATTEMPTS_MAX:
+            except TapelogApiError as error:
+                if not _may_go_on(error):
                     raise
-            await asyncio.sleep(pause_s)
-            pause_s *= 2
-        raise AssertionError("the last attempt returns or raises")
+                failures = 0 if header.offset_bytes > furthest else failures + 1
+                furthest = max(furthest, header.offset_bytes)
+                if failures == ATTEMPTS_MAX:
+                    raise
+            may_be_begun = True
+            if failures:
+                await asyncio.sleep(PAUSE_S * 2 ** (failures - 1))
+
+    async def get_upload(self, header: rpc.UploadHeader) -> rpc.Upload:
+        """Say how much the service keeps of an upload that was begun with a header."""
+        return await self._link.unary(self._link.session.GetUpload, rpc.GetUploadRequest(header=header))
 
     async def get(
         self, project: str, sha256: str, *, as_of_sequence: int = 0, as_of_time: datetime | None = None
@@ -147,6 +161,16 @@ class Assets(Group):
         return digest.hexdigest()
 
 
+def _may_go_on(error: TapelogApiError) -> bool:
+    """Whether an upload that ended so can go on: the connection broke, or it was to go on at a wrong place.
+
+    gRPC says INTERNAL, without a reason of the service, where a connection broke in the middle of a message.
+    """
+    return isinstance(error, (Unavailable, DeadlineExceeded, OutOfRange)) or (
+        isinstance(error, Internal) and not error.reason
+    )
+
+
 def _silent(_: Progress) -> None:
     """Report to nobody."""
 
@@ -166,8 +190,9 @@ def _hash_file(path: Path, report: ProgressFn) -> tuple[str, int]:
 
 async def _parts(header: rpc.UploadHeader, path: Path, report: ProgressFn) -> AsyncIterator[rpc.UploadAssetRequest]:
     yield rpc.UploadAssetRequest(header=header)
-    done_bytes = 0
+    done_bytes = header.offset_bytes
     with path.open("rb") as file:
+        file.seek(header.offset_bytes)
         while chunk := await asyncio.to_thread(file.read, CHUNK_BYTES):
             yield rpc.UploadAssetRequest(chunk=chunk)
             done_bytes += len(chunk)

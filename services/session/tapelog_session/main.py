@@ -21,6 +21,7 @@ from tapelog_chassis.lifecycle import Ready
 from tapelog_chassis.nats import connected
 from tapelog_chassis.objects import ObjectStore
 from tapelog_chassis.samples import consumers_of, disk_of, lag_of
+from tapelog_chassis.unfinished import UnfinishedUploads
 from tapelog_client.channel import open_channel
 
 from tapelog_session.adapters import feeds
@@ -41,6 +42,7 @@ from tapelog_session.application.project_heads import ProjectHeads
 from tapelog_session.application.render_outcomes import record_outcome
 from tapelog_session.application.render_requests import request_renders
 from tapelog_session.application.song_index import SongIndex
+from tapelog_session.application.uploads import expire_uploads
 from tapelog_session.application.views import Views
 from tapelog_session.settings import SessionSettings
 
@@ -67,6 +69,7 @@ async def run(settings: SessionSettings, *, ready: Ready, stop: asyncio.Event) -
     verifier = TokenVerifier.from_file(settings.key_set_path, audience=AUDIENCE)
     issuer = LocalIssuer.open(settings.identity_dir)
     objects = ObjectStore(settings.objects_url)
+    unfinished = UnfinishedUploads(objects)
     async with (
         connected(
             settings.nats_url,
@@ -101,6 +104,7 @@ async def run(settings: SessionSettings, *, ready: Ready, stop: asyncio.Event) -
             views=views,
             index=SongIndex(aggregates),
             objects=objects,
+            unfinished=unfinished,
             archive=ObjectStore(settings.archive_store_url),
             parties=JetStreamParties(connection),
             targets=known_targets(settings.targets),
@@ -131,6 +135,7 @@ async def run(settings: SessionSettings, *, ready: Ready, stop: asyncio.Event) -
                     name="health",
                 ),
                 group.create_task(guard.run(), name="log guard"),
+                group.create_task(expire_uploads(objects, unfinished), name="unfinished uploads"),
             ]
             if settings.processes:
                 background += [

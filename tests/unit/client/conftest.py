@@ -27,9 +27,11 @@ class SmallSession(session_grpc.SessionServiceServicer):
 
     def __init__(self) -> None:
         self.objects: dict[str, bytes] = {}
+        self.kept: dict[str, bytes] = {}
         self.request_ids: list[str] = []
         self.chunk_sizes: list[int] = []
         self.offsets: list[int] = []
+        self.upload_offsets: list[int] = []
         self.cuts = 0
         self.refusals = 0
         self.states = [res.VERSION_STATE_PROPOSED, res.VERSION_STATE_PROPOSED, res.VERSION_STATE_RENDERED]
@@ -37,23 +39,29 @@ class SmallSession(session_grpc.SessionServiceServicer):
 
     async def UploadAsset(self, requests: AsyncIterator[session.UploadAssetRequest], _context: Any) -> res.Asset:  # noqa: N802
         """Take an upload."""
-        header: session.UploadHeader | None = None
+        header = session.UploadHeader()
         body = b""
         async for request in requests:
             if request.HasField("header"):
                 header = request.header
                 self.request_ids.append(header.request_id)
+                self.upload_offsets.append(header.offset_bytes)
+                body = self.kept.get(header.request_id, b"")[: header.offset_bytes]
                 continue
             self.chunk_sizes.append(len(request.chunk))
             body += request.chunk
             if self.cuts:
                 self.cuts -= 1
+                self.kept[header.request_id] = body
                 raise Unavailable("GOING_DOWN", "the service stops")
-        assert header is not None
         if hashlib.sha256(body).hexdigest() != header.sha256:
             raise InvalidArgument.of_field("header.sha256", "is not the hash of the bytes")
         self.objects[header.sha256] = body
         return res.Asset(name=f"{header.parent}/assets/{header.sha256}", sha256=header.sha256, size_bytes=len(body))
+
+    async def GetUpload(self, request: session.GetUploadRequest, _context: Any) -> session.Upload:  # noqa: N802
+        """Say how much of an upload is kept."""
+        return session.Upload(committed_bytes=len(self.kept.get(request.header.request_id, b"")))
 
     async def DownloadObject(  # noqa: N802
         self, request: session.DownloadObjectRequest, _context: Any

@@ -3,6 +3,7 @@ from pathlib import Path
 
 import pytest
 from tapelog_client import DigestMismatch, Progress, Tapelog
+from tapelog_client.assets import ATTEMPTS_MAX
 from tapelog_client.errors import InvalidArgument
 
 from .conftest import SmallSession
@@ -28,18 +29,24 @@ async def test_an_upload_arrives_whole_in_chunks_of_a_mebibyte(
     assert [step.phase for step in seen] == ["hash"] * 3 + ["send"] * 3
 
 
-async def test_an_upload_that_breaks_off_is_sent_again_with_the_same_request_id(
+async def test_an_upload_that_breaks_off_goes_on_where_it_did(
     api: Tapelog, small_session: SmallSession, tmp_path: Path
 ) -> None:
-    """The second attempt carries the first one's request id and all bytes."""
-    path = _file(tmp_path / "take.wav", 4000)
-    small_session.cuts = 1
+    """More breaks than attempts: each goes on with the first one's request id, and no byte is sent twice."""
+    path = _file(tmp_path / "take.wav", 7 * 1024 * 1024 + 17)
+    small_session.cuts = 7
+    seen: list[Progress] = []
 
-    asset = await api.assets.upload("projects/prj-1", path)
+    asset = await api.assets.upload("projects/prj-1", path, progress=seen.append)
 
     assert small_session.objects[asset.sha256] == path.read_bytes()
-    assert len(small_session.request_ids) == 2
+    # gRPC repeats a call by itself that broke before anything of it was sent.
+    assert small_session.upload_offsets == sorted(small_session.upload_offsets)
+    assert len(set(small_session.upload_offsets)) > ATTEMPTS_MAX
     assert len(set(small_session.request_ids)) == 1
+    sent = [step.done_bytes for step in seen if step.phase == "send"]
+    assert sent == sorted(sent)
+    assert sent[-1] == path.stat().st_size
 
 
 async def test_a_file_that_changes_while_it_is_sent_is_refused(

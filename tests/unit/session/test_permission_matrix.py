@@ -38,6 +38,7 @@ AgreeBrief            A A . . . . . . . . . .  1234
 CheckRecipe           A A A A A A A A A . . .  -
 ApproveArrangement    A A . . . . . . . . . .  1
 UploadAsset           . A . a A . . A . . . .  -
+GetUpload             . A . a A . . A . . . .  -
 GetAsset              A A A A A A A A A . . .  -
 DownloadObject        A A A A A A A A A . . .  -
 DefineTrack           . A . . A . . A . . . .  12

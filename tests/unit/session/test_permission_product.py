@@ -23,6 +23,7 @@ from tapelog_chassis.errors import FailedPrecondition, PermissionDenied, Service
 from tapelog_chassis.event_log import MemoryEventLog, Metadata, NewEvent
 from tapelog_chassis.objects import ObjectStore
 from tapelog_chassis.request_context import CurrentRequest, acting_as, serving
+from tapelog_chassis.unfinished import UnfinishedUploads
 from tapelog_session.adapters.grpc_api_keys import IssuedTokens
 from tapelog_session.adapters.grpc_common import Desk
 from tapelog_session.adapters.servicer import SessionServicer
@@ -63,7 +64,7 @@ IN_SONG: Final = {"ListSongEvents", "ListNotes"}
 PERSON_OF: Final = {role: f"pty-{number}" for number, role in enumerate(ROLES, start=1)}
 TOOL, STRANGER, UNRESOLVED, TOOL_OUTSIDE = "pty-tool", "pty-stranger", "pty-unresolved", "pty-tool-outside"
 SESSION_ROWS: Final = [row for row in ROWS if not row[0].startswith("render/")]
-OWN_BY_NATURE: Final = {"UploadAsset"}
+OWN_BY_NATURE: Final = {"UploadAsset", "GetUpload"}
 """RPCs of which the outcome is the caller's own: `a` is `A`."""
 LATER: Final = {("RequestSendBack", "LABEL"): "5"}
 """Where a role may call an RPC in fewer stages than others."""
@@ -88,10 +89,10 @@ def _request(row: str) -> Any:
     }
     if rpc in {"RequestAlternates", "RequestStems", "WaiveCheck"}:
         values["version"] = f"{SONG}/mixVersions/1"
-    if rpc == "UploadAsset":
+    if rpc in OWN_BY_NATURE:
         header = wire.UploadHeader(parent=PROJECT, sha256=SHA, size_bytes=4096, request_id=values["request_id"])
         header.original_filename = "take.wav"
-        return wire.UploadAssetRequest(header=header)
+        return type(request)(header=header)
     for name in known & set(values):
         setattr(request, name, values[name])
     return request
@@ -165,6 +166,7 @@ class House:
             views=views,
             index=SongIndex(aggregates),
             objects=store,
+            unfinished=UnfinishedUploads(store),
             archive=store,
             parties=nobody_named,
             targets={},

@@ -85,7 +85,9 @@ HEADS = {
     "aiff": (b"FORM" + (36).to_bytes(4, "big") + b"AIFFCOMM", "audio/aiff"),
     "flac": (b"fLaC\x00\x00\x00\x22", "audio/flac"),
     "ogg": (b"OggS\x00\x02", "audio/ogg"),
-    "caf": (b"caff\x00\x01", "audio/x-caf"),
+    "w64": (bytes.fromhex("726966662e91cf11a5d628db04c10000"), "audio/x-w64"),
+    "mp3": (b"\xff\xfb\x90\x00", "audio/mpeg"),
+    "mp3 with a tag": (b"ID3\x04\x00", "audio/mpeg"),
 }
 
 

@@ -14,6 +14,7 @@ from tapelog_chassis.clock import Clock
 from tapelog_chassis.event_log import EventLog
 from tapelog_chassis.objects import ObjectStore
 from tapelog_chassis.request_context import current_principal, current_request
+from tapelog_chassis.unfinished import UnfinishedUploads
 
 from tapelog_session.adapters.refusals import refusals
 from tapelog_session.application.access import Call
@@ -40,6 +41,7 @@ class Desk:
     views: Views
     index: SongIndex
     objects: ObjectStore
+    unfinished: UnfinishedUploads
     archive: ObjectStore
     parties: Parties
     targets: Targets

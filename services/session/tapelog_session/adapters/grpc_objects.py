@@ -13,6 +13,7 @@ from tapelog_session.adapters.grpc_common import Part, current_call, past_of, re
 from tapelog_session.adapters.refusals import refusals
 from tapelog_session.application import queries, uploads
 from tapelog_session.application.access import Call
+from tapelog_session.application.song_commands import Request
 from tapelog_session.application.uploads import Upload
 from tapelog_session.domain.errors import InvalidCommand
 from tapelog_session.domain.names import parse_asset, parse_project
@@ -27,22 +28,25 @@ class ObjectPart(Part):
         first = await anext(aiter(requests), None)
         if first is None or first.WhichOneof("part") != "header":
             raise InvalidCommand("HEADER_MISSING", [("header", "the first message of an upload is its header")])
-        header = first.header
-        upload = Upload(
-            project=parse_project(header.parent, "header.parent"),
-            sha256=header.sha256,
-            size_bytes=header.size_bytes,
-            original_filename=header.original_filename,
-        )
+        request, upload = _upload_of(first.header)
         return await uploads.upload_asset(
             self._aggregates,
             self._desk.views,
-            self._desk.objects,
+            self._desk.unfinished,
             call,
-            request_of(header),
+            request,
             upload=upload,
             chunks=_chunks(requests),
         )
+
+    @rpc
+    async def GetUpload(self, request: wire.GetUploadRequest, call: Call) -> wire.Upload:
+        """See the proto."""
+        header, upload = _upload_of(request.header)
+        committed = await uploads.committed_bytes(
+            self._aggregates, self._desk.views, self._desk.unfinished, call, header, upload=upload
+        )
+        return wire.Upload(committed_bytes=committed)
 
     @rpc
     async def GetAsset(self, request: wire.GetAssetRequest, call: Call) -> pb.Asset:
@@ -67,6 +71,21 @@ class ObjectPart(Part):
         yield wire.DownloadObjectResponse(size_bytes=download.size_bytes)
         async for chunk in download.chunks:
             yield wire.DownloadObjectResponse(chunk=chunk)
+
+
+def _upload_of(header: wire.UploadHeader) -> tuple[Request, Upload]:
+    """Return what makes an upload safe to repeat, wherever it goes on, and what it declares."""
+    upload = Upload(
+        project=parse_project(header.parent, "header.parent"),
+        sha256=header.sha256,
+        size_bytes=header.size_bytes,
+        original_filename=header.original_filename,
+        offset_bytes=header.offset_bytes,
+    )
+    from_its_start = wire.UploadHeader()
+    from_its_start.CopyFrom(header)
+    from_its_start.offset_bytes = 0
+    return request_of(from_its_start), upload
 
 
 async def _chunks(requests: AsyncIterator[wire.UploadAssetRequest]) -> AsyncIterator[bytes]:

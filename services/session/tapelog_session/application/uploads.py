@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import asyncio
 import dataclasses
+import hashlib
 from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import aclosing
 from typing import Final
 
+import structlog
 from tapelog.session.v1 import resources_pb2 as pb
 from tapelog_chassis import ids
-from tapelog_chassis.errors import Unavailable
+from tapelog_chassis.errors import OutOfRange, Unavailable
 from tapelog_chassis.objects import (
     DigestMismatchError,
     ObjectNotFoundError,
@@ -17,8 +20,9 @@ from tapelog_chassis.objects import (
     ObjectStoreUnavailableError,
     ObjectTooLargeError,
 )
+from tapelog_chassis.unfinished import BrokeOffError, Coming, UnfinishedUploads, WrongOffsetError
 
-from tapelog_session.application.access import Call, authorize
+from tapelog_session.application.access import Access, Call, authorize
 from tapelog_session.application.aggregates import Aggregates
 from tapelog_session.application.resources import asset_resource
 from tapelog_session.application.song_commands import Request
@@ -30,6 +34,10 @@ from tapelog_session.domain.names import asset_name
 
 CHUNK_BYTES_MAX: Final = 1024 * 1024
 RETRY_S: Final = 1.0
+EXPIRE_EVERY_S: Final = 3600.0
+"""How often uploads that nobody goes on with are looked for."""
+
+_log = structlog.get_logger(__name__)
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -40,12 +48,13 @@ class Upload:
     sha256: str
     size_bytes: int
     original_filename: str
+    offset_bytes: int = 0
 
 
 async def upload_asset(
     aggregates: Aggregates,
     views: Views,
-    objects: ObjectStore,
+    unfinished: UnfinishedUploads,
     call: Call,
     request: Request,
     *,
@@ -59,22 +68,28 @@ async def upload_asset(
     InvalidCommand
         The bytes are not what was declared, or no audio, or the request_id was used for another file; nothing becomes
         visible.
+    OutOfRange
+        The upload is to go on where it did not break off.
     """
-    ids.validate_request_id(request.request_id, field="header.request_id")
-    domain.check_header(upload.sha256, upload.size_bytes, upload.original_filename)
-    access = await authorize(aggregates.projects, call, upload.project, owns=lambda _role: True)
+    access = await _authorize(aggregates, call, request, upload)
     await views.caught_up()
-    if views.upload_hash(call.tenant, request.request_id) not in ("", request.request_hash):
-        text = f"{request.request_id} was already used for another upload; make a new one for a new file"
-        raise InvalidCommand("REQUEST_ID_REUSED", [("header.request_id", text)])
-    incoming = _Incoming(chunks, upload.size_bytes)
+    if _is_registered(views, call, request):
+        return await _registered(aggregates, call, upload)
+    coming = _coming(call, request, upload)
+    head = await unfinished.head(coming, domain.SNIFF_BYTES) if upload.offset_bytes else b""
+    incoming = _Incoming(chunks, upload, head)
     try:
         async with aclosing(incoming.checked()) as checked:
-            await objects.put_stream(checked, max_bytes=upload.size_bytes, expected_sha256=upload.sha256)
+            await unfinished.receive(coming, upload.offset_bytes, checked)
+    except WrongOffsetError as failure:
+        raise _wrong_offset(upload.offset_bytes, failure.committed) from None
     except ObjectTooLargeError:
         raise _mismatch(f"more than the declared {upload.size_bytes} bytes came; declare the file's size") from None
+    except BrokeOffError as failure:
+        text = f"the upload ended after {failure.received} of the declared {upload.size_bytes} bytes"
+        raise _mismatch(f"{text}; ask GetUpload how many are kept, and send the rest") from None
     except DigestMismatchError as failure:
-        text = f"the {incoming.count} bytes received have SHA-256 {failure.actual}, declared was {failure.expected}"
+        text = f"the {upload.size_bytes} bytes received have SHA-256 {failure.actual}, declared was {failure.expected}"
         raise InvalidCommand("HASH_MISMATCH", [("header.sha256", f"{text}; send the file again")]) from None
     except ObjectStoreUnavailableError as failure:
         raise _unavailable() from failure
@@ -96,35 +111,91 @@ async def upload_asset(
     return asset_resource(upload.project, outcome.versioned.state.projects[upload.project])
 
 
-class _Incoming:
-    """Checks chunks on their way into the store: sizes, the audio header, the declared length."""
+async def committed_bytes(
+    aggregates: Aggregates, views: Views, unfinished: UnfinishedUploads, call: Call, request: Request, *, upload: Upload
+) -> int:
+    """Return how many bytes of an upload are kept: all of them once its asset is registered.
 
-    def __init__(self, chunks: AsyncIterator[bytes], size_bytes: int) -> None:
+    Raises
+    ------
+    InvalidCommand
+        The header cannot be right, or the request_id was used for another file.
+    """
+    await _authorize(aggregates, call, request, upload)
+    await views.caught_up()
+    if _is_registered(views, call, request):
+        return upload.size_bytes
+    try:
+        return await unfinished.committed(_coming(call, request, upload))
+    except ObjectStoreUnavailableError as failure:
+        raise _unavailable() from failure
+
+
+async def expire_uploads(objects: ObjectStore, unfinished: UnfinishedUploads) -> None:
+    """Drop what broke off and was not gone on with, and what killed processes left half written, for ever."""
+    while True:
+        try:
+            dropped = await unfinished.expire() + await objects.sweep()
+        except ObjectStoreUnavailableError as failure:
+            _log.warning("unfinished uploads could not be cleared away", cause=str(failure))
+        else:
+            if dropped:
+                _log.info("unfinished uploads cleared away", count=dropped)
+        await asyncio.sleep(EXPIRE_EVERY_S)
+
+
+async def _authorize(aggregates: Aggregates, call: Call, request: Request, upload: Upload) -> Access:
+    ids.validate_request_id(request.request_id, field="header.request_id")
+    domain.check_header(upload.sha256, upload.size_bytes, upload.original_filename)
+    return await authorize(aggregates.projects, call, upload.project, owns=lambda _role: True)
+
+
+def _is_registered(views: Views, call: Call, request: Request) -> bool:
+    """Whether an upload has ended well before; raises `InvalidCommand` if that was another one."""
+    known = views.upload_hash(call.tenant, request.request_id)
+    if known not in ("", request.request_hash):
+        text = f"{request.request_id} was already used for another upload; make a new one for a new file"
+        raise InvalidCommand("REQUEST_ID_REUSED", [("header.request_id", text)])
+    return bool(known)
+
+
+async def _registered(aggregates: Aggregates, call: Call, upload: Upload) -> pb.Asset:
+    known = await aggregates.assets.load(aggregates.assets.aggregate(call.tenant, domain.asset_id(upload.sha256)))
+    return asset_resource(upload.project, known.state.projects[upload.project])
+
+
+def _coming(call: Call, request: Request, upload: Upload) -> Coming:
+    """Name an upload by all that makes it one, so that nobody goes on with another's."""
+    words = "\n".join((call.party, upload.project, request.request_id, upload.sha256, str(upload.size_bytes)))
+    return Coming(call.tenant, hashlib.sha256(words.encode()).hexdigest(), upload.size_bytes, upload.sha256)
+
+
+class _Incoming:
+    """Checks chunks on their way into the store: their sizes, and the audio header."""
+
+    def __init__(self, chunks: AsyncIterator[bytes], upload: Upload, head: bytes) -> None:
         self._chunks = chunks
-        self._size_bytes = size_bytes
-        self._head = b""
-        self.count = 0
+        self._size_bytes = upload.size_bytes
+        self._left = upload.size_bytes - upload.offset_bytes
+        self._head = head
         self.media_type = ""
 
     async def checked(self) -> AsyncGenerator[bytes, None]:
         """Yield the chunks; an error in the middle means that nothing is stored."""
+        self._look(b"")
         async for chunk in self._chunks:
             if not 1 <= len(chunk) <= CHUNK_BYTES_MAX:
                 text = f"a chunk has {len(chunk)} bytes, allowed are 1 to {CHUNK_BYTES_MAX}"
                 raise InvalidCommand("INVALID_CHUNK", [("chunk", text)])
-            self.count += len(chunk)
+            self._left -= len(chunk)
             self._look(chunk)
             yield chunk
-        if self.count < self._size_bytes:
-            raise _mismatch(
-                f"the upload ended after {self.count} of the declared {self._size_bytes} bytes; send the file again"
-            )
-        if not self.media_type:
+        if not self.media_type and self._left <= 0:
             self.media_type = domain.media_type_of(self._head, self._size_bytes)
 
     def _look(self, chunk: bytes) -> None:
         """Refuse what is no audio after its first bytes, not after two gigabytes."""
-        if len(self._head) >= domain.SNIFF_BYTES:
+        if self.media_type:
             return
         self._head += chunk[: domain.SNIFF_BYTES - len(self._head)]
         if len(self._head) >= domain.SNIFF_BYTES:
@@ -167,6 +238,12 @@ async def download_object(
         text = f"{offset_bytes} is outside the object's 0 to {size_bytes}"
         raise InvalidCommand("INVALID_FIELD", [("offset_bytes", text)])
     return Download(size_bytes, objects.open_stream(sha256, offset_bytes))
+
+
+def _wrong_offset(offset: int, committed: int) -> OutOfRange:
+    text = f"{committed} bytes of this upload are kept, so it cannot go on from byte {offset}; send 0 to begin anew"
+    values = {"committed_bytes": committed, "offset_bytes": offset}
+    return OutOfRange("UPLOAD_OFFSET", text, metadata=values)
 
 
 def _mismatch(description: str) -> InvalidCommand:

@@ -24,6 +24,8 @@ SNIFF_BYTES: Final = 64
 AUDIO_BYTES_MIN: Final = 44
 """The smallest header of the formats below; anything shorter holds no sound."""
 
+_W64: Final = b"riff\x2e\x91\xcf\x11\xa5\xd6\x28\xdb\x04\xc1\x00\x00"
+
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Registration:
@@ -89,11 +91,13 @@ def media_type_of(head: bytes, size_bytes: int) -> str:
         return "audio/flac"
     if head[:4] == b"OggS":
         return "audio/ogg"
-    if head[:4] == b"caff":
-        return "audio/x-caf"
+    if head[:16] == _W64:
+        return "audio/x-w64"
+    if head[:3] == b"ID3" or (len(head) > 1 and head[0] == 0xFF and head[1] & 0xE6 == 0xE2):
+        return "audio/mpeg"
     shown = head[:8].hex(" ") or "nothing"
     text = (
-        f"the file begins with {shown}, which is no WAV, RF64, AIFF, FLAC, Ogg or CAF file; "
+        f"the file begins with {shown}, which is no WAV, RF64, W64, AIFF, FLAC, Ogg or MP3 file; "
         "export the track as WAV or FLAC and upload that"
     )
     raise InvalidCommand("NOT_AUDIO", [("chunk", text)])

@@ -134,6 +134,7 @@ MATRIX: Final[Mapping[str, Row]] = {
     SESSION + "CheckRecipe": _READ,
     SESSION + "ApproveArrangement": Row((ARTIST, PRODUCER), stages=(PRE_STAGE,)),
     SESSION + "UploadAsset": Row((RECORDING, TECHNICIAN, PRODUCER), own=(MUSICIAN,)),
+    SESSION + "GetUpload": Row((RECORDING, TECHNICIAN, PRODUCER), own=(MUSICIAN,)),
     SESSION + "GetAsset": _READ,
     SESSION + "DownloadObject": _READ,
     SESSION + "DefineTrack": Row((RECORDING, TECHNICIAN, PRODUCER), stages=(PRE_STAGE, RECORDING_STAGE)),

@@ -208,6 +208,11 @@ class SessionServiceStub:
                 request_serializer=tapelog_dot_session_dot_v1_dot_session__service__pb2.UploadAssetRequest.SerializeToString,
                 response_deserializer=tapelog_dot_session_dot_v1_dot_resources__pb2.Asset.FromString,
                 _registered_method=True)
+        self.GetUpload = channel.unary_unary(
+                '/tapelog.session.v1.SessionService/GetUpload',
+                request_serializer=tapelog_dot_session_dot_v1_dot_session__service__pb2.GetUploadRequest.SerializeToString,
+                response_deserializer=tapelog_dot_session_dot_v1_dot_session__service__pb2.Upload.FromString,
+                _registered_method=True)
         self.GetAsset = channel.unary_unary(
                 '/tapelog.session.v1.SessionService/GetAsset',
                 request_serializer=tapelog_dot_session_dot_v1_dot_session__service__pb2.GetAssetRequest.SerializeToString,
@@ -760,8 +765,16 @@ class SessionServiceServicer:
 
     def UploadAsset(self, request_iterator, context):
         """Uploads bytes: one header, then chunks of at most 1 MiB. The asset is visible only when its SHA-256 is the one
-        declared; the same bytes again are the same asset. INVALID_ARGUMENT: hash mismatch, a truncated file, no known
-        audio format, over the limits.
+        declared; the same bytes again are the same asset. What came before the connection broke is kept for a day: ask
+        GetUpload and go on from there. INVALID_ARGUMENT: hash mismatch, a truncated file, no known audio format, over the
+        limits. OUT_OF_RANGE: not the offset where it broke off.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def GetUpload(self, request, context):
+        """Says how much of an upload is kept, by the header that it was begun with.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -1382,6 +1395,11 @@ def add_SessionServiceServicer_to_server(servicer, server):
                     servicer.UploadAsset,
                     request_deserializer=tapelog_dot_session_dot_v1_dot_session__service__pb2.UploadAssetRequest.FromString,
                     response_serializer=tapelog_dot_session_dot_v1_dot_resources__pb2.Asset.SerializeToString,
+            ),
+            'GetUpload': grpc.unary_unary_rpc_method_handler(
+                    servicer.GetUpload,
+                    request_deserializer=tapelog_dot_session_dot_v1_dot_session__service__pb2.GetUploadRequest.FromString,
+                    response_serializer=tapelog_dot_session_dot_v1_dot_session__service__pb2.Upload.SerializeToString,
             ),
             'GetAsset': grpc.unary_unary_rpc_method_handler(
                     servicer.GetAsset,
@@ -2593,6 +2611,33 @@ class SessionService:
             '/tapelog.session.v1.SessionService/UploadAsset',
             tapelog_dot_session_dot_v1_dot_session__service__pb2.UploadAssetRequest.SerializeToString,
             tapelog_dot_session_dot_v1_dot_resources__pb2.Asset.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def GetUpload(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/tapelog.session.v1.SessionService/GetUpload',
+            tapelog_dot_session_dot_v1_dot_session__service__pb2.GetUploadRequest.SerializeToString,
+            tapelog_dot_session_dot_v1_dot_session__service__pb2.Upload.FromString,
             options,
             channel_credentials,
             insecure,

@@ -114,9 +114,12 @@ class SessionServiceStub:
     """Approves the arrangement in the caller's role."""
     UploadAsset: _grpc.StreamUnaryMultiCallable[_session_service_pb2.UploadAssetRequest, _resources_pb2.Asset]
     """Uploads bytes: one header, then chunks of at most 1 MiB. The asset is visible only when its SHA-256 is the one
-    declared; the same bytes again are the same asset. INVALID_ARGUMENT: hash mismatch, a truncated file, no known
-    audio format, over the limits.
+    declared; the same bytes again are the same asset. What came before the connection broke is kept for a day: ask
+    GetUpload and go on from there. INVALID_ARGUMENT: hash mismatch, a truncated file, no known audio format, over the
+    limits. OUT_OF_RANGE: not the offset where it broke off.
     """
+    GetUpload: _grpc.UnaryUnaryMultiCallable[_session_service_pb2.GetUploadRequest, _session_service_pb2.Upload]
+    """Says how much of an upload is kept, by the header that it was begun with."""
     GetAsset: _grpc.UnaryUnaryMultiCallable[_session_service_pb2.GetAssetRequest, _resources_pb2.Asset]
     """Reads an asset's record."""
     DownloadObject: _grpc.UnaryStreamMultiCallable[_session_service_pb2.DownloadObjectRequest, _session_service_pb2.DownloadObjectResponse]
@@ -353,9 +356,12 @@ class SessionServiceAsyncStub(SessionServiceStub):
     """Approves the arrangement in the caller's role."""
     UploadAsset: _aio.StreamUnaryMultiCallable[_session_service_pb2.UploadAssetRequest, _resources_pb2.Asset]  # type: ignore[assignment]
     """Uploads bytes: one header, then chunks of at most 1 MiB. The asset is visible only when its SHA-256 is the one
-    declared; the same bytes again are the same asset. INVALID_ARGUMENT: hash mismatch, a truncated file, no known
-    audio format, over the limits.
+    declared; the same bytes again are the same asset. What came before the connection broke is kept for a day: ask
+    GetUpload and go on from there. INVALID_ARGUMENT: hash mismatch, a truncated file, no known audio format, over the
+    limits. OUT_OF_RANGE: not the offset where it broke off.
     """
+    GetUpload: _aio.UnaryUnaryMultiCallable[_session_service_pb2.GetUploadRequest, _session_service_pb2.Upload]  # type: ignore[assignment]
+    """Says how much of an upload is kept, by the header that it was begun with."""
     GetAsset: _aio.UnaryUnaryMultiCallable[_session_service_pb2.GetAssetRequest, _resources_pb2.Asset]  # type: ignore[assignment]
     """Reads an asset's record."""
     DownloadObject: _aio.UnaryStreamMultiCallable[_session_service_pb2.DownloadObjectRequest, _session_service_pb2.DownloadObjectResponse]  # type: ignore[assignment]
@@ -787,9 +793,18 @@ class SessionServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_resources_pb2.Asset, _abc.Awaitable[_resources_pb2.Asset]]:
         """Uploads bytes: one header, then chunks of at most 1 MiB. The asset is visible only when its SHA-256 is the one
-        declared; the same bytes again are the same asset. INVALID_ARGUMENT: hash mismatch, a truncated file, no known
-        audio format, over the limits.
+        declared; the same bytes again are the same asset. What came before the connection broke is kept for a day: ask
+        GetUpload and go on from there. INVALID_ARGUMENT: hash mismatch, a truncated file, no known audio format, over the
+        limits. OUT_OF_RANGE: not the offset where it broke off.
         """
+
+    @_abc_1.abstractmethod
+    def GetUpload(
+        self,
+        request: _session_service_pb2.GetUploadRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_session_service_pb2.Upload, _abc.Awaitable[_session_service_pb2.Upload]]:
+        """Says how much of an upload is kept, by the header that it was begun with."""
 
     @_abc_1.abstractmethod
     def GetAsset(
