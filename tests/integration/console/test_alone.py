@@ -57,4 +57,4 @@ async def test_beyond_loopback_plain_text_is_refused(site: Site, tmp_path: Path)
     assert process.returncode == EXIT_CONFIG
     detail = json.loads(told.splitlines()[-1])["detail"]
     assert "TAPELOG_TLS_CERTIFICATE" in detail
-    assert "TAPELOG_PUBLIC_URL" in detail
+    assert "127.0.0.1" in detail
