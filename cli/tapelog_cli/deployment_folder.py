@@ -39,7 +39,7 @@ CHOICES_FILE: Final = "deployment.json"
 NATS_PORT: Final = 4222
 MONITOR_PORT: Final = 8222
 LOOPBACK_HOSTS: Final = ("localhost", "127.0.0.1", "::1")
-STATE_FOLDERS: Final = ("broker", "objects", "scratch", "session", "render", "notify")
+STATE_FOLDERS: Final = ("broker", "objects", "scratch", "session", "render", "notify", "console")
 """What is kept: the log, the audio, what is being rendered, and a folder of each service's own."""
 WITHOUT_PORT: Final = ("worker", "admin")
 """Parts that have a certificate to show, and nothing that others dial."""

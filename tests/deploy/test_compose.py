@@ -12,12 +12,13 @@ from typing import Any
 
 import pytest
 import yaml
-from tapelog_chassis.addresses import SERVICE_PORTS, default_address
+from tapelog_chassis.addresses import CONSOLE_PORT, SERVICE_PORTS, default_address
 from tapelog_chassis.lifecycle import CANCEL_S_MAX, STOP_S_MAX
 from tapelog_chassis.nats.server import STOP_TIMEOUT_S
 from tapelog_chassis.settings import ServiceSettings
 from tapelog_cli.deployment_folder import IN_CONTAINERS, STATE_FOLDERS, make_deployment, process_environments
 from tapelog_cli.main import COMMANDS
+from tapelog_console.settings import ConsoleSettings
 from tapelog_notify.settings import NotifySettings
 from tapelog_render.settings import RenderSettings, WorkerSettings
 from tapelog_session.settings import SessionSettings
@@ -29,8 +30,10 @@ SETTINGS: dict[str, type[ServiceSettings]] = {
     "render": RenderSettings,
     "worker": WorkerSettings,
     "notify": NotifySettings,
+    "console": ConsoleSettings,
 }
 GRPC = tuple(SERVICE_PORTS)
+LISTENING = {**SERVICE_PORTS, "console": CONSOLE_PORT}
 OURS = ("provision", *SETTINGS)
 WORKER_STOP_S = 120.0
 """`stop_s_max` of the worker's process."""
@@ -83,7 +86,7 @@ def test_every_command_exists(services: dict[str, Any]):
             assert '__name__ == "__main__"' in Path(str(specification.origin)).read_text()
     assert services["provision"]["command"][0] == "tapelog"
     assert services["provision"]["command"][1] in {command.words for command in COMMANDS}
-    for name in GRPC:
+    for name in LISTENING:
         _, *check = services[name]["healthcheck"]["test"]
         assert check[:2] == ["python", "-m"]
         assert importlib.util.find_spec(check[2]) is not None
@@ -99,12 +102,13 @@ def test_every_variable_is_a_setting_and_accepted(services: dict[str, Any], name
     for key in [key for key in os.environ if key.startswith("TAPELOG_")]:
         monkeypatch.delenv(key)
     for key, value in environment.items():
-        monkeypatch.setenv(key, re.sub(r"\$\{\w+:-(\w+)\}", r"\1", value))
+        monkeypatch.setenv(key, re.sub(r"\$\{\w+:-([^}]+)\}", r"\1", value))
     read = settings()
-    assert read.nats_url == "tls://nats:4222"
-    if name in GRPC:
+    if name != "console":
+        assert read.nats_url == "tls://nats:4222"
+    if name in LISTENING:
         config = read.server_config()
-        assert (config.host, config.port) == ("0.0.0.0", SERVICE_PORTS[name])  # noqa: S104 - what a container listens on
+        assert (config.host, config.port) == ("0.0.0.0", LISTENING[name])  # noqa: S104 - what a container listens on
         assert config.tls is not None, "beyond loopback the server refuses to start without TLS"
 
 
@@ -112,6 +116,7 @@ def test_every_variable_is_a_setting_and_accepted(services: dict[str, Any], name
 def test_containers_and_processes_get_the_same_settings(services: dict[str, Any], name: str, tmp_path: Path):
     """What `broker-init` writes for processes names everything that the compose file names, apart from tuning."""
     tuning = {"TAPELOG_DRAIN_S", "TAPELOG_LOG_LEVEL", "TAPELOG_WORKER_DRAIN_S", "TAPELOG_JOB_MEMORY_LIMIT_MIB"}
+    tuning.add("TAPELOG_PUBLIC_URL")  # a process on loopback answers to loopback's names
     assert set(process_environments(tmp_path, nats_port=4222)[name]) == set(services[name]["environment"]) - tuning
 
 
@@ -136,6 +141,7 @@ def test_each_part_holds_its_own_secrets_and_no_other(services: dict[str, Any]):
         "render": {"render-creds", "render-key"},
         "worker": {"worker-creds", "worker-key"},
         "notify": {"notify-creds", "notify-key", "account-key"},
+        "console": {"console-key", "issuer-key"},
     }
 
 
@@ -157,7 +163,7 @@ def test_broker_init_makes_every_file_that_is_mounted(compose: dict[str, Any], t
     make_deployment(tmp_path / "made", form="containers", store_bytes=2**30)
     environment = dict(line.split("=", 1) for line in (tmp_path / "made" / "deployment.env").read_text().splitlines())
     variables = set(re.findall(r"\$\{(\w+)", (COMPOSE / "compose.yaml").read_text()))
-    assert variables - {"TAPELOG_LOG_LEVEL"} == set(environment)
+    assert variables - {"TAPELOG_LOG_LEVEL", "TAPELOG_CONSOLE_URL"} == set(environment)
 
     def filled(text: str) -> Path:
         return Path(re.sub(r"\$\{(\w+)[^}]*\}", lambda match: environment[match[1]], text))
@@ -199,10 +205,14 @@ def test_nothing_is_more_privileged_than_it_must_be(services: dict[str, Any]):
         assert services[name]["tmpfs"], name
 
 
-def test_only_grpc_ports_are_reachable_and_only_from_this_machine(compose: dict[str, Any], services: dict[str, Any]):
-    """Three ports on 127.0.0.1; broker, provisioning and workers are on the internal network alone."""
+def test_only_services_are_reachable_and_only_from_this_machine(compose: dict[str, Any], services: dict[str, Any]):
+    """Four ports on 127.0.0.1; broker, provisioning and workers are on the internal network alone, the page outside."""
     published = {name: service["ports"] for name, service in services.items() if "ports" in service}
-    assert published == {name: [f"127.0.0.1:{port}:{port}"] for name, port in SERVICE_PORTS.items()}
+    assert published == {name: [f"127.0.0.1:{port}:{port}"] for name, port in LISTENING.items()}
+    assert services["console"]["networks"] == ["edge"]
+    for name, port in SERVICE_PORTS.items():
+        assert services["console"]["environment"][f"TAPELOG_{name.upper()}_ADDRESS"] == f"{name}:{port}"
+        assert "edge" in services[name]["networks"]
     assert compose["networks"]["backbone"] == {"internal": True}
     for name in ("nats", "provision", "worker"):
         assert services[name]["networks"] == ["backbone"], name
@@ -218,7 +228,7 @@ def test_the_broker_port_can_be_added(services: dict[str, Any]):
 
 def test_there_is_time_to_stop(services: dict[str, Any]):
     """No container is killed while its process still drains within the process's own limit."""
-    for name in GRPC:
+    for name in LISTENING:
         assert seconds(services[name]["stop_grace_period"]) >= STOP_S_MAX + CANCEL_S_MAX, name
         assert float(services[name]["environment"]["TAPELOG_DRAIN_S"]) < STOP_S_MAX
     worker = (ROOT / "services/render/tapelog_render/worker.py").read_text()
@@ -231,8 +241,10 @@ def test_the_order_of_starting(services: dict[str, Any]):
     """The broker is healthy, then provisioned, then everything else; provisioning is not repeated for ever."""
     assert services["provision"]["depends_on"] == {"nats": {"condition": "service_healthy"}}
     assert services["provision"]["restart"].startswith("on-failure:")
+    provisioned = {"provision": {"condition": "service_completed_successfully"}}
     for name in SETTINGS:
-        assert services[name]["depends_on"] == {"provision": {"condition": "service_completed_successfully"}}
+        healthy = {part: {"condition": "service_healthy"} for part in GRPC}
+        assert services[name]["depends_on"] == (healthy if name == "console" else provisioned)
         assert services[name]["restart"] == "unless-stopped"
     assert services["nats"]["restart"] == "unless-stopped"
     assert services["worker"]["deploy"]["replicas"] == 2

@@ -9,7 +9,7 @@ from typing import Any
 
 import kubernetes_validate
 import pytest
-from tapelog_chassis.addresses import SERVICE_PORTS
+from tapelog_chassis.addresses import CONSOLE_PORT, SERVICE_PORTS
 from tapelog_chassis.auth import LocalIssuer
 from tapelog_chassis.certificates import PrivateAuthority, public_key_fingerprint
 from tapelog_chassis.errors import ConfigRefusal
@@ -19,6 +19,7 @@ from tapelog_chassis.nats.config import PINNED_FILE, render_pinned, render_trust
 from tapelog_chassis.nats.server import STOP_TIMEOUT_S
 from tapelog_chassis.settings import ServiceSettings
 from tapelog_cli.main import COMMANDS
+from tapelog_console.settings import ConsoleSettings
 from tapelog_notify.adapters.secrets import SecretKey
 from tapelog_notify.settings import NotifySettings
 from tapelog_render.settings import RenderSettings, WorkerSettings
@@ -37,7 +38,9 @@ SETTINGS: dict[str, type[ServiceSettings]] = {
     "render": RenderSettings,
     "worker": WorkerSettings,
     "notify": NotifySettings,
+    "console": ConsoleSettings,
 }
+LISTENING = {**SERVICE_PORTS, "console": CONSOLE_PORT}
 WORKLOADS = {"nats": "StatefulSet", "provision": "Job"} | dict.fromkeys(SETTINGS, "Deployment")
 WORKER_STOP_S = 120.0
 PARTS = {"issuer.ed25519.pem", "account.nk", "secrets.key"}
@@ -117,9 +120,9 @@ def test_variables_are_settings_and_are_accepted(
         monkeypatch.setenv(key, value)
     read = SETTINGS[part]()
     assert read.nats_url == "tls://nats:4222"
-    if part in SERVICE_PORTS:
+    if part in LISTENING:
         config = read.server_config()
-        assert (config.host, config.port) == ("0.0.0.0", SERVICE_PORTS[part])  # noqa: S104 - inside a pod
+        assert (config.host, config.port) == ("0.0.0.0", LISTENING[part])  # noqa: S104 - inside a pod
         assert config.tls is not None
     if read.metrics_host != "127.0.0.1":
         assert read.metrics_client_ca is not None
@@ -150,15 +153,16 @@ def test_commands_exist_and_ports_agree(manifests: list[dict[str, Any]]):
         assert importlib.util.find_spec(module) is not None
     (provision,) = pod(manifests, "provision")["containers"]
     assert provision["command"][1] in {command.words for command in COMMANDS}
-    for part, port in SERVICE_PORTS.items():
+    for part, port in LISTENING.items():
+        name, package = ("https", "console") if part == "console" else ("grpc", "chassis")
         (container,) = pod(manifests, part)["containers"]
-        assert {"name": "grpc", "containerPort": port} in container["ports"]
+        assert {"name": name, "containerPort": port} in container["ports"]
         (open_port,) = named(manifests, "Service", part)["spec"]["ports"]
-        assert (open_port["port"], open_port["targetPort"]) == (port, "grpc")
+        assert (open_port["port"], open_port["targetPort"]) == (port, name)
         for probe in ("startupProbe", "readinessProbe", "livenessProbe"):
             command = container[probe]["exec"]["command"]
-            assert command[:3] == ["python", "-m", "tapelog_chassis.health_check"]
-            assert command[3:] == (["live"] if probe == "livenessProbe" else [])
+            assert command[:3] == ["python", "-m", f"tapelog_{package}.health_check"]
+            assert command[3:] == (["live"] if (name, probe) == ("grpc", "livenessProbe") else [])
 
 
 @pytest.mark.parametrize("part", WORKLOADS)
@@ -182,17 +186,17 @@ def test_no_pod_has_more_than_it_needs(manifests: list[dict[str, Any]], part: st
 
 
 def test_secrets_are_named_and_never_held(manifests: list[dict[str, Any]]):
-    """No manifest is a secret; the keys that sign are given to session and notify alone."""
+    """No manifest is a secret; the keys that sign are given to session, notify and console alone."""
     assert not [manifest for manifest in manifests if manifest["kind"] == "Secret"]
     for part in WORKLOADS:
         volumes = pod(manifests, part)["volumes"]
         given = {volume["secret"]["secretName"] for volume in volumes if "secret" in volume}
-        keys = {f"tapelog-{part}-keys"} if part in ("session", "notify") else set()
+        keys = {f"tapelog-{part}-keys"} if part in ("session", "notify", "console") else set()
         own = "admin" if part == "provision" else part
         assert given == {f"tapelog-{own}"} | keys
     copied = " ".join(
         word
-        for part in ("session", "notify")
+        for part in ("session", "notify", "console")
         for container in pod(manifests, part)["initContainers"]
         for word in container["command"]
     )
@@ -227,7 +231,7 @@ def test_everything_is_closed_that_is_not_opened(manifests: list[dict[str, Any]]
         for rule in p["spec"].get(way, ())
         for port in rule["ports"]
     }
-    assert ports <= {53, 443, 4222, 6222, 9100, *SERVICE_PORTS.values()}
+    assert ports <= {53, 443, 4222, 6222, 9100, *LISTENING.values()}
     egress = {
         peer
         for part in ("worker", "provision")
@@ -238,7 +242,7 @@ def test_everything_is_closed_that_is_not_opened(manifests: list[dict[str, Any]]
 
 def test_there_is_time_to_stop(manifests: list[dict[str, Any]]):
     """No pod is killed while its process still drains within the process's own limit."""
-    for part in SERVICE_PORTS:
+    for part in LISTENING:
         assert pod(manifests, part)["terminationGracePeriodSeconds"] >= STOP_S_MAX + CANCEL_S_MAX
     assert pod(manifests, "worker")["terminationGracePeriodSeconds"] >= WORKER_STOP_S + CANCEL_S_MAX
     assert pod(manifests, "nats")["terminationGracePeriodSeconds"] >= STOP_TIMEOUT_S

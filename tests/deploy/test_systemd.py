@@ -21,6 +21,7 @@ PARTS = {
     "render": "tapelog-render.service",
     "notify": "tapelog-notify.service",
     "worker": "tapelog-worker@.service",
+    "console": "tapelog-console.service",
 }
 SERVICES = sorted(path.name for path in UNITS.glob("*.service"))
 NEEDED = {
@@ -76,7 +77,7 @@ def test_a_part_runs_what_exists_with_the_settings_that_were_written(part: str):
 
 def test_there_is_time_to_stop():
     """No process is killed while it drains within its own limit."""
-    limits = dict.fromkeys(("session", "render", "notify"), STOP_S_MAX + CANCEL_S_MAX)
+    limits = dict.fromkeys(("session", "render", "notify", "console"), STOP_S_MAX + CANCEL_S_MAX)
     limits["worker"] = WORKER_STOP_S + CANCEL_S_MAX
     for part, limit_s in limits.items():
         assert float(unit(PARTS[part])["Service"]["TimeoutStopSec"]) >= limit_s, part

@@ -239,7 +239,7 @@ class InsecureBind(ConfigRefusal):
     def __init__(self, host: str) -> None:
         super().__init__(
             f"refusing to listen on {host!r} without TLS: anyone on the network could read tokens and audio. "
-            "Listen on 127.0.0.1, ::1 or a unix: socket, or set the TLS certificate and key."
+            "Listen on 127.0.0.1, ::1 or a unix: socket, or set TAPELOG_TLS_CERTIFICATE and TAPELOG_TLS_KEY."
         )
         self.host = host
 

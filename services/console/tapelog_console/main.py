@@ -91,7 +91,7 @@ def _wire(settings: ConsoleSettings, clients: Clients, hub: Hub, hosts: set[str]
         spent=spent,
         people=people,
         songs=SongReader(people, Drawings()),
-        reports=Reports(_services(settings)),
+        reports=Reports(_services(settings), settings.reports_dir),
         hub=hub,
         page_seats=Seats("live pages", person_max=PAGES_PERSON_MAX, all_max=PAGES_MAX),
         transfer_seats=Seats("transfers", person_max=TRANSFERS_PERSON_MAX, all_max=TRANSFERS_MAX),

@@ -24,6 +24,11 @@ class ConsoleSettings(ServiceSettings):
     )
 
     @property
+    def reports_dir(self) -> Path:
+        """Where reports are made: whole songs lie there for some seconds."""
+        return self.data_dir / "console" / "reports"
+
+    @property
     def key_file(self) -> Path:
         """The key that cookies are signed with."""
         return self.data_dir / "console" / "cookie.key"

@@ -10,6 +10,8 @@ from typing import Final
 import pytest
 from playwright.async_api import BrowserContext, Page, ViewportSize, async_playwright
 
+from .accessibility import faults
+
 NAMES: Final = ("chromium", "chromium-browser", "google-chrome")
 FLAGS: Final = (
     "--headless=new",
@@ -24,33 +26,6 @@ FLAGS: Final = (
 WIDTHS_PX: Final = {"desktop": 1280, "phone": 375}
 SCREENSHOTS: Final = "TAPELOG_SCREENSHOTS"
 """Folder for pictures of every page; unset is none."""
-
-CONTRAST: Final = """() => {
-  const parse = (text) => (text.match(/[\\d.]+/g) ?? [0, 0, 0, 0]).map(Number);
-  const light = (value) => { const c = value / 255; return c <= 0.04045 ? c / 12.92 : ((c + 0.055) / 1.055) ** 2.4; };
-  const luminance = ([r, g, b]) => 0.2126 * light(r) + 0.7152 * light(g) + 0.0722 * light(b);
-  const groundOf = (element) => {
-    const layers = [];
-    for (let one = element; one; one = one.parentElement) {
-      const [r, g, b, alpha = 1] = parse(getComputedStyle(one).backgroundColor);
-      layers.unshift([r, g, b, alpha]);
-    }
-    return layers.reduce((below, [r, g, b, alpha]) =>
-      [r, g, b].map((value, index) => value * alpha + below[index] * (1 - alpha)), [255, 255, 255]);
-  };
-  const bad = [];
-  const walker = document.createTreeWalker(document.body, NodeFilter.SHOW_TEXT);
-  while (walker.nextNode()) {
-    const element = walker.currentNode.parentElement;
-    if (!walker.currentNode.textContent.trim() || element.closest("svg, .visually-hidden, .skip, option")) continue;
-    if (!element.checkVisibility()) continue;
-    const ink = luminance(parse(getComputedStyle(element).color)), ground = luminance(groundOf(element));
-    const ratio = (Math.max(ink, ground) + 0.05) / (Math.min(ink, ground) + 0.05);
-    if (ratio < 4.5) bad.push([walker.currentNode.textContent.trim().slice(0, 40), ratio.toFixed(2)]);
-  }
-  return bad;
-}"""
-"""Texts whose contrast with what is behind them is under 4.5 (WCAG 2.2, 1.4.3)."""
 
 
 def chromium_path() -> str:
@@ -91,5 +66,8 @@ async def look(page: Page, name: str) -> None:
             await page.screenshot(path=Path(folder) / f"{name}-{width}.png", full_page=True)
     await page.set_viewport_size({"width": 360, "height": 740})
     assert await page.evaluate("document.documentElement.scrollWidth") <= 360, f"{name} scrolls sideways on a phone"
+    found = await faults(page, is_phone=True)
+    assert not found, (name, found)
     await page.set_viewport_size({"width": WIDTHS_PX["desktop"], "height": 800})
-    assert await page.evaluate(CONTRAST) == [], name
+    found = await faults(page)
+    assert not found, (name, found)

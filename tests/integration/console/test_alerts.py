@@ -29,7 +29,7 @@ async def _rule_id(browser: Browser, title: str) -> str:
 async def test_an_alert_comes_by_itself_and_is_closed_on_the_page(site: Site, lively: Production) -> None:
     """A rule is added by a form; what breaks the brief next tells the open page; it is silenced and closed."""
     async with (
-        site.browser("pty-admin", tenant_roles=ADMIN) as browser,
+        site.browser("pty-producer", tenant_roles=ADMIN) as browser,
         site.api() as api,
     ):
         assert (await browser.get("/alerts")).status == 200
@@ -49,6 +49,7 @@ async def test_an_alert_comes_by_itself_and_is_closed_on_the_page(site: Site, li
         page = (await browser.get("/alerts")).text
         assert "dry-lead" in section(page, "alerts")
         assert "raised 1 time" in section(page, "alerts")
+        assert f'<a href="/{lively.song}">Lively</a>' in page
         alert = re.search(r'name="alert" value="([^"]+)"', page)
         assert alert is not None
         await browser.post("/alerts/do/snooze", alert=alert[1], hours=8, text="known")

@@ -10,14 +10,32 @@ from http.cookies import SimpleCookie
 from pathlib import Path
 
 import aiohttp
+import pytest
 from tapelog_chassis.certificates import PrivateAuthority
 from tapelog_chassis.lifecycle import EXIT_CONFIG
+from tapelog_cli.main import main
+from tapelog_client import StackState
 
 from .site import START_S, Browser, Production, Site, own_console
 
 
-async def test_over_tls_everything_is_for_tls_alone(site: Site, production: Production, tmp_path: Path) -> None:
-    """The link is https, cookies are Secure, browsers are told to come back by https, and the song is there."""
+async def _health(url: str, **settings: str) -> tuple[int | None, str]:
+    """Return how the container's health check ends, and what it prints."""
+    own = {"TAPELOG_PORT": url.rpartition(":")[2], **{f"TAPELOG_{name}": value for name, value in settings.items()}}
+    process = await asyncio.create_subprocess_exec(
+        sys.executable, "-m", "tapelog_console.health_check", env={**os.environ, **own}, stdout=subprocess.PIPE
+    )
+    said, _ = await process.communicate()
+    return process.returncode, said.decode().strip()
+
+
+async def test_over_tls_everything_is_for_tls_alone(
+    site: Site, production: Production, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The link is https, cookies are Secure, browsers are told to come back by https, and the song is there.
+
+    The health check trusts the console's own certificate; one that speaks no TLS gets no good answer.
+    """
     PrivateAuthority.open(tmp_path / "tls").issue("console", ("localhost", "127.0.0.1"))
     files = {
         "TLS_CERTIFICATE": str(tmp_path / "tls" / "console.pem"),
@@ -29,9 +47,16 @@ async def test_over_tls_everything_is_for_tls_alone(site: Site, production: Prod
         async with aiohttp.ClientSession(url, connector=connector, cookie_jar=jar) as session:
             browser = Browser(session)
             await browser.get("/sign-in")
-            signed_in = await browser.post("/sign-in", code=site.link("pty-producer"))
+            identity = str(StackState.read(site.data_dir).identity_dir)
+            assert main(["sign-in", "pty-producer", "--identity", identity, "--url", url]) == 0
+            link = capsys.readouterr().out.strip()
+            signed_in = await browser.post("/sign-in", code=link)
             page = await browser.get(f"/{production.song}")
+        health = [await _health(url, **files), await _health(url)]
 
+    assert link.startswith(f"{url}/sign-in#")
+    assert health[0] == (0, "serving")
+    assert health[1][0] == 1
     (cookie,) = SimpleCookie(signed_in.headers["Set-Cookie"]).values()
     assert url.startswith("https://")
     assert cookie["secure"]
@@ -57,4 +82,4 @@ async def test_beyond_loopback_plain_text_is_refused(site: Site, tmp_path: Path)
     assert process.returncode == EXIT_CONFIG
     detail = json.loads(told.splitlines()[-1])["detail"]
     assert "TAPELOG_TLS_CERTIFICATE" in detail
-    assert "TAPELOG_PUBLIC_URL" in detail
+    assert "127.0.0.1" in detail

@@ -1,6 +1,7 @@
 """A producer at work in a real Chromium."""
 
 import asyncio
+import os
 import re
 from pathlib import Path
 from typing import Any
@@ -10,7 +11,7 @@ from playwright.async_api import Page, expect
 from tapelog.session.v1 import resources_pb2 as res
 from tapelog_client import Tapelog
 
-from .chromium import chromium, look, strictly
+from .chromium import SCREENSHOTS, chromium, look, strictly
 from .site import Production, Site, produce
 
 READY = "[data-ready=Engine]"
@@ -118,7 +119,7 @@ async def test_a_producer_reviews_two_mixes_in_a_browser(site: Site, tmp_path: P
         await page.goto(f"{site.url}/{made.project}")
         await look(page, "project")
         await page.goto(f"{site.url}/alerts")
-        await look(page, "alerts")
+        await look(page, "alerts-refused")
         song = await api.songs.get(made.song)
 
     assert complaints == []
@@ -145,6 +146,40 @@ async def test_every_form_of_the_song_page_can_be_read_on_a_phone(site: Site, tm
         await page.goto(f"{site.url}/{made.song}")
         await page.evaluate("for (const one of document.querySelectorAll('details')) one.open = true")
         await look(page, "song-forms")
+        async with context.expect_page() as opened_page:
+            await page.get_by_role("link", name="Report of mix 1").click()
+        report = await opened_page.value
+        await expect(report.locator("h1")).to_contain_text("All forms, mix 1")
+        folder = os.environ.get(SCREENSHOTS)
+        if folder:
+            await report.screenshot(path=Path(folder) / "report-desktop.png", full_page=True)
+
+    assert complaints == []
+
+
+@pytest.mark.nightly
+async def test_the_studio_looks_after_its_alerts_in_a_browser(site: Site, tmp_path: Path) -> None:
+    """A rule is added, what it finds appears on the open page by itself, and is closed there; live on each side."""
+    async with site.api() as api, chromium() as context:
+        made = await produce(api, tmp_path, "Watched")
+        page = await context.new_page()
+        complaints = strictly(page)
+        await page.goto(site.link("pty-admin", tenant_roles=("ADMIN",)))
+        await page.wait_for_url(f"{site.url}/")
+        await page.goto(f"{site.url}/alerts")
+        await expect(page.locator(".live.on")).to_be_attached()
+        await page.get_by_text("Look for more").click()
+        await page.get_by_role("button", name="Add the rule: A version breaks the brief").click()
+        await expect(page.locator("#flash")).to_contain_text("looks at what happens from now on")
+        await api.as_party("pty-mixing").versions.propose_mix(made.song, made.recipe(delay=True, gain_db=-1.0))
+        await expect(page.locator("#alerts .alert")).to_contain_text("tracks[lead].chain[0].delay")
+        await page.evaluate("for (const one of document.querySelectorAll('details')) one.open = true")
+        await look(page, "alerts")
+        await page.locator("#alerts textarea").first.fill("The delay is off")
+        await page.get_by_role("button", name="Close the alert").click()
+        await expect(page.locator("#alerts")).to_contain_text("All quiet")
+        await page.get_by_role("button", name="Remove the rule").first.click()
+        await expect(page.locator("#rules .plain-list")).to_have_count(0)
 
     assert complaints == []
 

@@ -133,3 +133,9 @@ def test_the_newest_version_that_can_be_heard_is_shown_beside_the_one_before() -
     assert newest([first, second, rendering]) == (second, first)
     assert newest([first, second, master]) == (master, second)
     assert newest([]) == (None, None)
+
+
+def test_what_services_say_is_without_capitals():
+    """States are words; what is no state, such as a unit, stays."""
+    assert words.plain("mix 1 is IN_REVIEW; -14 LUFS in WAV") == "mix 1 is in review; -14 LUFS in WAV"
+    assert words.plain("OPTIONS: does it need movement?") == "options: does it need movement?"

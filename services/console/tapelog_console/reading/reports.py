@@ -43,10 +43,13 @@ class Reports:
     services : Mapping[str, str]
         What a profile of the command line says: session, render, notify, and tls_ca, certificate and key where there
         are any.
+    scratch : Path
+        Folder for the audio that is measured; made when the first report is.
     """
 
-    def __init__(self, services: Mapping[str, str]) -> None:
+    def __init__(self, services: Mapping[str, str], scratch: Path) -> None:
         self._services = dict(services)
+        self._scratch = scratch
         self._turn = asyncio.Semaphore(AT_ONCE)
         self._kept: OrderedDict[tuple[str, str, frozenset[str], str, int], bytes] = OrderedDict()
 
@@ -87,7 +90,8 @@ class Reports:
         return self._kept[key]
 
     async def _make(self, token: str, kind: str, name: str) -> bytes:
-        with tempfile.TemporaryDirectory(prefix="tapelog-console-") as folder:
+        await asyncio.to_thread(self._scratch.mkdir, mode=0o700, parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(dir=self._scratch, prefix="report-") as folder:
             made, profiles = Path(folder, "report.html"), Path(folder, "profiles.toml")
             await asyncio.to_thread(profiles.write_text, self._profile())
             ended, said = await _run(

@@ -32,6 +32,24 @@ def word(enum: Any, value: int) -> str:
     return str(name.removeprefix(prefix).replace("_", " ").lower())
 
 
+_STATES: Final = {
+    name.removeprefix(prefix): name.removeprefix(prefix).replace("_", " ").lower()
+    for enum, prefix in (
+        (res.VersionState, "VERSION_STATE_"),
+        (res.DisagreementState, "DISAGREEMENT_STATE_"),
+        (res.NoteState, "NOTE_STATE_"),
+        (res.Stage, "STAGE_"),
+    )
+    for name in enum.keys()  # noqa: SIM118 - an enum of protobuf is not a mapping
+}
+_CAPITALS: Final = re.compile(r"\b[A-Z]{2,}(?:_[A-Z]+)*\b")
+
+
+def plain(text: str) -> str:
+    """Return what a service says, with the names of states as words: "mix 1 is IN_REVIEW" is "mix 1 is in review"."""
+    return _CAPITALS.sub(lambda found: _STATES.get(found[0], found[0]), text)
+
+
 def stage(value: "res.Stage.ValueType") -> str:
     """Return a stage in words, such as "pre production"."""
     return word(res.Stage, value).replace("pre production", "pre-production")

@@ -25,7 +25,7 @@ async def show(request: web.Request) -> web.StreamResponse:
     _, done = ACTIONS.get(request.query.get("done", ""), (None, ""))
     shows_all = "all" in request.query
     try:
-        read = await read_alerts(api_of(request), resolved=shows_all)
+        read = await read_alerts(api_of(request), resolved=shows_all, with_songs=True)
     except PermissionDenied as refused:
         return page(request, "alerts", read=None, refusal=refused.message, names=names, done="")
     return page(
