@@ -256,6 +256,18 @@ COMMANDS: Final = (
         "--tls-ca deployment/tls/ca.pem",
     ),
     Command(
+        "audit show",
+        "tapelog_cli.commands.audit:show",
+        "Show who asked for what, and whether they got it.",
+        "tapelog audit show --data-dir studio --denied",
+    ),
+    Command(
+        "audit verify",
+        "tapelog_cli.commands.audit:verify",
+        "Check that no record of access was changed.",
+        "tapelog audit verify --data-dir studio",
+    ),
+    Command(
         "verify",
         "tapelog_cli.commands.verify:verify",
         "Check every event, chain and anchor of the log, and with --objects all audio; running or stopped.",
@@ -282,6 +294,7 @@ GROUPS: Final = {
     **PRODUCTION_GROUPS,
     **RELEASE_GROUPS,
     **STUDIO_GROUPS,
+    "audit": "Who asked for what.",
     "tags": "Broadcast tags of WAV files.",
     "song": "Songs.",
     "events": "The public event stream.",

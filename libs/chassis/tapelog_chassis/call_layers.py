@@ -1,6 +1,7 @@
 """What happens around every call, outside-in.
 
-Telemetry, traces, admission, certificate (where clients are asked for one), context, identity, deadline, errors.
+Telemetry, traces, admission, context, audit (where there is one), certificate (where clients are asked
+for one), identity, deadline, errors.
 
 Each layer awaits what is inside of it, so that the order is the order of a list and a layer reads from top to bottom.
 Every call goes through all of them: a layer is a plain coroutine, because a context manager made of a generator costs
@@ -20,6 +21,8 @@ import grpc
 import structlog
 
 from tapelog_chassis import errors, telemetry, tracing
+from tapelog_chassis.audit.log import AuditLog
+from tapelog_chassis.audit.record import Decision, resource_of, set_current
 from tapelog_chassis.auth.policy import MethodPolicy, PolicyTable, authorize
 from tapelog_chassis.auth.principal import Principal
 from tapelog_chassis.auth.verifier import TokenVerifier
@@ -28,7 +31,7 @@ from tapelog_chassis.grpc_options import STREAM_DEADLINE_S, UNARY_DEADLINE_S, UP
 from tapelog_chassis.ids import ID_PATTERN
 from tapelog_chassis.log_refusals import refusal_of
 from tapelog_chassis.peers import Peer, PeerCheck
-from tapelog_chassis.request_context import CurrentRequest, set_principal, set_request
+from tapelog_chassis.request_context import CurrentRequest, current_request, set_principal, set_request
 
 AUTHORIZATION: Final = "authorization"
 ON_BEHALF_OF: Final = "tapelog-on-behalf-of"
@@ -36,6 +39,9 @@ CORRELATION_ID: Final = "tapelog-correlation-id"
 STATUS_DETAILS: Final = "grpc-status-details-bin"
 _CORRELATION_PATTERN: Final = re.compile(r"[A-Za-z0-9._:-]{1,64}")
 _SHED_RETRY_S: Final = 0.5
+_TRACE: Final = re.compile(r"[0-9a-f]{32}")
+SETTLED_S: Final = 1.0
+"""A stream that was not refused by then was let in."""
 
 _log = structlog.get_logger(__name__)
 
@@ -54,6 +60,8 @@ class Call:
     serve: Callable[[], Awaitable[Any]]
     policy: MethodPolicy = dataclasses.field(default_factory=MethodPolicy)
     peer: Peer | None = None
+    principal: Principal | None = None
+    refused: errors.ServiceError | None = None
 
     @property
     def shape(self) -> str:
@@ -93,6 +101,7 @@ def error_domain(method: str) -> str:
 
 async def refuse(call: Call, context: ServicerContext, error: errors.ServiceError) -> None:
     """End the call with an error's code, message and details; always raises."""
+    call.refused = error
     status = errors.to_status(error, domain=error_domain(call.method))
     trailing = (*(context.trailing_metadata() or ()), (STATUS_DETAILS, status.SerializeToString()))
     await context.abort(error.code, status.message, trailing)
@@ -194,6 +203,54 @@ class Context:
         return await inner(call, context)
 
 
+class Audit:
+    """Writes down who asked for what and whether they got it, once for each call; health and reflection are nobody's.
+
+    A unary call and one whose requests stream are recorded when they end, with their code; a call whose answers stream
+    as soon as it is refused or has lasted `SETTLED_S`: it may go on for an hour.
+    """
+
+    def __init__(self, log: AuditLog) -> None:
+        self._log = log
+
+    async def around(self, inner: Inner, call: Call, context: ServicerContext) -> Any:
+        """Record one call."""
+        if call.method.startswith("/grpc."):
+            return await inner(call, context)
+        record = Decision(call.method, resource=resource_of(call.request), trace=_trace_of(call))
+        set_current(record)
+        settled = None
+        if call.streams_response:
+            settled = asyncio.get_running_loop().call_later(SETTLED_S, self._settle, record, call, "")
+        try:
+            answer = await inner(call, context)
+        except asyncio.CancelledError:
+            self._settle(record, call, grpc.StatusCode.CANCELLED.name)
+            raise
+        except BaseException:
+            self._settle(record, call, _code_name(context))
+            raise
+        finally:
+            if settled is not None:
+                settled.cancel()
+        self._settle(record, call, grpc.StatusCode.OK.name)
+        return answer
+
+    def _settle(self, record: Decision, call: Call, code: str) -> None:
+        if record.decision:
+            return
+        denied = isinstance(call.refused, errors.Unauthenticated | errors.PermissionDenied)
+        record.decision = "deny" if denied else "allow"
+        record.reason = call.refused.reason if denied and call.refused is not None else ""
+        record.code = code
+        record.identity = call.peer.identity if call.peer is not None else ""
+        if call.principal is not None:
+            who = call.principal
+            record.tenant, record.party, record.caller = who.tenant, who.party, who.kind
+            record.on_behalf_of = who.on_behalf_of
+        self._log.record(record)
+
+
 class Identity:
     """Finds out who calls and whether they may."""
 
@@ -207,7 +264,7 @@ class Identity:
         try:
             policy = self._policies.get(call.method)
             if policy is None or not policy.is_public:
-                principal = self._authenticate(call)
+                call.principal = principal = self._authenticate(call)
                 _check_peer(call.peer, principal)
             call.policy = authorize(self._policies, call.method, principal)
         except (errors.Unauthenticated, errors.PermissionDenied) as error:
@@ -312,6 +369,12 @@ def _act_for(principal: Principal, named: str) -> Principal:
     if ID_PATTERN.fullmatch(named) is None:
         raise errors.PermissionDenied("ON_BEHALF_OF_DENIED", f"metadata {ON_BEHALF_OF} must be a party id")
     return dataclasses.replace(principal, on_behalf_of=named)
+
+
+def _trace_of(call: Call) -> str:
+    """Return the id of the caller's trace, or what binds the calls of one action."""
+    given = call.metadata.get(tracing.TRACEPARENT, "").split("-")
+    return given[1] if len(given) == 4 and _TRACE.fullmatch(given[1]) else current_request().correlation_id
 
 
 def _check_peer(peer: Peer | None, principal: Principal | None) -> None:

@@ -16,6 +16,7 @@ from grpc_health.v1 import health, health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection
 
 from tapelog_chassis import call_layers
+from tapelog_chassis.audit.log import AuditLog
 from tapelog_chassis.auth.policy import MethodPolicy, PolicyTable, public
 from tapelog_chassis.auth.verifier import TokenVerifier
 from tapelog_chassis.errors import ConfigRefusal, InsecureBind, InvalidArgument, PortInUse
@@ -69,6 +70,7 @@ class RpcServer:
         deadline: call_layers.Deadline,
         *,
         refreshed: Sequence[Callable[[], bool]] = (),
+        audit: AuditLog | None = None,
     ) -> None:
         self._server = server
         self._config = config
@@ -76,6 +78,8 @@ class RpcServer:
         self._health = health_servicer
         self._deadline = deadline
         self._refreshed = tuple(refreshed)
+        self._audit = contextlib.AsyncExitStack()
+        self._audit_log = audit
         self._watch: asyncio.Task[None] | None = None
         self.port = 0
 
@@ -93,8 +97,14 @@ class RpcServer:
         PortInUse
             Another process has the port.
         """
-        self.port = _bind(self._server, self._config)
-        await self._server.start()
+        if self._audit_log is not None:
+            await self._audit.enter_async_context(self._audit_log.running())
+        try:
+            self.port = _bind(self._server, self._config)
+            await self._server.start()
+        except BaseException:
+            await self._audit.aclose()
+            raise
         if self._refreshed:
             self._watch = asyncio.create_task(self._refresh_forever(), name="trust")
         await self._health.set(LIVE, health_pb2.HealthCheckResponse.SERVING)
@@ -113,6 +123,7 @@ class RpcServer:
         await asyncio.sleep(NOT_SERVING_NOTICE_S)
         self._deadline.drain()
         await self._server.stop(self._config.drain_s if grace_s is None else grace_s)
+        await self._audit.aclose()
         if self._watch is not None:
             self._watch.cancel()
             await asyncio.gather(self._watch, return_exceptions=True)
@@ -141,6 +152,7 @@ def build_server(
     *,
     verifier: TokenVerifier,
     policies: PolicyTable,
+    audit: AuditLog | None = None,
 ) -> RpcServer:
     """Build a server that refuses by default.
 
@@ -154,6 +166,8 @@ def build_server(
         Proves tokens; its audience is this service.
     policies : PolicyTable
         One row per RPC; an RPC without a row is denied.
+    audit : AuditLog, optional
+        Where decisions on access are recorded; it is written while the server serves.
 
     Raises
     ------
@@ -168,8 +182,9 @@ def build_server(
         call_layers.Telemetry(),
         call_layers.Tracing(),
         call_layers.Admission(unary_calls_max=config.unary_calls_max, streaming_calls_max=config.streaming_calls_max),
-        *(() if peers is None else (call_layers.Certificate(peers),)),
         call_layers.Context(),
+        *(() if audit is None else (call_layers.Audit(audit),)),
+        *(() if peers is None else (call_layers.Certificate(peers),)),
         call_layers.Identity(verifier, {**policies, **INFRASTRUCTURE}),
         deadline,
         call_layers.Errors(),
@@ -188,7 +203,7 @@ def build_server(
     if config.reflection:
         reflection.enable_server_reflection((*names, health.SERVICE_NAME, reflection.SERVICE_NAME), server)
     refreshed: list[Callable[[], bool]] = [] if peers is None else [peers.refresh]
-    return RpcServer(server, config, names, health_servicer, deadline, refreshed=refreshed)
+    return RpcServer(server, config, names, health_servicer, deadline, refreshed=refreshed, audit=audit)
 
 
 _Handler: TypeAlias = "grpc.RpcMethodHandler[Any, Any]"

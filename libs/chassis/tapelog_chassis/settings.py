@@ -43,6 +43,10 @@ class ServiceSettings(BaseSettings):
         le=86_400,
         description="How often the whole log is read again and compared with its anchors, in seconds.",
     )
+    audit_dir: Path | None = Field(
+        default=None,
+        description="Folder of the audit of every decision on access; empty means `audit` in the data folder.",
+    )
     host: str = Field(default="127.0.0.1", description="Address to listen on; beyond loopback it needs TLS.")
     port: int = Field(default=0, ge=0, le=65535, description="Port to listen on; 0 takes a free one.")
     jwks_path: Path | None = Field(
@@ -140,6 +144,11 @@ class ServiceSettings(BaseSettings):
         if self.tls_revoked is not None and self.tls_client_ca is None and self.metrics_client_ca is None:
             raise ConfigRefusal("TAPELOG_TLS_REVOKED is about clients' certificates: set TAPELOG_TLS_CLIENT_CA too")
         return TlsFiles(pair.certificate, pair.key, client_ca=self.tls_client_ca, revoked=self.tls_revoked)
+
+    @property
+    def audit_at(self) -> Path:
+        """Folder of the audit."""
+        return self.audit_dir or self.data_dir / "audit"
 
     def check_listeners(self) -> None:
         """Refuse every listener that would be open: asked before anything is connected to or started.

@@ -25,6 +25,14 @@ INTERNAL_ERRORS: Final = counter(
     "tapelog_internal_errors", "Unexpected errors, each logged under its id.", "errors", ["method"]
 )
 
+AUDIT_LOST: Final = counter(
+    "tapelog_audit_lost",
+    "Records of access that came faster than they could be written; a gap says how many.",
+    "records",
+)
+
+AUDIT_FAILURES: Final = counter("tapelog_audit_failures", "Times that the audit could not be written.", "times")
+
 COMMANDS: Final = counter(
     "tapelog_commands",
     "Commands executed, by context and outcome: appended, empty, replayed, refused, conflict, unknown.",

@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator, Iterable, Sequence
 import grpc
 from google.protobuf import descriptor_pool
 
+from tapelog_chassis.audit import AuditLog
 from tapelog_chassis.auth import Kind, LocalIssuer, PolicyTable, TokenVerifier
 from tapelog_chassis.call_layers import AUTHORIZATION, ON_BEHALF_OF
 from tapelog_chassis.clock import Clock
@@ -68,10 +69,13 @@ async def running_server(
     audience: str,
     config: ServerConfig | None = None,
     tokens: TokenFactory | None = None,
+    audit: AuditLog | None = None,
 ) -> AsyncIterator[LocalServer]:
     """Run services behind the real builder on a free loopback port."""
     factory = tokens or TokenFactory(audience=audience)
-    server = build_server(config or ServerConfig(drain_s=1.0), services, verifier=factory.verifier(), policies=policies)
+    server = build_server(
+        config or ServerConfig(drain_s=1.0), services, verifier=factory.verifier(), policies=policies, audit=audit
+    )
     async with server, grpc.aio.insecure_channel(server.address) as channel:
         yield LocalServer(server, channel, factory)
 

@@ -8,6 +8,7 @@ import structlog
 from nats.aio.client import Client
 from tapelog.notify.v1 import events_pb2, notify_service_pb2_grpc
 from tapelog_chassis.anchors import LogGuard
+from tapelog_chassis.audit import AuditLog
 from tapelog_chassis.auth import TokenVerifier
 from tapelog_chassis.clock import SystemClock
 from tapelog_chassis.commands import Repository
@@ -127,6 +128,7 @@ async def run(settings: NotifySettings, *, ready: Ready, stop: asyncio.Event) ->
             ],
             verifier=verifier,
             policies=POLICIES,
+            audit=AuditLog(settings.audit_at, settings.anchors_at, CONTEXT),
         )
         async with asyncio.TaskGroup() as group:
             background = [

@@ -6,6 +6,7 @@ from typing import Final
 
 from tapelog.render.v1.render_service_pb2_grpc import add_RenderServiceServicer_to_server
 from tapelog_chassis.anchors import LogGuard
+from tapelog_chassis.audit import AuditLog
 from tapelog_chassis.auth import TokenVerifier
 from tapelog_chassis.clock import SystemClock
 from tapelog_chassis.event_log import JetStreamEventLog
@@ -106,6 +107,7 @@ async def run(settings: RenderSettings, *, ready: Ready, stop: asyncio.Event) ->
             [(add_RenderServiceServicer_to_server, RenderServicer(submission, reader, queue, billing), SERVICE)],
             verifier=verifier,
             policies=POLICIES,
+            audit=AuditLog(settings.audit_at, settings.anchors_at, AUDIENCE),
         )
         workers = WorkerPool(
             settings.workers,

@@ -10,6 +10,7 @@ from nats.aio.client import Client
 from tapelog.session.v1.session_service_pb2_grpc import add_SessionServiceServicer_to_server
 from tapelog_chassis import tracing
 from tapelog_chassis.anchors import LogGuard
+from tapelog_chassis.audit import AuditLog
 from tapelog_chassis.auth import LocalIssuer, TokenVerifier
 from tapelog_chassis.clock import SystemClock
 from tapelog_chassis.event_log import JetStreamEventLog, JetStreamSnapshotStore, SharedTail
@@ -116,6 +117,7 @@ async def run(settings: SessionSettings, *, ready: Ready, stop: asyncio.Event) -
             [(add_SessionServiceServicer_to_server, SessionServicer(desk), SERVICE)],
             verifier=verifier,
             policies=POLICIES,
+            audit=AuditLog(settings.audit_at, settings.anchors_at, CONTEXT),
         )
         renders = GrpcRenderJobs(render_channel, issuer)
         samples = [consumers_of(connection, CONTEXT), lag_of("lists", log, CONTEXT, lambda: views.position)]

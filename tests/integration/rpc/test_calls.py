@@ -34,7 +34,8 @@ async def test_unary_call_knows_its_caller(local: LocalServer, stub: Any):
     """A unary handler sees the principal that the token proves."""
     answer = await stub.Say(text("who"), metadata=local.tokens.metadata("ana", tenant_roles=["AUDITOR"]))
     assert answer.value == (
-        "Principal(tenant='acme', party='ana', kind='person', tenant_roles=frozenset({'AUDITOR'}), on_behalf_of='')"
+        "Principal(tenant='acme', party='ana', kind='person', tenant_roles=frozenset({'AUDITOR'}), on_behalf_of='', "
+        "scopes=None)"
     )
 
 

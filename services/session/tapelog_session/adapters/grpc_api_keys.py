@@ -7,6 +7,7 @@ from typing import Any
 
 from tapelog.session.v1 import resources_pb2 as pb
 from tapelog.session.v1 import session_service_pb2 as wire
+from tapelog_chassis.audit import annotate
 from tapelog_chassis.auth import LocalIssuer
 
 from tapelog_session.adapters.grpc_common import Part, request_of, rpc
@@ -57,7 +58,9 @@ class ApiKeyPart(Part):
 
     async def ExchangeApiKey(self, request: wire.ExchangeApiKeyRequest, _context: Any) -> wire.ExchangeApiKeyResponse:
         """See the proto: nobody is signed in yet."""
+        annotate(tenant="", party="", resource=api_keys.named_in(request.secret))
         given = await api_keys.exchange_key(self._aggregates, self._desk.tokens, self._desk.clock, request.secret)
+        annotate(tenant=given.tenant, party=given.key.party, resource=given.key.name)
         response = wire.ExchangeApiKeyResponse(token=given.token)
         response.expire_time.FromDatetime(given.expires)
         return response

@@ -35,8 +35,10 @@ _NAME: Final = re.compile(r"apiKeys/([a-z][a-z0-9-]{0,31})")
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Given:
-    """A token, and when it ends."""
+    """A token for a key of a tenant, and when it ends."""
 
+    tenant: str
+    key: pb.ApiKey
     token: str
     expires: datetime
 
@@ -121,7 +123,13 @@ async def exchange_key(aggregates: Aggregates, desk: TokenDesk, clock: Clock, pr
         )
     left_s = int((key.expire_time.ToDatetime(tzinfo=UTC) - now).total_seconds())
     lifetime_s = max(1, min(TOKEN_LIFETIME_S, left_s))
-    return Given(desk.token_for(match[1], key, lifetime_s), now + timedelta(seconds=lifetime_s))
+    return Given(match[1], key, desk.token_for(match[1], key, lifetime_s), now + timedelta(seconds=lifetime_s))
+
+
+def named_in(presented: str) -> str:
+    """Return the name of the key that a text claims to be, or nothing; for the audit, not a proof of anything."""
+    match = _SECRET.fullmatch(presented)
+    return f"{domain.PREFIX}{match[2]}" if match else ""
 
 
 async def _ring(aggregates: Aggregates, tenant: str) -> KeyRing:
