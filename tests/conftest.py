@@ -1,12 +1,15 @@
-"""How the property tests search: the same examples in every run, unless a run is asked to look for new ones.
+"""How the property tests search, and where fault tests leave their figures.
 
-``TAPELOG_HYPOTHESIS=search`` draws fresh examples (the nightly tier does); what it finds becomes a fixed test.
+Property tests try the same examples in every run; ``TAPELOG_HYPOTHESIS=search`` draws fresh ones (the nightly tier
+does), and what it finds becomes a fixed test. ``--battery FILE`` keeps what the fault tests found.
 """
 
 import os
 import shutil
 import sys
+from collections.abc import Generator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import settings
@@ -28,3 +31,22 @@ def path_with_grpcurl(tmp_path_factory: pytest.TempPathFactory) -> str:
         command.chmod(0o755)
         path = f"{folder}:{path}"
     return path
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Add `--battery`."""
+    parser.addoption("--battery", metavar="FILE", default="", help="keep what the fault tests find in this file")
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(
+    item: pytest.Item, call: "pytest.CallInfo[Any]"
+) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """Keep the rows of a fault test that ran."""
+    report = yield
+    path = item.config.getoption("--battery")
+    if path and report.when == "call" and not report.skipped and item.get_closest_marker("faults"):
+        from tests.faults.harness import battery
+
+        battery.note(Path(path), item, report)
+    return report

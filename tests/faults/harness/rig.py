@@ -34,6 +34,7 @@ READY_S: Final = 60.0
 STOP_S: Final = 30.0
 ASK_S: Final = 1.0
 STORE_BYTES: Final = 4 * 1024**3
+WORKER: Final = "render.worker"
 SERVICES: Final = ("session", "notify")
 """What W needs; tests that render ask for `render` too."""
 
@@ -121,7 +122,9 @@ class Part:
             await self.process.wait()
 
     async def serves(self) -> bool:
-        """Say whether it says that it serves."""
+        """Say whether it says that it serves; a worker, whom nobody calls, when it runs."""
+        if self.name == WORKER:
+            return self.pid != 0
         async with grpc.aio.insecure_channel(self.address) as channel:
             try:
                 answer = await health_pb2_grpc.HealthStub(channel).Check(health_pb2.HealthCheckRequest(), timeout=ASK_S)
@@ -226,7 +229,7 @@ async def running(
     Parameters
     ----------
     services : sequence of str
-        Of `session`, `render`, `notify`.
+        Of `session`, `render`, `notify` and, where render does not run workers itself, `render.worker`.
     places : mapping of str to Place, optional
         How some of them run.
     nats_port : int
@@ -235,7 +238,7 @@ async def running(
     places = places or {}
     options = StackOptions(data_dir=data_dir, store_bytes=store_bytes, nats_port=nats_port, workers=1)
     async with prepared(options) as plan, _keeping(plan, services, places) as parts:
-        rig = Rig(plan, parts, {name: part.address for name, part in parts.items()})
+        rig = Rig(plan, parts, {name: part.address for name, part in parts.items() if name != WORKER})
         for part in parts.values():
             await part.serving()
         yield rig
@@ -243,7 +246,8 @@ async def running(
 
 @asynccontextmanager
 async def _keeping(plan: Plan, services: Sequence[str], places: Mapping[str, Place]) -> AsyncIterator[dict[str, Part]]:
-    known = {"session": plan.session, "render": plan.render, "notify": plan.notify}
+    worker = plan.render.model_copy(update={"nats_creds": plan.render.worker_nats_creds})
+    known = {"session": plan.session, "render": plan.render, "notify": plan.notify, WORKER: worker}
     logs = plan.folder.folder("logs")
     parts = {name: Part(name, known[name], places.get(name, Place()), logs / f"{name}.log") for name in services}
     async with asyncio.TaskGroup() as group:

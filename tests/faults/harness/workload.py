@@ -115,7 +115,13 @@ class Workload:
 
 @asynccontextmanager
 async def workload(
-    rig: Rig, *, clients: int = CLIENTS, songs: int = SONGS, call_s: float = CALL_S, pause_s: float = 0.0
+    rig: Rig,
+    *,
+    clients: int = CLIENTS,
+    songs: int = SONGS,
+    call_s: float = CALL_S,
+    pause_s: float = 0.0,
+    subscribers: bool = True,
 ) -> AsyncIterator[Workload]:
     """Run W beside the block; at its end let the clients finish, wait for the subscribers, and read the log.
 
@@ -129,10 +135,8 @@ async def workload(
         names = await asyncio.gather(*(_open_song(api, project.name, f"Song {n}") for n in range(songs)))
         run = Workload(rig, names, project.name.rpartition("/")[2])
         async with asyncio.TaskGroup() as group:
-            watching = [
-                group.create_task(watch(run, api, "steady")),
-                group.create_task(watch_and_resume(run, api, "resuming")),
-            ]
+            watchers = [watch(run, api, "steady"), watch_and_resume(run, api, "resuming")] if subscribers else []
+            watching = [group.create_task(watcher) for watcher in watchers]
             writing = [
                 group.create_task(
                     Client(run, api, f"c{number:02}", call_s, random.Random(SEED + number)).write(number, pause_s)
@@ -144,7 +148,7 @@ async def workload(
             finally:
                 run._stop.set()
             if not run.is_cut:
-                await asyncio.wait(writing)
+                await asyncio.gather(*writing)
                 await read_log(run)
                 await _caught_up(run)
             for task in (*watching, *writing):

@@ -1,0 +1,100 @@
+"""Offer a service load from a process of its own: `python offer.py '{"address": …}'` prints what came of it as JSON.
+
+With `rate` calls begin at that rate, whatever becomes of those before (an open loop, as many people make it); with
+`at_once` so many are always under way.
+"""
+
+import asyncio
+import json
+import sys
+import time
+import uuid
+from collections import Counter
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import grpc
+from tapelog.session.v1 import resources_pb2 as res
+from tapelog.session.v1 import session_service_pb2 as rpc
+from tapelog.session.v1.session_service_pb2_grpc import SessionServiceStub
+from tapelog_client.calls import Calls
+from tapelog_client.channel import open_channel
+from tapelog_client.tokens import LocalKeyTokenSource
+
+CHANNELS = 8
+"""A connection carries a hundred calls at once."""
+
+
+@dataclass(kw_only=True)
+class Offer:
+    """What is offered."""
+
+    address: str
+    issuer_dir: str
+    party: str
+    songs: list[str]
+    seconds: float
+    rate: float = 0.0
+    at_once: int = 0
+    call_s: float = 5.0
+    codes: Counter[str] = field(default_factory=Counter)
+    latencies_s: list[float] = field(default_factory=list)
+    good: int = 0
+
+    async def run(self) -> dict[str, object]:
+        """Offer it."""
+        tokens = LocalKeyTokenSource(Path(self.issuer_dir), tenant="local", party=self.party)
+        self._metadata = Calls(tokens)._metadata("")
+        channels = [open_channel(self.address) for _ in range(CHANNELS)]
+        self._stubs = [SessionServiceStub(channel) for channel in channels]
+        self._end_s = time.monotonic() + self.seconds
+        async with asyncio.TaskGroup() as group:
+            if self.at_once:
+                for number in range(self.at_once):
+                    group.create_task(self._keep_asking(number))
+            else:
+                await self._begin_at_a_rate(group)
+        for channel in channels:
+            await channel.close()
+        self.latencies_s.sort()
+        return {
+            "good_per_s": self.good / self.seconds,
+            "offered_per_s": sum(self.codes.values()) / self.seconds,
+            "codes": self.codes,
+            "p99_s": self.latencies_s[int(0.99 * (len(self.latencies_s) - 1))] if self.latencies_s else 0.0,
+        }
+
+    async def _begin_at_a_rate(self, group: asyncio.TaskGroup) -> None:
+        begun_s, begun = time.monotonic(), 0
+        while (now_s := time.monotonic()) < self._end_s:
+            while begun < (now_s - begun_s) * self.rate:
+                group.create_task(self._ask(begun))
+                begun += 1
+            await asyncio.sleep(0.005)
+
+    async def _keep_asking(self, number: int) -> None:
+        while time.monotonic() < self._end_s:
+            await self._ask(number)
+            number += self.at_once
+
+    async def _ask(self, number: int) -> None:
+        request = rpc.AddNoteRequest(
+            song=self.songs[number % len(self.songs)],
+            text="an offer",
+            severity=res.NOTE_SEVERITY_SHOULD,
+            request_id=str(uuid.uuid4()),
+        )
+        begun_s = time.monotonic()
+        try:
+            await self._stubs[number % CHANNELS].AddNote(request, timeout=self.call_s, metadata=self._metadata)
+        except grpc.aio.AioRpcError as failure:
+            self.codes[failure.code().name] += 1
+            return
+        self.codes["OK"] += 1
+        ended_s = time.monotonic()
+        self.latencies_s.append(ended_s - begun_s)
+        self.good += ended_s <= self._end_s
+
+
+if __name__ == "__main__":
+    sys.stdout.write(json.dumps(asyncio.run(Offer(**json.loads(sys.argv[1])).run())))

@@ -1,0 +1,89 @@
+"""Five times as many calls as the service can serve: it refuses the rest by name and goes on serving at its best."""
+
+import asyncio
+import json
+import sys
+from pathlib import Path
+from typing import Any, Final
+
+import psutil
+import pytest
+
+from .conftest import Row
+from .harness.rig import Rig, running
+from .harness.workload import WRITER, workload
+
+pytestmark = [pytest.mark.faults, pytest.mark.timeout(600)]
+
+OFFER: Final = Path(__file__).with_name("harness") / "offer.py"
+SONGS: Final = 32
+PEAK_AT_ONCE: Final = 64
+TIMES: Final = 5
+PEAK_S: Final = 15.0
+OVERLOAD_S: Final = 20.0
+NORMAL_AT_ONCE: Final = 4
+NORMAL_S: Final = 5.0
+LOOK_S: Final = 2.0
+GOODPUT_MIN: Final = 0.8
+RSS_RATIO_MAX: Final = 1.5
+P99_RATIO_MAX: Final = 1.5
+"""Two runs of the same load differ by as much."""
+RECOVERED_S: Final = 10.0
+MIB: Final = 1024**2
+
+
+async def offer(rig: Rig, songs: list[str], **what: Any) -> dict[str, Any]:
+    """Offer load from another process and return what came of it."""
+    told = {
+        "address": rig.addresses["session"],
+        "issuer_dir": str(rig.plan.session.identity_dir),
+        "party": WRITER,
+        "songs": songs,
+        **what,
+    }
+    process = await asyncio.create_subprocess_exec(
+        sys.executable, OFFER, json.dumps(told), stdout=asyncio.subprocess.PIPE
+    )
+    out, _ = await process.communicate()
+    assert process.returncode == 0
+    return dict(json.loads(out))
+
+
+async def highest_rss(rig: Rig, seen: list[int]) -> None:
+    """Note the session service's memory for ever."""
+    process = psutil.Process(rig.pid("session"))
+    while True:
+        seen.append(process.memory_info().rss)
+        await asyncio.sleep(0.1)
+
+
+async def test_five_times_the_load(tmp_path: Path, row: Row) -> None:
+    """Goodput stays, the rest is RESOURCE_EXHAUSTED, memory is bounded, and ten seconds later all is as before."""
+    async with running(tmp_path / "data", services=("session",)) as rig:
+        async with workload(rig, clients=0, songs=SONGS, subscribers=False) as run:
+            songs = run.songs
+        normal = await offer(rig, songs, at_once=NORMAL_AT_ONCE, seconds=NORMAL_S)
+        peak = await offer(rig, songs, at_once=PEAK_AT_ONCE, seconds=PEAK_S)
+        rss = psutil.Process(rig.pid("session")).memory_info().rss
+        seen: list[int] = []
+        watching = asyncio.create_task(highest_rss(rig, seen))
+        over = await offer(rig, songs, rate=TIMES * peak["good_per_s"], seconds=OVERLOAD_S)
+        watching.cancel()
+        after_s, after = 0.0, {"p99_s": float("inf")}
+        while after["p99_s"] > P99_RATIO_MAX * normal["p99_s"] and after_s < 2 * RECOVERED_S:
+            after = await offer(rig, songs, at_once=NORMAL_AT_ONCE, seconds=LOOK_S)
+            after_s += LOOK_S
+    kept = over["good_per_s"] / peak["good_per_s"]
+    offered = over["offered_per_s"] / peak["good_per_s"]
+    row(
+        "L02",
+        "offered 5 times the peak: goodput at least 80 %, the rest RESOURCE_EXHAUSTED, RSS at most 1.5 times, p99 as "
+        "before within 10 s",
+        f"peak {peak['good_per_s']:.0f}/s, offered {offered:.1f} times, goodput {100 * kept:.0f} %, {over['codes']}; "
+        f"RSS {rss / MIB:.0f} to {max(seen) / MIB:.0f} MiB; p99 {1000 * normal['p99_s']:.0f} ms before, "
+        f"{1000 * after['p99_s']:.0f} ms after {after_s:.0f} s",
+    )
+    assert set(over["codes"]) <= {"OK", "RESOURCE_EXHAUSTED"}
+    assert kept >= GOODPUT_MIN
+    assert max(seen) <= RSS_RATIO_MAX * rss
+    assert after_s <= RECOVERED_S
