@@ -98,9 +98,9 @@ def breaking(source: Path = SOURCE, against: Path = RELEASED) -> int:
         image = Path(folder) / "protos.binpb"
         write_image(image, source)
         buf = Path(sys.executable).parent / "buf"
+        flags = ["--against", str(against), "--config", str(ROOT / "buf.yaml"), "--exclude-path", "google"]
         completed = subprocess.run(
-            [str(buf), "breaking", str(image), "--against", str(against), "--config", str(ROOT / "buf.yaml")]
-            + ["--exclude-path", "google"],
+            [str(buf), "breaking", str(image), *flags],
             check=False,
             cwd=ROOT,
         )
@@ -112,9 +112,7 @@ def write_image(image: Path, source: Path = SOURCE) -> None:
     files = sorted(str(path.relative_to(source)) for path in (source / "tapelog").rglob("*.proto"))
     flags = [flag if flag != f"-I{SOURCE}" else f"-I{source}" for flag in include_flags()]
     command = [sys.executable, "-m", "grpc_tools.protoc", *flags, f"--descriptor_set_out={image}", "--include_imports"]
-    subprocess.run(
-        [*command, *files], check=True, env={"PATH": str(Path(sys.executable).parent) + ":/usr/bin:/bin"}
-    )
+    subprocess.run([*command, *files], check=True, env={"PATH": str(Path(sys.executable).parent) + ":/usr/bin:/bin"})
 
 
 def main() -> int:
