@@ -50,7 +50,7 @@ lint: tools ## ruff, import contracts, proto lint, mypy strict
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/lint-imports
-	$(BIN)/python tools/gen_protos.py --lint --check
+	$(BIN)/python tools/gen_protos.py --lint --check --breaking
 	$(BIN)/python tools/gen_reference.py --check
 	$(BIN)/python tools/gen_events.py --check
 	$(BIN)/python tools/gen_asyncapi.py --check

@@ -3,6 +3,8 @@
 python tools/gen_protos.py           regenerate in place
 python tools/gen_protos.py --check   fail if the committed code is not what the protos give
 python tools/gen_protos.py --lint    buf lint over the descriptor image (works without any network)
+python tools/gen_protos.py --breaking  fail on a change that breaks callers or stored events of the last release
+python tools/gen_protos.py --release   make what is there now the last release
 """
 
 import argparse
@@ -17,6 +19,8 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent.parent
 SOURCE = ROOT / "protos"
 GENERATED = SOURCE / "gen" / "python"
+RELEASED = SOURCE / "released.binpb"
+"""What the last release promised: its descriptors, without comments."""
 
 
 def proto_files() -> list[str]:
@@ -88,14 +92,43 @@ def lint() -> int:
     return completed.returncode
 
 
+def breaking(source: Path = SOURCE, against: Path = RELEASED) -> int:
+    """Compare the protos of a folder with a release."""
+    with tempfile.TemporaryDirectory() as folder:
+        image = Path(folder) / "protos.binpb"
+        write_image(image, source)
+        buf = Path(sys.executable).parent / "buf"
+        flags = ["--against", str(against), "--config", str(ROOT / "buf.yaml"), "--exclude-path", "google"]
+        completed = subprocess.run(
+            [str(buf), "breaking", str(image), *flags],
+            check=False,
+            cwd=ROOT,
+        )
+    return completed.returncode
+
+
+def write_image(image: Path, source: Path = SOURCE) -> None:
+    """Write the descriptors of all protos in a folder, without comments."""
+    files = sorted(str(path.relative_to(source)) for path in (source / "tapelog").rglob("*.proto"))
+    flags = [flag if flag != f"-I{SOURCE}" else f"-I{source}" for flag in include_flags()]
+    command = [sys.executable, "-m", "grpc_tools.protoc", *flags, f"--descriptor_set_out={image}", "--include_imports"]
+    subprocess.run([*command, *files], check=True, env={"PATH": str(Path(sys.executable).parent) + ":/usr/bin:/bin"})
+
+
 def main() -> int:
     """Parse the flags and do the one thing asked for."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--check", action="store_true", help="fail on drift between protos and committed code")
     parser.add_argument("--lint", action="store_true", help="lint the protos")
+    parser.add_argument("--breaking", action="store_true", help="fail on a change that breaks the last release")
+    parser.add_argument("--release", action="store_true", help="make what is there now the last release")
     asked = parser.parse_args()
-    if asked.check or asked.lint:
-        return max(lint() if asked.lint else 0, check() if asked.check else 0)
+    if asked.release:
+        write_image(RELEASED)
+        return 0
+    wanted = [(asked.lint, lint), (asked.check, check), (asked.breaking, breaking)]
+    if any(is_wanted for is_wanted, _ in wanted):
+        return max(run() for is_wanted, run in wanted if is_wanted)
     shutil.rmtree(GENERATED, ignore_errors=True)
     generate(GENERATED)
     return 0

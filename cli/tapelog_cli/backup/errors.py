@@ -66,3 +66,44 @@ class FolderNotEmpty(CliError):  # noqa: N818 - names a state
 
     def __init__(self, folder: Path) -> None:
         super().__init__(f"{folder} is not empty", hint="restore into a new folder, then `tapelog up` on it")
+
+
+class KeyUnusable(CliError):  # noqa: N818 - names a state
+    """The file that is to hold a backup's key does not."""
+
+    code = ExitCode.CONFIG
+
+    def __init__(self, path: Path, why: str) -> None:
+        super().__init__(
+            f"{path} cannot be the key of a backup: {why}",
+            hint="`tapelog backup --key FILE` makes one at its first run; keep a copy where the backup is not",
+        )
+
+
+class SealBroken(CliError):  # noqa: N818 - names a state
+    """A part of a backup does not open."""
+
+    def __init__(self, path: Path, why: str) -> None:
+        super().__init__(
+            f"{path} does not open: {why}", hint="give the key with which the backup was made; nothing was restored"
+        )
+
+
+class NoKeystore(CliError):  # noqa: N818 - names a state
+    """The keys of people's records are not where they are looked for."""
+
+    def __init__(self, folder: Path) -> None:
+        super().__init__(
+            f"there is no keystore in {folder}",
+            hint="name it with --keystore; with --without-keystore nobody's name or address can be read any more",
+        )
+
+
+class KeystoreTooOld(CliError):  # noqa: N818 - names a state
+    """The keys are older than the backup, so that of some people there would be none."""
+
+    def __init__(self, folder: Path, made: str, backup: str) -> None:
+        super().__init__(
+            f"the keystore {folder} is of {made}, older than the backup of {backup}",
+            hint="each run of `tapelog backup` writes both; take the newest keystore there is",
+        )

@@ -3,14 +3,14 @@ Making a backup while everything runs.
 
 The order matters: what is made from something else is copied before it, so that no copy is ahead of what it follows
 from. Journals first, then snapshots of state, the public stream with its consumers, the logs, and last the audio, which
-was stored before the events that name it.
+was stored before the events that name it. People's keys go into a folder of their own, after the records under them.
 """
 
 import asyncio
 import fcntl
 import hashlib
 import os
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -21,14 +21,18 @@ from nats.aio.client import Client
 from tapelog_chassis.anchors import AnchorVerifier
 from tapelog_chassis.nats.stream_copy import snapshot_stream
 from tapelog_chassis.objects import ObjectStore
-from tapelog_chassis.topology import CONTEXTS, PUB, SNAP, STREAMS, es_stream
+from tapelog_chassis.topology import CONTEXTS, PARTY_KEYS, PUB, SNAP, STREAMS, es_stream
 from tapelog_chassis.verification import verify_log
 
 from tapelog_cli.backup.errors import BackupBusy, BackupRefused
+from tapelog_cli.backup.keystore import Keystore, keystore_beside
 from tapelog_cli.backup.manifest import Manifest, StreamCopy, sha256_of, small_files, sync_folder, write_private
+from tapelog_cli.backup.sealing import Seal, in_one
 
 FIRST: Final = (SNAP, PUB, *(es_stream(context) for context in CONTEXTS))
 """Streams in this order; the others after them."""
+APART: Final = PARTY_KEYS
+"""Is in no backup, but in the keystore."""
 STORES: Final = ("objects", "archive")
 LOCK: Final = ".lock"
 
@@ -43,11 +47,24 @@ class Copied:
     stream_bytes: int = 0
 
 
-async def make_backup(connection: Client, data_dir: Path, to: Path) -> tuple[Manifest, Copied]:
+async def make_backup(
+    connection: Client, data_dir: Path, to: Path, *, keystore: Path | None = None, seal: Seal | None = None
+) -> tuple[Manifest, Copied]:
     """
     Copy a data folder into a backup folder, over the last backup in it.
 
     Until the new manifest is written the last backup stands; a run that was broken off is continued by the next one.
+
+    Parameters
+    ----------
+    connection
+        Of a user that may copy streams.
+    data_dir, to
+        From where, and into which folder.
+    keystore
+        Folder of the keys of people's records; None is the folder beside `to`.
+    seal
+        With what each part is sealed; None leaves them as they are.
 
     Raises
     ------
@@ -57,29 +74,55 @@ async def make_backup(connection: Client, data_dir: Path, to: Path) -> tuple[Man
         If another run writes there.
     """
     with _locked(to):
-        manifest, copied = Manifest(made=datetime.now(UTC).isoformat(timespec="milliseconds")), Copied()
+        made = datetime.now(UTC).isoformat(timespec="milliseconds")
+        manifest, copied = Manifest(made=made, sealed=seal is not None), Copied()
         for name in await asyncio.to_thread(lambda: list(small_files(data_dir))):
             content = await asyncio.to_thread((data_dir / name).read_bytes)
             if name.endswith(".anchors"):
                 content = content[: content.rfind(b"\n") + 1]  # a line may be half written just now
-            manifest.files[name] = hashlib.sha256(content).hexdigest()
-            await asyncio.to_thread(write_private, to / "files" / manifest.files[name], content)
-        for stream in (*FIRST, *(spec.name for spec in STREAMS if spec.name not in FIRST)):
-            manifest.streams[stream] = await _copy_stream(connection, stream, to)
+            manifest.files[name] = await _copy_file(content, to / "files", seal)
+        for stream in (*FIRST, *(spec.name for spec in STREAMS if spec.name not in (*FIRST, APART))):
+            manifest.streams[stream] = await _copy_stream(connection, stream, to / "streams", seal)
             copied.stream_bytes += manifest.streams[stream].size_bytes
         await _check_logs(connection, data_dir, manifest)
         for store in STORES:
-            manifest.objects[store] = await _copy_objects(data_dir / store, to / store, copied)
-        await asyncio.to_thread(manifest.write, to)
+            manifest.objects[store] = await _copy_objects(data_dir / store, to / store, copied, seal)
+        await copy_keystore(connection, keystore or keystore_beside(to), seal=seal)
+        await asyncio.to_thread(manifest.write, to, seal)
         await asyncio.to_thread(_clear, to, manifest)
     return manifest, copied
 
 
-async def _copy_stream(connection: Client, stream: str, to: Path) -> StreamCopy:
+async def copy_keystore(connection: Client, folder: Path, *, seal: Seal | None = None) -> Keystore:
+    """Copy the keys of people's records as they are now; of the copy before, nothing is left."""
+    made = datetime.now(UTC).isoformat(timespec="milliseconds")
+    copy = await _copy_stream(connection, APART, folder, seal)
+    keystore = Keystore(made=made, stream=copy)
+    await asyncio.to_thread(keystore.write, folder, seal)
+    return keystore
+
+
+async def _copy_file(content: bytes, folder: Path, seal: Seal | None) -> str:
+    """Write a file under the digest of what lies there then; return it."""
+    sealed = content if seal is None else b"".join([block async for block in seal.sealed(in_one(content))])
+    digest = hashlib.sha256(sealed).hexdigest()
+    await asyncio.to_thread(write_private, folder / digest, sealed)
+    return digest
+
+
+async def _copy_stream(connection: Client, stream: str, folder: Path, seal: Seal | None) -> StreamCopy:
     described, chunks = await snapshot_stream(connection, stream)
-    folder = to / "streams"
-    folder.mkdir(mode=0o700, exist_ok=True)
-    partial = folder / f".{stream}.partial"
+    digest, size_bytes, partial = await _write(chunks if seal is None else seal.sealed(chunks), folder, stream)
+    name = f"{stream}-{digest[:16]}.tar.s2"
+    partial.replace(folder / name)
+    sync_folder(folder)
+    return StreamCopy(file=name, sha256=digest, size_bytes=size_bytes, described=described)
+
+
+async def _write(chunks: AsyncIterator[bytes], folder: Path, name: str) -> tuple[str, int, Path]:
+    """Write a file that only this user can read, under a name that says that it is not whole yet."""
+    await asyncio.to_thread(folder.mkdir, mode=0o700, parents=True, exist_ok=True)
+    partial = folder / f".{name}.partial"
     digest, size_bytes = hashlib.sha256(), 0
     descriptor = os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
     with os.fdopen(descriptor, "wb") as file:
@@ -89,10 +132,7 @@ async def _copy_stream(connection: Client, stream: str, to: Path) -> StreamCopy:
             await asyncio.to_thread(file.write, chunk)
         file.flush()
         await asyncio.to_thread(os.fsync, file.fileno())
-    name = f"{stream}-{digest.hexdigest()[:16]}.tar.s2"
-    partial.replace(folder / name)
-    sync_folder(folder)
-    return StreamCopy(file=name, sha256=digest.hexdigest(), size_bytes=size_bytes, described=described)
+    return digest.hexdigest(), size_bytes, partial
 
 
 async def _check_logs(connection: Client, data_dir: Path, manifest: Manifest) -> None:
@@ -115,25 +155,36 @@ def anchor_verifier(data_dir: Path, context: str) -> AnchorVerifier | None:
     return AnchorVerifier.read(data_dir / "anchor-keys", context)
 
 
-async def _copy_objects(source: Path, target: Path, copied: Copied) -> dict[str, int]:
+async def _copy_objects(source: Path, target: Path, copied: Copied, seal: Seal | None) -> dict[str, int]:
     """Copy what is not there yet; content that does not fit its name is not taken over."""
     if not await asyncio.to_thread(source.is_dir):
         return {}
     have, store, kept = ObjectStore(str(source)), ObjectStore(str(target)), dict[str, int]()
     async for found in have.stored():
-        if await store.exists(found.sha256):
+        path = sealed_object(target, found.sha256)
+        if await asyncio.to_thread(path.is_file) if seal is not None else await store.exists(found.sha256):
             copied.objects_kept += 1
         else:
             chunks = have.open_stream(found.sha256)
-            await store.put_stream(chunks, max_bytes=found.size_bytes, expected_sha256=found.sha256)
+            if seal is None:
+                await store.put_stream(chunks, max_bytes=found.size_bytes, expected_sha256=found.sha256)
+            else:
+                _, _, partial = await _write(seal.sealed(chunks), path.parent, found.sha256)
+                partial.replace(path)
+                sync_folder(path.parent)
             copied.objects += 1
             copied.object_bytes += found.size_bytes
         kept[found.sha256] = found.size_bytes
     return kept
 
 
+def sealed_object(folder: Path, sha256: str) -> Path:
+    """Return the file of a sealed object: it is named by its content, not by what lies there."""
+    return folder / "sealed" / sha256[:2] / sha256
+
+
 def _clear(to: Path, manifest: Manifest) -> None:
-    """Remove what only earlier backups named: above all the keys of people who were erased since."""
+    """Remove what only earlier backups named."""
     named = {copy.file for copy in manifest.streams.values()}
     for path in (to / "streams").iterdir():
         if path.name not in named:

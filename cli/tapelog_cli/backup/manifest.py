@@ -1,6 +1,7 @@
 """What a backup consists of, with the digest of each part; written last, at once, so that it is true or not there."""
 
 import hashlib
+import hmac
 import json
 import os
 from collections.abc import Iterator
@@ -8,11 +9,12 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Final, Self
 
-from tapelog_cli.backup.errors import BackupDamaged, NoBackup
+from tapelog_cli.backup.errors import BackupDamaged, KeyUnusable, NoBackup
+from tapelog_cli.backup.sealing import Seal
 
 MANIFEST: Final = "backup.json"
-VERSION: Final = 1
-BLOCK_BYTES: Final = 1024 * 1024
+VERSION: Final = 2
+"""2: people's keys lie apart, and parts may be sealed."""
 
 LEFT_OUT: Final = ("objects", "archive", "scratch", "nodes", "creds", "state.json", "up.lock", "pids.json", "env")
 """Top-level names of a data folder that are copied otherwise, or made anew at each start."""
@@ -44,6 +46,8 @@ class Manifest:
     ----------
     made
         RFC 3339, when the copying began: everything acknowledged before is in it.
+    sealed
+        Whether its parts can be read with a key alone; digests are of the parts as they lie there.
     streams, files
         By name, or by path in the data folder: what is copied whole at each backup.
     heads
@@ -54,17 +58,20 @@ class Manifest:
 
     made: str
     version: int = VERSION
+    sealed: bool = False
     streams: dict[str, StreamCopy] = field(default_factory=dict)
     files: dict[str, str] = field(default_factory=dict)
     heads: dict[str, dict[str, Any]] = field(default_factory=dict)
     objects: dict[str, dict[str, int]] = field(default_factory=dict)
 
     @classmethod
-    def read(cls, folder: Path) -> Self:
+    def read(cls, folder: Path, seal: Seal | None = None) -> Self:
         """Read and check the manifest itself.
 
         Raises
         ------
+        KeyUnusable
+            The backup is sealed and no key was given, or the other way round.
         NoBackup
             The folder is empty, or not there.
         BackupDamaged
@@ -72,8 +79,12 @@ class Manifest:
         """
         try:
             kept = json.loads((folder / MANIFEST).read_text())
-            if kept["sha256"] != _digest(kept["backup"]):
-                raise BackupDamaged(folder, [f"{MANIFEST} does not fit its own digest"])
+            if kept["backup"].get("sealed", False) != (seal is not None):
+                why = "the backup is sealed, and no key was given" if seal is None else "the backup is not sealed"
+                raise KeyUnusable(folder, why)
+            if not hmac.compare_digest(kept["sha256"], _digest(kept["backup"], seal)):
+                whose = "" if seal is None else ", or was sealed with another key"
+                raise BackupDamaged(folder, [f"{MANIFEST} does not fit its own digest{whose}"])
             values = kept["backup"]
             values["streams"] = {name: StreamCopy(**copy) for name, copy in values["streams"].items()}
             made = cls(**values)
@@ -87,14 +98,16 @@ class Manifest:
             raise BackupDamaged(folder, [f"it is of version {made.version}, this Tapelog knows {VERSION}"])
         return made
 
-    def write(self, folder: Path) -> None:
+    def write(self, folder: Path, seal: Seal | None = None) -> None:
         """Replace the manifest: from here on the backup is this one."""
         value = asdict(self)
-        write_private(folder / MANIFEST, json.dumps({"backup": value, "sha256": _digest(value)}, indent=1).encode())
+        kept = {"backup": value, "sha256": _digest(value, seal)}
+        write_private(folder / MANIFEST, json.dumps(kept, indent=1).encode())
 
 
-def _digest(value: dict[str, Any]) -> str:
-    return hashlib.sha256(json.dumps(value, sort_keys=True, separators=(",", ":")).encode()).hexdigest()
+def _digest(value: dict[str, Any], seal: Seal | None) -> str:
+    content = json.dumps(value, sort_keys=True, separators=(",", ":")).encode()
+    return hashlib.sha256(content).hexdigest() if seal is None else seal.mark(content)
 
 
 def write_private(path: Path, content: bytes) -> None:
@@ -124,13 +137,6 @@ def sha256_of(path: Path) -> str:
     """Return a file's digest."""
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
-
-
-def blocks_of(path: Path, size_bytes: int = BLOCK_BYTES) -> Iterator[bytes]:
-    """Yield a file in blocks."""
-    with path.open("rb") as file:
-        while block := file.read(size_bytes):
-            yield block
 
 
 def small_files(data_dir: Path) -> Iterator[str]:

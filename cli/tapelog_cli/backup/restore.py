@@ -4,6 +4,7 @@ import asyncio
 import json
 import os
 import socket
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
@@ -14,37 +15,73 @@ from tapelog_chassis.objects import ObjectCorruptError, ObjectNotFoundError, Obj
 from tapelog_chassis.topology import CONTEXTS
 from tapelog_chassis.verification import verify_log
 
-from tapelog_cli.backup.errors import BackupDamaged, FolderNotEmpty, RestoreFailed
-from tapelog_cli.backup.make import anchor_verifier, check_parts
-from tapelog_cli.backup.manifest import Manifest, blocks_of, write_private
+from tapelog_cli.backup.errors import BackupDamaged, FolderNotEmpty, KeystoreTooOld, RestoreFailed
+from tapelog_cli.backup.keystore import Keystore
+from tapelog_cli.backup.make import anchor_verifier, check_parts, sealed_object
+from tapelog_cli.backup.manifest import Manifest, write_private
+from tapelog_cli.backup.sealing import Seal, as_stream, content_of
 from tapelog_cli.data_folder import DataFolder
 
 HOST: Final = "127.0.0.1"
 
 
-async def restore_backup(source: Path, data_dir: Path) -> Manifest:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Source:
+    """
+    Where a restore takes things from.
+
+    Attributes
+    ----------
+    folder
+        Of the backup.
+    keystore
+        Folder of the keys of people's records; None restores without, and nobody's name can be read any more.
+    seal
+        Opens sealed parts; None if the backup is not sealed.
+    """
+
+    folder: Path
+    keystore: Path | None
+    seal: Seal | None = None
+
+    def read(self) -> tuple[Manifest, Keystore | None]:
+        """Read and check all of it but the audio; raises as `restore_backup`."""
+        manifest = Manifest.read(self.folder, self.seal)
+        if wrong := check_parts(self.folder, manifest):
+            raise BackupDamaged(self.folder, wrong)
+        if self.keystore is None:
+            return manifest, None
+        keystore = Keystore.read(self.keystore, self.seal)
+        if keystore.made < manifest.made:
+            raise KeystoreTooOld(self.keystore, keystore.made, manifest.made)
+        return manifest, keystore
+
+
+async def restore_backup(source: Source, data_dir: Path) -> Manifest:
     """
     Restore a backup into a folder that is empty or not there; `tapelog up` on it goes on from where the backup ends.
+
+    Whoever was erased after the backup stays erased: the key is in no keystore that is newer than the backup.
 
     Raises
     ------
     FolderNotEmpty
         Nothing was touched.
-    NoBackup, BackupDamaged
-        A part of the backup is missing or changed; found before the log is put back.
+    NoBackup, BackupDamaged, SealBroken, KeyUnusable
+        A part of the backup is missing or changed, or the key is another; found before the log is put back.
+    NoKeystore, KeystoreTooOld
+        The keys of people's records are not there, or not all of them.
     RestoreFailed
         The restored log is not the one that was backed up.
     """
     if await asyncio.to_thread(_holds_something, data_dir):
         raise FolderNotEmpty(data_dir)
-    manifest = Manifest.read(source)
-    if wrong := await asyncio.to_thread(check_parts, source, manifest):
-        raise BackupDamaged(source, wrong)
+    manifest, keystore = await asyncio.to_thread(source.read)
     with DataFolder(data_dir):
         await asyncio.to_thread(_put_files, source, manifest, data_dir)
         for store, wanted in manifest.objects.items():
             await _put_objects(source, store, wanted, data_dir)
-        await _fill_store(source, manifest, data_dir)
+        await _fill_store(source, manifest, keystore, data_dir)
         async with EmbeddedNats(data_dir) as nats:
             admin = nats.identity.mint_user("admin", SERVICES["admin"])
             async with connected(nats.url, name="admin", creds=admin) as connection:
@@ -57,9 +94,9 @@ def _holds_something(folder: Path) -> bool:
     return folder.exists() and any(folder.iterdir())
 
 
-def _put_files(source: Path, manifest: Manifest, data_dir: Path) -> None:
+def _put_files(source: Source, manifest: Manifest, data_dir: Path) -> None:
     for name, digest in manifest.files.items():
-        write_private(data_dir / name, (source / "files" / digest).read_bytes())
+        write_private(data_dir / name, b"".join(content_of(source.folder / "files" / digest, source.seal)))
     pinned = data_dir / "nats" / "pinned.json"
     values = json.loads(pinned.read_text())
     if not _is_free(values["port"]):
@@ -77,32 +114,37 @@ def _is_free(port: int) -> bool:
     return True
 
 
-async def _put_objects(source: Path, name: str, wanted: dict[str, int], data_dir: Path) -> None:
+async def _put_objects(source: Source, name: str, wanted: dict[str, int], data_dir: Path) -> None:
     if not wanted:
         return
-    have, store, wrong = ObjectStore(str(source / name)), ObjectStore(str(data_dir / name)), []
+    have, store, wrong = ObjectStore(str(source.folder / name)), ObjectStore(str(data_dir / name)), []
     for sha256, size_bytes in wanted.items():
+        chunks = have.open_stream(sha256)
+        if source.seal is not None:
+            chunks = as_stream(source.seal.opened(sealed_object(source.folder / name, sha256)))
         try:
-            await store.put_stream(have.open_stream(sha256), max_bytes=size_bytes, expected_sha256=sha256)
-        except (ObjectNotFoundError, ObjectCorruptError) as error:
+            await store.put_stream(chunks, max_bytes=size_bytes, expected_sha256=sha256)
+        except (ObjectNotFoundError, ObjectCorruptError, FileNotFoundError) as error:
             wrong.append(f"{name}: {error}")
     if wrong:
-        raise BackupDamaged(source, wrong)
+        raise BackupDamaged(source.folder, wrong)
 
 
-async def _fill_store(source: Path, manifest: Manifest, data_dir: Path) -> None:
+async def _fill_store(source: Source, manifest: Manifest, keystore: Keystore | None, data_dir: Path) -> None:
     """
     Give the streams to a broker that syncs nothing, then sync its files.
 
     A broker that syncs always does so for every 32 KiB that it unpacks: 100,000 events took 70 s, verification
     included, instead of 16.
     """
+    copies = [(source.folder / "streams" / copy.file, copy) for copy in manifest.streams.values()]
+    if keystore is not None and source.keystore is not None:
+        copies.append((source.keystore / keystore.stream.file, keystore.stream))
     async with EmbeddedNats(data_dir, syncs=False) as nats:
         creds = nats.identity.mint_user("restore", RESTORE)
         async with connected(nats.url, name="restore", creds=creds) as connection:
-            for copy in manifest.streams.values():
-                path = source / "streams" / copy.file
-                await restore_stream(connection, copy.described, blocks_of(path, CHUNK_BYTES))
+            for path, copy in copies:
+                await restore_stream(connection, copy.described, content_of(path, source.seal, CHUNK_BYTES))
     await asyncio.to_thread(_sync_all, data_dir / "nats" / "store")
 
 

@@ -1,38 +1,97 @@
 """`tapelog backup` and `tapelog restore`."""
 
+import asyncio
 import time
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 from cyclopts import Parameter
 
+from tapelog_cli.errors import CliError
 from tapelog_cli.exit_codes import ExitCode
 from tapelog_cli.options import DataDir, Json, data_dir_or_default
+
+if TYPE_CHECKING:
+    from tapelog_cli.backup.sealing import Seal
+
+KeyFile = Annotated[
+    Path | None,
+    Parameter(help="File of 32 bytes that seals the backup; made at the first backup. Keep a copy of it elsewhere."),
+]
 
 
 async def backup(
     *,
-    to: Annotated[Path, Parameter(help="Folder of the backup, best on another disk; it holds every key.")],
+    to: Annotated[Path, Parameter(help="Folder of the backup, best on another disk.")],
     data_dir: DataDir = None,
+    keystore: Annotated[
+        Path | None,
+        Parameter(help="Folder of the keys of people's records, only the newest is kept. Default: beside --to."),
+    ] = None,
+    key: KeyFile = None,
+    every: Annotated[
+        float | None, Parameter(help="Go on, with so many seconds from one run's begin to the next, until Ctrl-C.")
+    ] = None,
     json: Json = False,
 ) -> int:
     """Copy a data folder while it runs: log, keys, journals, and the audio that is not in the backup yet."""
     from tapelog_chassis.logs import configure_logs
 
+    from tapelog_cli.backup.keystore import keystore_beside
+    from tapelog_cli.backup.sealing import Seal
+
+    configure_logs("error")
+    if every is not None and every <= 0:
+        raise CliError(f"--every {every:g} is no time to wait: give seconds, such as 60")
+    folder, target = data_dir_or_default(data_dir), to.absolute()
+    seal = None if key is None else Seal.read(key.absolute(), create=True)
+    keys = keystore_beside(target) if keystore is None else keystore.absolute()
+    while True:
+        began_s = time.monotonic()
+        try:
+            await _run(folder, target, keys, seal, as_json=json)
+        except CliError as failure:
+            if every is None or not _may_pass(failure):
+                raise
+            _tell_failure(failure)
+        if every is None:
+            return ExitCode.OK
+        await asyncio.sleep(max(0.0, began_s + every - time.monotonic()))
+
+
+def _may_pass(failure: CliError) -> bool:
+    """Say whether the next run may succeed; a damaged log stays damaged."""
+    from tapelog_cli.backup.errors import BackupRefused
+
+    return not isinstance(failure, BackupRefused)
+
+
+def _tell_failure(failure: CliError) -> None:
+    from tapelog_cli.output import err
+
+    err().print(f"backup failed, the last one stands: {failure}", markup=False, soft_wrap=True)
+
+
+async def _run(folder: Path, target: Path, keystore: Path, seal: "Seal | None", *, as_json: bool) -> None:
+    from tapelog_chassis.nats import NatsError
+
     from tapelog_cli.backup.make import make_backup
     from tapelog_cli.maintenance import broker_of
     from tapelog_cli.output import out, print_json, table
 
-    configure_logs("error")
     began_s = time.monotonic()
-    folder, target = data_dir_or_default(data_dir), to.absolute()
-    async with broker_of(folder) as connection:
-        manifest, copied = await make_backup(connection, folder, target)
+    try:
+        async with broker_of(folder) as connection:
+            manifest, copied = await make_backup(connection, folder, target, keystore=keystore, seal=seal)
+    except NatsError as failure:
+        raise CliError(f"the broker did not give everything: {failure}") from failure
     took_s = round(time.monotonic() - began_s, 2)
-    if json:
+    if as_json:
         print_json(
             {
                 "backup": str(target),
+                "keystore": str(keystore),
+                "sealed": seal is not None,
                 "made": manifest.made,
                 "heads": manifest.heads,
                 "objects_copied": copied.objects,
@@ -42,7 +101,7 @@ async def backup(
                 "took_s": took_s,
             }
         )
-        return ExitCode.OK
+        return
     rows = table("log", "events", "up to position", "digest")
     for context, head in manifest.heads.items():
         rows.add_row(context, str(head["events"]), str(head["position"]), head["digest"][:16])
@@ -52,24 +111,37 @@ async def backup(
         f"{copied.objects} objects copied, {copied.objects_kept} were there; {copied.stream_bytes:,} bytes of streams; "
         f"{took_s} s"
     )
-    return ExitCode.OK
 
 
 async def restore(
     *,
     source: Annotated[Path, Parameter(name="--from", help="Folder that `tapelog backup` wrote.")],
     data_dir: Annotated[Path, Parameter(help="New folder; one that is not empty is refused.")],
+    keystore: Annotated[
+        Path | None,
+        Parameter(help="Folder of the newest keys of people's records. Default: beside --from."),
+    ] = None,
+    without_keystore: Annotated[
+        bool, Parameter(negative="", help="Restore without them: nobody's name or address can be read any more.")
+    ] = False,
+    key: Annotated[Path | None, Parameter(help="File of the key with which the backup was sealed.")] = None,
     json: Json = False,
 ) -> int:
     """Put a backup into a new data folder, checked before and after; then `tapelog up` goes on from there."""
     from tapelog_chassis.logs import configure_logs
 
-    from tapelog_cli.backup.restore import restore_backup
+    from tapelog_cli.backup.keystore import keystore_beside
+    from tapelog_cli.backup.restore import Source, restore_backup
+    from tapelog_cli.backup.sealing import Seal
     from tapelog_cli.output import out, print_json
 
     configure_logs("error")
     began_s = time.monotonic()
-    manifest = await restore_backup(source.absolute(), data_dir.absolute())
+    folder = source.absolute()
+    beside = keystore_beside(folder) if keystore is None else keystore.absolute()
+    seal = None if key is None else Seal.read(key.absolute())
+    given = Source(folder=folder, keystore=None if without_keystore else beside, seal=seal)
+    manifest = await restore_backup(given, data_dir.absolute())
     took_s = round(time.monotonic() - began_s, 2)
     events = sum(head["events"] for head in manifest.heads.values())
     if json:

@@ -79,6 +79,21 @@ def test_the_committed_bytes_are_the_events(session: Any) -> None:
             assert message.SerializeToString(deterministic=True).hex() == event["data"]
 
 
+UNKNOWN = bytes.fromhex("c2a90704") + b"more"
+"""Field 15,000, length-delimited, four bytes: what a later version may add to an event."""
+
+
+@pytest.mark.parametrize("name", HISTORIES)
+def test_what_a_later_version_adds_is_kept_and_changes_nothing(name: str) -> None:
+    """Every event with a field that this version does not know: the same state, and the field is written again."""
+    golden = json.loads((FOLDER / name).read_text())
+    later = [{**event, "data": event["data"] + UNKNOWN.hex()} for event in golden["events"]]
+    assert _kept(golden["state"], _record().read(golden["aggregate"], later)) == golden["state"]
+    for event in later:
+        message = EVENTS.types[event["type"]].FromString(bytes.fromhex(event["data"]))
+        assert message.SerializeToString(deterministic=True).endswith(UNKNOWN)
+
+
 def test_an_older_event_is_read_as_the_newer_one() -> None:
     """An upcaster stands between the bytes and the fold; chains end at the newest; the old event is left as it was."""
 
