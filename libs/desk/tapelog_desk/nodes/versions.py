@@ -77,15 +77,16 @@ class Version:
 
 def remember(store: NodeStore, family: str, version: Version) -> None:
     """Keep a version."""
-    sums = {
-        target: {"key": old.key, "parts": {d: [part.strip, part.way, dict(part.listens)] for d, part in old.parts.items()}}
-        for target, old in version.sums.items()
-    }
+    sums = {target: {"key": old.key, "parts": _plain(old)} for target, old in version.sums.items()}
     plain = {"recipe": base64.b64encode(version.recipe).decode(), "sums": sums}
     body = zlib.compress(json.dumps(plain, sort_keys=True).encode(), 1)
     digest = hashlib.sha256(body).digest()
     if len(body) <= VERSION_BYTES_MAX:
         store.put(f"{family}.{digest.hex()[:16]}", digest + body)
+
+
+def _plain(old: OldSum) -> dict[str, list[object]]:
+    return {digest: [part.strip, part.way, dict(part.listens)] for digest, part in old.parts.items()}
 
 
 def remembered(store: NodeStore, family: str) -> list[Version]:
