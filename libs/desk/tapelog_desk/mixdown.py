@@ -17,10 +17,11 @@ from tapelog_desk.files.streams import BlockReader, Muted, Resampled
 from tapelog_desk.impulses import impulses
 from tapelog_desk.limits import METER_RATE_MAX_HZ, MIX_CHANNELS_MAX
 from tapelog_desk.nodes.mixing import NodeUse, prepare
-from tapelog_desk.nodes.store import NodeCorrupt, NodeStore
+from tapelog_desk.nodes.signals import NodeCorrupt
+from tapelog_desk.nodes.store import NodeStore
 from tapelog_desk.printing import Printer, output_paths, printing
 from tapelog_desk.rendered import Rendered, RenderedAudio, RenderedFileOut
-from tapelog_desk.sources import Resolve, pinned
+from tapelog_desk.sources import Resolve, by_content, pinned
 
 DEFAULT_OUTPUTS = (pb.OutputFormat(container=pb.CONTAINER_WAV, bit_depth=32),)
 """A mix for mastering is 32-bit float: nothing is dithered twice."""
@@ -119,17 +120,18 @@ def mix_blocks(
     """
     with ExitStack() as files:
         tape = Tape(recipe, resolve, files)
-        spec = mix_spec(recipe, tape.channels, impulses(resolve))
+        impulse_of = impulses(resolve)
+        spec = mix_spec(recipe, tape.channels, impulse_of)
         try:
-            prepared = prepare(spec, tape, use, files)
-            graph = dsp.MixGraph(prepared.spec, taps=prepared.taps)
+            prepared = prepare(spec, tape, use, files, impulse_of)
+            graph = dsp.MixGraph(prepared.spec, sums=prepared.sums, beds=tuple(prepared.beds))
         except dsp.DspError as error:
             raise RecipeRefusedError([Violation("", str(error))]) from error
         length = max(tape.length_frames + round(recipe.tail_s * recipe.sample_rate_hz), 1)
         # Closed here, so that no thread still reads when the files are closed.
-        with closing(dsp.render(graph, prepared.readers, threads=threads)) as blocks:
+        rendered = dsp.render(graph, prepared.readers, beds=prepared.beds, keep=prepared.keep, threads=threads)
+        with closing(rendered) as blocks:
             for block in blocks:
-                prepared.record(block)
                 yield block
                 if progress is not None:
                     progress(min((block.start_frame + block.mix.shape[1]) / length, 1.0))
@@ -192,8 +194,9 @@ def render_mix(
     begun = time.perf_counter()
     known = pinned(recipe, resolve)
     digest = recipe_digest(known)
-    use = None if nodes is None else NodeUse(nodes, {track.id: track.source.asset_sha256 for track in known.tracks})
-    whole, formats = resolved(recipe), resolved_outputs(outputs or DEFAULT_OUTPUTS)
+    found = by_content(recipe, known, resolve)
+    whole, formats = resolved(known), resolved_outputs(outputs or DEFAULT_OUTPUTS)
+    use = None if nodes is None else NodeUse(nodes, whole, found)
     pinned_at = time.perf_counter()
     places = paths or output_paths(formats, out_dir, name)
     audio: tuple[RenderedAudio, ...] | None = None
@@ -204,7 +207,7 @@ def render_mix(
         )  # fmt: skip
         # A damaged node is removed by whoever meets it, so this ends.
         with suppress(NodeCorrupt), printing(printer):
-            for block in mix_blocks(whole, resolve, threads=threads, use=use, progress=progress):
+            for block in mix_blocks(whole, found, threads=threads, use=use, progress=progress):
                 printer.write(block.mix)
             audio, analysis = printer.finish()
     files: tuple[RenderedFileOut, ...] = ()

@@ -53,3 +53,9 @@ def pinned(recipe: _R, resolve: Resolve) -> _R:
     for source in sources_of(copy):
         _pin(source, resolve)
     return copy
+
+
+def by_content(recipe: _R, known: _R, resolve: Resolve) -> Resolve:
+    """Return a resolver of the sources of a pinned recipe: each is where the recipe as written has it."""
+    places = {new.asset_sha256: old for old, new in zip(sources_of(recipe), sources_of(known), strict=True)}
+    return lambda source: resolve(places[source.asset_sha256])

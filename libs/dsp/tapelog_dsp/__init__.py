@@ -30,9 +30,11 @@ if TYPE_CHECKING:
         ParameterError,
         TargetUnknownError,
     )
+    from tapelog_dsp.graph.lines import Bed
     from tapelog_dsp.graph.mixgraph import MixBlock, MixGraph
-    from tapelog_dsp.graph.render import ArrayReader, BlockReader, DirectReader, render
+    from tapelog_dsp.graph.render import ArrayReader, BedReader, BlockReader, DirectReader, render
     from tapelog_dsp.graph.spec import MIX, BusSpec, GainPoint, MixSpec, PanPoint, SendSpec, TrackSpec, VcaSpec
+    from tapelog_dsp.kernels.console import split_sum
     from tapelog_dsp.kernels.pcm import pack_pcm, unpack_pcm
     from tapelog_dsp.master.album import AlbumAim, AlbumSolution, AlbumSong, solve_album
     from tapelog_dsp.master.chain import MasterChain, MasterSpec
@@ -83,9 +85,11 @@ __getattr__ = on_demand(
         "analysis.verdicts": "Check Status",
         "audio": "Audio round_to_float32 valid_audio",
         "errors": "AudioError DspError GraphError KernelsMissingError ParameterError TargetUnknownError",
+        "graph.lines": "Bed",
         "graph.mixgraph": "MixBlock MixGraph",
-        "graph.render": "ArrayReader BlockReader DirectReader render",
+        "graph.render": "ArrayReader BedReader BlockReader DirectReader render",
         "graph.spec": "MIX BusSpec GainPoint MixSpec PanPoint SendSpec TrackSpec VcaSpec",
+        "kernels.console": "split_sum",
         "kernels.pcm": "pack_pcm unpack_pcm",
         "master.album": "AlbumAim AlbumSolution AlbumSong solve_album",
         "master.chain": "MasterChain MasterSpec",
@@ -136,6 +140,8 @@ __all__ = [
     "Audio",
     "AudioError",
     "BandDynamics",
+    "Bed",
+    "BedReader",
     "Bell",
     "BlockReader",
     "BusSpec",
@@ -238,6 +244,7 @@ __all__ = [
     "round_to_float32",
     "solve_album",
     "solve_drive",
+    "split_sum",
     "translate",
     "unpack_pcm",
     "valid_audio",

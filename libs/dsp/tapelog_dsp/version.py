@@ -2,5 +2,5 @@
 
 from typing import Final
 
-ENGINE_VERSION: Final = "tapelog-dsp/5"
+ENGINE_VERSION: Final = "tapelog-dsp/6"
 """Changes whenever the same recipe could give other samples; caches and approvals then know."""

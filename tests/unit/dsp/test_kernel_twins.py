@@ -88,11 +88,23 @@ def test_faders_and_sums(random: np.random.Generator):
         console.fade(samples[0], gain, -0.3, got)
         plain_console.fade(samples[0], gain, -0.3, want)
         assert same_bits(got, want)
-    sources = list(random.standard_normal((3, 1003)).astype(np.float32))
+    sources = list(plain_console.on_grid(random.standard_normal((13, 1003))).astype(np.float32))
+    levels = np.array([0.3, -1.0, 1.0, 0.7, *[1.0] * 5, 0.2, 900.0, 0.4, -0.5])
+    sources[10][::100] = 1000.0  # with its gain beyond what the grid holds
     got, want = np.empty(1003), np.empty(1003)
-    console.weighted_sum(sources, np.array([0.3, -1.0, 0.7]), got)
-    plain_console.weighted_sum(sources, np.array([0.3, -1.0, 0.7]), want)
+    console.weighted_sum(sources, levels, got)
+    plain_console.weighted_sum(sources, levels, want)
     assert same_bits(got, want)
+    parts = [(np.empty(1003, dtype=np.float32), np.empty(1003, dtype=np.int16)) for _ in range(2)]
+    split = np.clip(got, -31.0, 31.0)
+    most = [twin.split_sum(split, *part) for twin, part in zip((console, plain_console), parts, strict=True)]
+    assert most[0] == most[1] == 31.0
+    assert same_bits(parts[0][0], parts[1][0])
+    assert same_bits(parts[0][1], parts[1][1])
+    for twin in (console, plain_console):
+        back = np.zeros(1003)
+        twin.add_split(*parts[0], back)
+        assert same_bits(back, split)
     assert console.magnitude(samples) == plain_console.magnitude(samples)
     for bad in (np.inf, -np.inf, np.nan):
         samples[1, 900] = bad

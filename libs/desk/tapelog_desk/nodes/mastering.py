@@ -9,8 +9,9 @@ import tapelog_dsp as dsp
 from tapelog_desk.files.decoders import Samples
 from tapelog_desk.limits import BLOCK_FRAMES
 from tapelog_desk.nodes.digest import digest_of
-from tapelog_desk.nodes.splice import FORM
-from tapelog_desk.nodes.store import NodeCorrupt, NodeStore
+from tapelog_desk.nodes.keys import FORM
+from tapelog_desk.nodes.signals import NodeCorrupt
+from tapelog_desk.nodes.store import NodeStore
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,15 +1,25 @@
-"""A mix that plays what is known of it, and keeps what it finds out."""
+"""A mix that takes what is known of it from kept sums, and keeps what it finds out."""
 
-from collections.abc import Callable, Mapping
-from contextlib import ExitStack
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from typing import Final, Protocol
 
 import tapelog_dsp as dsp
+from tapelog.common.v1 import recipe_pb2 as pb
+from tapelog_dsp.graph.plan import edges_of
 
+from tapelog_desk.files.decoders import Samples
+from tapelog_desk.files.readers import open_audio
 from tapelog_desk.files.streams import BlockReader
-from tapelog_desk.nodes.splice import PLAYER, nodes_of, spliced
+from tapelog_desk.impulses import ImpulseOf
+from tapelog_desk.nodes.keys import MixKeys, Strip
+from tapelog_desk.nodes.reuse import Reuse
+from tapelog_desk.nodes.splice import spliced
 from tapelog_desk.nodes.store import NodeStore
+from tapelog_desk.nodes.sums import SumWriter
+from tapelog_desk.nodes.versions import OldPart, OldSum, Version, remember, remembered
+from tapelog_desk.sources import Resolve
 
 EXACT: Final = frozenset({"wav", "aiff", "flac"})
 """Containers whose declared length is the length, or an error."""
@@ -33,12 +43,15 @@ class NodeUse:
     ----------
     store : NodeStore
         Where nodes are.
-    sources : mapping of str to str
-        SHA-256 of each track's recording.
+    recipe : MixRecipe
+        Resolved, every source named by its content.
+    resolve : callable
+        Finds the file of a source.
     """
 
     store: NodeStore
-    sources: Mapping[str, str]
+    recipe: pb.MixRecipe
+    resolve: Resolve
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,25 +61,29 @@ class Prepared:
     Attributes
     ----------
     spec : MixSpec
-        Without what is played.
+        What has to run.
     readers : mapping of str to BlockReader
         Of its tracks.
-    taps : tuple of str
-        Buses that are to be kept.
-    record : callable
-        Given every block.
+    beds : mapping of str to BedReader
+        What was summed before.
+    sums : tuple of str
+        Buses, or the mix, whose input is to be kept.
+    keep : callable
+        Given these sums, block by block.
     """
 
     spec: dsp.MixSpec
     readers: Mapping[str, BlockReader]
-    taps: tuple[str, ...] = ()
-    record: Callable[[dsp.MixBlock], None] = field(default=lambda _block: None)
+    beds: Mapping[str, dsp.BedReader] = field(default_factory=dict)
+    sums: tuple[str, ...] = ()
+    keep: Callable[[Mapping[str, Samples]], None] | None = None
 
 
-def prepare(spec: dsp.MixSpec, tape: Sources, use: NodeUse | None, stack: ExitStack) -> Prepared:
-    """Return the mix without the buses that are known, and with those tapped that are not.
+def prepare(spec: dsp.MixSpec, tape: Sources, use: NodeUse | None, stack: ExitStack, impulse_of: ImpulseOf) -> Prepared:
+    """Return what has to run of a mix.
 
-    Where the length of a mix is not known before it is read (MP3, other sample rates), nothing is played or kept.
+    Where the length of a mix is not known before it is read (MP3, other sample rates), and with a solo, which changes
+    what is heard everywhere, nothing is taken or kept.
 
     Parameters
     ----------
@@ -77,24 +94,70 @@ def prepare(spec: dsp.MixSpec, tape: Sources, use: NodeUse | None, stack: ExitSt
     use : NodeUse, optional
         The cache; without one the mix is what it is.
     stack : ExitStack
-        Closes what is opened here; nodes are kept if it ends well.
+        Closes what is opened here; sums are kept if it ends well.
+    impulse_of : callable
+        Reads impulse responses.
     """
     whole = Prepared(spec, tape.readers)
     if use is None or spec.tail_s is None or tape.is_resampled or not EXACT.issuperset(tape.containers.values()):
         return whole
-    length = tape.length_frames + round(spec.tail_s * spec.sample_rate)
-    nodes = nodes_of(spec, use.sources, length)
-    if not nodes or not tape.length_frames:
+    if not tape.length_frames or any(track.solo for track in spec.tracks) or any(bus.solo for bus in spec.buses):
         return whole
-    players = {node.bus: use.store.open(node.key) for node in nodes}
-    known = {bus: stack.enter_context(player) for bus, player in players.items() if player is not None}
-    readers = {**tape.readers, **{f"{PLAYER}{bus}": player for bus, player in known.items()}}
-    missing = {node.bus: node.key for node in nodes if node.bus not in known}
-    writers = stack.enter_context(use.store.writing(missing, 2))
+    keys = MixKeys(spec, use.recipe, tape.length_frames + round(spec.tail_s * spec.sample_rate))
+    tracks = {track.source.asset_sha256: track.id for track in use.recipe.tracks}
+    reuse = Reuse(keys, use.store, remembered(use.store, keys.family), set(tracks))
+    decision = reuse.decision
+    for reader in (*decision.beds.values(), *(taken.bed for taken in decision.taken)):
+        if reader is not None:
+            stack.callback(reader.close)
+    keep = _keeper(reuse, keys, use, stack)
+    if not decision.beds:
+        return Prepared(spec, tape.readers, {}, tuple(keep), _writes(keep))
+    part = spliced(spec, keys, decision, lambda sha256: tape.channels[tracks[sha256]], impulse_of)
+    readers = dict(tape.readers)
+    for name, sha256 in part.recordings.items():
+        source = pb.RecipeSource(asset_sha256=sha256)
+        readers[name] = stack.enter_context(open_audio(use.resolve(source), name=f"an earlier {sha256[:12]}..."))
+    return Prepared(part.spec, readers, part.beds, tuple(keep), _writes(keep))
 
-    def record(block: dsp.MixBlock) -> None:
-        for bus, writer in writers.items():
-            writer.write(block.taps[bus])
 
-    changed = spliced(spec, list(known), length) if known else spec
-    return Prepared(changed, readers, tuple(writers), record)
+@contextmanager
+def _keeping(use: NodeUse, keys: MixKeys, fresh: Mapping[str, str], version: Version) -> Iterator[dict[str, SumWriter]]:
+    """Keep sums, and what they are made of, if the mix ends well."""
+    with use.store.writing_sums(fresh, keys.length_frames) as writers:
+        yield writers
+    if writers:
+        remember(use.store, keys.family, version)
+
+
+def _keeper(reuse: Reuse, keys: MixKeys, use: NodeUse, stack: ExitStack) -> dict[str, SumWriter]:
+    """Return the writers of the sums that are made anew and worth keeping."""
+    sums: dict[str, OldSum] = {}
+    strips: list[Strip] = [*keys.wiring.tracks, *keys.wiring.buses]
+    places = {strip.id: edges_of(strip) for strip in strips}
+    for target in reuse.settled:
+        parts = keys.parts(target)
+        old = {
+            part.digest: OldPart(
+                part.edge.source, places[part.edge.source].index(part.edge), keys.listens(part.edge.source)
+            )
+            for part in parts
+        }
+        if len(old) == len(parts):  # of two equal parts one could not be taken out
+            sums[target] = OldSum(keys.sum_of(list(old)), old)
+    fresh = {target: sums[target].key for target in sums if target in reuse.decision.fresh}
+    if not fresh:
+        return {}
+    version = Version(use.recipe.SerializeToString(deterministic=True), sums)
+    return stack.enter_context(_keeping(use, keys, fresh, version))
+
+
+def _writes(writers: Mapping[str, SumWriter]) -> Callable[[Mapping[str, Samples]], None] | None:
+    if not writers:
+        return None
+
+    def keep(sums: Mapping[str, Samples]) -> None:
+        for target, writer in writers.items():
+            writer.write_sum(sums[target])
+
+    return keep

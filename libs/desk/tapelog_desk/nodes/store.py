@@ -7,27 +7,14 @@ an error of the render.
 
 import os
 import secrets
-import struct
 import time
-import zlib
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import BinaryIO, Final
+from typing import Final, TypeVar
 
-import numpy as np
-
-from tapelog_desk.files.decoders import Samples
-
-MAGIC: Final = b"TLNODE1\n"
-_HEAD: Final = struct.Struct("<8s32sI")
-"""Magic, key, channels."""
-_BLOCK: Final = struct.Struct("<II")
-"""Frames and CRC-32 of a block; 0 frames end the node, and their CRC is that of what comes then."""
-_END: Final = struct.Struct("<QI")
-"""Frames of the whole node, and bytes of its note."""
-NOTE_BYTES_MAX: Final = 64 * 1024
-"""What may be remembered with a signal: the figures of a chain."""
+from tapelog_desk.nodes.signals import NodeCorrupt, NodeReader, NodeWriter
+from tapelog_desk.nodes.sums import SumReader, SumWriter
 
 PARTIAL_AGE_MAX_S: Final = 3600.0
 """What is older and has no name was left by a process that was killed."""
@@ -35,12 +22,7 @@ FILE_SHARE_MAX: Final = 0.5
 """A node larger than this share of the cache would only push everything else out."""
 
 
-class NodeCorrupt(Exception):  # noqa: N818 - a state of the cache, not an error of the render
-    """A node is not what was written; it has been removed, and the render that met it has to start again."""
-
-    def __init__(self, key: str) -> None:
-        super().__init__(f"cached node {key[:12]}... is damaged and was removed")
-        self.key = key
+_R = TypeVar("_R", bound=NodeReader)
 
 
 class NodeStore:
@@ -75,8 +57,15 @@ class NodeStore:
     def __repr__(self) -> str:
         return f"NodeStore({self.hits} hits, {self.misses} misses)"
 
-    def open(self, key: str) -> "NodeReader | None":
-        """Return a reader of a node, or None where there is none."""
+    def open(self, key: str) -> NodeReader | None:
+        """Return a reader of a signal, or None where there is none."""
+        return self._open(key, NodeReader)
+
+    def open_sum(self, key: str) -> SumReader | None:
+        """Return a reader of a sum, or None where there is none."""
+        return self._open(key, SumReader)
+
+    def _open(self, key: str, kind: type[_R]) -> _R | None:
         path = self._path(key)
         try:
             file = path.open("rb")
@@ -84,7 +73,7 @@ class NodeStore:
             self.misses += 1
             return None
         try:
-            reader = NodeReader(file, key, path)
+            reader = kind(file, key, path)
         except NodeCorrupt:
             file.close()
             self.misses += 1
@@ -95,13 +84,23 @@ class NodeStore:
         return reader
 
     @contextmanager
-    def writing(self, keys: dict[str, str], channels: int) -> "Iterator[dict[str, NodeWriter]]":
+    def writing(self, keys: Mapping[str, str], channels: int) -> Iterator[dict[str, NodeWriter]]:
         """Open a writer for each name's key; nodes appear only if the block ends well and every write succeeded."""
         writers = {name: NodeWriter(self._folder, key, channels, self._disable) for name, key in keys.items()}
-        if self.failure:
-            writers = {}
+        with self._committing(keys, writers):
+            yield {} if self.failure else writers
+
+    @contextmanager
+    def writing_sums(self, keys: Mapping[str, str], frames: int) -> Iterator[dict[str, SumWriter]]:
+        """Do the same for sums of so many frames."""
+        writers = {name: SumWriter(self._folder, key, frames, self._disable) for name, key in keys.items()}
+        with self._committing(keys, writers):
+            yield {} if self.failure else writers
+
+    @contextmanager
+    def _committing(self, keys: Mapping[str, str], writers: Mapping[str, NodeWriter]) -> Iterator[None]:
         try:
-            yield writers
+            yield
             for name, writer in writers.items():
                 if writer.bytes_written <= FILE_SHARE_MAX * self._max_bytes:
                     writer.commit(self._path(keys[name]))
@@ -110,6 +109,40 @@ class NodeStore:
                 writer.discard()
         if writers:
             self.evict()
+
+    def put(self, name: str, data: bytes) -> None:
+        """Keep a few bytes under a name, replacing what was there."""
+        partial = self._folder / f".{name}.{secrets.token_hex(4)}"
+        try:
+            partial.write_bytes(data)
+            partial.replace(self._path(name))
+        except OSError as error:
+            self._disable(error)
+        finally:
+            with suppress(OSError):
+                partial.unlink(missing_ok=True)
+
+    def get(self, name: str) -> bytes | None:
+        """Return what `put` has kept, or None."""
+        try:
+            return self._path(name).read_bytes()
+        except OSError:
+            return None
+
+    def drop(self, name: str) -> None:
+        """Remove something."""
+        with suppress(OSError):
+            self._path(name).unlink(missing_ok=True)
+
+    def names(self, prefix: str) -> list[str]:
+        """Return the names that begin so, those written last first."""
+        found = []
+        with suppress(OSError):
+            for entry in os.scandir(self._folder):
+                if entry.name.startswith(prefix):
+                    with suppress(OSError):
+                        found.append((entry.stat().st_mtime_ns, entry.name))
+        return [name for _, name in sorted(found, reverse=True)]
 
     def evict(self) -> int:
         """Remove the nodes that were not used for longest until the rest fits; return how many."""
@@ -139,144 +172,3 @@ class NodeStore:
     def _disable(self, error: OSError) -> None:
         """Write no more: the disk is full, or the folder is not ours."""
         self.failure = error.strerror or str(error)
-
-
-class NodeWriter:
-    """A node in the making; after the first failure of the disk it swallows what it is given.
-
-    Attributes
-    ----------
-    note : bytes
-        To be remembered with the signal; set it before the end, at most `NOTE_BYTES_MAX`.
-    """
-
-    def __init__(self, folder: Path, key: str, channels: int, on_failure: Callable[[OSError], None]) -> None:
-        self._path = folder / f".{key}.{secrets.token_hex(4)}"
-        self._channels = channels
-        self._frames = 0
-        self._on_failure = on_failure
-        self._file: BinaryIO | None = None
-        self.bytes_written = 0
-        self.note = b""
-        try:
-            self._file = self._path.open("xb")
-        except OSError as error:
-            on_failure(error)
-            return
-        self._write(_HEAD.pack(MAGIC, bytes.fromhex(key), channels))
-
-    def write(self, samples: Samples) -> None:
-        """Append a block ``[channels, frames]`` that is on the float32 grid."""
-        if self._file is None or not samples.shape[1]:
-            return
-        payload = np.ascontiguousarray(samples, dtype="<f4").data.cast("B")
-        self._write(_BLOCK.pack(samples.shape[1], zlib.crc32(payload)))
-        self._write(payload)
-        self._frames += samples.shape[1]
-
-    def commit(self, path: Path) -> None:
-        """Give the node its name, unless another process was first."""
-        end = _END.pack(self._frames, len(self.note)) + self.note
-        self._write(_BLOCK.pack(0, zlib.crc32(end)) + end)
-        if self._file is None or len(self.note) > NOTE_BYTES_MAX:
-            return
-        try:
-            self._file.flush()
-            with suppress(FileExistsError):
-                os.link(self._path, path)
-        except OSError as error:
-            self._on_failure(error)
-
-    def discard(self) -> None:
-        """Close and remove the unnamed file."""
-        with suppress(OSError):
-            if self._file is not None:
-                self._file.close()
-            self._path.unlink(missing_ok=True)
-        self._file = None
-
-    def _write(self, data: bytes | memoryview) -> None:
-        if self._file is None:
-            return
-        try:
-            self._file.write(data)
-        except OSError as error:
-            self.discard()
-            self._on_failure(error)
-        else:
-            self.bytes_written += len(data)
-
-
-class NodeReader:
-    """A node read from its start to its end: a `BlockReader`.
-
-    Attributes
-    ----------
-    note : bytes
-        What was remembered with it, once it has been read to its end.
-
-    Raises
-    ------
-    NodeCorrupt
-        Here or from `read`; then the node has been removed.
-    """
-
-    def __init__(self, file: BinaryIO, key: str, path: Path) -> None:
-        self._file = file
-        self._key = key
-        self._file_path = path
-        head = file.read(_HEAD.size)
-        if len(head) != _HEAD.size:
-            raise self._corrupt()
-        magic, digest, self.channels = _HEAD.unpack(head)
-        if magic != MAGIC or digest.hex() != key or not 1 <= self.channels <= 2:
-            raise self._corrupt()
-        self._rest: Samples = np.zeros((self.channels, 0))
-        self._frames = 0
-        self._ended = False
-        self.note = b""
-
-    def read(self, frames: int) -> Samples:
-        """Return the next ``[channels, at most frames]``; fewer only at the end, then none."""
-        parts, have = [self._rest], self._rest.shape[1]
-        while have < frames and not self._ended:
-            part = self._next()
-            parts.append(part)
-            have += part.shape[1]
-        joined = np.concatenate(parts, axis=1) if len(parts) > 1 else parts[0]
-        self._rest = joined[:, frames:]
-        return joined[:, :frames]
-
-    def close(self) -> None:
-        """Close the file."""
-        self._file.close()
-
-    def __enter__(self) -> "NodeReader":
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.close()
-
-    def _next(self) -> Samples:
-        head = self._file.read(_BLOCK.size)
-        if len(head) != _BLOCK.size:
-            raise self._corrupt()
-        frames, checksum = _BLOCK.unpack(head)
-        payload = self._file.read(4 * self.channels * frames if frames else _END.size + NOTE_BYTES_MAX)
-        if zlib.crc32(payload) != checksum:
-            raise self._corrupt()
-        if not frames:
-            self._ended = True
-            if len(payload) < _END.size or _END.unpack_from(payload)[0] != self._frames:
-                raise self._corrupt()
-            self.note = payload[_END.size :]
-            return np.zeros((self.channels, 0))
-        if len(payload) != 4 * self.channels * frames:
-            raise self._corrupt()
-        self._frames += frames
-        return np.frombuffer(payload, dtype="<f4").reshape(self.channels, frames).astype(np.float64)
-
-    def _corrupt(self) -> NodeCorrupt:
-        with suppress(OSError):
-            self._file_path.unlink(missing_ok=True)
-        return NodeCorrupt(self._key)

@@ -1,6 +1,6 @@
 """The signals of one block on their way through the console."""
 
-from collections.abc import Hashable, Mapping
+from collections.abc import Hashable, Iterable, Mapping
 from typing import Any
 
 import numpy as np
@@ -8,11 +8,30 @@ import numpy.typing as npt
 
 from tapelog_dsp.audio import Audio
 from tapelog_dsp.graph.plan import Edge
-from tapelog_dsp.kernels.call import Float32s
+from tapelog_dsp.kernels.call import Float32s, Int16s
 from tapelog_dsp.kernels.lanes import PACKED_MARGIN
 
 Packed = npt.NDArray[np.uint8]
 """Whole numbers of 2 to 4 bytes as they stand in a file: little-endian, the channels of a frame beside each other."""
+
+
+class Bed:
+    """A sum that was made before: both parts of it, as `split_sum` has them.
+
+    Attributes
+    ----------
+    high : ndarray of float32 [shape=(2, frames)]
+    low : ndarray of int16 [shape=(2, frames)]
+    """
+
+    def __init__(self, frames: int) -> None:
+        self.high: Float32s = np.zeros((2, frames), dtype=np.float32)
+        self.low: Int16s = np.zeros((2, frames), dtype=np.int16)
+
+    @property
+    def frames(self) -> int:
+        """Length of the block."""
+        return int(self.high.shape[1])
 
 
 class BlockLines:
@@ -28,6 +47,8 @@ class BlockLines:
         Length of the block.
     packed : mapping of str to int
         Bytes of a sample of the tracks that come as whole numbers.
+    beds : iterable of str
+        Buses, or the mix, to whose sum something is added that was summed before.
 
     Attributes
     ----------
@@ -40,7 +61,12 @@ class BlockLines:
     """
 
     def __init__(
-        self, channels: Mapping[str, int], strips: Mapping[str, bool], frames: int, packed: Mapping[str, int]
+        self,
+        channels: Mapping[str, int],
+        strips: Mapping[str, bool],
+        frames: int,
+        packed: Mapping[str, int],
+        beds: Iterable[str] = (),
     ) -> None:
         self.frames = frames
         self.start_frame = 0
@@ -56,6 +82,7 @@ class BlockLines:
         self.pre_fader: dict[str, Float32s] = {
             name: np.zeros((2, frames), dtype=np.float32) for name, wanted in strips.items() if wanted
         }
+        self.beds = {name: Bed(frames) for name in beds}
         self.kept: dict[Hashable, Any] = {}
 
     def tapped(self, edge: Edge) -> Float32s:

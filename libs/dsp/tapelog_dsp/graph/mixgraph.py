@@ -1,4 +1,4 @@
-"""The running mix: tracks into buses into the mix, block by block, in one fixed order of summation."""
+"""The running mix: tracks into buses into the mix, block by block, by sums that are exact."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -14,7 +14,7 @@ from tapelog_dsp.graph.spec import MIX, BusSpec, MixSpec, TrackSpec
 from tapelog_dsp.graph.strip import Strip
 from tapelog_dsp.graph.sums import FrontSums
 from tapelog_dsp.graph.ways import Way
-from tapelog_dsp.kernels.console import weighted_sum
+from tapelog_dsp.kernels.console import add_split, weighted_sum
 from tapelog_dsp.processors.delayline import DelayLine
 
 
@@ -30,11 +30,15 @@ class MixBlock:
         float64 holding float32 values.
     taps : mapping of str to ndarray [shape=(2, frames)]
         The tracks and buses that were asked for, after fader and pan, in time with the mix.
+    sums : mapping of str to ndarray [shape=(2, frames)]
+        What goes into the buses that were asked for, before their processors: exact, in the song time of the lines
+        that it was made from, and overwritten by the next block but one.
     """
 
     start_frame: int
     mix: Audio
     taps: Mapping[str, Audio] = field(default_factory=dict)
+    sums: Mapping[str, Audio] = field(default_factory=dict)
 
 
 class MixGraph:
@@ -46,6 +50,10 @@ class MixGraph:
         What to build.
     taps : tuple of str
         Ids of tracks and buses that are wanted alone beside the mix, for stems and measures. A muted one is silent.
+    sums : tuple of str
+        Buses whose input is wanted, or `MIX`.
+    beds : tuple of str
+        Buses, or `MIX`, to whose input something is added that was summed before (`BlockLines.beds`).
 
     Raises
     ------
@@ -55,8 +63,11 @@ class MixGraph:
         A processor does not fit the sample rate or the channel count.
     """
 
-    def __init__(self, spec: MixSpec, *, taps: tuple[str, ...] = ()) -> None:
+    def __init__(
+        self, spec: MixSpec, *, taps: tuple[str, ...] = (), sums: tuple[str, ...] = (), beds: tuple[str, ...] = ()
+    ) -> None:
         self.spec = spec
+        self._sums_wanted, self._beds = sums, beds
         wiring = plan(spec)
         known = {track.id for track in spec.tracks} | {bus.id for bus in spec.buses}
         for tap in taps:
@@ -141,7 +152,7 @@ class MixGraph:
         else:
             tapped = {edge.source for keys in self._keys.values() for edge, _ in keys if edge.pre_fader}
             wanted = {name: strip.has_pre_fader_send or name in tapped for name, strip in self._strips.items()}
-            block = BlockLines(self._channels, wanted, frames, packed)
+            block = BlockLines(self._channels, wanted, frames, packed, self._beds)
         block.start_frame = self._clock
         self._clock += frames
         return block
@@ -172,9 +183,14 @@ class MixGraph:
         """Do what waits for the tracks: keyed tracks, buses, the mix node; blocks in order, after their front work."""
         start, frames = block.start_frame, block.frames
         summed = self._sums.run(block)
+        sums: dict[str, Audio] = {}
         for name in self._later:
             strip = self._strips[name]
             inside = summed[name] if name in summed else self._inside(name, block)
+            if name in block.beds:
+                add_split(block.beds[name].high, block.beds[name].low, inside)
+            if name in self._sums_wanted:
+                sums[name] = inside
             keys = {
                 edge.key_position: line.process(block.tapped(edge)).astype(np.float64)
                 for edge, line in self._keys[name]
@@ -186,7 +202,7 @@ class MixGraph:
             taps.setdefault(tap, np.zeros((2, frames)))
         mix = block.post_fader[MIX].astype(np.float64)
         self._spare = [*self._spare[-1:], block]
-        return MixBlock(start - self.latency_frames, mix, taps)
+        return MixBlock(start - self.latency_frames, mix, taps, sums)
 
     def _inside(self, name: str, block: BlockLines) -> Audio:
         if name in self._channels:

@@ -1,9 +1,11 @@
 """Wiring a mix: names checked, solos and mutes resolved, an order in which every strip comes after what it hears."""
 
+from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from tapelog_dsp.errors import GraphError
+from tapelog_dsp.graph.grid import WAYS_MAX
 from tapelog_dsp.graph.spec import MIX, BusSpec, GainPoint, MixSpec, TrackSpec, VcaSpec
 from tapelog_dsp.processors.base import Key
 
@@ -43,11 +45,11 @@ class Plan:
     Parameters
     ----------
     tracks, buses : list
-        What is heard, in the order of summation: tracks as given, buses in an order in which each follows its feeds.
+        What is heard: tracks as given, buses in an order in which each follows its feeds.
     order : list of str
         All of them in an order in which each follows its feeds and its keys, without the mix node.
     edges : list of Edge
-        In the order of summation.
+        In the order of the strips; sums are exact, so the order is not heard.
     """
 
     tracks: list[TrackSpec]
@@ -62,7 +64,8 @@ def plan(spec: MixSpec) -> Plan:
     Raises
     ------
     GraphError
-        A name is used twice, a target or key does not exist, or strips feed one another in a circle.
+        A name is used twice, a target or key does not exist, strips feed one another in a circle, or more than
+        `WAYS_MAX` ways lead into one.
     """
     _check_names(spec)
     tracks: list[TrackSpec] = [track for track in spec.tracks if not track.mute and not _vca_muted(track, spec.vcas)]
@@ -72,6 +75,7 @@ def plan(spec: MixSpec) -> Plan:
     edges = [edge for strip in strips for edge in edges_of(strip) if edge.target in alive]
     sounding = _after_solos(strips, edges)
     edges = [edge for edge in edges if edge in sounding]
+    _check_ways(edges)
     buses = [bus for name in sorted_by_feeds([bus.id for bus in buses], edges) for bus in buses if bus.id == name]
     strips = [*tracks, *buses]
     rank = {strip.id: place for place, strip in enumerate(strips)}
@@ -101,7 +105,7 @@ def sorted_by_feeds(names: list[str], edges: Iterable[Edge]) -> list[str]:
 
 
 def edges_of(strip: StripSpec) -> list[Edge]:
-    """Return the ways out of a strip in the order in which they are summed: main first, then the sends."""
+    """Return the ways out of a strip: main first, then the sends."""
     main = Edge(strip.id, strip.output_bus)
     sends = (Edge(strip.id, send.bus, send.gain_db, send.pre_fader, send.gain_automation) for send in strip.sends)
     return [main, *sends]
@@ -161,6 +165,12 @@ def _after_solos(strips: list[StripSpec], edges: list[Edge]) -> set[Edge]:
     downstream = _reached(soloed, ((edge.source, edge.target) for edge in edges))
     upstream = _reached(soloed, ((edge.target, edge.source) for edge in edges))
     return {edge for edge in edges if edge.source in downstream or edge.target in upstream}
+
+
+def _check_ways(edges: Iterable[Edge]) -> None:
+    for target, count in Counter(edge.target for edge in edges).items():
+        if count > WAYS_MAX:
+            raise GraphError(f"{count} ways lead into {target!r}, at most {WAYS_MAX} can; put some through a bus")
 
 
 def _check_names(spec: MixSpec) -> None:

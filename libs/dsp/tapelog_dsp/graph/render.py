@@ -9,7 +9,7 @@ import numpy as np
 
 from tapelog_dsp.audio import Audio
 from tapelog_dsp.errors import AudioError, GraphError
-from tapelog_dsp.graph.lines import BlockLines, Packed
+from tapelog_dsp.graph.lines import Bed, BlockLines, Packed
 from tapelog_dsp.graph.mixgraph import MixBlock, MixGraph
 from tapelog_dsp.graph.spec import TAIL_MAX_S, MixSpec, TrackSpec
 from tapelog_dsp.graph.tail import TailCutter, cut
@@ -51,6 +51,14 @@ class PackedReader(Protocol):
 
     def read_packed(self, memory: Packed) -> int:
         """Fill memory with whole frames, their channels beside each other, and return how many; fewer at the end."""
+        ...  # pragma: no cover
+
+
+class BedReader(Protocol):
+    """A sum that was made before, read from its start to its end."""
+
+    def read_bed(self, bed: Bed) -> None:
+        """Fill a bed with the next frames; behind the end with zeros."""
         ...  # pragma: no cover
 
 
@@ -162,8 +170,15 @@ class _Transport:
     Every piece of work touches its own tracks, so nothing depends on the threads' timing.
     """
 
-    def __init__(self, graph: MixGraph, feeds: dict[str, _Feed], pool: ThreadPoolExecutor | None) -> None:
+    def __init__(
+        self,
+        graph: MixGraph,
+        feeds: dict[str, _Feed],
+        beds: Mapping[str, BedReader],
+        pool: ThreadPoolExecutor | None,
+    ) -> None:
         self._graph = graph
+        self._beds = beds
         self._feeds = feeds
         self._pool = pool
         heard = graph.track_channels
@@ -178,6 +193,7 @@ class _Transport:
         pieces += [([name], _nothing) for name in block.inputs if name not in early]
         jobs = [self._job(block, names, work) for names, work in pieces]
         jobs += [self._skip(feed, frames) for feed in self._unheard.values()]
+        jobs += [self._lay(reader, block.beds[name]) for name, reader in self._beds.items()]
         if self._pool is None:
             for job in jobs:
                 job()
@@ -199,6 +215,10 @@ class _Transport:
     def _skip(feed: _Feed, frames: int) -> Callable[[], None]:
         return lambda: feed.skip(frames)
 
+    @staticmethod
+    def _lay(reader: BedReader, bed: Bed) -> Callable[[], None]:
+        return lambda: reader.read_bed(bed)
+
     def song_end(self) -> tuple[bool, int]:
         """Return whether every recording has ended, and where the last one did, as far as they have been read."""
         ended = all(feed.ended for feed in self._feeds.values())
@@ -213,6 +233,8 @@ def render(
     graph: MixGraph,
     readers: Mapping[str, BlockReader | DirectReader],
     *,
+    beds: Mapping[str, BedReader] | None = None,
+    keep: Callable[[Mapping[str, Audio]], None] | None = None,
     block_frames: int = BLOCK_FRAMES,
     threads: int = 1,
 ) -> Generator[MixBlock, None, None]:
@@ -224,6 +246,10 @@ def render(
         A fresh or reset graph.
     readers : mapping of str to BlockReader or DirectReader
         One per track that is not muted, at the mix's sample rate.
+    beds : mapping of str to BedReader, optional
+        One for each of the graph's beds.
+    keep : callable, optional
+        Given the sums of each block that the graph was asked for, from the song's first frame on and beyond its end.
     block_frames : int
         How much is read at a time; it cannot be seen in the samples.
     threads : int
@@ -248,10 +274,15 @@ def render(
     if threads > 1:
         pool = ThreadPoolExecutor(min(threads, THREADS_MAX), thread_name_prefix="strips")
     with pool as executor:
-        yield from _blocks(graph, _Transport(graph, feeds, executor), block_frames)
+        yield from _blocks(graph, _Transport(graph, feeds, beds or {}, executor), block_frames, keep)
 
 
-def _blocks(graph: MixGraph, transport: _Transport, block_frames: int) -> Iterator[MixBlock]:
+def _blocks(
+    graph: MixGraph,
+    transport: _Transport,
+    block_frames: int,
+    keep: Callable[[Mapping[str, Audio]], None] | None,
+) -> Iterator[MixBlock]:
     spec = graph.spec
     declared = spec.tail_s is not None
     tail_frames = min(graph.tail_frames, round(TAIL_MAX_S * spec.sample_rate))
@@ -273,6 +304,8 @@ def _blocks(graph: MixGraph, transport: _Transport, block_frames: int) -> Iterat
         if not done:
             lines, jobs = transport.start(block_frames)
         block = graph.finish(present)
+        if keep is not None:
+            keep(block.sums)
         song = cut(block, 0, stop if declared else song_end)
         if song is not None:
             yield song

@@ -231,7 +231,7 @@ class MixSpec:
     sample_rate : int
         Rate of every track in Hz.
     tracks, buses
-        The order is the order of summation; sums are taken track by track, then bus by bus.
+        In any order: sums are exact.
     pan_law_db : {0, -3, -4.5, -6}
         Level of a mono source at the centre.
     processors, gain_db, gain_automation, automation

@@ -5,6 +5,7 @@ import numpy as np
 from tapelog_dsp.automation import Fader
 from tapelog_dsp.graph.plan import Edge
 from tapelog_dsp.kernels.call import Float32s
+from tapelog_dsp.kernels.console import fade
 from tapelog_dsp.processors.delayline import DelayLine
 from tapelog_dsp.units import db_to_gain
 
@@ -48,5 +49,7 @@ class Way:
         if self._level is None:
             return arrived
         gains = self._level.gains(start_frame - self._arrival, signal.shape[1])
-        moved: Float32s = (arrived * gains).astype(np.float32)
+        moved = np.empty_like(arrived)
+        for row, out in zip(arrived.astype(np.float64), moved, strict=True):
+            fade(row, gains, 1.0, out)
         return moved

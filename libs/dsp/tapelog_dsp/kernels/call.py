@@ -15,6 +15,7 @@ from tapelog_dsp.kernels.loader import open_library
 
 Float64s = npt.NDArray[np.float64]
 Float32s = npt.NDArray[np.float32]
+Int16s = npt.NDArray[np.int16]
 Int64s = npt.NDArray[np.int64]
 UInt64s = npt.NDArray[np.uint64]
 

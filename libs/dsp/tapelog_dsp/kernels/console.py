@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from tapelog_dsp.kernels.call import Float32s, Float64s, Int64s, address, function
+from tapelog_dsp.kernels.call import Float32s, Float64s, Int16s, Int64s, address, function
 
 
 def log2_array(values: Float64s) -> Float64s:
@@ -58,7 +58,7 @@ def curve(points: CurvePoints, start_frame: int, frames: int, *, decibels: bool)
 
 
 def fade(samples: Float64s, gain: float | Float64s, side: float, out: Float32s) -> None:
-    """Write float32(samples * gain * side) of one channel into ``out``, without negative zeros."""
+    """Write samples * gain * side of one channel into ``out``: on the grid of `tapelog_dsp.graph.grid`, in float32."""
     if isinstance(gain, float):
         function("tl_fade_fixed", "pddpl")(address(samples), gain, side, address(out), samples.size)
     else:
@@ -71,8 +71,8 @@ class Sums:
     Parameters
     ----------
     parts : sequence of (sources, gains, out)
-        For each sum float32 rows of equal length, one gain for each, and the float64 row that receives the sum, added
-        in the order of the sources from zero on.
+        For each sum float32 rows of equal length on the grid, one gain for each, and the float64 row that receives the
+        sum of the products, each on the grid: it is exact.
     """
 
     def __init__(self, parts: Sequence[tuple[Sequence[Float32s], Sequence[float], Float64s]]) -> None:
@@ -93,8 +93,18 @@ class Sums:
 
 
 def weighted_sum(sources: Sequence[Float32s], gains: Float64s, out: Float64s) -> None:
-    """Write the sum of sources times gains into ``out``, added in their order from zero on."""
+    """Write the sum of sources times gains into ``out``, each product on the grid."""
     Sums([(sources, gains.tolist(), out)]).run()
+
+
+def split_sum(total: Float64s, high: Float32s, low: Int16s) -> float:
+    """Write a sum on the grid as ``high`` plus ``low`` steps, exactly where its magnitude is below 32; return that."""
+    return float(function("tl_split_sum", "pppl", "d")(address(total), address(high), address(low), total.size))
+
+
+def add_split(high: Float32s, low: Int16s, total: Float64s) -> None:
+    """Add what `split_sum` wrote to a sum."""
+    function("tl_add_split", "pppl")(address(high), address(low), address(total), total.size)
 
 
 def apply_curve(samples: Float64s, gains: Float64s) -> Float64s:

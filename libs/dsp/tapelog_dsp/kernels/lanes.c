@@ -224,7 +224,7 @@ static void compress(const double *numbers, double *state, v8d x[][SPAN], int64_
 
 TL_INLINE void place(const double *restrict x, const double *restrict gain, double side, float *restrict y,
                      int64_t frames) {
-    for (int64_t n = 0; n < frames; n++) y[n] = (float)(x[n] * gain[n] * side) + 0.0f;
+    for (int64_t n = 0; n < frames; n++) y[n] = (float)tl_on_grid(x[n] * gain[n] * side);
 }
 
 /* Fader, pan and rounding of one track: rows [channels][SPAN]; outputs: after the fader left, right, before it left,

@@ -1,4 +1,4 @@
-/* The console's own arithmetic: curves, faders, pan, sums, and the rounding to float32 between nodes. */
+/* The console's own arithmetic: curves, faders, pan, the grid between strips, and sums on it. */
 #include "curves.h"
 #include "tapelog_kernels.h"
 
@@ -20,36 +20,65 @@ TL_EXPORT void tl_curve(const int64_t *frame, const double *value, const double 
     curve_fill(&curve, start, frames, decibels, out);
 }
 
-/* y = float32(x * gain[n] * side), one channel; adding 0 leaves no negative zero. */
+/* y = float32 of x * gain[n] * side on the grid, one channel; the grid has no negative zero. */
 TL_EXPORT void tl_fade(const double *restrict x, const double *restrict gain, double side, float *restrict y,
                        int64_t frames) {
-    for (int64_t n = 0; n < frames; n++) y[n] = (float)(x[n] * gain[n] * side) + 0.0f;
+    for (int64_t n = 0; n < frames; n++) y[n] = (float)tl_on_grid(x[n] * gain[n] * side);
 }
 
 /* The same for a fader that does not move. */
 TL_EXPORT void tl_fade_fixed(const double *restrict x, double gain, double side, float *restrict y, int64_t frames) {
-    for (int64_t n = 0; n < frames; n++) y[n] = (float)(x[n] * gain * side) + 0.0f;
+    for (int64_t n = 0; n < frames; n++) y[n] = (float)tl_on_grid(x[n] * gain * side);
 }
 
 TL_INLINE const float *row_at(uint64_t address, int64_t at) { return (const float *)(uintptr_t)address + at; }
 
-/* part [size] = source 0 * gain 0 + source 1 * gain 1 + ... in that order, from 0 on; four sources to a pass, so that the
- * sum is read and written a quarter as often. */
+/* part [size] += four rows that are on the grid, so that the sum is read and written a quarter as often. */
+TL_INLINE void add_four(const uint64_t *sources, int64_t at, double *restrict part, int64_t size) {
+    const float *restrict a = row_at(sources[0], at), *restrict b = row_at(sources[1], at);
+    const float *restrict c = row_at(sources[2], at), *restrict d = row_at(sources[3], at);
+    for (int64_t n = 0; n < size; n++) part[n] += ((double)a[n] + (double)b[n]) + ((double)c[n] + (double)d[n]);
+}
+
+TL_INLINE void add_four_weighted(const uint64_t *sources, const double *gains, int64_t at, double *restrict part,
+                                 int64_t size) {
+    const float *restrict a = row_at(sources[0], at), *restrict b = row_at(sources[1], at);
+    const float *restrict c = row_at(sources[2], at), *restrict d = row_at(sources[3], at);
+    const double ga = gains[0], gb = gains[1], gc = gains[2], gd = gains[3];
+    for (int64_t n = 0; n < size; n++)
+        part[n] += (tl_on_grid((double)a[n] * ga) + tl_on_grid((double)b[n] * gb)) +
+                   (tl_on_grid((double)c[n] * gc) + tl_on_grid((double)d[n] * gd));
+}
+
+/* How many of the sources from the first on are taken as they are, or are not. */
+static int64_t run_of(const double *gains, int64_t count, int whole) {
+    int64_t k = 0;
+    while (k < count && (gains[k] == 1.0) == whole) k++;
+    return k;
+}
+
+/* part [size] = the sum of source k * gain k, each product on the grid: exact, so the order is free. Rows of gain 1 are
+ * on the grid as they come. */
 static void sum_span(const uint64_t *sources, const double *gains, int64_t count, int64_t at, double *restrict part,
                      int64_t size) {
-    int64_t k = 0;
     for (int64_t n = 0; n < size; n++) part[n] = 0.0;
-    for (; k + 4 <= count; k += 4) {
-        const float *restrict a = row_at(sources[k], at), *restrict b = row_at(sources[k + 1], at);
-        const float *restrict c = row_at(sources[k + 2], at), *restrict d = row_at(sources[k + 3], at);
-        const double ga = gains[k], gb = gains[k + 1], gc = gains[k + 2], gd = gains[k + 3];
-        for (int64_t n = 0; n < size; n++)
-            part[n] = (((part[n] + (double)a[n] * ga) + (double)b[n] * gb) + (double)c[n] * gc) + (double)d[n] * gd;
-    }
-    for (; k < count; k++) {
-        const float *restrict x = row_at(sources[k], at);
-        const double gain = gains[k];
-        for (int64_t n = 0; n < size; n++) part[n] += (double)x[n] * gain;
+    for (int64_t k = 0; k < count;) {
+        const int whole = gains[k] == 1.0;
+        const int64_t end = k + run_of(gains + k, count - k, whole);
+        for (; k + 4 <= end; k += 4) {
+            if (whole)
+                add_four(sources + k, at, part, size);
+            else
+                add_four_weighted(sources + k, gains + k, at, part, size);
+        }
+        for (; k < end; k++) {
+            const float *restrict x = row_at(sources[k], at);
+            const double gain = gains[k];
+            if (whole)
+                for (int64_t n = 0; n < size; n++) part[n] += (double)x[n];
+            else
+                for (int64_t n = 0; n < size; n++) part[n] += tl_on_grid((double)x[n] * gain);
+        }
     }
 }
 
@@ -62,6 +91,26 @@ TL_EXPORT void tl_sums(const uint64_t *sources, const double *gains, const int64
         for (int64_t t = 0, first = 0; t < count; first += counts[t++])
             sum_span(sources + first, gains + first, counts[t], at, (double *)(uintptr_t)sums[t] + at, size);
     }
+}
+
+/* A sum on the grid in two parts: high + low steps of the grid, exactly. Returns the largest magnitude; from 32 on the low
+ * part does not fit. */
+TL_EXPORT double tl_split_sum(const double *restrict sum, float *restrict high, int16_t *restrict low, int64_t count) {
+    double most = 0.0;
+    for (int64_t n = 0; n < count; n++) {
+        const double size = tl_abs(sum[n]);
+        most = size > most ? size : most;
+        high[n] = (float)sum[n];
+        low[n] = (int16_t)(int32_t)((sum[n] - (double)high[n]) * 17179869184.0); /* 2^34 */
+    }
+    return most;
+}
+
+/* sum += high + low steps of the grid. */
+TL_EXPORT void tl_add_split(const float *restrict high, const int16_t *restrict low, double *restrict sum,
+                            int64_t count) {
+    const double step = 1.0 / 17179869184.0;
+    for (int64_t n = 0; n < count; n++) sum[n] += (double)high[n] + (double)low[n] * step;
 }
 
 /* y[c] = x[c] * gain[n] for every channel: what the dynamics processors do with their curve. */

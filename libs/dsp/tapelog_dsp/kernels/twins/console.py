@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from tapelog_dsp.kernels.call import Float32s, Float64s
+from tapelog_dsp.kernels.call import Float32s, Float64s, Int16s
 from tapelog_dsp.kernels.console import CurvePoints
 from tapelog_dsp.units import EXP2_COEFFICIENTS, LOG2_10_OVER_20, SILENCE_DB
 
@@ -118,16 +118,35 @@ def curve(points: CurvePoints, start_frame: int, frames: int, *, decibels: bool)
     return gains
 
 
+def on_grid(samples: Float64s) -> Float64s:
+    """Return samples rounded to steps of 2^-34, half to even, and held within +-1024."""
+    steps: Float64s = np.rint(np.clip(samples, -1024.0, 1024.0) * 2.0**34)
+    return steps * 2.0**-34 + 0.0
+
+
 def fade(samples: Float64s, gain: float | Float64s, side: float, out: Float32s) -> None:
-    """Write float32(samples * gain * side) into ``out``, without negative zeros."""
-    out[:] = (samples * gain * side).astype(np.float32) + np.float32(0.0)
+    """Write samples * gain * side into ``out``, on the grid."""
+    out[:] = on_grid(samples * gain * side).astype(np.float32)
 
 
 def weighted_sum(sources: Sequence[Float32s], gains: Float64s, out: Float64s) -> None:
-    """Write the sum of sources times gains into ``out``."""
+    """Write the sum of sources times gains into ``out``, each product on the grid; what has gain 1 is on it."""
     out[:] = 0.0
     for source, gain in zip(sources, gains, strict=True):
-        out += source.astype(np.float64) * gain
+        whole = source.astype(np.float64)
+        out += whole if gain == 1.0 else on_grid(whole * gain)
+
+
+def split_sum(total: Float64s, high: Float32s, low: Int16s) -> float:
+    """Write a sum on the grid as a float32 and what it leaves, in steps."""
+    high[:] = total.astype(np.float32)
+    low[:] = ((total - high) * 2.0**34).astype(np.int16)
+    return float(np.abs(total).max(initial=0.0))
+
+
+def add_split(high: Float32s, low: Int16s, total: Float64s) -> None:
+    """Add both parts to a sum."""
+    total += high + low * 2.0**-34
 
 
 def apply_curve(samples: Float64s, gains: Float64s) -> Float64s:
