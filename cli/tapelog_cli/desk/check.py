@@ -11,9 +11,11 @@ from tapelog_desk.checking import Checked, check_file, check_json
 from tapelog_desk.codecs import available_codecs
 from tapelog_desk.report.check_page import verdict_words, write_check
 from tapelog_desk.report.page import FORMATS
+from tapelog_desk.targets import own_targets
 from tapelog_dsp import Status, load_curves
 
 from tapelog_cli.desk import show
+from tapelog_cli.desk.asked import OwnTargets
 from tapelog_cli.desk.told import WrongUsage, told
 from tapelog_cli.exit_codes import ExitCode
 
@@ -31,6 +33,7 @@ def check(
     codec: Annotated[
         bool, Parameter(help="Send it through AAC, MP3 and Opus and back, where ffmpeg is on the PATH.")
     ] = True,
+    targets: OwnTargets = None,
     report: Annotated[
         Path | None, Parameter(help="Report to write: .html for people with pictures, .json for programs.")
     ] = None,
@@ -46,10 +49,11 @@ def check(
         raise WrongUsage(f"{report} must end in .html or .json", "the extension decides the form")
     if reference not in load_curves() and not Path(reference).is_file():
         raise WrongUsage(f"there is no reference {reference!r}", f"use {', '.join(load_curves())}, or name a file")
+    platforms = own_targets(targets).values()
     held_against = reference if reference in load_curves() else Path(reference)
     with show.progress_bar(f"checking {master.name}", quiet=json) as progress:
         codecs = available_codecs() if codec else ()
-        checked = check_file(master, reference=held_against, codecs=codecs, progress=progress)
+        checked = check_file(master, reference=held_against, codecs=codecs, targets=platforms, progress=progress)
     if report is not None:
         write_check(report, checked)
     if json:

@@ -2,7 +2,7 @@
 
 import math
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -84,6 +84,7 @@ def check_file(
     *,
     reference: str | Path = "popular",
     codecs: Sequence[Codec] = (),
+    targets: Iterable[dsp.Target] | None = None,
     progress: Progress | None = None,
 ) -> Checked:
     """Judge how a master comes across elsewhere.
@@ -96,6 +97,8 @@ def check_file(
         Name of a reference curve, or another master's file.
     codecs : sequence of Codec
         What to send it through, of `tapelog_desk.codecs.available_codecs`.
+    targets : iterable of Target, optional
+        Platforms whose treatment is shown; the package's by default.
     progress : callable, optional
         Told the share that is done.
 
@@ -117,7 +120,7 @@ def check_file(
             _read(reader, judging, raw if codecs else None, progress)
             audio.length_frames = reader.frames_read
         try:
-            report = judging.result(reference=shape, reference_name=shown)
+            report = judging.result(reference=shape, reference_name=shown, targets=targets)
         except dsp.AudioError as error:
             raise SourceError(
                 "SOURCE_NOT_JUDGED", str(error), "check a file with sound in it", file=path.name

@@ -64,7 +64,7 @@ def test_targets_of_ones_own(call: Call, mix: Rendered, tmp_path: Path):
     """They are listed beside the published ones, mastered to, and refused with what is wrong."""
     file, made = tmp_path / "my.toml", tmp_path / "club.wav"
     file.write_text(
-        '[club]\ntitle = "Club"\nintegrated_lufs = -17.0\ntrue_peak_dbtp = -2.0\nbits = 24\nnormalisation = "none"\n'
+        '[club]\ntitle = "Club"\nintegrated_lufs = -17.0\ntrue_peak_dbtp = -2.0\nbits = 24\nnormalisation = "down"\n'
         'status = "own"\nsource = "asked"\ndate = "2026-11"\n'
     )
     listed = json.loads(call("targets", "--targets", file, "--json").out)
@@ -78,6 +78,8 @@ def test_targets_of_ones_own(call: Call, mix: Rendered, tmp_path: Path):
     assert abs(loudness + 17.0) <= 0.3
     refused = call("master", source, "-o", tmp_path / "x.wav", "--target", "club", "--json")
     assert (refused.code, json.loads(refused.err)["error"]) == (2, "USAGE")
+    judged = json.loads(call("check", made, "--targets", file, "--no-codec", "--json").out)
+    assert "club" in [one["name"] for one in judged["platforms"]]
     file.write_text("[streaming]\n" + file.read_text().partition("\n")[2])
     refused = call("targets", "--targets", file, "--json")
     assert json.loads(refused.err)["error"] == "TARGETS_REFUSED"

@@ -40,6 +40,8 @@ def _recipe(**changes: Any) -> recipe_pb2.MixRecipe:
         kept = [bus for bus in recipe.buses if bus.id != changes["without_bus"]]
         del recipe.buses[:]
         recipe.buses.extend(kept)
+    if changes.get("plate") == "room":
+        recipe.buses[2].chain[0].room.SetInParent()
     recipe.tracks[0].printed_effects.extend(changes.get("printed", []))
     if "rename" in changes:
         recipe.tracks[0].id = changes["rename"]
@@ -88,6 +90,13 @@ CASES = [
     # Through a sub-group and its send: the echo reaches the voice.
     (_forbid("delay"), {}, VIOLATION, ["buses[echo].chain[0].delay"]),
     (_forbid("reverb", tracks=("vocal",)), {}, VIOLATION, ["buses[plate].chain[0].reverb"]),
+    # A word for a family covers every kind of it; the kind itself covers no other.
+    (_forbid("echo"), {}, VIOLATION, ["buses[echo].chain[0].delay"]),
+    (_forbid("room", tracks=("vocal",)), {}, PASS, []),
+    (_forbid("reverb"), {"plate": "room"}, VIOLATION, ["buses[plate].chain[0].room"]),
+    (_forbid("plate"), {"plate": "room"}, PASS, []),
+    (_allow("eq", "compressor", "reverb", "delay"), {"plate": "room"}, PASS, []),
+    (_limit("reverb", -18), {"plate": "room"}, VIOLATION, ["tracks[lead-vox].sends[0]"]),
     # A muted bus makes no sound; a bypassed insert does not count.
     (_forbid("delay"), {"mute_bus": "echo"}, PASS, []),
     (_forbid("delay", tracks=("drums",)), {}, PASS, []),

@@ -9,7 +9,7 @@ from typing import Final
 
 from tapelog.common.v1 import recipe_pb2
 from tapelog.session.v1 import brief_pb2 as pb
-from tapelog_recipe import PROCESSOR_KINDS, RecipeError, Violation
+from tapelog_recipe import EFFECT_WORDS, RecipeError, Violation, kinds_of
 from tapelog_recipe.codec import decode
 from tapelog_recipe.text import Format, parse
 
@@ -50,11 +50,11 @@ def _wrong(brief: pb.Brief) -> Iterator[Violation]:
             yield Violation(path, "has no rule; write one, such as effect_forbidden")
         elif kind in ("effect_forbidden", "effect_allowed_only"):
             for effect in getattr(rule, kind).effects:
-                if effect not in PROCESSOR_KINDS:
-                    yield Violation(f"{path}.{kind}.effects", f"{effect!r} is none of {', '.join(PROCESSOR_KINDS)}")
-        elif kind == "send_limit" and rule.send_limit.effect not in PROCESSOR_KINDS:
+                if effect not in EFFECT_WORDS:
+                    yield Violation(f"{path}.{kind}.effects", f"{effect!r} is none of {', '.join(EFFECT_WORDS)}")
+        elif kind == "send_limit" and rule.send_limit.effect not in EFFECT_WORDS:
             effect = rule.send_limit.effect
-            yield Violation(f"{path}.send_limit.effect", f"{effect!r} is none of {', '.join(PROCESSOR_KINDS)}")
+            yield Violation(f"{path}.send_limit.effect", f"{effect!r} is none of {', '.join(EFFECT_WORDS)}")
 
 
 def _selects(selector: Iterable[str], words: Collection[str]) -> bool:
@@ -96,10 +96,10 @@ class Limits:
             match rule.WhichOneof("rule"):
                 case "effect_forbidden":
                     selects = _selects(rule.effect_forbidden.selector.tracks, words)
-                    broken = set(kinds) & set(rule.effect_forbidden.effects)
+                    broken = set(kinds) & kinds_of(rule.effect_forbidden.effects)
                 case "effect_allowed_only":
                     selects = _selects(rule.effect_allowed_only.selector.tracks, words)
-                    broken = set(kinds) - set(rule.effect_allowed_only.effects)
+                    broken = set(kinds) - kinds_of(rule.effect_allowed_only.effects)
                 case _:
                     continue
             if selects and broken:
@@ -116,10 +116,12 @@ class Limits:
             match rule.WhichOneof("rule"):
                 case "effect_forbidden":
                     selected = rule.effect_forbidden.selector.tracks
-                    broken = kind in rule.effect_forbidden.effects and any(_selects(selected, w) for w in every)
+                    broken = kind in kinds_of(rule.effect_forbidden.effects) and any(
+                        _selects(selected, w) for w in every
+                    )
                 case "effect_allowed_only":
                     allowed = rule.effect_allowed_only
-                    broken = not allowed.selector.tracks and kind not in allowed.effects
+                    broken = not allowed.selector.tracks and kind not in kinds_of(allowed.effects)
                 case _:
                     continue
             if broken:
@@ -131,7 +133,7 @@ class Limits:
         highest, by = 24.0, None
         for rule in self.brief.constraints:
             limit = rule.send_limit
-            if rule.WhichOneof("rule") != "send_limit" or limit.effect not in kinds:
+            if rule.WhichOneof("rule") != "send_limit" or not kinds_of([limit.effect]) & set(kinds):
                 continue
             if _selects(limit.selector.tracks, words) and limit.max_gain_db < highest:
                 highest, by = limit.max_gain_db, Refusal(rule.id, rule.statement)

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Final
 
 from tapelog.session.v1 import brief_pb2
-from tapelog_recipe import PROCESSOR_KINDS
+from tapelog_recipe import EFFECT_WORDS
 
 from tapelog_session.domain.checks import TEXT_CHARS_MAX, TITLE_CHARS_MAX, Fields
 
@@ -162,5 +162,5 @@ def _check_selector(fields: Fields, path: str, tracks: Sequence[str]) -> None:
 
 def _check_effect(fields: Fields, path: str, effect: str) -> None:
     fields.that(
-        effect in PROCESSOR_KINDS, path, f"{effect[:40]!r} is not an effect; write one of {', '.join(PROCESSOR_KINDS)}"
+        effect in EFFECT_WORDS, path, f"{effect[:40]!r} is not an effect; write one of {', '.join(EFFECT_WORDS)}"
     )

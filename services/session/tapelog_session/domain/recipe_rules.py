@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 
 from tapelog.common.v1 import recipe_pb2
 from tapelog.session.v1 import brief_pb2
-from tapelog_recipe import chain_inserts
+from tapelog_recipe import chain_inserts, kinds_of
 
 from tapelog_session.domain import section_rule
 from tapelog_session.domain.routes import Routing
@@ -25,10 +25,10 @@ def check_mix(rule: brief_pb2.Constraint, routing: Routing) -> Finding:
     """Check one rule over a mix recipe."""
     match rule.WhichOneof("rule"):
         case "effect_forbidden":
-            forbidden = frozenset(rule.effect_forbidden.effects)
+            forbidden = kinds_of(rule.effect_forbidden.effects)
             return _effects(routing, rule.effect_forbidden.selector.tracks, forbidden.__contains__, mix_bus=True)
         case "effect_allowed_only":
-            allowed = frozenset(rule.effect_allowed_only.effects)
+            allowed = kinds_of(rule.effect_allowed_only.effects)
             selected = rule.effect_allowed_only.selector.tracks
             # The mix bus is no single track's processing; it counts where the rule is about the whole mix.
             return _effects(routing, selected, lambda kind: kind not in allowed, mix_bus=not selected)
@@ -112,9 +112,9 @@ def check_master(rule: brief_pb2.Constraint, recipe: recipe_pb2.MasterRecipe) ->
     kinds = {insert.kind for insert in used}
     match rule.WhichOneof("rule"):
         case "effect_forbidden":
-            wrong = kinds & set(rule.effect_forbidden.effects)
+            wrong = kinds & kinds_of(rule.effect_forbidden.effects)
         case "effect_allowed_only" if not rule.effect_allowed_only.selector.tracks:
-            wrong = kinds - set(rule.effect_allowed_only.effects)
+            wrong = kinds - kinds_of(rule.effect_allowed_only.effects)
         case _:
             return Finding(NOT_APPLICABLE, "not a rule over a master recipe")
     broken = {insert.path: insert.kind for insert in used if insert.kind in wrong}

@@ -6,7 +6,7 @@ import dataclasses
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from tapelog.common.v1 import recipe_pb2
-from tapelog_recipe import Insert, bus_paths, chain_inserts, track_paths
+from tapelog_recipe import Insert, bus_paths, chain_inserts, kinds_of, track_paths
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -77,9 +77,10 @@ class Routing:
         """Return place and kind of the effects declared to be printed into a track's source."""
         return [(f"{self.path(track)}.printed_effects[{n}]", kind) for n, kind in enumerate(track.printed_effects)]
 
-    def has_effect(self, bus: str, kind: str) -> bool:
-        """Say whether a bus carries an active effect of a kind."""
-        return any(insert.kind == kind for insert in _active(self._buses[bus].chain, ""))
+    def has_effect(self, bus: str, effect: str) -> bool:
+        """Say whether a bus carries an active effect that a rule's word stands for."""
+        kinds = kinds_of([effect])
+        return any(insert.kind in kinds for insert in _active(self._buses[bus].chain, ""))
 
     def taps(self, track: recipe_pb2.RecipeTrack) -> list[Tap]:
         """Return the loudest way into every bus that the track's sound reaches, muted buses left out."""

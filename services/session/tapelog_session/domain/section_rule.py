@@ -7,6 +7,7 @@ from typing import Final
 
 from tapelog.common.v1 import recipe_pb2
 from tapelog.session.v1 import brief_pb2
+from tapelog_recipe import kinds_of
 
 from tapelog_session.domain.routes import Routing
 from tapelog_session.domain.verdicts import NOT_APPLICABLE, NOT_MEASURED, PASS, VIOLATION, Finding, some
@@ -25,7 +26,7 @@ def check_sections(routing: Routing, rule: brief_pb2.SectionScope) -> Finding:
     A source that is tapped before its fader cannot be closed by it. What a fader lets through is taken at its loudest
     between two points, so a fade has to begin and end inside the passage.
     """
-    wanted = frozenset(rule.effects)
+    wanted = kinds_of(rule.effects)
     tracks = routing.sounding(rule.selector.tracks)
     places: dict[str, str] = {}
     printed: list[str] = []

@@ -392,7 +392,7 @@ class SectionScope(_message.Message):
 
     @_builtins.property
     def effects(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
-        """Names of Processor kinds, such as "delay"."""
+        """Processor kinds, such as "delay", or families: "reverb" is reverb, room and convolution (docs/recipe.md)."""
 
     @_builtins.property
     def sections(self) -> _containers.RepeatedCompositeFieldContainer[Global___Section]:
@@ -711,7 +711,7 @@ class EffectForbidden(_message.Message):
 
     @_builtins.property
     def effects(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
-        """Names of Processor kinds, such as "delay"."""
+        """Processor kinds, such as "delay", or families: "reverb" is reverb, room and convolution (docs/recipe.md)."""
 
     def __init__(
         self,
@@ -741,7 +741,7 @@ class EffectAllowedOnly(_message.Message):
 
     @_builtins.property
     def effects(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
-        """Names of Processor kinds, such as "eq"."""
+        """Processor kinds, such as "gain", or families, as for what is forbidden."""
 
     def __init__(
         self,
