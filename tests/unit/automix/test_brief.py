@@ -34,7 +34,7 @@ constraints:
     [
         ("constraints: [{id: a, effect_forbiden: {}}]", "effect_forbidden"),
         ("constraints: [{id: a}]", "has no rule"),
-        ("constraints: [{id: a, effect_forbidden: {effects: [echo]}}]", "'echo'"),
+        ("constraints: [{id: a, effect_forbidden: {effects: [flutter]}}]", "'flutter'"),
         ("constraints: [{id: a, send_limit: {effect: hall, max_gain_db: -10}}]", "'hall'"),
         ("just words", "map"),
     ],
