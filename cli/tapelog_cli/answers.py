@@ -28,9 +28,7 @@ def tell_all(
     messages: Iterable[Told], columns: Sequence[str], row: Callable[[Told], Sequence[str]], *, json: bool
 ) -> int:
     """Print a list: as a JSON array, or a table with one row each; return `ExitCode.OK`."""
-    from rich.text import Text
-
-    from tapelog_cli.output import out, print_json, table
+    from tapelog_cli.output import out, plain, print_json, table
     from tapelog_cli.shapes import as_dict
 
     if json:
@@ -38,6 +36,6 @@ def tell_all(
         return ExitCode.OK
     rows = table(*columns)
     for message in messages:
-        rows.add_row(*(Text(cell) for cell in row(message)))
+        rows.add_row(*plain(*row(message)))
     out().print(rows)
     return ExitCode.OK

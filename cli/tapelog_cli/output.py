@@ -8,6 +8,7 @@ from typing import Any, Final, TextIO
 from rich.box import SIMPLE
 from rich.console import Console
 from rich.table import Table
+from rich.text import Text
 
 from tapelog_cli.errors import Explained
 
@@ -48,6 +49,11 @@ def table(*columns: str, title: str = "") -> Table:
     for column in columns:
         made.add_column(column, overflow="fold")
     return made
+
+
+def plain(*cells: str) -> list[Text]:
+    """Return the cells of a row as they are written: square brackets in them are no mark-up."""
+    return [Text(cell) for cell in cells]
 
 
 def print_error(error: Explained, *, as_json: bool = False) -> None:

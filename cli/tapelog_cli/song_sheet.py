@@ -5,7 +5,7 @@ from tapelog_client.timecodes import timecode
 
 from tapelog_cli.choices import word_of
 from tapelog_cli.naming import short
-from tapelog_cli.output import out, table
+from tapelog_cli.output import out, plain, table
 from tapelog_cli.shapes import figure
 
 
@@ -18,18 +18,20 @@ def print_song(song: res.Song) -> None:
         versions = table("version", "state", "LUFS-I", "dBTP", "approved by")
         for version in song.versions:
             measured = version.audio[0].measurements if version.audio else None
-            versions.add_row(
+            cells = plain(
                 short(version.name),
                 word_of(res.VersionState, version.state),
                 figure(measured, "integrated_lufs") if measured else "",
                 figure(measured, "true_peak_dbtp") if measured else "",
                 ", ".join(approval.party for approval in version.approvals),
             )
+            versions.add_row(*cells)
         console.print(versions)
     if song.notes:
         notes = table("note", "at", "by", "state", "text", title="notes")
         for note in song.notes:
-            notes.add_row(note.id, passage(note, song), note.author, word_of(res.NoteState, note.state), note.text)
+            state = word_of(res.NoteState, note.state)
+            notes.add_row(*plain(note.id, passage(note, song), note.author, state, note.text))
         console.print(notes)
     failing = [condition for condition in song.open_conditions if not condition.passed]
     if failing:

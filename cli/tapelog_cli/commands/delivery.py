@@ -10,6 +10,7 @@ from tapelog_cli.choices import SendBackReason, Stage, value_of, word_of
 from tapelog_cli.connection import Connection
 from tapelog_cli.errors import CliError
 from tapelog_cli.exit_codes import ExitCode
+from tapelog_cli.moments import AsOf, moment_of
 from tapelog_cli.naming import delivery_name, project_of, song_name
 from tapelog_cli.options import Json, SongName
 
@@ -44,10 +45,10 @@ async def build(
     return _tell(made, json=json)
 
 
-async def show(name: Name, *, connection: Connection = _NOBODY, json: Json = False) -> int:
+async def show(name: Name, *, as_of: AsOf = "", connection: Connection = _NOBODY, json: Json = False) -> int:
     """Show a package: its state and files."""
     async with connection.open() as api:
-        found = await api.deliveries.get(await delivery_name(api, name))
+        found = await api.deliveries.get(await delivery_name(api, name), **moment_of(as_of))
     return _tell(found, json=json)
 
 
@@ -103,14 +104,20 @@ async def return_(
     async with connection.open() as api:
         delivery = await delivery_name(api, name)
         song = delivery.partition("/deliveries/")[0]
-        note = await api.notes.add_to_song(song, text)
+        may_return = (await api.deliveries.get(delivery)).state in {
+            res.DELIVERY_STATE_FINAL,
+            res.DELIVERY_STATE_ACCEPTED,
+        }
+        # No note is left behind by a return that is going to be refused.
+        notes = [(await api.notes.add_to_song(song, text)).id] if may_return else []
         changed = await api.deliveries.return_(
-            delivery, value_of(res.Stage, to), value_of(res.SendBackReason, reason), text, notes=[note.id]
+            delivery, value_of(res.Stage, to), value_of(res.SendBackReason, reason), text, notes=notes
         )
+    wanted = " ".join(f"--note {note}" for note in notes)
     return tell(
         changed,
         f"{changed.name}: {word_of(res.DeliveryState, changed.state)}",
-        f"the producer sends it back: tapelog song send-back {song} {to} --reason {reason} --note {note.id}",
+        f"the producer sends it back: tapelog song send-back {song} {to} --reason {reason} {wanted}",
         json=json,
     )
 

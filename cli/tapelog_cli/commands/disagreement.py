@@ -1,5 +1,6 @@
 """`tapelog disagreement …`: questions that people do not agree on, and the producer's decisions."""
 
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 from cyclopts import Parameter
@@ -44,7 +45,7 @@ async def list_(song: SongName, *, connection: Connection = _NOBODY, json: Json 
 
     def row(item: "res.Disagreement") -> tuple[str, ...]:
         positions = "; ".join(f"{position.party}: {position.concern}" for position in item.positions)
-        options = "; ".join(f"{option.id}: {option.description}" for option in item.options)
+        options = "; ".join(map(_option, item.options))
         state = word_of(res.DisagreementState, item.state)
         return item.id, state, short(item.version), item.question, positions, options, item.decision.rationale
 
@@ -93,13 +94,17 @@ async def decide(
     rationale: Annotated[str, Parameter(help="Why.")],
     *,
     option: Annotated[str, Parameter(help="Id of the option that is adopted.")] = "",
+    brief: Annotated[Path | None, Parameter(help="The brief as it is amended: Brief as YAML or JSON.")] = None,
     waive: Annotated[list[str] | None, Parameter(negative=(), help="Rule of taste that may be broken.")] = None,
+    consequence: Annotated[list[str] | None, Parameter(negative=(), help="What has to be done again.")] = None,
     revisit_when: Annotated[str, Parameter(help="When to look again.")] = "",
     connection: Connection = _NOBODY,
     json: Json = False,
 ) -> int:
-    """Decide. For the producer."""
+    """Decide. For the producer. A compromise amends the brief (`--brief`) or waives a rule (`--waive`)."""
     from tapelog.session.v1 import resources_pb2 as res
+
+    from tapelog_cli.written import read_brief
 
     chosen = value_of(res.DecisionKind, kind)
     async with connection.open() as api:
@@ -109,7 +114,9 @@ async def decide(
             chosen,
             rationale,
             option=option,
+            brief=read_brief(brief) if brief is not None else None,
             waives=waive or (),
+            consequences=consequence or (),
             revisit_when=revisit_when,
         )
     return _tell(changed, json=json)
@@ -133,6 +140,12 @@ async def close(
     async with connection.open() as api:
         name = await song_name(api, song)
         return _tell(await api.disagreements.close(name, disagreement, comment=comment), json=json)
+
+
+def _option(option: "res.DecisionOption") -> str:
+    """Return an option; where it can be heard, with the gain that makes all of them equally loud."""
+    heard = f" ({short(option.version)} at {option.match_gain_db:+.1f} dB)" if option.HasField("match_gain_db") else ""
+    return f"{option.id}: {option.description}{heard}"
 
 
 def _tell(disagreement: "res.Disagreement", *, json: bool) -> int:

@@ -7,6 +7,7 @@ from cyclopts import Parameter
 from tapelog_cli.answers import tell
 from tapelog_cli.choices import Stage, value_of, word_of
 from tapelog_cli.connection import Connection
+from tapelog_cli.moments import AsOf, moment_of
 from tapelog_cli.naming import song_name
 from tapelog_cli.options import Json, SongName
 
@@ -20,6 +21,7 @@ async def show(
     song: SongName,
     *,
     all_: Annotated[bool, Parameter(name="--all", negative="", help="Those that are met, too.")] = False,
+    as_of: AsOf = "",
     connection: Connection = _NOBODY,
     json: Json = False,
 ) -> int:
@@ -27,7 +29,7 @@ async def show(
     from tapelog.session.v1 import resources_pb2 as res
 
     async with connection.open() as api:
-        found = await api.stages.evaluate(await song_name(api, song))
+        found = await api.stages.evaluate(await song_name(api, song), **moment_of(as_of))
     state = "open" if found.passed else "closed"
     return tell(
         found,

@@ -6,6 +6,7 @@ from typing import Annotated
 from cyclopts import Parameter
 
 from tapelog_cli.connection import Connection
+from tapelog_cli.moments import AsOf, moment_of
 from tapelog_cli.naming import song_name, version_name
 from tapelog_cli.options import Json, SongName
 
@@ -37,12 +38,15 @@ async def propose(
     return tell_version(made, json=json)
 
 
-async def show(song: SongName, number: Number = "", *, connection: Connection = _NOBODY, json: Json = False) -> int:
+async def show(
+    song: SongName, number: Number = "", *, as_of: AsOf = "", connection: Connection = _NOBODY, json: Json = False
+) -> int:
     """Show a master: where it stands, its loudness, the brief's verdicts and the approvals."""
     from tapelog_cli.commands.version import tell_version
 
     async with connection.open() as api:
-        found = await api.versions.get(await version_name(api, song, number, kind="master"))
+        name = await version_name(api, song, number, kind="master")
+        found = await api.versions.get(name, **moment_of(as_of))
     return tell_version(found, json=json)
 
 

@@ -8,6 +8,7 @@ from tapelog_cli.answers import tell, tell_all
 from tapelog_cli.choices import NoteCategory, NoteSeverity, NoteState, NoteThread, value_of, word_of
 from tapelog_cli.connection import Connection
 from tapelog_cli.errors import UsageError
+from tapelog_cli.moments import AsOf, moment_of
 from tapelog_cli.naming import short, song_name, version_name
 from tapelog_cli.options import Json, SongName
 from tapelog_cli.timecodes import passage_of
@@ -64,6 +65,7 @@ async def list_(
     *,
     on: Annotated[str, Parameter(help="Only notes on, or carried to, this version.")] = "",
     state: Annotated[list[NoteState] | None, Parameter(negative=(), help="Only these; may be given again.")] = None,
+    as_of: AsOf = "",
     connection: Connection = _NOBODY,
     json: Json = False,
 ) -> int:
@@ -77,7 +79,7 @@ async def list_(
         whole = await api.songs.get(name)
         version = await version_name(api, song, on) if on else ""
         states = [value_of(res.NoteState, word) for word in state or ()]
-        found = [note async for note in api.notes.list(name, version=version, states=states)]
+        found = [note async for note in api.notes.list(name, version=version, states=states, **moment_of(as_of))]
 
     def row(note: "res.Note") -> tuple[str, ...]:
         where = short(note.version) or note.take or "song"

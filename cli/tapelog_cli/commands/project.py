@@ -8,6 +8,7 @@ from tapelog_cli.answers import tell, tell_all
 from tapelog_cli.choices import value_of, word_of
 from tapelog_cli.connection import Connection
 from tapelog_cli.errors import UsageError
+from tapelog_cli.moments import AsOf, AsOfTime, moment_of, time_of
 from tapelog_cli.naming import project_name
 from tapelog_cli.options import Json
 
@@ -42,12 +43,14 @@ async def list_(
     *,
     external_ref: Annotated[str, Parameter(help="Only projects with this reference.")] = "",
     member: Annotated[str, Parameter(help="Only projects with this person.")] = "",
+    as_of: AsOfTime = "",
     connection: Connection = _NOBODY,
     json: Json = False,
 ) -> int:
     """List your projects, oldest first."""
     async with connection.open() as api:
-        found = [project async for project in api.projects.list(external_ref=external_ref, member=member)]
+        listed = api.projects.list(external_ref=external_ref, member=member, as_of_time=time_of(as_of))
+        found = [project async for project in listed]
     return tell_all(
         found,
         ("name", "title", "artist", "people", "state"),
@@ -56,10 +59,10 @@ async def list_(
     )
 
 
-async def show(name: Name, *, connection: Connection = _NOBODY, json: Json = False) -> int:
+async def show(name: Name, *, as_of: AsOf = "", connection: Connection = _NOBODY, json: Json = False) -> int:
     """Show a project: its title, state and policy."""
     async with connection.open() as api:
-        found = await api.projects.get(project_name(name))
+        found = await api.projects.get(project_name(name), **moment_of(as_of))
     policy = "solo" if found.policy.solo else "artist and producer approve"
     return tell(
         found,
@@ -69,10 +72,10 @@ async def show(name: Name, *, connection: Connection = _NOBODY, json: Json = Fal
     )
 
 
-async def members(name: Name, *, connection: Connection = _NOBODY, json: Json = False) -> int:
+async def members(name: Name, *, as_of: AsOf = "", connection: Connection = _NOBODY, json: Json = False) -> int:
     """List who works on a project, and in which roles."""
     async with connection.open() as api:
-        found = await api.projects.get(project_name(name))
+        found = await api.projects.get(project_name(name), **moment_of(as_of))
     return _tell_members(found, json=json)
 
 

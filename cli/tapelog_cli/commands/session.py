@@ -8,6 +8,7 @@ from cyclopts import Parameter
 from tapelog_cli.answers import tell, tell_all
 from tapelog_cli.choices import Role, StudioSessionType, value_of, word_of
 from tapelog_cli.connection import Connection
+from tapelog_cli.moments import AsOf, moment_of
 from tapelog_cli.naming import song_name
 from tapelog_cli.options import Json, SongName
 
@@ -38,12 +39,12 @@ async def open_(
     return tell(made, made.name, json=json)
 
 
-async def list_(song: SongName, *, connection: Connection = _NOBODY, json: Json = False) -> int:
+async def list_(song: SongName, *, as_of: AsOf = "", connection: Connection = _NOBODY, json: Json = False) -> int:
     """List the studio sessions of a song, oldest first."""
     from tapelog.session.v1 import resources_pb2 as res
 
     async with connection.open() as api:
-        found = [item async for item in api.sessions.list(await song_name(api, song))]
+        found = [item async for item in api.sessions.list(await song_name(api, song), **moment_of(as_of))]
 
     def row(item: "res.StudioSession") -> tuple[str, ...]:
         kind = word_of(res.StudioSessionType, item.type)
@@ -53,10 +54,10 @@ async def list_(song: SongName, *, connection: Connection = _NOBODY, json: Json 
     return tell_all(found, ("name", "type", "venue", "people", "contributions"), row, json=json)
 
 
-async def show(name: Name, *, connection: Connection = _NOBODY, json: Json = False) -> int:
+async def show(name: Name, *, as_of: AsOf = "", connection: Connection = _NOBODY, json: Json = False) -> int:
     """Show a studio session: people, equipment, contributions."""
     async with connection.open() as api:
-        return _tell(await api.sessions.get(name), json=json)
+        return _tell(await api.sessions.get(name, **moment_of(as_of)), json=json)
 
 
 async def attend(

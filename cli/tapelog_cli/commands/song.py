@@ -8,6 +8,7 @@ from tapelog_cli.answers import tell, tell_all
 from tapelog_cli.choices import Role, SendBackReason, Stage, value_of, word_of
 from tapelog_cli.connection import Connection
 from tapelog_cli.exit_codes import ExitCode
+from tapelog_cli.moments import AsOf, AsOfTime, moment_of, time_of
 from tapelog_cli.naming import project_name, song_name
 from tapelog_cli.options import Json, SongName
 
@@ -51,7 +52,11 @@ async def list_(
         Role | None, Parameter(help="Only songs that wait for this role.", show_default=False)
     ] = None,
     title: Annotated[str, Parameter(help="Only songs with this in their title.")] = "",
+    person: Annotated[str, Parameter(help="Only songs in which this party did something.")] = "",
+    waiting_for_person: Annotated[str, Parameter(help="Only songs that wait for this party.")] = "",
+    external_ref: Annotated[str, Parameter(help="Only songs with this reference.")] = "",
     open_notes: Annotated[bool, Parameter(negative="", help="Only songs with notes that are not settled.")] = False,
+    as_of: AsOfTime = "",
     connection: Connection = _NOBODY,
     json: Json = False,
 ) -> int:
@@ -70,7 +75,11 @@ async def list_(
                 stage=value_of(res.Stage, stage),
                 waiting_for=value_of(res.Role, waiting_for),
                 title=title,
+                person=person,
+                waiting_for_person=waiting_for_person,
+                external_ref=external_ref,
                 open_notes=open_notes,
+                as_of_time=time_of(as_of),
             )
         ]
     return tell_all(found, ("name", "title", "stage", "cycle", "waits for", "open notes"), row, json=json)
@@ -79,7 +88,7 @@ async def list_(
 async def show(
     song: SongName,
     *,
-    as_of_sequence: Annotated[int, Parameter(help="As it was after this many events; 0 is now.")] = 0,
+    as_of: AsOf = "",
     connection: Connection = _NOBODY,
     json: Json = False,
 ) -> int:
@@ -89,7 +98,7 @@ async def show(
     from tapelog_cli.song_sheet import print_song
 
     async with connection.open() as api:
-        found = await api.songs.get(await song_name(api, song), as_of_sequence=as_of_sequence)
+        found = await api.songs.get(await song_name(api, song), **moment_of(as_of))
     if json:
         print_json(as_dict(found))
     else:
@@ -101,6 +110,7 @@ async def history(
     song: SongName,
     *,
     last: Annotated[int, Parameter(help="Only this many of the newest lines; 0 is all.")] = 0,
+    as_of: AsOf = "",
     connection: Connection = _NOBODY,
     json: Json = False,
 ) -> int:
@@ -109,7 +119,7 @@ async def history(
     from tapelog_cli.shapes import as_dict
 
     async with connection.open() as api:
-        lines = [line async for line in api.songs.history(await song_name(api, song))]
+        lines = [line async for line in api.songs.history(await song_name(api, song), **moment_of(as_of))]
     shown = lines[-last:] if last else lines
     if json:
         print_json([as_dict(line) for line in shown])

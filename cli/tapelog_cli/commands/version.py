@@ -65,7 +65,7 @@ def tell_version(version: "res.Version", *, json: bool) -> int:
 
 async def tell_difference(api: "Tapelog", before: str, after: str, *, json: bool) -> int:
     """Print what changed in the recipe and in the measured sound between two versions."""
-    from tapelog_cli.output import out, print_json, table
+    from tapelog_cli.output import out, plain, print_json, table
     from tapelog_cli.shapes import as_dict
 
     found = await api.versions.diff(before, after)
@@ -74,7 +74,7 @@ async def tell_difference(api: "Tapelog", before: str, after: str, *, json: bool
         return ExitCode.OK
     rows = table("where", short(before), short(after))
     for change in found.recipe:
-        rows.add_row(change.path, change.before, change.after)
+        rows.add_row(*plain(change.path, change.before, change.after))
     for measured in found.sound:
         rows.add_row(f"{measured.quantity} ({measured.unit})", f"{measured.before:.2f}", f"{measured.after:.2f}")
     out().print(rows)

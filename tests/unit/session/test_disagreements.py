@@ -243,3 +243,14 @@ def test_an_approval_prepared_under_the_brief_before_is_inapplicable(session: An
     with pytest.raises(NotNow) as refused:
         reviews.approve(session.song, ARTIST, MIX, 1, sample_digest=digest, brief_revision=1)
     assert [c.code for c in refused.value.conditions] == ["BRIEF_MOVED_ON"]
+
+
+def test_a_disagreement_may_be_about_a_playback_check(session: Any) -> None:
+    """A rule of the brief or one of the playback checks; anything else is no subject."""
+    session.to_mixing(DRY)
+    wanted = pb.Disagreement(question="Phones?", constraints=["translation-phone", "dry"])
+    assert disagreements.open_disagreement(session.song, MIXER, "dis-1", wanted)
+    with pytest.raises(InvalidCommand, match="no rule 'loud'"):
+        disagreements.open_disagreement(
+            session.song, MIXER, "dis-1", pb.Disagreement(question="Phones?", constraints=["loud"])
+        )

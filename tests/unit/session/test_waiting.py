@@ -5,7 +5,7 @@ from typing import Any
 from tapelog.session.v1 import resources_pb2 as pb
 from tapelog_chassis.versioned import Versioned
 from tapelog_session.application.song_index import summary_of
-from tapelog_session.domain import brief, disagreements, holds, notes, songs, versions
+from tapelog_session.domain import brief, disagreements, holds, notes, recording, songs, versions
 from tapelog_session.domain.roles import Actor
 from tapelog_session.domain.versions import MIX
 from tapelog_session.domain.waiting import waiting_for
@@ -28,7 +28,23 @@ def test_before_the_recording_it_waits_for_consents(session: Any) -> None:
     assert _roles(session) == ["STUDIO_PRODUCER"]
 
 
-def test_a_mix_waits_for_the_engineer_then_for_approvals_then_for_nobody(session: Any) -> None:
+def test_a_new_song_waits_for_a_brief(session: Any) -> None:
+    """Artist and producer may propose one."""
+    session.create()
+    assert _roles(session) == ["ARTIST", "STUDIO_PRODUCER"]
+
+
+def test_a_recording_waits_for_its_takes(session: Any) -> None:
+    """Nothing selected, or a required track without a take: the recording engineer; then the producer."""
+    session.to_recording()
+    assert _roles(session) == ["RECORDING_ENGINEER"]
+    session.add_take("lead-vox", "tk-1")
+    assert _roles(session) == ["STUDIO_PRODUCER"]
+    session.do(recording.define_track, "drums", "Drums", required=True)
+    assert _roles(session) == ["RECORDING_ENGINEER"]
+
+
+def test_a_mix_waits_for_the_engineer_then_for_approvals_then_for_the_producer(session: Any) -> None:
     """Rendered: submit it. In review: approve it. A note: the engineer; addressed: artist and producer."""
     session.to_mixing()
     assert _roles(session) == ["MIXING_ENGINEER"]
@@ -39,7 +55,7 @@ def test_a_mix_waits_for_the_engineer_then_for_approvals_then_for_nobody(session
     session.approve(MIX, 1, ARTIST)
     assert _roles(session) == ["STUDIO_PRODUCER"]
     session.approve(MIX, 1, PRODUCER)
-    assert _roles(session) == []
+    assert _roles(session) == ["STUDIO_PRODUCER"]
     session.note("nt-1")
     assert (_roles(session), bool(summary_of(Versioned(session.song, 1)).open_notes)) == (["MIXING_ENGINEER"], True)
     assert not summary_of(Versioned(session.song, 1)).open_client_notes
@@ -53,8 +69,8 @@ def test_a_mix_waits_for_the_engineer_then_for_approvals_then_for_nobody(session
 
 
 def test_a_delivered_song_waits_for_the_label(session: Any) -> None:
-    """Until it accepts."""
+    """Until it accepts; then the producer puts it away."""
     session.to_delivered()
     assert _roles(session) == ["LABEL"]
     session.do(songs.record_acceptance, "dlv-1", "lou")
-    assert _roles(session) == []
+    assert _roles(session) == ["STUDIO_PRODUCER"]

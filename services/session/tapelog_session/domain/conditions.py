@@ -305,7 +305,12 @@ def delivery_prechecked(song: Song) -> Conditions:
 def label_accepted(song: Song) -> Conditions:
     """Demand that the label accepted the final package."""
     accepted = song.accepted_delivery
-    text = f"delivery {accepted} was accepted" if accepted else "waits for the label to accept the final package"
+    if accepted:
+        text = f"delivery {accepted} was accepted"
+    elif song.is_returned(song.delivery):
+        text = "the label returned the package; send the song back, or build another package for it"
+    else:
+        text = "waits for the label to accept the final package"
     return _one("DELIVERY_NOT_ACCEPTED", bool(accepted), text, accepted or song.delivery)
 
 

@@ -54,7 +54,8 @@ def open_disagreement(song: Song, actor: Actor, id_: str, wanted: pb.Disagreemen
         fields.unique(name, list(values))
     known = {constraint.id for constraint in song.brief.constraints} if song.brief else set()
     for constraint in wanted.constraints:
-        fields.that(constraint in known, "constraints", f"the brief has no rule {constraint[:64]!r}")
+        is_rule = constraint in known or waivers.is_translation(constraint)
+        fields.that(is_rule, "constraints", f"the brief has no rule {constraint[:64]!r}")
     fields.refuse()
     if wanted.version:
         about = parse_version(wanted.version, "version")

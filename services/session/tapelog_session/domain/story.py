@@ -47,6 +47,15 @@ def _gate(event: pb.StageGateEvaluated) -> tuple[str, str]:
     return f"evaluated the gate from {stage_word(getattr(event, 'from'))} to {stage_word(event.to)}: {result}", ""
 
 
+def _advised(event: pb.SendBackRequested) -> tuple[str, str]:
+    advice = event.advice
+    reason = f"{_word(res.SendBackReason, advice.reason, 'SEND_BACK_REASON_')}: {advice.comment}"
+    if advice.delivery:
+        who = f"recorded that {advice.party} returned delivery {advice.delivery} and"
+        return f"{who} asks to send the song back to {stage_word(advice.to)}", reason
+    return f"asked to send the song back to {stage_word(advice.to)}", reason
+
+
 def _sent_back(event: pb.StageSentBack) -> tuple[str, str]:
     decided = event.send_back
     reason = _word(res.SendBackReason, decided.reason, "SEND_BACK_REASON_")
@@ -95,10 +104,7 @@ TELLERS: Final[Mapping[type[Message], Teller]] = {
     pb.StageAdvanced: lambda e: (f"opened the gate to {stage_word(e.to)}", ""),
     pb.StageAdvanceRefused: lambda e: (f"was refused the way to {stage_word(e.to)}", ", ".join(e.codes)),
     pb.StageEntered: lambda e: (f"entered {stage_word(e.stage)}, cycle {e.cycle}", ""),
-    pb.SendBackRequested: lambda e: (
-        f"{'returned it and ' if e.advice.delivery else ''}asked to send the song back to {stage_word(e.advice.to)}",
-        f"{_word(res.SendBackReason, e.advice.reason, 'SEND_BACK_REASON_')}: {e.advice.comment}",
-    ),
+    pb.SendBackRequested: _advised,
     pb.StageSentBack: _sent_back,
     pb.SongPutOnHold: lambda e: (f"put the song on hold in {stage_word(getattr(e, 'from'))}", e.reason),
     pb.SongResumed: lambda e: (f"went on in {stage_word(e.stage)}", ""),

@@ -25,10 +25,13 @@ _AT_WORK: Final = frozenset(
 
 
 def waiting_for(song: Song) -> tuple[RoleValue, ...]:
-    """Return the roles whom a song waits for, each once, in the order of the roles."""
+    """Return the roles whom a song waits for, each once, in the order of the roles.
+
+    Where nothing else is open it waits for the producer, who alone leads it on.
+    """
     if song.stage in {pb.STAGE_ON_HOLD, pb.STAGE_CANCELLED, pb.STAGE_ARCHIVED, pb.STAGE_UNSPECIFIED}:
         return ()
-    return tuple(sorted(set(_roles(song))))
+    return tuple(sorted(set(_roles(song)))) or (PRODUCER,)
 
 
 def _roles(song: Song) -> Iterator[RoleValue]:
@@ -36,6 +39,10 @@ def _roles(song: Song) -> Iterator[RoleValue]:
         yield from missing_consents(song.brief.agreements)
     if song.stage == pb.STAGE_PRE_PRODUCTION:
         yield from missing_consents(song.arrangement)
+        if song.brief is None:
+            yield from (ARTIST, PRODUCER)
+    if song.stage == pb.STAGE_RECORDING and not _is_recorded(song):
+        yield RECORDING
     yield from _for_versions(song)
     engineer = ENGINEER_OF.get(song.stage, PRODUCER)
     for note in song.notes.values():
@@ -52,6 +59,11 @@ def _roles(song: Song) -> Iterator[RoleValue]:
         yield PRODUCER
     if song.stage == pb.STAGE_DELIVERED and not song.accepted_delivery and not song.is_returned(song.delivery):
         yield LABEL if song.delivery else MASTERING
+
+
+def _is_recorded(song: Song) -> bool:
+    """Whether something is selected, and a take of every required track is."""
+    return bool(song.selected_takes()) and all(track.chosen_takes for track in song.tracks.values() if track.required)
 
 
 def _for_versions(song: Song) -> Iterator[RoleValue]:
