@@ -90,7 +90,7 @@ class RenderSettings(WorkerSettings):
         default=20, ge=1, le=1_000, description="How often a job is handed out before the queue gives it up."
     )
     tenant_quota_gib: int = Field(
-        default=1024, ge=0, le=1_048_576, description="Audio that the renders of one tenant may have made, in GiB."
+        default=1024, ge=0, le=1_048_576, description="Audio that a tenant's renders may have made or measured, in GiB."
     )
     reconcile_every_s: float = Field(
         default=10.0, gt=0, le=3600, description="How often the queue is compared with the log, in seconds."

@@ -106,6 +106,7 @@ async def run(settings: SessionSettings, *, ready: Ready, stop: asyncio.Event) -
             index=SongIndex(aggregates),
             objects=objects,
             unfinished=unfinished,
+            tenant_bytes_max=settings.tenant_quota_gib * 2**30,
             archive=ObjectStore(settings.archive_store_url),
             parties=JetStreamParties(connection),
             targets=known_targets(settings.targets),

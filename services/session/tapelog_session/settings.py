@@ -25,6 +25,13 @@ class SessionSettings(ServiceSettings):
         default=True, description="Ask for renders and record how they end; off, another instance has to."
     )
 
+    tenant_quota_gib: int = Field(
+        default=1024,
+        ge=0,
+        le=1_048_576,
+        description="Audio that the projects of one tenant may refer to, uploads and results together, in GiB.",
+    )
+
     targets: Path | None = Field(
         default=None, description="TOML file of delivery targets beside the published ones (docs/mastering.md)."
     )

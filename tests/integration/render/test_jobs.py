@@ -365,3 +365,19 @@ async def test_a_recipe_is_checked_without_rendering(open_studio: StudioFactory)
             await studio.stub.ValidateRecipe(ValidateRecipeRequest(mix=recipe), metadata=studio.caller())
         fields = {field for field, _ in from_rpc_error(refusal.value).fields}
         assert fields == {"mix.tracks[track-0].pan", "mix.tracks[track-0].gain_db"}
+
+
+async def test_a_source_that_decayed_on_disk_makes_no_result(studio: Studio):
+    """A bit of a stored take flips: the job ends as SOURCE_CORRUPT, and no audio of it is stored or billed."""
+    asset = await put_audio(studio.objects, studio.folder, tone(1.0, 311.0))
+    path = studio.objects.local_path(asset)
+    assert path is not None
+    content = bytearray(path.read_bytes())
+    content[len(content) // 2] ^= 1
+    path.write_bytes(content)
+    before = [found async for found in studio.objects.stored()]
+    ended = await studio.ended((await studio.create(mix_job(mix_recipe([asset]), song="sng-decayed"))).name)
+    assert ended.state == JobState.JOB_STATE_FAILED
+    assert "SOURCE_CORRUPT" in str(ended.error.details[0])
+    assert len([found async for found in studio.objects.stored()]) == len(before)
+    await studio.usage("sng-decayed", states={UsageState.USAGE_STATE_RELEASED})

@@ -20,7 +20,7 @@ from tapelog_chassis.testing import eventually
 from tapelog_chassis.unfinished import PART_BYTES
 from tapelog_client import Progress, StaticTokenSource, Tapelog
 from tapelog_client.channel import open_channel
-from tapelog_client.errors import InvalidArgument, OutOfRange, TapelogApiError
+from tapelog_client.errors import InvalidArgument, OutOfRange, ResourceExhausted, TapelogApiError
 
 MIB = 2**20
 CHUNK = 65_536
@@ -211,6 +211,22 @@ async def test_no_audio_is_dropped_wherever_it_goes_on(booked: Any) -> None:
         await upload.send(40, 6000)
     assert refused.value.reason == "NOT_AUDIO"
     assert unfinished_in(booked.objects) == []
+
+
+async def test_an_upload_beyond_the_quota_is_refused_before_its_first_byte(
+    settings: Any, serving: Any, issuer: Any, studio_class: Any
+) -> None:
+    """Uploads count, each object once; the refusal has stored, wanted and allowed bytes, and nothing of it is kept."""
+    small = settings.model_copy(update={"tenant_quota_gib": 0})
+    async with serving(small) as address, open_channel(address) as channel:
+        studio = studio_class(channel, issuer, ObjectStore(settings.objects_url))
+        await studio.begin()
+        upload = Upload(studio, wav_of(MIB))
+        with pytest.raises(ResourceExhausted) as refused:
+            await upload.send(0, MIB)
+        assert refused.value.reason == "STORAGE_QUOTA"
+        assert refused.value.metadata == {"stored_bytes": "0", "size_bytes": str(MIB), "limit_bytes": "0"}
+        assert unfinished_in(studio.objects) == []
 
 
 @pytest.mark.faults

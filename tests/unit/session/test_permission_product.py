@@ -167,6 +167,7 @@ class House:
             index=SongIndex(aggregates),
             objects=store,
             unfinished=UnfinishedUploads(store),
+            tenant_bytes_max=2**40,
             archive=store,
             parties=nobody_named,
             targets={},

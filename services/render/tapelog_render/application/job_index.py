@@ -174,7 +174,7 @@ class JobIndex:
         return project in self._made.get((tenant, sha256), ())
 
     def stored_bytes(self, tenant: str) -> int:
-        """Return the bytes of the audio that a tenant's renders have made; previews go by themselves."""
+        """Return the bytes of what a tenant's renders have made or measured, takes too; previews go by themselves."""
         return self._bytes_of.get(tenant, 0)
 
     def _remember_results(self, tenant: str, project: str, event: RenderSucceeded) -> None:

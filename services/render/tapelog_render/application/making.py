@@ -5,22 +5,18 @@ import contextlib
 import dataclasses
 import shutil
 import time
-from collections.abc import Awaitable, Callable, Iterator, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Iterator
 from pathlib import Path
-from typing import Final
+from typing import Any, Final, cast
 
 from tapelog.render.v1.resources_pb2 import RenderedFile, RenderResult
 from tapelog_chassis import tracing
 from tapelog_chassis.failpoints import failpoint
-from tapelog_chassis.objects import (
-    ObjectCorruptError,
-    ObjectNotFoundError,
-    ObjectStore,
-    ObjectStoreUnavailableError,
-)
+from tapelog_chassis.objects import ObjectStore, ObjectStoreUnavailableError
 
 from tapelog_render.application import specs
 from tapelog_render.application.ports import Engine, EngineFailure, Made, Progress, RenderOrder
+from tapelog_render.application.sources import ProvedFiles, fetch
 from tapelog_render.domain.job import Job
 
 PROGRESS_EVERY_S: Final = 0.1
@@ -29,11 +25,15 @@ Report = Callable[[Progress], Awaitable[None]]
 """Tells watchers how far an attempt is."""
 
 
-async def make(engine: Engine, objects: ObjectStore, job: Job, *, folder: Path, report: Report) -> RenderResult:
+async def make(
+    engine: Engine, objects: ObjectStore, job: Job, *, proved: ProvedFiles, folder: Path, report: Report
+) -> RenderResult:
     """Fetch, render and store; cancelling kills the work.
 
     Parameters
     ----------
+    proved : ProvedFiles
+        Which of the store's files need not be hashed again.
     folder : Path
         Made for this attempt alone, and removed at its end.
 
@@ -46,10 +46,12 @@ async def make(engine: Engine, objects: ObjectStore, job: Job, *, folder: Path, 
     try:
         (folder / "results").mkdir(parents=True)
         with ticker.stage("fetch"):
-            sources = await _fetch(objects, specs.assets_of(job.asked), folder)
+            sources, unproved = await fetch(objects, specs.assets_of(job.asked), folder)
             failpoint("render.fetch")
         with ticker.stage("render"):
-            made = await engine.render(RenderOrder(job.asked, sources, folder / "results"), ticker.advance)
+            made = await _render(
+                engine, RenderOrder(job.asked, sources, folder / "results"), ticker, proved.prove(unproved)
+            )
             tracing.note({f"engine.{stage}_s": seconds for stage, seconds in made.result.timings_s.items()})
         with ticker.stage("store"):
             result = await _store(objects, made)
@@ -60,6 +62,18 @@ async def make(engine: Engine, objects: ObjectStore, job: Job, *, folder: Path, 
     for stage, seconds in ticker.seconds.items():
         result.timings_s[f"worker.{stage}"] = seconds
     return result
+
+
+async def _render(engine: Engine, order: RenderOrder, ticker: "_Ticker", proof: Coroutine[Any, Any, None]) -> Made:
+    """Render, and prove the sources meanwhile: it is known what a result was made of before it is stored.
+
+    A source that has decayed is the reason, whatever the engine made of it.
+    """
+    made, proved = await asyncio.gather(engine.render(order, ticker.advance), proof, return_exceptions=True)
+    for outcome in (proved, made):
+        if isinstance(outcome, BaseException):
+            raise outcome
+    return cast(Made, made)
 
 
 class _Ticker:
@@ -97,29 +111,6 @@ class _Ticker:
                 reported = self._latest
                 await report(reported)
             await asyncio.sleep(PROGRESS_EVERY_S)
-
-
-async def _fetch(objects: ObjectStore, assets: Sequence[str], folder: Path) -> dict[str, Path]:
-    """Return a file for every asset: the store's own where it is a local folder, else a copy."""
-    sources = {}
-    for sha256 in assets:
-        path = objects.local_path(sha256)
-        if path is None:
-            path = folder / sha256
-            try:
-                await objects.fetch_to(sha256, path)
-            except ObjectNotFoundError as error:
-                raise EngineFailure(
-                    "SOURCE_MISSING",
-                    f"asset {sha256} is not in the object store: upload it again, then ask for the render again",
-                    is_final=True,
-                ) from error
-            except ObjectCorruptError as error:
-                raise EngineFailure("SOURCE_CORRUPT", str(error), is_final=False) from error
-            except ObjectStoreUnavailableError as error:
-                raise EngineFailure("OBJECT_STORE_UNAVAILABLE", str(error), is_final=False) from error
-        sources[sha256] = path
-    return sources
 
 
 async def _store(objects: ObjectStore, made: Made) -> RenderResult:

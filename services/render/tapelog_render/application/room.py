@@ -72,7 +72,8 @@ def require_quota(submission: Submission, tenant: str, wanted: Sequence[RenderJo
         return
     raise ResourceExhausted(
         "STORAGE_QUOTA",
-        f"the renders of {tenant} have made {stored} bytes of audio and the limit is {submission.tenant_bytes_max}; "
+        f"the renders of {tenant} have made or measured {stored} bytes of audio, and the limit is "
+        f"{submission.tenant_bytes_max}; "
         "nothing was recorded, ask the operator for more",
         metadata={"stored_bytes": stored, "limit_bytes": submission.tenant_bytes_max},
     )

@@ -37,6 +37,7 @@ from tapelog_render.application.ports import (
     WorkSignals,
 )
 from tapelog_render.application.reuse import reused
+from tapelog_render.application.sources import ProvedFiles
 from tapelog_render.domain import job as jobs
 from tapelog_render.domain.errors import AttemptSuperseded, JobEnded
 from tapelog_render.domain.job import Failure, Job
@@ -76,6 +77,8 @@ class Bench:
         For deadlines.
     hurry : asyncio.Event
         Set when the worker must stop at once: the job is given back.
+    proved : ProvedFiles
+        Which of the store's files need not be hashed again.
     """
 
     worker: str
@@ -87,6 +90,7 @@ class Bench:
     scratch: Path
     clock: Clock
     hurry: asyncio.Event
+    proved: ProvedFiles = dataclasses.field(default_factory=ProvedFiles)
 
 
 async def work_on(bench: Bench, lease: Lease) -> None:
@@ -182,6 +186,7 @@ async def _while_leased(bench: Bench, lease: Lease, job: Job) -> RenderResult:
             bench.engine,
             bench.objects,
             job,
+            proved=bench.proved,
             folder=bench.scratch / f"{lease.key.job}-{job.fence}",
             report=lambda progress: bench.signals.report(lease.key, progress),
         )

@@ -42,6 +42,7 @@ class Desk:
     index: SongIndex
     objects: ObjectStore
     unfinished: UnfinishedUploads
+    tenant_bytes_max: int
     archive: ObjectStore
     parties: Parties
     targets: Targets

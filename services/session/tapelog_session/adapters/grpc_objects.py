@@ -37,6 +37,7 @@ class ObjectPart(Part):
             request,
             upload=upload,
             chunks=_chunks(requests),
+            tenant_bytes_max=self._desk.tenant_bytes_max,
         )
 
     @rpc

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Iterator
 from datetime import datetime, timedelta
 from typing import Final
 
@@ -82,6 +83,8 @@ class Lists:
     songs: dict[tuple[str, str], SongRow] = dataclasses.field(default_factory=dict)
     uploads: dict[tuple[str, str], str] = dataclasses.field(default_factory=dict)
     deadlines: dict[tuple[str, str, KindValue, int], Deadline] = dataclasses.field(default_factory=dict)
+    stored: dict[str, set[str]] = dataclasses.field(default_factory=dict)
+    stored_bytes: dict[str, int] = dataclasses.field(default_factory=dict)
     position: int = 0
 
     def apply(self, event: StoredEvent, events: EventRegistry) -> None:
@@ -112,7 +115,7 @@ class Lists:
             known.sequence = event.sequence
         if message is not None:
             self._expect(event, message)
-            _keep(known, message)
+            self._keep(tenant, known, message)
         if isinstance(message, pb.AssetRegistered):
             self.uploads.setdefault((tenant, metadata.request_id), metadata.request_hash)
 
@@ -139,6 +142,20 @@ class Lists:
             if party:
                 row.people.setdefault(party, event.time)
 
+    def _keep(self, tenant: str, known: ProjectRow, message: Message) -> None:
+        """Keep members, and the objects that a project refers to."""
+        match message:
+            case pb.MemberAdded() | pb.MemberRoleChanged():
+                known.members[message.party] = tuple(message.roles)
+            case pb.MemberRemoved():
+                known.members.pop(message.party, None)
+        for sha256, size_bytes in _objects_in(message):
+            known.objects.add(sha256)
+            of_tenant = self.stored.setdefault(tenant, set())
+            if sha256 not in of_tenant:
+                of_tenant.add(sha256)
+                self.stored_bytes[tenant] = self.stored_bytes.get(tenant, 0) + size_bytes
+
     def _expect(self, event: StoredEvent, message: Message) -> None:
         """Keep the deadlines of versions in review."""
         tenant, song = event.aggregate.tenant, event.aggregate.id
@@ -156,25 +173,21 @@ class Lists:
                 self.deadlines.pop((tenant, song, MASTER, message.number), None)
 
 
-def _keep(known: ProjectRow, message: Message) -> None:
-    """Keep members, and the objects that a project refers to."""
+def _objects_in(message: Message) -> Iterator[tuple[str, int]]:
+    """Yield the objects that an event gives a project, and their sizes."""
     match message:
-        case pb.MemberAdded() | pb.MemberRoleChanged():
-            known.members[message.party] = tuple(message.roles)
-        case pb.MemberRemoved():
-            known.members.pop(message.party, None)
         case pb.AssetRegistered():
-            known.objects.add(message.asset.sha256)
+            yield message.asset.sha256, message.asset.size_bytes
         case pb.VersionRendered():
-            known.objects.update(audio.sha256 for audio in message.audio)
-            known.objects.update(attachment.sha256 for attachment in message.attachments)
+            yield from ((audio.sha256, audio.size_bytes) for audio in message.audio)
+            yield from ((attachment.sha256, attachment.size_bytes) for attachment in message.attachments)
         case pb.CompRendered() | pb.AlternateRendered() if message.HasField("audio"):
-            known.objects.add(message.audio.sha256)
+            yield message.audio.sha256, message.audio.size_bytes
         case pb.StemsRendered():
-            known.objects.update(stem.audio.sha256 for stem in message.stems)
+            yield from ((stem.audio.sha256, stem.audio.size_bytes) for stem in message.stems)
         case pb.DeliveryBuilt():
-            known.objects.update(file.sha256 for file in message.files)
-            known.objects.add(message.manifest_sha256)
+            yield from ((file.sha256, file.size_bytes) for file in message.files)
+            yield message.manifest_sha256, 0
 
 
 _READ: Final[frozenset[str]] = frozenset(

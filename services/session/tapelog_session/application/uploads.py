@@ -12,7 +12,7 @@ from typing import Final
 import structlog
 from tapelog.session.v1 import resources_pb2 as pb
 from tapelog_chassis import ids
-from tapelog_chassis.errors import OutOfRange, Unavailable
+from tapelog_chassis.errors import OutOfRange, ResourceExhausted, Unavailable
 from tapelog_chassis.objects import (
     DigestMismatchError,
     ObjectNotFoundError,
@@ -60,11 +60,14 @@ async def upload_asset(
     *,
     upload: Upload,
     chunks: AsyncIterator[bytes],
+    tenant_bytes_max: int,
 ) -> pb.Asset:
     """Receive an asset and register it in the project; the same bytes again are the same asset.
 
     Raises
     ------
+    ResourceExhausted
+        The tenant's audio fills its room.
     InvalidCommand
         The bytes are not what was declared, or no audio, or the request_id was used for another file; nothing becomes
         visible.
@@ -75,6 +78,7 @@ async def upload_asset(
     await views.caught_up()
     if _is_registered(views, call, request):
         return await _registered(aggregates, call, upload)
+    _require_quota(views, call, upload, tenant_bytes_max)
     coming = _coming(call, request, upload)
     head = await unfinished.head(coming, domain.SNIFF_BYTES) if upload.offset_bytes else b""
     incoming = _Incoming(chunks, upload, head)
@@ -148,6 +152,19 @@ async def _authorize(aggregates: Aggregates, call: Call, request: Request, uploa
     ids.validate_request_id(request.request_id, field="header.request_id")
     domain.check_header(upload.sha256, upload.size_bytes, upload.original_filename)
     return await authorize(aggregates.projects, call, upload.project, owns=lambda _role: True)
+
+
+def _require_quota(views: Views, call: Call, upload: Upload, tenant_bytes_max: int) -> None:
+    """Refuse what would not fit into the tenant's room, before any of it comes."""
+    stored = views.stored_bytes(call.tenant)
+    if stored + upload.size_bytes <= tenant_bytes_max:
+        return
+    raise ResourceExhausted(
+        "STORAGE_QUOTA",
+        f"the audio of {call.tenant} has {stored} bytes, {upload.size_bytes} more would pass the limit of "
+        f"{tenant_bytes_max}; nothing was stored, ask the operator for more",
+        metadata={"stored_bytes": stored, "size_bytes": upload.size_bytes, "limit_bytes": tenant_bytes_max},
+    )
 
 
 def _is_registered(views: Views, call: Call, request: Request) -> bool:

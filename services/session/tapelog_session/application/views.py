@@ -127,6 +127,10 @@ class Views:
         """Return the deadlines that have passed without an alert, the oldest first."""
         return sorted((d for d in self._lists.deadlines.values() if d.due <= now), key=lambda d: d.due)
 
+    def stored_bytes(self, tenant: str) -> int:
+        """Return the bytes of what a tenant's projects refer to: uploads, versions, comps, stems, deliveries."""
+        return self._lists.stored_bytes.get(tenant, 0)
+
     def upload_hash(self, tenant: str, request_id: str) -> str:
         """Return the hash of the header that an upload's request_id was first sent with, or nothing.
 
