@@ -225,6 +225,12 @@ COMMANDS: Final = (
         "tapelog alert remove alr-1 --as pty-admin",
     ),
     Command(
+        "alert send",
+        "tapelog_cli.commands.alert:send",
+        "Have alerts sent to a Slack channel, or by e-mail.",
+        "tapelog alert send 'Studio' --slack https://hooks.slack.com/services/… --as pty-admin",
+    ),
+    Command(
         "alert snooze",
         "tapelog_cli.commands.alert:snooze",
         "Make an open alert silent for a while.",

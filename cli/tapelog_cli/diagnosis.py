@@ -36,7 +36,7 @@ def diagnose(data_dir: Path) -> list[Finding]:
         ("loopback", _loopback, "let programs listen on 127.0.0.1"),
         ("disk", lambda: _disk(data_dir), f"free at least {DISK_BYTES_MIN // 1024**2} MiB"),
         ("data folder", lambda: _data_folder(data_dir), "make it yours and private: chown, then chmod -R go= on it"),
-        ("running", lambda: _running(data_dir), ""),
+        ("running", lambda: _running(data_dir), "where no tapelog runs on the folder, remove its state.json"),
     )
     findings = []
     for name, check, advice in checks:
@@ -68,11 +68,11 @@ def _packages() -> tuple[bool, str]:
 
 
 def _kernels() -> tuple[bool, str]:
-    from tapelog_dsp.kernels.loader import open_library, runnable_levels
+    from tapelog_dsp.kernels.loader import ISA_ENVIRONMENT, open_library, runnable_levels
 
     levels = runnable_levels()
-    open_library(levels[-1])
-    return True, f"{levels[-1]} of {', '.join(levels)}"
+    open_library()
+    return True, f"{os.environ.get(ISA_ENVIRONMENT) or levels[-1]} of {', '.join(levels)}"
 
 
 def _nats_server() -> tuple[bool, str]:

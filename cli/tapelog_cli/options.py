@@ -19,6 +19,9 @@ SongName = Annotated[
     str, Parameter(help="projects/{project}/songs/{song}, project/song, the song's id, or its whole title.")
 ]
 Json = Annotated[bool, Parameter(name="--json", negative="", help="Print JSON for programs.")]
+JsonLines = Annotated[
+    bool, Parameter(name="--json", negative="", help="Taken as everywhere; what is printed is JSON lines anyway.")
+]
 LogLevel = Annotated[
     Literal["debug", "info", "warning", "error"], Parameter(name="--log-level", help="Least level logged.")
 ]

@@ -11,6 +11,7 @@ from rich.table import Table
 from rich.text import Text
 
 from tapelog_cli.errors import Explained
+from tapelog_cli.exit_codes import ExitCode
 
 PIPE_COLUMNS: Final = 240
 """Width where nobody looks: lines are not broken in a pipe or a log."""
@@ -33,6 +34,15 @@ def _console(file: TextIO) -> Console:
 def print_json(value: Mapping[str, Any] | Sequence[Any]) -> None:
     """Print one JSON document."""
     sys.stdout.write(json.dumps(value, indent=2, default=str) + "\n")
+
+
+def tell_removed(name: str, *, json: bool) -> ExitCode:
+    """Say what is gone."""
+    if json:
+        print_json({"removed": name})
+    else:
+        out().print(f"{name} is removed", markup=False)
+    return ExitCode.OK
 
 
 def print_json_line(value: Mapping[str, Any]) -> None:

@@ -22,6 +22,8 @@ from .studio import RATE_HZ
 
 PAGE: Final = Path(__file__).resolve().parents[2] / "docs" / "client.md"
 LENGTH_S: Final = 3.0
+HUMMING_S: Final = 4.0
+"""Long enough for hum to be searched in."""
 FILES: Final = {"kick": "01_Kick", "choir": "02_Choir", "lead-vox": "03_Lead Vox"}
 ROLES: Final = {
     "pty-artist": "artist,songwriter",
@@ -142,6 +144,20 @@ async def api_token(system: System, party: str, *more: str) -> str:
     return str(done.stdout).strip()
 
 
+def test_alerts_are_sent_where_people_look(typed: CommandLine) -> None:
+    """A channel for alerts is made, shown without its secret, and taken away; two places at once are wrong usage."""
+    url = "https://hooks.slack.com/services/T0/B0/very-secret"
+    made = typed.json("admin", "alert", "send", "Studio", "--slack", url)
+    assert made["slack"]["host"] == "hooks.slack.com"
+    assert "very-secret" not in json.dumps(made)
+    assert made["filter"]["types"] == ["tapelog.alert.alert_raised.v1"]
+    assert "Studio" in typed.text("admin", "subscription", "list")
+    assert typed.json("admin", "subscription", "delete", made["name"]) == {"removed": made["name"]}
+    typed.text("admin", "alert", "send", "--slack", "https://a.example", "--email", "b@c.example", code=ExitCode.USAGE)
+    unset = typed.json("admin", "alert", "send", "--email", "ana@label.example", code=ExitCode.FAILURE)
+    assert "mail" in unset["message"].lower()
+
+
 def _book(typed: CommandLine) -> str:
     typed.text("producer", "party", "set", "pty-artist", "Ana Lind")
     members = [
@@ -179,6 +195,7 @@ def _record(typed: CommandLine, song: str, folder: Path) -> None:
     paths = [str(excerpt(folder, track, length_s=LENGTH_S, name=name)) for track, name in FILES.items()]
     takes = typed.json("recording", "take", "upload", song, *paths)
     assert {take["track"]: take["check_state"] for take in takes} == dict.fromkeys(FILES, "TAKE_CHECK_STATE_PASSED")
+    _care(typed, song, folder)
     for take in takes:
         typed.text("producer", "take", "select", song, take["id"])
     unknown = typed.json("producer", "take", "select", song, "tk-none", code=ExitCode.FAILURE)
@@ -189,6 +206,28 @@ def _record(typed: CommandLine, song: str, folder: Path) -> None:
     assert "tk-none" in refused
     _credit(typed, song, takes[0]["id"])
     typed.text("producer", "gate", "advance", song, "mixing")
+
+
+def _care(typed: CommandLine, song: str, folder: Path) -> None:
+    """Let a humming take through, make another from it, comp both, and wish for a third."""
+    typed.text("recording", "take", "define", song, "double", "Double", "--no-required")
+    humming = excerpt(folder, "lead-vox", length_s=HUMMING_S, hum=0.02, name="Double hum")
+    (first,) = typed.json("recording", "take", "upload", song, str(humming), "--track", "double")
+    assert "hum waived" in typed.text("producer", "take", "waive", song, first["id"], "hum", "it is the amp")
+    plain = excerpt(folder, "lead-vox", length_s=HUMMING_S, name="Double plain")
+    cleaned = typed.json(
+        "recording", "take", "clean", song, first["id"], str(plain), "--treatment", "hum removed at 50 Hz"
+    )
+    assert (cleaned["parent"], cleaned["track"]) == (first["id"], "double")
+    typed.json("recording", "take", "list", song)
+    regions = ("--region", f"{first['id']}=0:00-0:01", "--region", f"{cleaned['id']}=0:01-0:02.5")
+    comped = typed.json("recording", "take", "comp", song, "double", *regions)
+    track = next(one for one in comped["tracks"] if one["id"] == "double")
+    assert [part["take"] for part in track["comp"]["regions"]] == [first["id"], cleaned["id"]]
+    assert "double" in typed.text("producer", "take", "request", song, "double", "tighter at the end")
+    assert "optional" in typed.text("producer", "take", "require", song, "double", "it may fall away", "--optional")
+    rejected = typed.json("producer", "take", "reject", song, cleaned["id"], "too clean")
+    assert cleaned["id"] in json.dumps(rejected)
 
 
 def _credit(typed: CommandLine, song: str, take: str) -> None:

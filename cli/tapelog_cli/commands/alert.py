@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 from cyclopts import Parameter
 
 from tapelog_cli.connection import Connection
+from tapelog_cli.errors import UsageError
 from tapelog_cli.exit_codes import ExitCode
 from tapelog_cli.options import Json
 
@@ -85,11 +86,42 @@ async def add(
 
 
 async def remove(
-    name: Annotated[str, Parameter(help="alertRules/{rule}, or its id.")], *, connection: Connection = _NOBODY
+    name: Annotated[str, Parameter(help="alertRules/{rule}, or its id.")],
+    *,
+    connection: Connection = _NOBODY,
+    json: Json = False,
 ) -> int:
     """Remove an alert rule."""
+    from tapelog_cli.output import tell_removed
+
+    rule = name if "/" in name else f"alertRules/{name}"
     async with connection.open(default_roles=ROLES) as api:
-        await api.alerts.delete_rule(name if "/" in name else f"alertRules/{name}")
+        await api.alerts.delete_rule(rule)
+    return tell_removed(rule, json=json)
+
+
+async def send(
+    title: Annotated[str, Parameter(help="Title to show.")] = "",
+    *,
+    slack: Annotated[str, Parameter(env_var="TAPELOG_SLACK_URL", help="Incoming webhook of a channel.")] = "",
+    email: Annotated[
+        list[str] | None, Parameter(negative=(), help="Who gets mail; may be given again. Notify needs a mail server.")
+    ] = None,
+    connection: Connection = _NOBODY,
+    json: Json = False,
+) -> int:
+    """Have alerts sent to a Slack-compatible channel, or by e-mail; `tapelog subscription` pauses and removes it."""
+    from tapelog_cli.output import out, print_json
+    from tapelog_cli.shapes import as_dict
+
+    if bool(slack) == bool(email):
+        raise UsageError("it is not plain where alerts go", hint="give --slack URL, or --email ADDRESS")
+    async with connection.open(default_roles=ROLES) as api:
+        made = await api.alerts.to_slack(title, slack) if slack else await api.alerts.to_email(title, email or ())
+    if json:
+        print_json(as_dict(made))
+    else:
+        out().print(f"{made.name}: alerts go to {made.slack.host or ', '.join(email or ())}", markup=False)
     return ExitCode.OK
 
 

@@ -8,6 +8,7 @@ from cyclopts import Parameter
 from tapelog_cli.connection import Connection
 from tapelog_cli.exit_codes import ExitCode
 from tapelog_cli.filters import Chosen
+from tapelog_cli.options import JsonLines
 
 ROLES = ("AUDITOR",)
 _NOBODY = Connection()
@@ -22,6 +23,7 @@ async def tail(
     count: Annotated[int, Parameter(help="Stop after this many events; 0 goes on until Ctrl-C.")] = 0,
     chosen: Chosen = _ALL,
     connection: Connection = _NOBODY,
+    json: JsonLines = False,  # noqa: ARG001 - said on the command line alone
 ) -> int:
     """Print public events as JSON lines; goes on by itself when the connection breaks."""
     from tapelog_cli.output import print_json_line
@@ -51,6 +53,7 @@ async def replay(
     to: Annotated[int, Parameter(name="--to", help="End with this position; 0 is the last event there is now.")] = 0,
     chosen: Chosen = _ALL,
     connection: Connection = _NOBODY,
+    json: JsonLines = False,  # noqa: ARG001 - said on the command line alone
 ) -> int:
     """Print public events of the past as JSON lines, and end."""
     from tapelog_cli.output import print_json_line

@@ -10,7 +10,7 @@ from tapelog_cli.choices import ReferenceAspect, value_of
 from tapelog_cli.connection import Connection
 from tapelog_cli.exit_codes import ExitCode
 from tapelog_cli.naming import project_of, song_name
-from tapelog_cli.options import Json, SongName
+from tapelog_cli.options import Json, JsonLines, SongName
 
 Writer = Annotated[list[str], Parameter(negative=(), help="Party id of who wrote it; may be given again.")]
 _NOBODY = Connection()
@@ -103,7 +103,12 @@ async def attach_reference(
     return tell(changed, f"{changed.title}: {len(changed.reference_tracks)} references", json=json)
 
 
-async def events(song: SongName, *, connection: Connection = _NOBODY) -> int:
+async def events(
+    song: SongName,
+    *,
+    connection: Connection = _NOBODY,
+    json: JsonLines = False,  # noqa: ARG001 - said on the command line alone
+) -> int:
     """Print the facts of a song from its own log, one JSON object a line."""
     from tapelog_cli.output import print_json_line
     from tapelog_cli.shapes import event_as_dict

@@ -8,7 +8,7 @@ from cyclopts import Parameter
 from tapelog_cli.connection import Connection
 from tapelog_cli.exit_codes import ExitCode
 from tapelog_cli.filters import Chosen
-from tapelog_cli.options import Json
+from tapelog_cli.options import Json, JsonLines
 
 if TYPE_CHECKING:
     from tapelog.notify.v1 import resources_pb2 as res
@@ -98,11 +98,13 @@ async def resume(name: Name, *, connection: Connection = _NOBODY, json: Json = F
         return _tell(await api.subscriptions.resume(_full(name)), json=json)
 
 
-async def delete(name: Name, *, connection: Connection = _NOBODY) -> int:
+async def delete(name: Name, *, connection: Connection = _NOBODY, json: Json = False) -> int:
     """Remove a subscription and its consumer."""
+    from tapelog_cli.output import tell_removed
+
     async with connection.open(default_roles=ROLES) as api:
         await api.subscriptions.delete(_full(name))
-    return ExitCode.OK
+    return tell_removed(_full(name), json=json)
 
 
 async def rotate(
@@ -152,6 +154,7 @@ async def replay(
     ] = None,
     chosen: Chosen = _ALL,
     connection: Connection = _NOBODY,
+    json: JsonLines = False,  # noqa: ARG001 - said on the command line alone
 ) -> int:
     """Post a range of events again; prints each as a JSON line, ends with 1 at one that failed for good."""
     from tapelog_cli.output import print_json_line

@@ -23,6 +23,7 @@ async def statement(
         Literal["csv", "json"], Parameter(help="Form of the invoice.")
     ] = "json",
     connection: Connection = _NOBODY,
+    json: Annotated[bool, Parameter(name="--json", negative="", help="The same as --format json.")] = False,
 ) -> int:
     """Price what an account used in a period and print it; each line names the events behind it."""
     from tapelog_client.rates import invoice_as_csv, invoice_as_json, load_rate_cards, price
@@ -31,7 +32,7 @@ async def statement(
     async with connection.open(default_roles=("BILLING_READER",)) as api:
         found = await api.usage.statement(account, _utc(start), _utc(end))
     invoice = price(found, cards)
-    sys.stdout.write(invoice_as_csv(invoice) if format == "csv" else invoice_as_json(invoice))
+    sys.stdout.write(invoice_as_csv(invoice) if format == "csv" and not json else invoice_as_json(invoice))
     return ExitCode.OK
 
 

@@ -61,7 +61,7 @@ class _Audio:
         self._brought: dict[str, str] = {}
 
     def _new(self, name: str) -> Path:
-        stem = re.sub(r"[^A-Za-z0-9_-]+", "-", Path(name).stem)[:64] or "audio"
+        stem = re.sub(r"[^A-Za-z0-9_-]+", "-", Path(name).stem)[:64].strip("-") or "audio"
         suffix = Path(name).suffix.lower()
         suffix = suffix if suffix in AUDIO else ""
         path, number = self._folder / f"{stem}{suffix}", 2

@@ -2,6 +2,7 @@
 
 import shutil
 import zipfile
+from collections.abc import Generator
 from pathlib import Path, PurePosixPath
 from types import TracebackType
 from typing import BinaryIO, Final, Self
@@ -107,25 +108,24 @@ class Archive:
             problem = f"{self._name} unpacks to more than {ARCHIVE_EXTRACT_BYTES_MAX} bytes, reached in {name!r}"
             raise _refused(problem)
 
-    def read(self, name: str, limit_bytes: int) -> bytes:
-        """Return an entry's bytes.
+    def blocks(self, name: str) -> Generator[bytes]:
+        """Yield an entry's bytes as they are unpacked.
 
         Raises
         ------
         RefusedError
-            It is not there, damaged, or has more bytes than the limit, whatever its header says.
+            It is not there, damaged, or over the budget of the whole archive, whatever its header says.
         """
         with self._open(name) as file:
-            try:
-                body = file.read(limit_bytes + 1)
-            except (zipfile.BadZipFile, OSError, EOFError, ValueError) as error:
-                raise _refused(f"{name!r} in {self._name} is damaged: {error}") from error
-            except Exception as error:  # zlib.error has no base of its own but Exception
-                raise _refused(f"{name!r} in {self._name} is damaged: {error}") from error
-        if len(body) > limit_bytes:
-            raise _refused(f"{name!r} in {self._name} has more than {limit_bytes} bytes")
-        self._spend(len(body), name)
-        return body
+            while True:
+                try:
+                    block = file.read(_BLOCK_BYTES)
+                except Exception as error:  # zlib.error has no base of its own but Exception
+                    raise _refused(f"{name!r} in {self._name} is damaged: {error}") from error
+                if not block:
+                    return
+                self._spend(len(block), name)
+                yield block
 
     def extract(self, name: str, target: Path) -> None:
         """Write an entry to a file of the caller's choice, which must not be there yet.

@@ -14,8 +14,15 @@ XML_BYTES_MAX: Final = 64 * 1024**2
 XML_DEPTH_MAX: Final = 64
 """Levels of elements. Folders in folders are the only reason for many."""
 
-XML_ELEMENTS_MAX: Final = 2_000_000
-"""Elements of one XML text."""
+XML_ELEMENTS_MAX: Final = 650_000
+"""Elements of one XML text: those of a session with 500,000 automation points, and a third as many more."""
+
+XML_ATTRIBUTES_MAX: Final = 256
+"""Attributes of one element; a plain one has ten."""
+
+XML_PIECE_BYTES_MAX: Final = 1024**2
+"""Bytes of one tag with its attributes, or of one comment: what the parser holds until its end is found. Plug-in states
+lie in files of their own."""
 
 NAME_MAX: Final = 1_024
 """Characters of a path inside an archive."""

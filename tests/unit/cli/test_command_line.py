@@ -10,16 +10,8 @@ import pytest
 from tapelog_cli.exit_codes import ExitCode
 from tapelog_cli.main import COMMANDS, GROUPS, Command, main
 
-WITHOUT_JSON = {
-    "alert remove",  # prints nothing
-    "subscription delete",  # prints nothing
-    "song events",  # prints JSON lines, always
-    "events tail",  # prints JSON lines, always
-    "events replay",  # the same
-    "subscription replay",  # the same
-    "usage statement",  # has --format
-    "completion",  # prints a script
-}
+PAGE = Path(__file__).resolve().parents[3] / "docs" / "command-line.md"
+WITHOUT_JSON = {"completion"}  # prints a script
 VERBS = {
     word: {c.words.split()[1] for c in COMMANDS if c.words.startswith(f"{word} ")}
     for word in (*GROUPS, "mix", "master")
@@ -138,3 +130,33 @@ def test_a_minted_token_is_accepted_by_the_verifier(tmp_path: Path, capsys: pyte
 
     principal = TokenVerifier.from_jwks(issuer.jwks(), audience="render").verify(capsys.readouterr().out.strip())
     assert (principal.tenant, principal.party, principal.kind) == ("acme", "pty-ana", "person")
+
+
+def test_the_page_lists_every_noun_with_its_verbs() -> None:
+    """The table of docs/command-line.md is the table of commands: no verb missing, none that is not there."""
+    rows = re.findall(r"^\| `([a-z-]+)` \| ((?:`[a-z-]+` ?)+)\|$", PAGE.read_text(), re.MULTILINE)
+    told = {noun: set(re.findall(r"`([a-z-]+)`", verbs)) for noun, verbs in rows}
+
+    assert {noun: VERBS[noun] for noun in told} == told
+    assert set(VERBS) - set(told) == {"usage", "subscription", "alert", "events", "tags"}
+
+
+def test_the_page_lists_every_exit_code() -> None:
+    """Codes are stable: the page and the help of `tapelog` name those that the code has, and no other."""
+    rows = re.findall(r"^\| (\d+) \| \S.* \|$", PAGE.read_text(), re.MULTILINE)
+    from tapelog_cli.main import build_app
+
+    assert [int(row) for row in rows] == [0, 1, 2, 3, 4, 78, 130]
+    assert [int(row) for row in rows] == [code.value for code in ExitCode]
+    assert [int(code) for code in re.findall(r"\b(\d+) [a-z]", str(build_app().help_epilogue))] == list(ExitCode)
+
+
+def test_without_a_terminal_there_is_no_colour(tmp_path: Path) -> None:
+    """Neither an answer nor an error has an escape sequence in a pipe, whatever TERM says."""
+    for words in (["doctor", "--data-dir", str(tmp_path)], ["targets"], ["status", "--data-dir", str(tmp_path)]):
+        done = subprocess.run(
+            [sys.executable, "-m", "tapelog_cli", *words],
+            capture_output=True, text=True, check=False, env={**os.environ, "TERM": "xterm-256color"},
+        )  # fmt: skip
+        assert "\x1b" not in done.stdout + done.stderr
+        assert done.stdout + done.stderr

@@ -20,8 +20,6 @@ WITHOUT_A_COMMAND = {
     ("usage", "adjust"),
     ("events", "get"),
     ("subscriptions", "dead_letters"),  # `subscription deliveries` shows why an event was given up
-    ("alerts", "to_slack"),  # subscriptions with secrets of other services are made by programs
-    ("alerts", "to_email"),
     ("subscriptions", "get"),  # `subscription list` shows all of each
     ("songs", "list"),  # `song list` searches, which says more
 }

@@ -5,7 +5,8 @@ folders, clips inside clips, times in beats of a constant tempo.
 """
 
 import itertools
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from contextlib import closing
 from dataclasses import dataclass
 from typing import Final
 from xml.etree import ElementTree as ET
@@ -14,7 +15,6 @@ from tapelog_interchange.archive import Archive, is_plain_name
 from tapelog_interchange.dawproject.read_devices import DeviceReader
 from tapelog_interchange.dawproject.values import is_true, words_in_comment
 from tapelog_interchange.errors import RefusedError
-from tapelog_interchange.limits import XML_BYTES_MAX
 from tapelog_interchange.losses import Loss
 from tapelog_interchange.safe_xml import parse_xml
 from tapelog_interchange.session import Channel, Clip, Marker, Point, Role, Send, Session
@@ -253,7 +253,7 @@ class _Reader:
             self.session.sample_rate_hz = max(self.rates, key=lambda rate: (self.rates[rate], rate))
 
 
-def read_project(text: bytes, name: str, archive: Archive | None = None) -> Session:
+def read_project(text: bytes | Iterable[bytes], name: str, archive: Archive | None = None) -> Session:
     """Read the text of a ``project.xml``.
 
     Raises
@@ -276,4 +276,5 @@ def read_dawproject(archive: Archive) -> Session:
     RefusedError
         It is no DAWproject, or breaks a limit.
     """
-    return read_project(archive.read("project.xml", XML_BYTES_MAX), "project.xml", archive)
+    with closing(archive.blocks("project.xml")) as blocks:
+        return read_project(blocks, "project.xml", archive)
