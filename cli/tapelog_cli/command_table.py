@@ -262,6 +262,24 @@ COMMANDS: Final = (
         "--tls-ca deployment/tls/ca.pem",
     ),
     Command(
+        "access revoke",
+        "tapelog_cli.commands.access:revoke",
+        "Let a party in no more.",
+        "tapelog access revoke pty-ana --data-dir studio",
+    ),
+    Command(
+        "access restore",
+        "tapelog_cli.commands.access:restore",
+        "Let a revoked party in again.",
+        "tapelog access restore pty-ana --data-dir studio",
+    ),
+    Command(
+        "access rotate-key",
+        "tapelog_cli.commands.access:rotate_key",
+        "Sign tokens with a new key.",
+        "tapelog access rotate-key --data-dir studio",
+    ),
+    Command(
         "audit show",
         "tapelog_cli.commands.audit:show",
         "Show who asked for what, and whether they got it.",
@@ -300,6 +318,7 @@ GROUPS: Final = {
     **PRODUCTION_GROUPS,
     **RELEASE_GROUPS,
     **STUDIO_GROUPS,
+    "access": "Who is let in.",
     "audit": "Who asked for what.",
     "tags": "Broadcast tags of WAV files.",
     "song": "Songs.",

@@ -15,6 +15,8 @@ from typing import Final, Literal, Self
 from tapelog_chassis.addresses import CONSOLE_PORT, LOOPBACK, SERVICE_PORTS, default_address
 from tapelog_chassis.auth import LocalIssuer
 from tapelog_chassis.auth.issuer import KEY_FILE, write_private
+from tapelog_chassis.auth.revocations import REVOKED_FILE as REVOKED_PARTIES_FILE
+from tapelog_chassis.auth.revocations import Revocations
 from tapelog_chassis.certificates import (
     AUTHORITY_KEY_FILE,
     CLIENTS_FOLDER,
@@ -239,6 +241,9 @@ def _make_broker(folder: Path, made: Made, choices: Choices, store_bytes: int | 
 def _make_issuer(folder: Path, made: Made) -> None:
     is_new = not (folder / "identity" / KEY_FILE).exists()
     LocalIssuer.open(folder / "identity", create=True)
+    revoked = folder / "identity" / REVOKED_PARTIES_FILE
+    if not revoked.exists():
+        Revocations().write(revoked)
     made.note("identity", is_new=is_new)
 
 

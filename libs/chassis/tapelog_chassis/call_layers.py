@@ -21,17 +21,13 @@ import grpc
 import structlog
 
 from tapelog_chassis import errors, telemetry, tracing
-from tapelog_chassis.audit.log import AuditLog
-from tapelog_chassis.audit.record import Decision, resource_of, set_current
-from tapelog_chassis.auth.policy import MethodPolicy, PolicyTable, authorize
+from tapelog_chassis.auth.policy import MethodPolicy
 from tapelog_chassis.auth.principal import Principal
-from tapelog_chassis.auth.verifier import TokenVerifier
 from tapelog_chassis.event_log import EventLogError
 from tapelog_chassis.grpc_options import STREAM_DEADLINE_S, UNARY_DEADLINE_S, UPLOAD_DEADLINE_S
-from tapelog_chassis.ids import ID_PATTERN
 from tapelog_chassis.log_refusals import refusal_of
-from tapelog_chassis.peers import Peer, PeerCheck
-from tapelog_chassis.request_context import CurrentRequest, current_request, set_principal, set_request
+from tapelog_chassis.peers import Peer
+from tapelog_chassis.request_context import CurrentRequest, set_request
 
 AUTHORIZATION: Final = "authorization"
 ON_BEHALF_OF: Final = "tapelog-on-behalf-of"
@@ -39,9 +35,6 @@ CORRELATION_ID: Final = "tapelog-correlation-id"
 STATUS_DETAILS: Final = "grpc-status-details-bin"
 _CORRELATION_PATTERN: Final = re.compile(r"[A-Za-z0-9._:-]{1,64}")
 _SHED_RETRY_S: Final = 0.5
-_TRACE: Final = re.compile(r"[0-9a-f]{32}")
-SETTLED_S: Final = 1.0
-"""A stream that was not refused by then was let in."""
 
 _log = structlog.get_logger(__name__)
 
@@ -122,7 +115,7 @@ class Telemetry:
             code = grpc.StatusCode.CANCELLED.name
             raise
         except BaseException:
-            code = _code_name(context)
+            code = code_name(context)
             raise
         finally:
             in_flight.dec()
@@ -175,22 +168,6 @@ class Admission:
             self._counts[shape] -= 1
 
 
-class Certificate:
-    """Finds out whose certificate the connection has; every method is behind it, health too."""
-
-    def __init__(self, peers: PeerCheck) -> None:
-        self._peers = peers
-
-    async def around(self, inner: Inner, call: Call, context: ServicerContext) -> Any:
-        """Check the other end of one call."""
-        try:
-            call.peer = self._peers.check_call(context.auth_context())
-        except errors.Unauthenticated as error:
-            _log.info("call refused", reason=error.reason, method=call.method)
-            await refuse(call, context, error)
-        return await inner(call, context)
-
-
 class Context:
     """Makes the call known to everything below it and to every log line."""
 
@@ -201,87 +178,6 @@ class Context:
         request_id = getattr(call.request, "request_id", "")
         set_request(CurrentRequest(call.method, correlation_id, request_id if isinstance(request_id, str) else ""))
         return await inner(call, context)
-
-
-class Audit:
-    """Writes down who asked for what and whether they got it, once for each call; health and reflection are nobody's.
-
-    A unary call and one whose requests stream are recorded when they end, with their code; a call whose answers stream
-    as soon as it is refused or has lasted `SETTLED_S`: it may go on for an hour.
-    """
-
-    def __init__(self, log: AuditLog) -> None:
-        self._log = log
-
-    async def around(self, inner: Inner, call: Call, context: ServicerContext) -> Any:
-        """Record one call."""
-        if call.method.startswith("/grpc."):
-            return await inner(call, context)
-        record = Decision(call.method, resource=resource_of(call.request), trace=_trace_of(call))
-        set_current(record)
-        settled = None
-        if call.streams_response:
-            settled = asyncio.get_running_loop().call_later(SETTLED_S, self._settle, record, call, "")
-        try:
-            answer = await inner(call, context)
-        except asyncio.CancelledError:
-            self._settle(record, call, grpc.StatusCode.CANCELLED.name)
-            raise
-        except BaseException:
-            self._settle(record, call, _code_name(context))
-            raise
-        finally:
-            if settled is not None:
-                settled.cancel()
-        self._settle(record, call, grpc.StatusCode.OK.name)
-        return answer
-
-    def _settle(self, record: Decision, call: Call, code: str) -> None:
-        if record.decision:
-            return
-        denied = isinstance(call.refused, errors.Unauthenticated | errors.PermissionDenied)
-        record.decision = "deny" if denied else "allow"
-        record.reason = call.refused.reason if denied and call.refused is not None else ""
-        record.code = code
-        record.identity = call.peer.identity if call.peer is not None else ""
-        if call.principal is not None:
-            who = call.principal
-            record.tenant, record.party, record.caller = who.tenant, who.party, who.kind
-            record.on_behalf_of = who.on_behalf_of
-        self._log.record(record)
-
-
-class Identity:
-    """Finds out who calls and whether they may."""
-
-    def __init__(self, verifier: TokenVerifier, policies: PolicyTable) -> None:
-        self._verifier = verifier
-        self._policies = policies
-
-    async def around(self, inner: Inner, call: Call, context: ServicerContext) -> Any:
-        """Authenticate and authorize one call."""
-        principal: Principal | None = None
-        try:
-            policy = self._policies.get(call.method)
-            if policy is None or not policy.is_public:
-                call.principal = principal = self._authenticate(call)
-                _check_peer(call.peer, principal)
-            call.policy = authorize(self._policies, call.method, principal)
-        except (errors.Unauthenticated, errors.PermissionDenied) as error:
-            _log.info("call refused", reason=error.reason)
-            await refuse(call, context, error)
-        if principal is not None:
-            set_principal(principal)
-        return await inner(call, context)
-
-    def _authenticate(self, call: Call) -> Principal | None:
-        header = call.metadata.get(AUTHORIZATION, "")
-        if not header:
-            return None
-        scheme, _, token = header.partition(" ")
-        if scheme.lower() != "bearer" or not token:
-            raise errors.Unauthenticated("TOKEN_MALFORMED", "metadata `authorization` must be `Bearer <token>`")
-        return _act_for(self._verifier.verify(token.strip()), call.metadata.get(ON_BEHALF_OF, ""))
 
 
 class Deadline:
@@ -356,39 +252,7 @@ def _default_cap_s(call: Call) -> float:
     return UPLOAD_DEADLINE_S if call.streams_request else UNARY_DEADLINE_S
 
 
-def _act_for(principal: Principal, named: str) -> Principal:
-    """Return the principal acting for the party that the call names."""
-    if not named or named == principal.on_behalf_of:
-        return principal
-    if principal.kind == "person":
-        raise errors.PermissionDenied("ON_BEHALF_OF_DENIED", "a person acts for nobody else; sign in as that person")
-    if principal.on_behalf_of:
-        raise errors.PermissionDenied(
-            "ON_BEHALF_OF_DENIED", f"this token acts for {principal.on_behalf_of} and for nobody else"
-        )
-    if ID_PATTERN.fullmatch(named) is None:
-        raise errors.PermissionDenied("ON_BEHALF_OF_DENIED", f"metadata {ON_BEHALF_OF} must be a party id")
-    return dataclasses.replace(principal, on_behalf_of=named)
-
-
-def _trace_of(call: Call) -> str:
-    """Return the id of the caller's trace, or what binds the calls of one action."""
-    given = call.metadata.get(tracing.TRACEPARENT, "").split("-")
-    return given[1] if len(given) == 4 and _TRACE.fullmatch(given[1]) else current_request().correlation_id
-
-
-def _check_peer(peer: Peer | None, principal: Principal | None) -> None:
-    """Refuse a service's token on a connection that is not that service's: a stolen one is worth nothing elsewhere."""
-    if peer is None or principal is None or principal.kind != "service" or peer.may_speak_as(principal.party):
-        return
-    raise errors.PermissionDenied(
-        "CERTIFICATE_NOT_OF_SERVICE",
-        f"the token is of the service {principal.party}, the certificate of {peer.identity}: each part shows its own",
-        metadata={"party": principal.party, "identity": peer.identity},
-    )
-
-
-def _code_name(context: ServicerContext) -> str:
+def code_name(context: ServicerContext) -> str:
     """Return the name of the code the call was ended with."""
     code: Any = context.code()
     if isinstance(code, grpc.StatusCode):

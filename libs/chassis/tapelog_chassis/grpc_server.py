@@ -15,7 +15,7 @@ from google.protobuf.message import DecodeError
 from grpc_health.v1 import health, health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection
 
-from tapelog_chassis import call_layers
+from tapelog_chassis import access_layers, call_layers
 from tapelog_chassis.audit.log import AuditLog
 from tapelog_chassis.auth.policy import MethodPolicy, PolicyTable, public
 from tapelog_chassis.auth.verifier import TokenVerifier
@@ -69,7 +69,7 @@ class RpcServer:
         health_servicer: Any,
         deadline: call_layers.Deadline,
         *,
-        refreshed: Sequence[Callable[[], bool]] = (),
+        refresh: Callable[[], bool],
         audit: AuditLog | None = None,
     ) -> None:
         self._server = server
@@ -77,7 +77,7 @@ class RpcServer:
         self._names = tuple(names)
         self._health = health_servicer
         self._deadline = deadline
-        self._refreshed = tuple(refreshed)
+        self._refresh = refresh
         self._audit = contextlib.AsyncExitStack()
         self._audit_log = audit
         self._watch: asyncio.Task[None] | None = None
@@ -105,8 +105,7 @@ class RpcServer:
         except BaseException:
             await self._audit.aclose()
             raise
-        if self._refreshed:
-            self._watch = asyncio.create_task(self._refresh_forever(), name="trust")
+        self._watch = asyncio.create_task(self._refresh_forever(), name="trust")
         await self._health.set(LIVE, health_pb2.HealthCheckResponse.SERVING)
         await self.set_serving(serving=True)
         _log.info("listening", address=self.address, services=self._names, tls=self._config.tls is not None)
@@ -132,8 +131,7 @@ class RpcServer:
         """Take over what others changed about who is trusted: keys, revocations."""
         while True:
             await asyncio.sleep(REFRESH_S)
-            for refresh in self._refreshed:
-                refresh()
+            self._refresh()
 
     async def __aenter__(self) -> Self:
         await self.start()
@@ -178,14 +176,15 @@ def build_server(
         raise InsecureBind(config.host)
     deadline = call_layers.Deadline()
     peers = None if config.tls is None or config.tls.client_ca is None else PeerCheck(config.tls.revoked)
+    identity = access_layers.Identity(verifier, {**policies, **INFRASTRUCTURE}, peers)
     layers: tuple[call_layers.Layer, ...] = (
         call_layers.Telemetry(),
         call_layers.Tracing(),
         call_layers.Admission(unary_calls_max=config.unary_calls_max, streaming_calls_max=config.streaming_calls_max),
         call_layers.Context(),
-        *(() if audit is None else (call_layers.Audit(audit),)),
-        *(() if peers is None else (call_layers.Certificate(peers),)),
-        call_layers.Identity(verifier, {**policies, **INFRASTRUCTURE}),
+        *(() if audit is None else (access_layers.Audit(audit),)),
+        *(() if peers is None else (access_layers.Certificate(peers),)),
+        identity,
         deadline,
         call_layers.Errors(),
     )
@@ -202,8 +201,7 @@ def build_server(
         add(servicer, server)
     if config.reflection:
         reflection.enable_server_reflection((*names, health.SERVICE_NAME, reflection.SERVICE_NAME), server)
-    refreshed: list[Callable[[], bool]] = [] if peers is None else [peers.refresh]
-    return RpcServer(server, config, names, health_servicer, deadline, refreshed=refreshed, audit=audit)
+    return RpcServer(server, config, names, health_servicer, deadline, refresh=identity.refresh, audit=audit)
 
 
 _Handler: TypeAlias = "grpc.RpcMethodHandler[Any, Any]"

@@ -89,14 +89,18 @@ class PeerCheck:
             It was revoked, or carries no identity of the installation.
         """
         peer = _peer(certificate)
-        if peer.serial in self._revoked:
-            raise Unauthenticated("CERTIFICATE_REVOKED", "the client's certificate has been revoked; get a new one")
+        self.check_revoked(peer)
         if not peer.identity:
             raise Unauthenticated(
                 "CERTIFICATE_UNNAMED",
                 f"the client's certificate has no identity: it needs one URI name below {TRUST_DOMAIN}",
             )
         return peer
+
+    def check_revoked(self, peer: Peer) -> None:
+        """Refuse (`Unauthenticated`) who was let in before the certificate was revoked."""
+        if peer.serial in self._revoked:
+            raise Unauthenticated("CERTIFICATE_REVOKED", "the client's certificate has been revoked; get a new one")
 
     def check_call(self, auth_context: Mapping[str, Iterable[bytes]]) -> Peer:
         """Return who makes a gRPC call; see `check`."""

@@ -177,6 +177,18 @@ def stub_of() -> type[Stub]:
 
 
 @pytest.fixture
+def add() -> Callable[..., None]:
+    """Give what adds the desk to a server."""
+    return add_desk
+
+
+@pytest.fixture
+def policies() -> dict[str, MethodPolicy]:
+    """Give the desk's policy table."""
+    return POLICIES
+
+
+@pytest.fixture
 def unused_address() -> str:
     """Give a loopback address where nobody listens."""
     with socket.socket() as probe:

@@ -16,7 +16,7 @@ import pytest
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
-from tapelog_chassis.auth import LocalIssuer, Principal, TokenVerifier
+from tapelog_chassis.auth import LocalIssuer, Principal, Revocations, TokenVerifier
 from tapelog_chassis.auth.issuer import JWKS_FILE, KEY_FILE
 from tapelog_chassis.clock import FakeClock
 from tapelog_chassis.errors import ConfigRefusal, Unauthenticated
@@ -208,7 +208,9 @@ def tampered(token: str):
 @pytest.mark.parametrize("attack", HOSTILE)
 def test_hostile_token_is_refused(forge: Forge, issuer: LocalIssuer, clock: FakeClock, attack: str):
     """No token but the issuer's own, for this service and in date, is accepted."""
-    verifier = TokenVerifier.from_jwks(issuer.jwks(), audience="session", clock=clock, revoked={"revoked-1"})
+    verifier = TokenVerifier.from_jwks(
+        issuer.jwks(), audience="session", clock=clock, revoked=Revocations(tokens={"revoked-1"})
+    )
     with pytest.raises(Unauthenticated) as caught:
         verifier.verify(HOSTILE[attack](forge))
     assert caught.value.reason.startswith("TOKEN_")
@@ -238,8 +240,10 @@ def test_leeway_is_thirty_seconds(issuer: LocalIssuer, verifier: TokenVerifier, 
 
 def test_a_proven_token_is_still_refused_once_revoked(issuer: LocalIssuer, clock: FakeClock):
     """Revocation holds for a token that was accepted a moment ago."""
-    revoked = set()
-    verifier = TokenVerifier.from_jwks(issuer.jwks(), audience="session", clock=clock, revoked=revoked)
+    revoked: set[str] = set()
+    verifier = TokenVerifier.from_jwks(
+        issuer.jwks(), audience="session", clock=clock, revoked=Revocations(tokens=revoked)
+    )
     token = issuer.mint(audiences=["session"], tenant="acme", party="ana")
     verifier.verify(token)
     revoked.add(jwt.decode(token, options={"verify_signature": False})["jti"])

@@ -12,6 +12,7 @@ from tapelog_chassis.auth.policy import (
     tenant_role,
 )
 from tapelog_chassis.auth.principal import Kind, Principal
+from tapelog_chassis.auth.revocations import Revocations
 from tapelog_chassis.auth.verifier import TokenVerifier
 
 __all__ = [
@@ -20,6 +21,7 @@ __all__ = [
     "MethodPolicy",
     "PolicyTable",
     "Principal",
+    "Revocations",
     "TokenVerifier",
     "authorize",
     "members",

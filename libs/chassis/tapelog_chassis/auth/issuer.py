@@ -16,6 +16,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey,
 from tapelog_chassis.auth.principal import Kind
 from tapelog_chassis.clock import Clock, SystemClock
 from tapelog_chassis.errors import ConfigRefusal
+from tapelog_chassis.watched import WatchedFile
 
 ALGORITHM: Final = "EdDSA"
 TOKEN_TYPE: Final = "at+jwt"  # noqa: S105 - the media type of RFC 9068, not a secret
@@ -45,6 +46,7 @@ class LocalIssuer:
         self.issuer = issuer
         self.key_id = thumbprint(key.public_key())
         self._clock = clock or SystemClock()
+        self._file: WatchedFile | None = None
 
     @classmethod
     def open(cls, folder: Path, *, create: bool = False, clock: Clock | None = None) -> Self:
@@ -66,6 +68,7 @@ class LocalIssuer:
         if create and not path.exists():
             _create_key(folder, path)
         issuer = cls(_read_key(path), clock=clock)
+        issuer._file = WatchedFile(path)
         jwks_path = folder / JWKS_FILE
         if create and not jwks_path.exists():
             write_private(jwks_path, json.dumps(issuer.jwks(), indent=2).encode())
@@ -101,6 +104,7 @@ class LocalIssuer:
         """
         if not 0 < lifetime_s <= LIFETIME_S_MAX:
             raise ValueError(f"lifetime_s {lifetime_s} is outside 1 to {LIFETIME_S_MAX}")
+        self._take_over_new_key()
         now = int(self._clock.now().timestamp())
         claims: dict[str, Any] = {
             "iss": self.issuer,
@@ -119,12 +123,43 @@ class LocalIssuer:
             claims["scopes"] = sorted(scopes)
         return jwt.encode(claims, self._key, algorithm=ALGORITHM, headers={"typ": TOKEN_TYPE, "kid": self.key_id})
 
+    def _take_over_new_key(self) -> None:
+        """Sign with the folder's key of today: it may have been rotated while this process runs."""
+        if self._file is not None and self._file.has_changed():
+            self._key = _read_key(self._file.path)
+            self.key_id = thumbprint(self._key.public_key())
+
     def jwks(self) -> Jwks:
         """Return the public half as a JSON Web Key Set."""
         return {"keys": [_jwk(self._key.public_key())]}
 
     def __repr__(self) -> str:
         return f"LocalIssuer(issuer={self.issuer!r}, key_id={self.key_id!r}, key=<hidden>)"
+
+
+def rotate_key(folder: Path) -> str:
+    """Make a new signing key and return its id; tokens of the one before count until `retire_keys`.
+
+    The key set is written first: a service that has not read it yet would refuse the new key's tokens, so wait two
+    seconds before a token of the new key is needed on a service of another machine.
+    """
+    path = folder / KEY_FILE
+    before, fresh = _read_key(path), Ed25519PrivateKey.generate()
+    _write_keys(folder, [fresh, before])
+    write_private(path, _pem(fresh))
+    return thumbprint(fresh.public_key())
+
+
+def retire_keys(folder: Path) -> str:
+    """Let go of every key but the one that signs, and return its id: tokens of the others end at once."""
+    key = _read_key(folder / KEY_FILE)
+    _write_keys(folder, [key])
+    return thumbprint(key.public_key())
+
+
+def _write_keys(folder: Path, keys: Iterable[Ed25519PrivateKey]) -> None:
+    listed = {"keys": [_jwk(key.public_key()) for key in keys]}
+    write_private(folder / JWKS_FILE, json.dumps(listed, indent=2).encode())
 
 
 def thumbprint(key: Ed25519PublicKey) -> str:
@@ -151,10 +186,13 @@ def write_private(path: Path, content: bytes) -> None:
 def _create_key(folder: Path, path: Path) -> None:
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     folder.chmod(0o700)
-    pem = Ed25519PrivateKey.generate().private_bytes(
+    write_private(path, _pem(Ed25519PrivateKey.generate()))
+
+
+def _pem(key: Ed25519PrivateKey) -> bytes:
+    return key.private_bytes(
         serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
     )
-    write_private(path, pem)
 
 
 def _read_key(path: Path) -> Ed25519PrivateKey:

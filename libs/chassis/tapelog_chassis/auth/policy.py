@@ -27,6 +27,8 @@ class MethodPolicy:
         An integration has to say for whom it acts.
     deadline_s : float, optional
         Server-side cap of the call in place of the default for its shape.
+    outlives_token : bool
+        A stream that an API key's token opened may go on when that token has ended: a download, not a subscription.
     """
 
     kinds: frozenset[Kind] = frozenset()
@@ -34,6 +36,7 @@ class MethodPolicy:
     is_public: bool = False
     integration_names_person: bool = True
     deadline_s: float | None = None
+    outlives_token: bool = False
 
 
 PolicyTable = Mapping[str, MethodPolicy]

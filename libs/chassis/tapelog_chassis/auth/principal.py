@@ -27,6 +27,10 @@ class Principal:
         Party for whom an integration or a service acts, or empty.
     scopes : frozenset[str], optional
         What the token is limited to (`auth.scopes`); None is no limit.
+    token_id : str
+        The token's own id.
+    expires_s : float
+        When the token ends, Unix time.
     """
 
     tenant: str
@@ -35,6 +39,8 @@ class Principal:
     tenant_roles: frozenset[str] = frozenset()
     on_behalf_of: str = ""
     scopes: frozenset[str] | None = None
+    token_id: str = dataclasses.field(default="", repr=False, compare=False)
+    expires_s: float = dataclasses.field(default=0.0, repr=False, compare=False)
 
     @property
     def acting_party(self) -> str:

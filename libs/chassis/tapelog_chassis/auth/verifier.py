@@ -4,19 +4,22 @@ import base64
 import collections
 import hashlib
 import json
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any, Final, Self
 
 import jwt
 import msgspec
+import structlog
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
 from tapelog_chassis.auth.issuer import ALGORITHM, ISSUER, LIFETIME_S_MAX, TOKEN_TYPE, Jwks
 from tapelog_chassis.auth.principal import Kind, Principal
+from tapelog_chassis.auth.revocations import REVOKED_FILE, Revocations
 from tapelog_chassis.clock import Clock, SystemClock
 from tapelog_chassis.errors import ConfigRefusal, Unauthenticated
 from tapelog_chassis.ids import ID_PATTERN
+from tapelog_chassis.watched import WatchedFile
 
 LEEWAY_S: Final = 30
 """How far the clocks of issuer and service may differ."""
@@ -26,6 +29,8 @@ CACHE_TOKENS_MAX: Final = 1024
 """Proven tokens kept, so that a busy caller's signature is checked once and not per call."""
 _HEADER_KEYS: Final = frozenset({"alg", "typ", "kid"})
 """No jku, x5u, jwk, x5c, crit: a token may not say where its key is or change how it is read."""
+
+_log = structlog.get_logger(__name__)
 
 
 class _Claims(msgspec.Struct, frozen=True):
@@ -54,8 +59,8 @@ class TokenVerifier:
         This service's name; a token for another service is refused.
     issuer : str
     clock : Clock
-    revoked : Collection[str]
-        Token ids (`jti`) that are refused although they are in date.
+    revoked : Revocations
+        Parties and tokens that are refused although their tokens are in date.
     """
 
     def __init__(
@@ -65,7 +70,7 @@ class TokenVerifier:
         audience: str,
         issuer: str = ISSUER,
         clock: Clock | None = None,
-        revoked: Collection[str] = frozenset(),
+        revoked: Revocations | None = None,
     ) -> None:
         if not keys:
             raise ConfigRefusal("the token verifier needs at least one public key")
@@ -73,36 +78,61 @@ class TokenVerifier:
         self.audience = audience
         self.issuer = issuer
         self._clock = clock or SystemClock()
-        self._revoked = revoked
+        self._revoked = revoked or Revocations()
+        self._key_file: WatchedFile | None = None
+        self._revoked_file: WatchedFile | None = None
         self._proven: collections.OrderedDict[bytes, _Claims] = collections.OrderedDict()
 
     @classmethod
     def from_jwks(
-        cls, jwks: Jwks, *, audience: str, clock: Clock | None = None, revoked: Collection[str] = frozenset()
+        cls, jwks: Jwks, *, audience: str, clock: Clock | None = None, revoked: Revocations | None = None
     ) -> Self:
         """Build a verifier from a key set; keys that are not Ed25519 signing keys are refused, not skipped."""
         return cls(dict(_public_keys(jwks)), audience=audience, clock=clock, revoked=revoked)
 
     @classmethod
-    def from_file(
-        cls, path: Path, *, audience: str, clock: Clock | None = None, revoked: Collection[str] = frozenset()
-    ) -> Self:
-        """Build a verifier from a `jwks.json`.
+    def from_file(cls, path: Path, *, audience: str, clock: Clock | None = None) -> Self:
+        """Build a verifier from a `jwks.json` and the `revoked.json` beside it; both are read again by `refresh`.
 
         Raises
         ------
         ConfigRefusal
-            The file is missing or is not a key set.
+            The key set is missing or is none, or the revocations cannot be read.
         """
+        revoked_path = path.with_name(REVOKED_FILE)
+        key_file, revoked_file = WatchedFile(path), WatchedFile(revoked_path)
+        verifier = cls(_read_keys(path), audience=audience, clock=clock, revoked=Revocations.read(revoked_path))
+        verifier._key_file, verifier._revoked_file = key_file, revoked_file
+        return verifier
+
+    def refresh(self) -> bool:
+        """Take over files that changed, and say whether one did; one that cannot be used leaves what was in force."""
+        changed = False
         try:
-            jwks = json.loads(path.read_bytes())
-        except FileNotFoundError:
-            raise ConfigRefusal(
-                f"no key set at {path}: `tapelog up` writes it, or name the issuer's jwks.json"
-            ) from None
-        except ValueError:
-            raise ConfigRefusal(f"{path} is not JSON") from None
-        return cls.from_jwks(jwks, audience=audience, clock=clock, revoked=revoked)
+            if self._key_file is not None and self._key_file.has_changed():
+                self._keys = _read_keys(self._key_file.path)
+                self._proven.clear()
+                changed = True
+            if self._revoked_file is not None and self._revoked_file.has_changed():
+                self._revoked = Revocations.read(self._revoked_file.path)
+                changed = True
+        except ConfigRefusal as refusal:
+            _log.error("keys or revocations kept as they were", detail=str(refusal))
+        return changed
+
+    def check_revoked(self, principal: Principal) -> None:
+        """Refuse a caller whose token was good: the party, the one it acts for, or the token was revoked.
+
+        Raises
+        ------
+        Unauthenticated
+        """
+        if self._revoked.refuses(principal):
+            raise _refusal("TOKEN_REVOKED", "the token, its party or the party it acts for has been revoked")
+
+    def seconds_left(self, principal: Principal) -> float:
+        """Return how long a caller's token counts, the leeway included."""
+        return max(0.0, principal.expires_s + LEEWAY_S - self._clock.now().timestamp())
 
     def verify(self, token: str) -> Principal:
         """Return who the token proves the caller to be.
@@ -123,16 +153,18 @@ class TokenVerifier:
             if len(self._proven) > CACHE_TOKENS_MAX:
                 self._proven.popitem(last=False)
         self._check_time(claims)
-        if claims.jti in self._revoked:
-            raise _refusal("TOKEN_REVOKED", "the token has been revoked; get a new one")
-        return Principal(
+        principal = Principal(
             tenant=claims.tenant,
             party=claims.sub,
             kind=claims.kind,
             tenant_roles=frozenset(claims.tenant_roles),
             on_behalf_of=claims.on_behalf_of,
             scopes=None if claims.scopes is None else frozenset(claims.scopes),
+            token_id=claims.jti,
+            expires_s=claims.exp,
         )
+        self.check_revoked(principal)
+        return principal
 
     def _prove(self, token: str) -> _Claims:
         """Check form and signature, and read the claims."""
@@ -175,6 +207,16 @@ class TokenVerifier:
 
     def __repr__(self) -> str:
         return f"TokenVerifier(audience={self.audience!r}, issuer={self.issuer!r}, keys={sorted(self._keys)!r})"
+
+
+def _read_keys(path: Path) -> dict[str, Ed25519PublicKey]:
+    try:
+        jwks = json.loads(path.read_bytes())
+    except FileNotFoundError:
+        raise ConfigRefusal(f"no key set at {path}: `tapelog up` writes it, or name the issuer's jwks.json") from None
+    except (OSError, ValueError):
+        raise ConfigRefusal(f"{path} is not JSON") from None
+    return dict(_public_keys(jwks))
 
 
 def _public_keys(jwks: Any) -> Iterable[tuple[str, Ed25519PublicKey]]:

@@ -57,6 +57,7 @@ class SignIn:
         SignInRefused
             It is forged, out of date, used already, or not a person's.
         """
+        self._verifier.refresh()
         try:
             principal = self._verifier.verify(code)
         except Unauthenticated as refused:

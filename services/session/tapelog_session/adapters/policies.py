@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from typing import Final
 
 from tapelog_chassis.auth import MethodPolicy, members, public, signed_in, tenant_role
@@ -14,6 +15,8 @@ AUDIENCE: Final = "session"
 """Tokens for this service name it."""
 _DEADLINES_S: Final = {"VerifyDelivery": 600.0}
 """RPCs that read whole files, as long as an upload may take."""
+_OUTLIVE_THEIR_TOKEN: Final = frozenset({"DownloadObject"})
+"""Streams that end by themselves."""
 _OF_THE_TENANT: Final = {"RebuildViews": "ADMIN"}
 """RPCs of a role that a token gives for the whole tenant."""
 _OF_ADMINISTRATORS: Final = frozenset({"CreateApiKey", "ListApiKeys", "RevokeApiKey"})
@@ -31,7 +34,8 @@ def _policy(rpc: str, row: Row) -> MethodPolicy:
     if rpc in _OF_THE_TENANT:
         return tenant_role(_OF_THE_TENANT[rpc])
     if row.is_open_to_services:
-        return signed_in(integration_names_person=names_person)
+        policy = signed_in(integration_names_person=names_person)
+        return dataclasses.replace(policy, outlives_token=rpc in _OUTLIVE_THEIR_TOKEN)
     return members(integration_names_person=names_person, deadline_s=_DEADLINES_S.get(rpc))
 
 

@@ -1,0 +1,75 @@
+"""`tapelog access …`: who is let in no more, and the keys that tokens are signed with."""
+
+import sys
+from pathlib import Path
+from typing import Annotated
+
+from cyclopts import Parameter
+
+from tapelog_cli.exit_codes import ExitCode
+from tapelog_cli.options import DataDir, Json, Tenant, data_dir_or_default
+
+Party = Annotated[str, Parameter(help="Party id, such as pty-ana.")]
+
+
+def revoke(party: Party, *, tenant: Tenant = "local", data_dir: DataDir = None, json: Json = False) -> int:
+    """Let a party in no more, nor anybody who acts for it: within 2 s, open streams too."""
+    return _change(party, tenant, _identity(data_dir), is_revoked=True, as_json=json)
+
+
+def restore(party: Party, *, tenant: Tenant = "local", data_dir: DataDir = None, json: Json = False) -> int:
+    """Let a party in again."""
+    return _change(party, tenant, _identity(data_dir), is_revoked=False, as_json=json)
+
+
+def rotate_key(
+    *,
+    retire: Annotated[
+        bool, Parameter(negative="", help="End the tokens of all earlier keys now, and make no new key.")
+    ] = False,
+    data_dir: DataDir = None,
+    json: Json = False,
+) -> int:
+    """Sign tokens with a new key; those of the last one count on, until --retire lets go of it."""
+    from tapelog_chassis.auth.issuer import retire_keys
+    from tapelog_chassis.auth.issuer import rotate_key as rotate
+
+    from tapelog_cli.output import print_json
+
+    key = (retire_keys if retire else rotate)(_identity(data_dir))
+    if json:
+        print_json({"key": key, "retired_others": retire})
+    else:
+        sys.stdout.write(f"tokens are signed with {key}{'; no other key counts' if retire else ''}\n")
+    return ExitCode.OK
+
+
+def _identity(data_dir: Path | None) -> Path:
+    from tapelog_chassis.auth.issuer import KEY_FILE
+
+    from tapelog_cli.errors import UsageError
+
+    folder = data_dir_or_default(data_dir) / "identity"
+    if not (folder / KEY_FILE).exists():
+        raise UsageError(f"{folder} has no issuer key", hint="name the folder of `tapelog up` or of `broker-init`")
+    return folder
+
+
+def _change(party: str, tenant: str, identity: Path, *, is_revoked: bool, as_json: bool) -> int:
+    from tapelog_chassis.auth.revocations import REVOKED_FILE, Revocations
+    from tapelog_chassis.ids import ID_PATTERN
+
+    from tapelog_cli.errors import UsageError
+    from tapelog_cli.output import print_json
+
+    for option, name in (("party", party), ("--tenant", tenant)):
+        if ID_PATTERN.fullmatch(name) is None:
+            raise UsageError(f"{option} {name[:64]!r} is not an id", hint="1 to 32 of a-z, 0-9 and hyphen")
+    path = identity / REVOKED_FILE
+    known = Revocations.read(path)
+    (known.with_party if is_revoked else known.without_party)(tenant, party).write(path)
+    if as_json:
+        print_json({"tenant": tenant, "party": party, "revoked": is_revoked})
+    else:
+        sys.stdout.write(f"{party} of {tenant} is {'revoked' if is_revoked else 'let in'}\n")
+    return ExitCode.OK
