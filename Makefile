@@ -7,7 +7,7 @@ READY := $(VENV)/.ready
 TOOLS := $(VENV)/.tools
 
 .DEFAULT_GOAL := help
-.PHONY: help setup tools demo up test test-faults test-nightly bench lint types protos reference accuracy size sbom audit lock clean
+.PHONY: help setup tools demo up test test-faults soak test-nightly bench lint types protos reference accuracy size sbom audit lock clean
 
 help: ## show this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-13s %s\n", $$1, $$2}'
@@ -37,8 +37,13 @@ up: setup ## the whole system on this machine, until Ctrl-C
 test: tools lint ## lint, types and the commit tier of tests (real broker, real servers, real audio)
 	$(BIN)/python -m pytest
 
-test-faults: tools ## the long fault tests: kill -9 of workers, services and the broker
-	$(BIN)/python -m pytest -m faults
+test-faults: tools ## the fault battery; its figures go into docs/reliability.md (some tests need root)
+	$(BIN)/python -m pytest -m faults --battery tests/faults/figures.json; status=$$?; \
+	$(BIN)/python tools/gen_battery.py; exit $$status
+
+soak: tools ## half an hour of work, memory and descriptors meanwhile; MINUTES=30
+	$(BIN)/python -m pytest -m faults -s tests/faults/test_soak.py --soak-minutes $(or $(MINUTES),30) \
+	  --battery tests/faults/figures.json; status=$$?; $(BIN)/python tools/gen_battery.py; exit $$status
 
 test-nightly: tools ## the tests that take minutes
 	TAPELOG_HYPOTHESIS=search $(BIN)/python -m pytest -m nightly
@@ -57,6 +62,7 @@ lint: tools ## ruff, import contracts, proto lint, mypy strict
 	$(BIN)/python tools/gen_limits.py --check
 	$(BIN)/python tools/gen_capacity.py --check
 	$(BIN)/python tools/gen_metrics.py --check
+	$(BIN)/python tools/gen_battery.py --check
 	$(BIN)/python tools/gen_dashboard.py --check
 	$(MAKE) --no-print-directory types
 

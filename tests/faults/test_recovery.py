@@ -2,24 +2,30 @@
 
 import asyncio
 import signal
+import uuid
+from collections.abc import Sequence
 from contextlib import aclosing
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final
 
 import psutil
 import pytest
-from tapelog_chassis.event_log import JetStreamEventLog
+from google.protobuf.message import Message
+from tapelog.session.v1 import events_pb2
+from tapelog.session.v1 import resources_pb2 as res
+from tapelog_chassis.event_log import AggregateId, EventLog, JetStreamEventLog, Metadata, NewEvent
 from tapelog_chassis.nats import connected
 from tapelog_chassis.testing import eventually
 from tapelog_client import StackState
+from tapelog_session.application.aggregates import CONTEXT, EVENTS
 
-from tests.integration.session.test_bench_views import _write
 from tests.system.conftest import System, kill_tree, start_system
 
 from .conftest import Row
 from .harness.quiet import Lap, Stopwatch
 from .harness.rig import Rig, running
-from .harness.workload import MEMBERS
+from .harness.workload import MEMBERS, WRITER
 
 pytestmark = [pytest.mark.faults, pytest.mark.timeout(900)]
 
@@ -27,6 +33,9 @@ PARTS: Final = ("session", "render", "notify", "nats")
 BACK_S: Final = 5.0
 COLD_S: Final = 10.0
 PUBLISHED_S: Final = 600.0
+TOTAL: Final = 100_000
+PER_SONG: Final = 500
+START: Final = datetime(2026, 1, 1, tzinfo=UTC)
 
 
 def _workers(rig: Rig) -> list[psutil.Process]:
@@ -69,6 +78,45 @@ async def test_each_process_is_back_in_time(tmp_path: Path, row: Row) -> None:
         f"{told} (slowest by the clock {clock:.1f} s, with the wait for a shared processor)",
     )
     assert max(lap.quiet_s for lap in laps.values()) <= BACK_S
+
+
+def _facts(project: str, song: str) -> list[Message]:
+    """Return the facts of a song that is talked about much."""
+    made = events_pb2.SongCreated(
+        song=song, project=project, title=song, sample_rate_hz=48_000, bit_depth=24, external_ref=song
+    )
+    notes = [
+        events_pb2.NoteAdded(
+            note=res.Note(id=f"nt-{number}", text="louder, please", severity=res.NOTE_SEVERITY_SHOULD, author=WRITER)
+        )
+        for number in range(1, PER_SONG)
+    ]
+    return [made, *notes]
+
+
+async def _append(log: EventLog, aggregate: str, project: str, facts: Sequence[Message]) -> None:
+    events = [
+        NewEvent(
+            event_id=str(uuid.uuid5(uuid.NAMESPACE_URL, f"{aggregate}/{number}")),
+            type=EVENTS.type_of(fact),
+            schema=fact.DESCRIPTOR.full_name,
+            data=fact.SerializeToString(deterministic=True),
+            time=START,
+        )
+        for number, fact in enumerate(facts)
+    ]
+    await log.append(AggregateId(CONTEXT, "local", aggregate), 0, events, Metadata(actor=WRITER, project=project))
+
+
+async def _write(log: EventLog) -> int:
+    """Append a project and songs until there are enough events; return how many there are."""
+    project = "prj-cold"
+    members = [events_pb2.MemberAdded(party=member.party, roles=member.roles) for member in MEMBERS]
+    created = events_pb2.ProjectCreated(project=project, title="Cold", artist_name="The Testers")
+    await _append(log, project, project, [created, *members])
+    for song in range(TOTAL // PER_SONG):
+        await _append(log, f"sng-{song}", project, _facts(project, f"sng-{song}"))
+    return 1 + len(members) + TOTAL
 
 
 async def _fill(system: System) -> int:

@@ -28,6 +28,7 @@ from tapelog_chassis.grpc_options import STREAM_DEADLINE_S, UNARY_DEADLINE_S, UP
 from tapelog_chassis.log_refusals import refusal_of
 from tapelog_chassis.peers import Peer
 from tapelog_chassis.request_context import CurrentRequest, set_request
+from tapelog_chassis.slots import WAITING_MAX, Slots
 
 AUTHORIZATION: Final = "authorization"
 ON_BEHALF_OF: Final = "tapelog-on-behalf-of"
@@ -140,32 +141,45 @@ class Tracing:
 
 
 class Admission:
-    """Refuses what exceeds the concurrency limits, at once and with a reason, instead of queueing it."""
+    """Refuses what exceeds the concurrency limits, with a reason: streams at once, unary calls after a short line."""
 
     def __init__(self, *, unary_calls_max: int, streaming_calls_max: int) -> None:
         self._limits = {"unary": unary_calls_max, "streaming": streaming_calls_max}
-        self._counts = {"unary": 0, "streaming": 0}
+        self._slots = {
+            "unary": Slots(unary_calls_max, waiting_max=WAITING_MAX),
+            "streaming": Slots(streaming_calls_max, waiting_max=0),
+        }
+        self._refusals: dict[tuple[str, str], tuple[errors.ServiceError, bytes]] = {}
 
     async def around(self, inner: Inner, call: Call, context: ServicerContext) -> Any:
-        """Count one call, or shed it."""
-        shape = call.shape
+        """Let one call in, or shed it."""
         if call.method.startswith("/grpc.health."):
             return await inner(call, context)
-        limit = self._limits[shape]
-        if self._counts[shape] >= limit:
+        shape = call.shape
+        slots = self._slots[shape]
+        if not await slots.take():
             telemetry.RPCS_SHED.labels(shape).inc()
-            error = errors.ResourceExhausted(
-                "TOO_MANY_CALLS",
-                f"this server already serves {limit} {shape} calls; try again a little later",
-                metadata={"shape": shape, "limit": limit},
-                retry_after_s=_SHED_RETRY_S,
-            )
-            await refuse(call, context, error)
-        self._counts[shape] += 1
+            error, details = self._refusal(shape, error_domain(call.method))
+            await context.abort(error.code, error.message, ((STATUS_DETAILS, details),))
         try:
             return await inner(call, context)
         finally:
-            self._counts[shape] -= 1
+            slots.give()
+
+    def _refusal(self, shape: str, domain: str) -> tuple[errors.ServiceError, bytes]:
+        """Return a refusal, made once: there are thousands of them a second when it matters what they cost."""
+        known = self._refusals.get((shape, domain))
+        if known is not None:
+            return known
+        limit = self._limits[shape]
+        error = errors.ResourceExhausted(
+            "TOO_MANY_CALLS",
+            f"this server already serves {limit} {shape} calls; try again a little later",
+            metadata={"shape": shape, "limit": limit},
+            retry_after_s=_SHED_RETRY_S,
+        )
+        details = errors.to_status(error, domain=domain).SerializeToString()
+        return self._refusals.setdefault((shape, domain), (error, details))
 
 
 class Context:

@@ -18,11 +18,14 @@ from tapelog.session.v1 import resources_pb2 as res
 from tapelog.session.v1 import session_service_pb2 as rpc
 from tapelog.session.v1.session_service_pb2_grpc import SessionServiceStub
 from tapelog_client.calls import Calls
-from tapelog_client.channel import open_channel
 from tapelog_client.tokens import LocalKeyTokenSource
 
 CHANNELS = 8
-"""A connection carries a hundred calls at once."""
+"""A connection carries a hundred calls at once, which is fewer than the service takes."""
+REFUSED_STREAM = "RST_STREAM with error code 7"
+"""How the transport refuses a call that is one too many on its connection: the service has not seen it."""
+OWN_CONNECTION = (("grpc.use_local_subchannel_pool", 1),)
+"""Otherwise channels to one address share a connection."""
 
 
 @dataclass(kw_only=True)
@@ -36,8 +39,9 @@ class Offer:
     seconds: float
     rate: float = 0.0
     at_once: int = 0
-    call_s: float = 5.0
+    call_s: float = 10.0
     codes: Counter[str] = field(default_factory=Counter)
+    reasons: dict[str, str] = field(default_factory=dict)
     latencies_s: list[float] = field(default_factory=list)
     good: int = 0
 
@@ -45,7 +49,7 @@ class Offer:
         """Offer it."""
         tokens = LocalKeyTokenSource(Path(self.issuer_dir), tenant="local", party=self.party)
         self._metadata = Calls(tokens)._metadata("")
-        channels = [open_channel(self.address) for _ in range(CHANNELS)]
+        channels = [grpc.aio.insecure_channel(self.address, options=OWN_CONNECTION) for _ in range(CHANNELS)]
         self._stubs = [SessionServiceStub(channel) for channel in channels]
         self._end_s = time.monotonic() + self.seconds
         async with asyncio.TaskGroup() as group:
@@ -61,6 +65,7 @@ class Offer:
             "good_per_s": self.good / self.seconds,
             "offered_per_s": sum(self.codes.values()) / self.seconds,
             "codes": self.codes,
+            "reasons": self.reasons,
             "p99_s": self.latencies_s[int(0.99 * (len(self.latencies_s) - 1))] if self.latencies_s else 0.0,
         }
 
@@ -88,7 +93,11 @@ class Offer:
         try:
             await self._stubs[number % CHANNELS].AddNote(request, timeout=self.call_s, metadata=self._metadata)
         except grpc.aio.AioRpcError as failure:
-            self.codes[failure.code().name] += 1
+            code, details = failure.code().name, str(failure.details())
+            if REFUSED_STREAM in details:
+                code = "REFUSED_STREAM"
+            self.codes[code] += 1
+            self.reasons.setdefault(code, details[:200])
             return
         self.codes["OK"] += 1
         ended_s = time.monotonic()

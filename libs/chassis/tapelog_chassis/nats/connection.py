@@ -282,8 +282,11 @@ async def close(client: Client) -> None:
 
 
 async def _shut(client: Client) -> None:
-    """Close, but wait no longer than `CLOSE_S`: after a failed TLS handshake the client package waits for ever."""
-    with contextlib.suppress(TimeoutError):
+    """Close, but wait no longer than `CLOSE_S`: after a failed TLS handshake the client package waits for ever.
+
+    One that is just reconnecting fails at what is left of its broken connection; it is closed all the same.
+    """
+    with contextlib.suppress(TimeoutError, OSError):
         async with asyncio.timeout(CLOSE_S):
             await client.close()
 

@@ -1,0 +1,66 @@
+"""Slots: so many at a time, the next in line in their order, nobody lost by whoever gives up."""
+
+import asyncio
+
+import pytest
+from tapelog_chassis.slots import Slots
+
+LONG_S = 60.0
+
+
+async def until_waiting() -> None:
+    """Let the tasks that were just made come to their wait."""
+    for _ in range(5):
+        await asyncio.sleep(0)
+
+
+async def test_the_line_is_served_in_its_order():
+    """Two slots, four takers: the third and fourth get theirs when one is given back, the third first."""
+    slots, order = Slots(2, waiting_max=2), []
+
+    async def take(name: str) -> None:
+        assert await slots.take(LONG_S)
+        order.append(name)
+
+    async with asyncio.TaskGroup() as group:
+        for name in "abcd":
+            group.create_task(take(name))
+            await until_waiting()
+        assert order == ["a", "b"]
+        slots.give()
+        await until_waiting()
+        assert order == ["a", "b", "c"]
+        slots.give()
+    assert order == ["a", "b", "c", "d"]
+
+
+async def test_a_full_line_and_a_time_that_is_over_refuse():
+    """With no room in line at once; in line when the time is over; the slot itself stays whole."""
+    slots = Slots(1, waiting_max=1)
+    assert await slots.take()
+    assert not await slots.take(0.01)
+    waiting = asyncio.create_task(slots.take(LONG_S))
+    await until_waiting()
+    assert not await slots.take(LONG_S)
+    slots.give()
+    assert await waiting
+    slots.give()
+    assert await slots.take(0.0)
+
+
+@pytest.mark.parametrize("is_given_first", [False, True])
+async def test_who_gives_up_takes_nothing_along(is_given_first: bool):
+    """Cancelled in line, also in the moment in which the turn comes: the slot is there for the next."""
+    slots = Slots(1, waiting_max=1)
+    assert await slots.take()
+    waiting = asyncio.create_task(slots.take(LONG_S))
+    await until_waiting()
+    if is_given_first:
+        slots.give()
+        waiting.cancel()
+    else:
+        waiting.cancel()
+        await until_waiting()
+        slots.give()
+    await asyncio.gather(waiting, return_exceptions=True)
+    assert await slots.take(0.0)
