@@ -16,7 +16,18 @@ MANIFEST: Final = "backup.json"
 VERSION: Final = 2
 """2: people's keys lie apart, and parts may be sealed."""
 
-LEFT_OUT: Final = ("objects", "archive", "scratch", "nodes", "creds", "state.json", "up.lock", "pids.json", "env")
+LEFT_OUT: Final = (
+    "objects",
+    "archive",
+    "scratch",
+    "nodes",
+    "creds",
+    "profiles",
+    "state.json",
+    "up.lock",
+    "pids.json",
+    "env",
+)
 """Top-level names of a data folder that are copied otherwise, or made anew at each start."""
 LEFT_OUT_OF_NATS: Final = ("store", ".lock", "nats-server.conf", "nats-server.log")
 """The same inside its folder `nats`; the store is copied stream by stream."""

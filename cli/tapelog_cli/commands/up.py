@@ -36,6 +36,7 @@ async def up(
 ) -> int:
     """Run the broker, the services, the review page and the render workers until Ctrl-C or SIGTERM."""
     from tapelog_chassis.logs import configure_logs
+    from tapelog_chassis.profiling import profiling_on_demand
 
     from tapelog_cli.plan import StackOptions
     from tapelog_cli.stack import running_stack
@@ -52,9 +53,10 @@ async def up(
         log_level=log_level,
     )
     stop = stop_on_signals()
-    async with running_stack(options) as state:
-        _print_ready(options.data_dir, state, sign_in, as_json=json)
-        await stop.wait()
+    with profiling_on_demand(options.data_dir / "profiles", "up"):
+        async with running_stack(options) as state:
+            _print_ready(options.data_dir, state, sign_in, as_json=json)
+            await stop.wait()
     return ExitCode.OK
 
 

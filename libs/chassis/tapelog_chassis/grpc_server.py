@@ -42,6 +42,8 @@ INFRASTRUCTURE: Final[Mapping[str, MethodPolicy]] = {
 NOT_SERVING_NOTICE_S: Final = 0.05
 """Between telling health watchers and ending streams, theirs among them: time for the news to be written."""
 
+CURRENT: Final = "current"
+"""Health name under which a server says whether what it shows is current (see `health_lag`)."""
 LIVE: Final = "live"
 """Health name that is SERVING for as long as the process answers at all, whatever becomes of its broker: a supervisor
 that starts a process again asks for this one, whoever sends calls asks for the others."""
@@ -107,6 +109,7 @@ class RpcServer:
             raise
         self._watch = asyncio.create_task(self._refresh_forever(), name="trust")
         await self._health.set(LIVE, health_pb2.HealthCheckResponse.SERVING)
+        await self.set_current(current=True)
         await self.set_serving(serving=True)
         _log.info("listening", address=self.address, services=self._names, tls=self._config.tls is not None)
 
@@ -115,6 +118,11 @@ class RpcServer:
         states = health_pb2.HealthCheckResponse
         for name in ("", *self._names):
             await self._health.set(name, states.SERVING if serving else states.NOT_SERVING)
+
+    async def set_current(self, current: bool) -> None:
+        """Say whether what this server shows is current."""
+        states = health_pb2.HealthCheckResponse
+        await self._health.set(CURRENT, states.SERVING if current else states.NOT_SERVING)
 
     async def drain(self, grace_s: float | None = None) -> None:
         """Stop well: say NOT_SERVING, end open streams, let calls finish for `grace_s`, then cut what is left."""

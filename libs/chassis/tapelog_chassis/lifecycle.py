@@ -12,6 +12,7 @@ import structlog
 from tapelog_chassis.errors import ConfigRefusal
 from tapelog_chassis.event_log import CorruptStream, LogTampered
 from tapelog_chassis.logs import configure_logs
+from tapelog_chassis.profiling import profiling_on_demand
 from tapelog_chassis.settings import ServiceSettings
 from tapelog_chassis.tracing import exporting
 
@@ -90,7 +91,7 @@ def run_service(
     try:
         settings.check_listeners()
         with exporting(service, settings.trace_endpoint, settings.trace_ratio):
-            asyncio.run(_supervise(run, settings, stop_s_max=stop_s_max))
+            asyncio.run(_supervise(run, settings, service=service, stop_s_max=stop_s_max))
     except (ConfigRefusal, LogTampered, CorruptStream) as refusal:
         _log.error(_HOPELESS[not isinstance(refusal, ConfigRefusal)], detail=str(refusal))
         return EXIT_CONFIG
@@ -116,7 +117,7 @@ class _DrainCut(Exception):  # noqa: N818 - internal signal
     """The service did not end in time."""
 
 
-async def _supervise(run: Run[SettingsT], settings: SettingsT, *, stop_s_max: float) -> None:
+async def _supervise(run: Run[SettingsT], settings: SettingsT, *, service: str, stop_s_max: float) -> None:
     stop = asyncio.Event()
     hurry = asyncio.Event()
     loop = asyncio.get_running_loop()
@@ -130,7 +131,8 @@ async def _supervise(run: Run[SettingsT], settings: SettingsT, *, stop_s_max: fl
         loop.add_signal_handler(number, on_signal)
     task = asyncio.ensure_future(run(settings, ready=_report_ready, stop=stop))
     try:
-        await _first(task, stop)
+        with profiling_on_demand(settings.data_dir / "profiles", service):
+            await _first(task, stop)
         if not task.done():
             _log.info("stopping", limit_s=stop_s_max)
             await _first(task, hurry, timeout_s=stop_s_max)

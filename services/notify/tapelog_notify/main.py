@@ -17,6 +17,7 @@ from tapelog_chassis.event_registry import EventRegistry
 from tapelog_chassis.exposition import Sample, exposing
 from tapelog_chassis.grpc_server import build_server
 from tapelog_chassis.health import keep_health, store_probe
+from tapelog_chassis.health_lag import Follower, keep_current
 from tapelog_chassis.lifecycle import Ready
 from tapelog_chassis.nats import connected
 from tapelog_chassis.samples import lag_of
@@ -117,6 +118,12 @@ async def run(settings: NotifySettings, *, ready: Ready, stop: asyncio.Event) ->
             *(lag_of(f"public_{context}", log, context, partial(projector.position, context)) for context in CONTEXTS),
             partial(_sample_alerts, alerts.book),
         ]
+        followers = [
+            Follower("subscriptions", CONTEXT, lambda: desk.registry.position),
+            Follower("alerts", CONTEXT, lambda: alerts.book.position),
+        ]
+        if settings.projector:
+            followers += [Follower(f"public_{name}", name, partial(projector.position, name)) for name in CONTEXTS]
         server = build_server(
             settings.server_config(),
             [
@@ -138,6 +145,7 @@ async def run(settings: NotifySettings, *, ready: Ready, stop: asyncio.Event) ->
                 group.create_task(alerts.book.run(), name="alert book"),
                 group.create_task(engine.run(), name="alert engine"),
                 group.create_task(fanout.run(), name="fanout"),
+                group.create_task(keep_current(server, log, followers), name="current"),
                 group.create_task(
                     keep_health(
                         server,

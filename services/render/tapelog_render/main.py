@@ -13,6 +13,7 @@ from tapelog_chassis.event_log import JetStreamEventLog
 from tapelog_chassis.exposition import Sample, exposing
 from tapelog_chassis.grpc_server import build_server
 from tapelog_chassis.health import keep_health, store_probe
+from tapelog_chassis.health_lag import Follower, keep_current
 from tapelog_chassis.lifecycle import Ready
 from tapelog_chassis.nats import connected
 from tapelog_chassis.samples import consumers_of, lag_of
@@ -131,6 +132,9 @@ async def run(settings: RenderSettings, *, ready: Ready, stop: asyncio.Event) ->
                         unanswered_since_s=stored.gate.unanswered_since_s,
                     ),
                     name="health",
+                ),
+                group.create_task(
+                    keep_current(server, log, [Follower("jobs", RENDER, lambda: index.position)]), name="current"
                 ),
                 group.create_task(feed_ledger(connection, ledger), name="usage ledger"),
                 group.create_task(expire_forever(index, repositories.jobs, queue, clock), name="deadlines"),

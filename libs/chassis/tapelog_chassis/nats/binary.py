@@ -78,4 +78,5 @@ async def launch(path: Path, config: Path, lock_descriptor: int) -> asyncio.subp
         stderr=asyncio.subprocess.DEVNULL,
         pass_fds=(lock_descriptor,),
         start_new_session=True,
+        umask=0o077,  # its store, its log and its ports file are nobody else's
     )
