@@ -51,6 +51,11 @@ class MixKeys:
         The resolved recipe that it is made of, with every source named by its content.
     length_frames : int
         Of the whole mix, tail included.
+
+    Attributes
+    ----------
+    covered_frames : int
+        Of the sums: as long as the mix, and what comes out of a latency at its end.
     """
 
     def __init__(self, spec: dsp.MixSpec, recipe: pb.MixRecipe, length_frames: int) -> None:
@@ -73,11 +78,15 @@ class MixKeys:
             if late.intersection(behind) or self.late.intersection(behind):
                 self.late.add(name)
         self._ways = ways
+        latency = _latency(spec.processors, spec.sample_rate, 2, spec.automation)
+        if late:
+            latency = dsp.MixGraph(spec).latency_frames
+        self.covered_frames = length_frames + latency
 
     @property
     def family(self) -> str:
         """What mixes have in common whose sums can be compared: rate, length, engine."""
-        return digest_of([*self._common, self.length_frames])
+        return digest_of([*self._common, self.length_frames, self.covered_frames])
 
     def strip(self, name: str) -> str:
         """Return the digest of a strip's signal."""
@@ -103,7 +112,7 @@ class MixKeys:
 
     def sum_of(self, digests: list[str]) -> str:
         """Return by what the sum of such parts is known."""
-        return digest_of(["sum", self.length_frames, sorted(digests)])
+        return digest_of(["sum", self.covered_frames, sorted(digests)])
 
 
 def settings_of(strip: pb.RecipeTrack | pb.RecipeBus | pb.RecipeVca) -> bytes:
@@ -119,14 +128,23 @@ def settings_of(strip: pb.RecipeTrack | pb.RecipeBus | pb.RecipeVca) -> bytes:
 def _is_late(strip: Strip, sample_rate: int) -> bool:
     """Tell whether a strip has a latency: a recording of the song lacks what sounds before its first frame."""
     channels = strip.channels if isinstance(strip, dsp.TrackSpec) else 2
-    try:
-        return _latency_frames(strip.processors, sample_rate, channels, strip.automation) > 0
-    except TypeError:  # an insert that cannot be remembered
-        return Chain(strip.processors, sample_rate, channels, strip.automation).latency_frames > 0
+    return _latency(strip.processors, sample_rate, channels, strip.automation) > 0
+
+
+def _latency(
+    processors: tuple[dsp.ProcessorSpec, ...],
+    sample_rate: int,
+    channels: int,
+    automation: tuple[dsp.MovingSetting, ...],
+) -> int:
+    if any(isinstance(processor, dsp.ConvolutionReverb) for processor in processors):
+        # Not remembered: its impulse response would stay in memory with it.
+        return Chain(processors, sample_rate, channels, automation).latency_frames
+    return _remembered_latency(processors, sample_rate, channels, automation)
 
 
 @functools.lru_cache(maxsize=1024)
-def _latency_frames(
+def _remembered_latency(
     processors: tuple[dsp.ProcessorSpec, ...],
     sample_rate: int,
     channels: int,

@@ -124,7 +124,7 @@ def prepare(spec: dsp.MixSpec, tape: Sources, use: NodeUse | None, stack: ExitSt
 @contextmanager
 def _keeping(use: NodeUse, keys: MixKeys, fresh: Mapping[str, str], version: Version) -> Iterator[dict[str, SumWriter]]:
     """Keep sums, and what they are made of, if the mix ends well."""
-    with use.store.writing_sums(fresh, keys.length_frames) as writers:
+    with use.store.writing_sums(fresh, keys.covered_frames) as writers:
         yield writers
     if writers:
         remember(use.store, keys.family, version)

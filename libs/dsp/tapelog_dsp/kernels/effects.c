@@ -147,9 +147,12 @@ static void plate(const double *from, const double *to, int64_t offset, int64_t 
 /* Where nothing moves, a plate runs in chunks shorter than every delay in it: what the lines give back is then known
  * before the chunk begins, and only the one-poles and the swing's oscillator go frame by frame. The operations of a frame
  * and their order are those of `plate`, so the bits are the same. */
+/* A loop that copies stays a loop: the C library's copy would be called through the oldest of its versions. */
+#define NO_MEMCPY __attribute__((no_builtin("memcpy", "memmove", "memset")))
+
 enum { CHUNK = 128, CHUNK_MIN = 16, SWING_MAX = 512 };
 
-static void line_copy(const Line *line, int64_t back, double *restrict to, int64_t count) {
+NO_MEMCPY static void line_copy(const Line *line, int64_t back, double *restrict to, int64_t count) {
     int64_t at = line->at - back;
     if (at < 0) at += line->length;
     const int64_t first = line->length - at < count ? line->length - at : count;
@@ -157,7 +160,7 @@ static void line_copy(const Line *line, int64_t back, double *restrict to, int64
     for (int64_t n = first; n < count; n++) to[n] = line->memory[n - first];
 }
 
-static void line_append(Line *line, const double *restrict from, int64_t count) {
+NO_MEMCPY static void line_append(Line *line, const double *restrict from, int64_t count) {
     const int64_t first = line->length - line->at < count ? line->length - line->at : count;
     for (int64_t n = 0; n < first; n++) line->memory[line->at + n] = from[n];
     for (int64_t n = first; n < count; n++) line->memory[n - first] = from[n];
