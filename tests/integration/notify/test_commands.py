@@ -98,7 +98,7 @@ async def test_a_nats_consumer_shows_its_credentials_once(tapelog: Run) -> None:
 async def test_alert_rules_and_alerts(tapelog: Run, recorder: Recorder) -> None:
     """The example rules are added; a failed render is listed, made silent, resolved; a rule is removed."""
     made = await read(tapelog, "alert", "add", str(RULES))
-    assert len(await read(tapelog, "alert", "rules")) == len(made) == 5
+    assert len(await read(tapelog, "alert", "rules")) == len(made) == 7
     await recorder.append("job-1", context="render", type_=FAILED, schema="tapelog.render.v1.RenderFailed")
 
     async def is_raised() -> bool:
@@ -111,7 +111,7 @@ async def test_alert_rules_and_alerts(tapelog: Run, recorder: Recorder) -> None:
     code, out, _ = await tapelog("alert", "resolve", alert["name"], "--reason", "rendered again")
     assert (code, out.strip()) == (ExitCode.OK, f"{alert['name']}: RESOLVED")
     assert (await tapelog("alert", "remove", made[0]["name"]))[0] == ExitCode.OK
-    assert len(await read(tapelog, "alert", "rules")) == 4
+    assert len(await read(tapelog, "alert", "rules")) == 6
 
 
 async def test_a_replay_prints_the_past_and_ends(tapelog: Run, recorder: Recorder) -> None:

@@ -256,7 +256,7 @@ def test_a_rule_that_cannot_work_is_refused_with_its_field(rule: pb.AlertRule, f
 def test_the_example_rules_are_rules() -> None:
     """Every rule that people begin with passes the check and says what it is about."""
     found = load_rules(RULES)
-    assert len(found) == 5
+    assert len(found) == 7
     for rule in found:
         rules.check(rule)
         assert "{song}" in rule.template
@@ -268,3 +268,18 @@ def test_no_event_ends_a_mails_header() -> None:
     title, text = message_of(dataclasses.replace(event("tapelog.alert.alert_raised.v1", alert, 0)))
     assert title == "[CRITICAL] a Bcc: x@example.com"
     assert text.startswith("t\n")
+
+
+def test_overdue_approvals_and_returned_deliveries_are_told() -> None:
+    """The example rules say who is waited for, and why a package came back."""
+    overdue = session.ApprovalDeadlineMissed(
+        kind=session_res.VERSION_KIND_MIX, number=2, missing=[session_res.ROLE_ARTIST]
+    )
+    returned = session.DeliveryReturned(comment="vocal too low", returned_by="lou")
+    for title, type_, fact, words in (
+        ("overdue", "tapelog.song.approval_deadline_missed.v1", overdue, ("2 of sng-1", "ARTIST")),
+        ("returned", "tapelog.delivery_package.delivery_returned.v1", returned, ("dlv-1 of sng-1", "vocal too low")),
+    ):
+        (rule,) = [rule for rule in load_rules(RULES) if title in rule.title]
+        (found,) = detector(rule).on_event(event(type_, fact, 1, aggregate="dlv-1"))
+        assert all(word in found.raised.text for word in words)

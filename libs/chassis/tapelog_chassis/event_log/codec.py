@@ -15,7 +15,7 @@ import operator
 import re
 from collections.abc import Mapping
 from datetime import UTC, datetime
-from typing import Final
+from typing import Any, Final
 from urllib.parse import quote, unquote
 
 from .errors import CorruptStream, EventTooLarge, InvalidEvent
@@ -54,6 +54,7 @@ _METADATA_HEADERS: Final = {
     "traceparent": "ce-traceparent",
 }
 _METADATA_NAMES: Final = tuple(_METADATA_HEADERS.values())
+_MEMBERSHIP: Final = list(_METADATA_HEADERS).index("membership_sequence")
 _METADATA_VALUES: Final = operator.attrgetter(*_METADATA_HEADERS)
 
 
@@ -160,6 +161,14 @@ def metadata_headers(metadata: Metadata) -> dict[str, str]:
     return _encoded({header: str(value) for header, value in zip(_METADATA_NAMES, values, strict=True) if value})
 
 
+def _metadata_of(headers: Mapping[str, str]) -> Metadata:
+    values: list[Any] = [headers.get(name, "") for name in _METADATA_NAMES]
+    if "%" in "".join(values):
+        values = [decode_value(value) for value in values]
+    values[_MEMBERSHIP] = int(values[_MEMBERSHIP] or 0)
+    return Metadata(*values)
+
+
 @functools.lru_cache(maxsize=AGGREGATES_MAX)
 def _aggregate_of(subject: str) -> AggregateId:
     return AggregateId.parse(subject)
@@ -176,10 +185,7 @@ def decode(subject: str, headers: Mapping[str, str], data: bytes, position: int)
     """
     try:
         aggregate = _aggregate_of(subject)
-        values = {
-            name: decode_value(headers[header]) for name, header in _METADATA_HEADERS.items() if header in headers
-        }
-        membership_sequence = int(values.pop("membership_sequence", "0"))
+        metadata = _metadata_of(headers)
         event = StoredEvent(
             aggregate=aggregate,
             sequence=int(headers[SEQUENCE]),
@@ -189,7 +195,7 @@ def decode(subject: str, headers: Mapping[str, str], data: bytes, position: int)
             schema=decode_value(headers["ce-dataschema"]).removeprefix(SCHEMA_SCHEME),
             time=parse_time(decode_value(headers["ce-time"])),
             data=data,
-            metadata=Metadata(membership_sequence=membership_sequence, **values),
+            metadata=metadata,
             hash=headers["tl-hash"],
             previous_hash=headers["tl-previous-hash"],
         )
