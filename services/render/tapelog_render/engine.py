@@ -34,6 +34,7 @@ from tapelog_dsp import ENGINE_VERSION, KernelsMissingError
 from tapelog_dsp.kernels.loader import open_library
 from tapelog_recipe import RecipeError
 
+from tapelog_render.adapters.memory_pressure import go_first
 from tapelog_render.adapters.processes import die_with
 from tapelog_render.engine_kinds import Order, make
 from tapelog_render.sandbox import confine, installation
@@ -69,6 +70,7 @@ def main() -> int:
     arguments = parser.parse_args()
     if not die_with(arguments.parent, signal.SIGKILL):
         return 1
+    go_first()
     answers = _take_stdout()
     try:
         open_library()

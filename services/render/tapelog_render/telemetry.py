@@ -36,6 +36,10 @@ JOBS_ENDED: Final = counter(
     ["kind", "outcome"],
 )
 
-DEAD_LETTERS: Final = counter("tapelog_render_dead_letters", "Jobs that the queue gave up.", "jobs")
+DEAD_LETTERS: Final = counter(
+    "tapelog_render_dead_letters",
+    "Jobs that were given up: every attempt failed, or no worker could take them.",
+    "jobs",
+)
 
 WORKER_RESTARTS: Final = counter("tapelog_render_worker_restarts", "Workers that died and were started again.", "times")

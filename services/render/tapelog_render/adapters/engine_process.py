@@ -13,6 +13,7 @@ from typing import Any, Final
 import structlog
 from tapelog.render.v1.resources_pb2 import RenderResult
 
+from tapelog_render.adapters.memory_pressure import kills_so_far
 from tapelog_render.application.ports import EngineFailure, Made, MadeFile, RenderOrder
 from tapelog_render.application.sizing import Limits, limits_of
 from tapelog_render.sandbox import Confinement
@@ -68,6 +69,7 @@ class EngineProcess:
         self._time_limit_s = time_limit_s
         self._process: asyncio.subprocess.Process | None = None
         self._version = ""
+        self._kills = 0
 
     @property
     def version(self) -> str:
@@ -113,6 +115,7 @@ class EngineProcess:
 
     async def _running(self) -> asyncio.subprocess.Process:
         """Return the child, started and ready."""
+        self._kills = kills_so_far()
         if self._process is not None and self._process.returncode is None:
             return self._process
         environment = {key: value for key, value in os.environ.items() if not key.startswith("TAPELOG_")}
@@ -211,6 +214,13 @@ class EngineProcess:
                 await process.wait()
         await self._kill()
         code = process.returncode or 0
+        if code == -signal.SIGKILL and kills_so_far() > self._kills:
+            return EngineFailure(
+                "OUT_OF_MEMORY",
+                "the kernel ended the engine because the memory of its host or container had run out; use fewer tracks "
+                "at a time, or give the worker more",
+                is_final=False,
+            )
         how = f"signal {signal.Signals(-code).name}" if code < 0 else f"exit code {code}"
         return EngineFailure(
             "ENGINE_DIED",

@@ -13,7 +13,6 @@ from tapelog_chassis.nats import Delivery, JetStreamApiError, Puller, Unreachabl
 from tapelog_chassis.nats.api import MESSAGE_NOT_FOUND, request
 from tapelog_chassis.nats.direct import get_at
 
-from tapelog_render import telemetry
 from tapelog_render.adapters.job_queue import key_of
 from tapelog_render.application.dead_letters import bury
 from tapelog_render.application.events import RENDER
@@ -68,7 +67,6 @@ async def _bury(connection: Client, jobs: Repository[Job], advisory: dict[str, A
     if advisory.get("reason"):
         cause = f"refused by a worker: {advisory['reason']}"
     await bury(jobs, key_of(message.subject), cause)
-    telemetry.DEAD_LETTERS.inc()
     try:
         await request(connection, f"STREAM.MSG.DELETE.{topology.JOBS}", {"seq": position, "no_erase": True})
     except JetStreamApiError as error:

@@ -33,6 +33,8 @@ def count_change(job: IndexedJob, was: JobState.ValueType, since: datetime) -> N
         telemetry.RENDER_SECONDS.labels(kind).observe(lasted_s)
     if job.state in _OUTCOMES:
         telemetry.JOBS_ENDED.labels(kind, _OUTCOMES[job.state]).inc()
+    if job.is_dead_letter:
+        telemetry.DEAD_LETTERS.inc()
 
 
 async def sample_jobs(index: JobIndex, queue: JobQueue, clock: Clock) -> None:

@@ -55,6 +55,8 @@ class IndexedJob:
         When it fails if it still waits.
     worker : str
         Of the running or last attempt.
+    is_dead_letter : bool
+        Whether it was given up.
     """
 
     key: JobKey
@@ -67,6 +69,7 @@ class IndexedJob:
     changed_at: datetime
     deadline: datetime | None = None
     worker: str = ""
+    is_dead_letter: bool = False
 
 
 class JobIndex:
@@ -133,6 +136,7 @@ class JobIndex:
             was, since = job.state, job.changed_at
             job.state = _STATE_AFTER[type(event)]
             job.changed_at = stored.time
+            job.is_dead_letter = isinstance(event, RenderFailed) and event.is_dead_letter
             if self._on_changed is not None and stored.position > self._past_end:
                 self._on_changed(job, was, since)
             if isinstance(event, RenderStarted):

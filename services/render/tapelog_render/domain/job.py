@@ -162,7 +162,7 @@ def fail_attempt(job: Job, *, fence: int, failure: Failure, is_final: bool) -> S
     AttemptSuperseded
     """
     _require_fence(job, fence)
-    return _attempt_failed(job, failure, will_retry=job.may_retry and not is_final)
+    return _attempt_failed(job, failure, will_retry=job.may_retry and not is_final, is_refusal=is_final)
 
 
 def give_back(job: Job, *, fence: int) -> Sequence[Message]:
@@ -198,7 +198,7 @@ def abandon(job: Job, failure: Failure) -> Sequence[Message]:
     """End a job that no worker can be given; nothing if it has ended."""
     if job.has_ended:
         return ()
-    return (_failed(job, failure),)
+    return (_failed(job, failure, is_dead_letter=True),)
 
 
 def evolve(job: Job, event: Message, recorded: Recorded) -> Job:
@@ -248,14 +248,16 @@ def _ended(job: Job, state: JobState.ValueType, recorded: Recorded) -> Job:
     return dataclasses.replace(job, state=state, fence=0, end_time=recorded.time)
 
 
-def _attempt_failed(job: Job, failure: Failure, *, will_retry: bool) -> tuple[Message, ...]:
+def _attempt_failed(job: Job, failure: Failure, *, will_retry: bool, is_refusal: bool = False) -> tuple[Message, ...]:
     attempt_failed = RenderAttemptFailed(
         attempt=job.attempts, reason=failure.reason, message=failure.message, will_retry=will_retry
     )
-    return (attempt_failed,) if will_retry else (attempt_failed, _failed(job, failure))
+    if will_retry:
+        return (attempt_failed,)
+    return attempt_failed, _failed(job, failure, is_dead_letter=not is_refusal)
 
 
-def _failed(job: Job, failure: Failure) -> RenderFailed:
+def _failed(job: Job, failure: Failure, *, is_dead_letter: bool = False) -> RenderFailed:
     asked = job.asked
     return RenderFailed(
         attempts=job.attempts,
@@ -263,6 +265,7 @@ def _failed(job: Job, failure: Failure) -> RenderFailed:
         message=failure.message,
         reference=asked.reference,
         kind=asked.kind,
+        is_dead_letter=is_dead_letter,
     )
 
 

@@ -25,7 +25,7 @@ _sym_db = _symbol_database.Default()
 from tapelog.render.v1 import resources_pb2 as tapelog_dot_render_dot_v1_dot_resources__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1etapelog/render/v1/events.proto\x12\x11tapelog.render.v1\x1a!tapelog/render/v1/resources.proto\"<\n\x0fRenderRequested\x12)\n\x03job\x18\x01 \x01(\x0b\x32\x1c.tapelog.render.v1.RenderJob\"H\n\rRenderStarted\x12\x0f\n\x07\x61ttempt\x18\x01 \x01(\x05\x12\x0e\n\x06worker\x18\x02 \x01(\t\x12\x16\n\x0e\x65ngine_version\x18\x03 \x01(\t\"[\n\x13RenderAttemptFailed\x12\x0f\n\x07\x61ttempt\x18\x01 \x01(\x05\x12\x0e\n\x06reason\x18\x02 \x01(\t\x12\x0f\n\x07message\x18\x03 \x01(\t\x12\x12\n\nwill_retry\x18\x04 \x01(\x08\"\xb7\x01\n\x0fRenderSucceeded\x12\x0f\n\x07\x61ttempt\x18\x01 \x01(\x05\x12/\n\x06result\x18\x02 \x01(\x0b\x32\x1f.tapelog.render.v1.RenderResult\x12\x35\n\treference\x18\x03 \x01(\x0b\x32\".tapelog.render.v1.RenderReference\x12+\n\x04kind\x18\x04 \x01(\x0e\x32\x1d.tapelog.render.v1.RenderKind\"\xa5\x01\n\x0cRenderFailed\x12\x10\n\x08\x61ttempts\x18\x01 \x01(\x05\x12\x0e\n\x06reason\x18\x02 \x01(\t\x12\x0f\n\x07message\x18\x03 \x01(\t\x12\x35\n\treference\x18\x04 \x01(\x0b\x32\".tapelog.render.v1.RenderReference\x12+\n\x04kind\x18\x05 \x01(\x0e\x32\x1d.tapelog.render.v1.RenderKind\"\x85\x01\n\x0fRenderCancelled\x12\x0e\n\x06reason\x18\x01 \x01(\t\x12\x35\n\treference\x18\x02 \x01(\x0b\x32\".tapelog.render.v1.RenderReference\x12+\n\x04kind\x18\x03 \x01(\x0e\x32\x1d.tapelog.render.v1.RenderKind\"\xab\x01\n\x13RenderMismatchFound\x12\x35\n\x0cverification\x18\x01 \x01(\x0b\x32\x1f.tapelog.render.v1.Verification\x12\x16\n\x0e\x65ngine_version\x18\x02 \x01(\t\x12\x0e\n\x06worker\x18\x03 \x01(\t\x12\x35\n\treference\x18\x04 \x01(\x0b\x32\".tapelog.render.v1.RenderReference\"U\n\x0e\x42\x61tchRequested\x12\x0c\n\x04jobs\x18\x01 \x03(\t\x12\x35\n\treference\x18\x02 \x01(\x0b\x32\".tapelog.render.v1.RenderReference\"=\n\rUsageReserved\x12,\n\x05\x65ntry\x18\x01 \x01(\x0b\x32\x1d.tapelog.render.v1.UsageEntry\"<\n\x0cUsageSettled\x12,\n\x05\x65ntry\x18\x01 \x01(\x0b\x32\x1d.tapelog.render.v1.UsageEntry\"~\n\rUsageAdjusted\x12,\n\x05\x65ntry\x18\x01 \x01(\x0b\x32\x1d.tapelog.render.v1.UsageEntry\x12\x15\n\radjustment_ms\x18\x02 \x01(\x03\x12\x0e\n\x06reason\x18\x03 \x01(\t\x12\x18\n\x10settled_event_id\x18\x04 \x01(\t\"M\n\rUsageReleased\x12,\n\x05\x65ntry\x18\x01 \x01(\x0b\x32\x1d.tapelog.render.v1.UsageEntry\x12\x0e\n\x06reason\x18\x02 \x01(\tb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1etapelog/render/v1/events.proto\x12\x11tapelog.render.v1\x1a!tapelog/render/v1/resources.proto\"<\n\x0fRenderRequested\x12)\n\x03job\x18\x01 \x01(\x0b\x32\x1c.tapelog.render.v1.RenderJob\"H\n\rRenderStarted\x12\x0f\n\x07\x61ttempt\x18\x01 \x01(\x05\x12\x0e\n\x06worker\x18\x02 \x01(\t\x12\x16\n\x0e\x65ngine_version\x18\x03 \x01(\t\"[\n\x13RenderAttemptFailed\x12\x0f\n\x07\x61ttempt\x18\x01 \x01(\x05\x12\x0e\n\x06reason\x18\x02 \x01(\t\x12\x0f\n\x07message\x18\x03 \x01(\t\x12\x12\n\nwill_retry\x18\x04 \x01(\x08\"\xb7\x01\n\x0fRenderSucceeded\x12\x0f\n\x07\x61ttempt\x18\x01 \x01(\x05\x12/\n\x06result\x18\x02 \x01(\x0b\x32\x1f.tapelog.render.v1.RenderResult\x12\x35\n\treference\x18\x03 \x01(\x0b\x32\".tapelog.render.v1.RenderReference\x12+\n\x04kind\x18\x04 \x01(\x0e\x32\x1d.tapelog.render.v1.RenderKind\"\xbd\x01\n\x0cRenderFailed\x12\x10\n\x08\x61ttempts\x18\x01 \x01(\x05\x12\x0e\n\x06reason\x18\x02 \x01(\t\x12\x0f\n\x07message\x18\x03 \x01(\t\x12\x35\n\treference\x18\x04 \x01(\x0b\x32\".tapelog.render.v1.RenderReference\x12+\n\x04kind\x18\x05 \x01(\x0e\x32\x1d.tapelog.render.v1.RenderKind\x12\x16\n\x0eis_dead_letter\x18\x06 \x01(\x08\"\x85\x01\n\x0fRenderCancelled\x12\x0e\n\x06reason\x18\x01 \x01(\t\x12\x35\n\treference\x18\x02 \x01(\x0b\x32\".tapelog.render.v1.RenderReference\x12+\n\x04kind\x18\x03 \x01(\x0e\x32\x1d.tapelog.render.v1.RenderKind\"\xab\x01\n\x13RenderMismatchFound\x12\x35\n\x0cverification\x18\x01 \x01(\x0b\x32\x1f.tapelog.render.v1.Verification\x12\x16\n\x0e\x65ngine_version\x18\x02 \x01(\t\x12\x0e\n\x06worker\x18\x03 \x01(\t\x12\x35\n\treference\x18\x04 \x01(\x0b\x32\".tapelog.render.v1.RenderReference\"U\n\x0e\x42\x61tchRequested\x12\x0c\n\x04jobs\x18\x01 \x03(\t\x12\x35\n\treference\x18\x02 \x01(\x0b\x32\".tapelog.render.v1.RenderReference\"=\n\rUsageReserved\x12,\n\x05\x65ntry\x18\x01 \x01(\x0b\x32\x1d.tapelog.render.v1.UsageEntry\"<\n\x0cUsageSettled\x12,\n\x05\x65ntry\x18\x01 \x01(\x0b\x32\x1d.tapelog.render.v1.UsageEntry\"~\n\rUsageAdjusted\x12,\n\x05\x65ntry\x18\x01 \x01(\x0b\x32\x1d.tapelog.render.v1.UsageEntry\x12\x15\n\radjustment_ms\x18\x02 \x01(\x03\x12\x0e\n\x06reason\x18\x03 \x01(\t\x12\x18\n\x10settled_event_id\x18\x04 \x01(\t\"M\n\rUsageReleased\x12,\n\x05\x65ntry\x18\x01 \x01(\x0b\x32\x1d.tapelog.render.v1.UsageEntry\x12\x0e\n\x06reason\x18\x02 \x01(\tb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -41,19 +41,19 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_RENDERSUCCEEDED']._serialized_start=318
   _globals['_RENDERSUCCEEDED']._serialized_end=501
   _globals['_RENDERFAILED']._serialized_start=504
-  _globals['_RENDERFAILED']._serialized_end=669
-  _globals['_RENDERCANCELLED']._serialized_start=672
-  _globals['_RENDERCANCELLED']._serialized_end=805
-  _globals['_RENDERMISMATCHFOUND']._serialized_start=808
-  _globals['_RENDERMISMATCHFOUND']._serialized_end=979
-  _globals['_BATCHREQUESTED']._serialized_start=981
-  _globals['_BATCHREQUESTED']._serialized_end=1066
-  _globals['_USAGERESERVED']._serialized_start=1068
-  _globals['_USAGERESERVED']._serialized_end=1129
-  _globals['_USAGESETTLED']._serialized_start=1131
-  _globals['_USAGESETTLED']._serialized_end=1191
-  _globals['_USAGEADJUSTED']._serialized_start=1193
-  _globals['_USAGEADJUSTED']._serialized_end=1319
-  _globals['_USAGERELEASED']._serialized_start=1321
-  _globals['_USAGERELEASED']._serialized_end=1398
+  _globals['_RENDERFAILED']._serialized_end=693
+  _globals['_RENDERCANCELLED']._serialized_start=696
+  _globals['_RENDERCANCELLED']._serialized_end=829
+  _globals['_RENDERMISMATCHFOUND']._serialized_start=832
+  _globals['_RENDERMISMATCHFOUND']._serialized_end=1003
+  _globals['_BATCHREQUESTED']._serialized_start=1005
+  _globals['_BATCHREQUESTED']._serialized_end=1090
+  _globals['_USAGERESERVED']._serialized_start=1092
+  _globals['_USAGERESERVED']._serialized_end=1153
+  _globals['_USAGESETTLED']._serialized_start=1155
+  _globals['_USAGESETTLED']._serialized_end=1215
+  _globals['_USAGEADJUSTED']._serialized_start=1217
+  _globals['_USAGEADJUSTED']._serialized_end=1343
+  _globals['_USAGERELEASED']._serialized_start=1345
+  _globals['_USAGERELEASED']._serialized_end=1422
 # @@protoc_insertion_point(module_scope)

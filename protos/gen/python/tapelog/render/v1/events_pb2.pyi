@@ -159,6 +159,7 @@ class RenderFailed(_message.Message):
     MESSAGE_FIELD_NUMBER: _builtins.int
     REFERENCE_FIELD_NUMBER: _builtins.int
     KIND_FIELD_NUMBER: _builtins.int
+    IS_DEAD_LETTER_FIELD_NUMBER: _builtins.int
     attempts: _builtins.int
     """Attempts made."""
     reason: _builtins.str
@@ -167,6 +168,10 @@ class RenderFailed(_message.Message):
     """Why, in words, and what to do."""
     kind: _resources_pb2.RenderKind.ValueType
     """What kind of render it was."""
+    is_dead_letter: _builtins.bool
+    """True: a dead letter. It was given up, because every attempt failed or no worker could take it; false: it was
+    refused for what it is, such as a source that is no audio, or its time was over.
+    """
     @_builtins.property
     def reference(self) -> _resources_pb2.RenderReference:
         """What the render was for."""
@@ -179,10 +184,11 @@ class RenderFailed(_message.Message):
         message: _builtins.str = ...,
         reference: _resources_pb2.RenderReference | None = ...,
         kind: _resources_pb2.RenderKind.ValueType = ...,
+        is_dead_letter: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["reference", b"reference"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["attempts", b"attempts", "kind", b"kind", "message", b"message", "reason", b"reason", "reference", b"reference"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["attempts", b"attempts", "is_dead_letter", b"is_dead_letter", "kind", b"kind", "message", b"message", "reason", b"reason", "reference", b"reference"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
