@@ -94,6 +94,7 @@ def explain(error: BaseException) -> Explained:
         place = f"{error.filename}: " if error.filename else ""
         return Explained(
             f"{place}{error.strerror or error or type(error).__name__}",
+            hint="check the path, who may use it, and the space on its disk; `tapelog doctor` may say more",
             reason=type(error).__name__,
             code=ExitCode.FAILURE,
         )
@@ -118,6 +119,8 @@ def _explain_api(error: BaseException) -> Explained | None:
     from tapelog_client.client_errors import AddressMissing, ClientError, StackNotRunning
     from tapelog_client.errors import TapelogApiError
 
+    from tapelog_cli.next_steps import next_step
+
     if isinstance(error, ClientError):
         away = isinstance(error, (StackNotRunning, AddressMissing))
         code = ExitCode.UNAVAILABLE if away else ExitCode.FAILURE
@@ -126,7 +129,7 @@ def _explain_api(error: BaseException) -> Explained | None:
         away = error.code in (grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.DEADLINE_EXCEEDED)
         return Explained(
             error.message,
-            hint=error.hint,
+            hint=next_step(error),
             details=(
                 *(f"{field.field}: {field.description}" for field in error.fields),
                 *(f"{item.type} ({item.subject}): {item.description}" for item in error.violations),
@@ -153,8 +156,12 @@ def _explain_set_up(error: BaseException) -> Explained | None:
             code=ExitCode.CONFIG,
         )
 
-    if isinstance(error, (ConfigRefusal, NatsError, KernelsMissingError, LogTampered)):
-        return Explained(str(error), reason=type(error).__name__, code=ExitCode.CONFIG)
+    if isinstance(error, LogTampered):
+        hint = "`tapelog verify` says what does not fit, `tapelog restore` brings a backup (docs/operations.md)"
+        return Explained(str(error), hint=hint, reason=type(error).__name__, code=ExitCode.CONFIG)
+    if isinstance(error, (ConfigRefusal, NatsError, KernelsMissingError)):
+        hint = "change the setting that it names; `tapelog doctor` checks the installation and says what to do"
+        return Explained(str(error), hint=hint, reason=type(error).__name__, code=ExitCode.CONFIG)
     return None
 
 

@@ -144,6 +144,27 @@ async def api_token(system: System, party: str, *more: str) -> str:
     return str(done.stdout).strip()
 
 
+def test_a_song_is_made_like_its_stems(typed: CommandLine, tmp_path: Path) -> None:
+    """Rate and depth come from the file; a take of another rate fails with what to do about it."""
+    stem = tmp_path / "01_Kick.wav"
+    tone = [0.3, -0.3] * 44_100
+    soundfile.write(stem, tone, 44_100, subtype="PCM_16")
+    members = ("--member", "pty-producer=studio-producer,recording-engineer", "--member", "pty-artist=artist")
+    project = typed.text("producer", "project", "create", "Old", "--artist", "The Testers", *members).strip()
+    made = typed.json("producer", "song", "create", project, "From CD", "--like", str(stem))
+    assert (made["sample_rate_hz"], made["bit_depth"]) == (44_100, 16)
+    other = typed.text("producer", "song", "create", project, "Wrong").strip()
+    typed.text("artist", "song", "register-work", other, "Wrong", "--writer", "pty-artist")
+    (tmp_path / "brief.yaml").write_text(BRIEF)
+    typed.text("artist", "brief", "propose", other, str(tmp_path / "brief.yaml"))
+    for party in ("artist", "producer"):
+        typed.text(party, "brief", "agree", other)
+        typed.text(party, "song", "approve-arrangement", other)
+    typed.text("producer", "gate", "advance", other)
+    said = typed.text("producer", "take", "upload", other, str(stem), code=ExitCode.FAILURE)
+    assert f"--like {stem}" in said
+
+
 def test_alerts_are_sent_where_people_look(typed: CommandLine) -> None:
     """A channel for alerts is made, shown without its secret, and taken away; two places at once are wrong usage."""
     url = "https://hooks.slack.com/services/T0/B0/very-secret"

@@ -1,5 +1,6 @@
 """`tapelog song …`: songs, what they are made of, and where they stand."""
 
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 from cyclopts import Parameter
@@ -26,12 +27,18 @@ async def create(
     *,
     rate_hz: Annotated[int, Parameter(help="Session sample rate.")] = 48_000,
     bit_depth: Annotated[int, Parameter(help="Session bit depth: 16, 24 or 32.")] = 24,
+    like: Annotated[Path | None, Parameter(help="One of its stems: rate and depth are those of this file.")] = None,
     external_ref: Annotated[str, Parameter(help="Your own reference.")] = "",
     request_id: Annotated[str, Parameter(help="UUID that makes a repeat the same request.")] = "",
     connection: Connection = _NOBODY,
     json: Json = False,
 ) -> int:
-    """Create a song; it begins in pre-production."""
+    """Create a song; it begins in pre-production. All its takes have the session's sample rate and bit depth."""
+    if like is not None:
+        from tapelog_desk.probe import probe_file
+
+        form = probe_file(like, name=str(like))
+        rate_hz, bit_depth = form.sample_rate_hz, form.bit_depth or bit_depth
     async with connection.open() as api:
         made = await api.songs.create(
             project_name(project),

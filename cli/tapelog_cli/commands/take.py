@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from tapelog.session.v1 import resources_pb2 as res
     from tapelog_client import Tapelog
 
+FORMAT_FINDINGS = ("SAMPLE_RATE", "BIT_DEPTH")
 Take = Annotated[str, Parameter(help="Take id; `tapelog take list` shows them.")]
 COLUMNS: Final = ("track", "take", "check", "selected", "LUFS-I", "dBTP", "findings")
 _NOBODY = Connection()
@@ -39,6 +40,8 @@ async def upload(
     """Upload takes and check them; ends with 1 where one fails. A new track is defined, one that is not required."""
     from tapelog.session.v1 import resources_pb2 as res
 
+    from tapelog_cli.output import err
+
     if track and len(files) > 1:
         raise UsageError(f"--track {track} with {len(files)} files", hint="name one file, or leave --track out")
     async with connection.open() as api:
@@ -56,8 +59,20 @@ async def upload(
                     await api.takes.select(name, take.track, take.id)
         now = await api.songs.get(name)
     _tell_takes(now, [take for take in now.takes if take.id in found], json=json)
-    failed = any(take.check_state == res.TAKE_CHECK_STATE_FAILED for take in found.values())
+    failed = [take for take in found.values() if take.check_state == res.TAKE_CHECK_STATE_FAILED]
+    if failed and not json:
+        err().print(_advice(failed, files[0]), markup=False, soft_wrap=True, style="dim")
     return ExitCode.FAILURE if failed else ExitCode.OK
+
+
+def _advice(failed: "list[res.Take]", like: Path) -> str:
+    """Return what to do about takes that failed their check."""
+    if any(finding.startswith(FORMAT_FINDINGS) for take in failed for finding in take.findings):
+        return (
+            "  a song has one sample rate and bit depth: make it as its stems are, "
+            f"`tapelog song create PROJECT TITLE --like {like}`, or convert the stems"
+        )
+    return "  send them again, exported anew; `tapelog repair` mends clicks, hum and clipping"
 
 
 async def list_(song: SongName, *, connection: Connection = _NOBODY, json: Json = False) -> int:

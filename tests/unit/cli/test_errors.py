@@ -7,7 +7,7 @@ from tapelog_chassis.errors import PortInUse
 from tapelog_cli.errors import DataFolderInUse, PartFailed, explain
 from tapelog_cli.exit_codes import ExitCode
 from tapelog_client import StackNotRunning, WaitTimeout
-from tapelog_client.errors import FailedPrecondition, Unavailable, Violation
+from tapelog_client.errors import FailedPrecondition, TapelogApiError, Unavailable, Violation
 from tapelog_dsp.errors import KernelsMissingError
 from tapelog_recipe import RecipeError
 from tapelog_recipe import Violation as RecipeViolation
@@ -48,6 +48,13 @@ def test_every_error_has_a_message_a_reason_and_a_code(error: BaseException, cod
     assert explained.code == code
     assert explained.message
     assert explained.reason
+    assert explained.hint or isinstance(error, KeyboardInterrupt)
+
+
+@pytest.mark.parametrize("kind", TapelogApiError.__subclasses__(), ids=lambda kind: kind.__name__)
+def test_every_refusal_of_a_service_says_what_to_do_next(kind: type[TapelogApiError]) -> None:
+    """Whatever status a call ends with, there is one more line than what is wrong."""
+    assert explain(kind("no")).hint
 
 
 def test_every_unmet_condition_is_told() -> None:
