@@ -26,6 +26,10 @@ DESCRIPTION_CHARS_MAX: Final = 300
 """Longest description of one violation, so that a list of gates still fits a status."""
 
 
+METADATA_CHARS_MAX: Final = 300
+"""Longest value beside a reason: what somebody sent must not crowd out where it was wrong."""
+
+
 class FieldViolation(NamedTuple):
     """One wrong field: its path in the request, such as `recipe.tracks[3].gain_db`, and what to do about it."""
 
@@ -71,7 +75,9 @@ class ServiceError(Exception):
         super().__init__(message)
         self.reason = reason
         self.message = message
-        self.metadata: Mapping[str, str] = {key: str(value) for key, value in (metadata or {}).items()}
+        self.metadata: Mapping[str, str] = {
+            key: _cut(str(value), METADATA_CHARS_MAX) for key, value in (metadata or {}).items()
+        }
         self.retry_after_s = retry_after_s
 
     def __repr__(self) -> str:

@@ -1,5 +1,6 @@
 """Each user is denied every subject outside its list, by the server itself."""
 
+import sys
 import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -19,6 +20,7 @@ from tapelog_chassis.nats import (
     inbox_prefix,
     subscriber,
 )
+from tapelog_chassis.nats.permissions import MAINTENANCE
 from tapelog_chassis.testing import Broker, embedded_nats, eventually
 
 DENIED_PUBLISH = {
@@ -78,6 +80,17 @@ DENIED_PUBLISH = {
         "$JS.API.CONSUMER.MSG.NEXT.ES_SESSION.session-process",
     ],
     "admin": ["es.session.acme.sng-1", "pub.acme.-.-.song_approved", "$SYS.REQ.SERVER.PING"],
+    "maintenance": [
+        "es.session.acme.sng-1",
+        "pub.acme.-.-.song_approved",
+        "$KV.party_keys.acme.ana",
+        "$JS.API.STREAM.CREATE.MINE",
+        "$JS.API.STREAM.DELETE.ES_SESSION",
+        "$JS.API.STREAM.PURGE.ES_SESSION",
+        "$JS.API.STREAM.MSG.DELETE.KV_party_keys",
+        "$JS.API.STREAM.RESTORE.ES_SESSION",
+        "$JS.API.CONSUMER.DELETE.ES_SESSION.session-process",
+    ],
     "tool": [
         "es.session.acme.sng-1",
         "pub.acme.-.-.song_approved",
@@ -94,13 +107,18 @@ DENIED_PUBLISH = {
     ],
 }
 DENIED_SUBSCRIBE = {
-    service: [">", "_INBOX.>", "_INBOX_other.>", "es.>", "pub.>", "job.>", "$JS.>", "$SYS.>"]
+    service: [
+        *(">", "*", "_INBOX.>", "_INBOX_other.>", "es.>", "pub.>", "job.>", "$KV.>", "$JS.>", "$SYS.>"),
+        *(f"_INBOX_{other}.>" for other in sorted({*DENIED_PUBLISH, "maintenance"} - {service})),
+    ]
     for service in DENIED_PUBLISH
 }
 
 
 def permissions_of(user: str) -> Permissions:
     """Look up a service, or make the outside tool."""
+    if user == "maintenance":
+        return MAINTENANCE
     return subscriber("tool", "sub-tool") if user == "tool" else SERVICES[user]
 
 
@@ -120,6 +138,14 @@ async def watched(broker: Broker, user: str, errors: list[str]) -> AsyncIterator
         yield client
     finally:
         await client.close()
+
+
+def test_the_checks_are_as_many_as_promised() -> None:
+    """S05: subjects that the server has refused, user by user, in the two tests below."""
+    count = sum(map(len, DENIED_PUBLISH.values())) + sum(map(len, DENIED_SUBSCRIBE.values()))
+    sys.stdout.write(f"NATS: allowed 0 of {count}\n")
+    assert count >= 40
+    assert DENIED_PUBLISH.keys() >= SERVICES.keys()
 
 
 @pytest.mark.parametrize("user", DENIED_PUBLISH)

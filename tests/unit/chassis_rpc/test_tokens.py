@@ -6,6 +6,7 @@ import hmac
 import json
 import socket
 import stat
+import sys
 from collections.abc import Callable, Sequence
 from datetime import timedelta
 from pathlib import Path
@@ -186,6 +187,8 @@ HOSTILE = {
     "roles are text": lambda f: f.make(claims={"tenant_roles": "AUDITOR"}),
     "no jti": lambda f: f.make(drop=["jti"]),
     "revoked": lambda f: f.make(claims={"jti": "revoked-1"}),
+    "scopes are text": lambda f: f.make(claims={"scopes": "session:read"}),
+    "ES256 with the EdDSA key's kid": lambda f: f.make({"alg": "ES256"}),
     "claims are a list": lambda f: f.make(raw=b"[]"),
     "claims are no JSON": lambda f: f.make(raw=b"\xff"),
     "changed claims under the old signature": lambda f: tampered(f.make()),
@@ -203,6 +206,40 @@ def tampered(token: str):
     header, body, signature = token.split(".")
     claims = json.loads(base64.urlsafe_b64decode(body + "=="))
     return ".".join([header, base64url(json.dumps({**claims, "sub": "root"}).encode()), signature])
+
+
+def test_no_hostile_token_is_allowed(forge: Forge, verifier: TokenVerifier):
+    """S02: all of them, counted; the good one beside them is allowed."""
+    allowed = []
+    for name in HOSTILE.keys() - {"revoked"}:
+        try:
+            verifier.verify(HOSTILE[name](forge))
+        except Unauthenticated:
+            continue
+        allowed.append(name)
+    sys.stdout.write(f"JWT: allowed {len(allowed)} of {len(HOSTILE) - 1}\n")
+    assert allowed == []
+    verifier.verify(forge.make())
+
+
+def test_a_key_is_good_for_its_own_algorithm_alone(clock: FakeClock, issuer: LocalIssuer):
+    """A key set may hold P-256 keys of another issuing program; neither kind of key proves the other's tokens."""
+    private = ec.generate_private_key(ec.SECP256R1())
+    public = private.public_key().public_numbers()
+    key = {"kty": "EC", "crv": "P-256", "kid": "p-256"}
+    key |= {name: base64url(getattr(public, name).to_bytes(32)) for name in ("x", "y")}
+    jwks = {"keys": [*issuer.jwks()["keys"], key]}
+    verifier = TokenVerifier.from_jwks(jwks, audience="session", clock=clock)
+    good = issuer.mint(audiences=["session"], tenant="acme", party="ana")
+    claims = jwt.decode(good, options={"verify_signature": False})
+
+    def signed(algorithm: str, kid: str, by: Any) -> str:
+        return jwt.encode(claims, by, algorithm=algorithm, headers={"typ": "at+jwt", "kid": kid})
+
+    assert verifier.verify(signed("ES256", "p-256", private)).party == "ana"
+    for algorithm, kid, by in (("ES256", issuer.key_id, private), ("EdDSA", "p-256", Ed25519PrivateKey.generate())):
+        with pytest.raises(Unauthenticated):
+            verifier.verify(signed(algorithm, kid, by))
 
 
 @pytest.mark.parametrize("attack", HOSTILE)

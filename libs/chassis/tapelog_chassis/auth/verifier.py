@@ -1,4 +1,4 @@
-"""Checks tokens: EdDSA by a pinned key set and nothing else (RFC 8725)."""
+"""Checks tokens: EdDSA and ES256 by a pinned key set, each key for its own algorithm alone (RFC 8725)."""
 
 import base64
 import collections
@@ -11,6 +11,7 @@ from typing import Any, Final, Self
 import jwt
 import msgspec
 import structlog
+from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
 from tapelog_chassis.auth.issuer import ALGORITHM, ISSUER, LIFETIME_S_MAX, TOKEN_TYPE, Jwks
@@ -27,6 +28,9 @@ TOKEN_CHARS_MAX: Final = 4096
 """Ours have about 500; anything much longer is not worth parsing."""
 CACHE_TOKENS_MAX: Final = 1024
 """Proven tokens kept, so that a busy caller's signature is checked once and not per call."""
+ES256: Final = "ES256"
+ALGORITHMS: Final = (ALGORITHM, ES256)
+PublicKey = Ed25519PublicKey | ec.EllipticCurvePublicKey
 _HEADER_KEYS: Final = frozenset({"alg", "typ", "kid"})
 """No jku, x5u, jwk, x5c, crit: a token may not say where its key is or change how it is read."""
 
@@ -53,7 +57,7 @@ class TokenVerifier:
 
     Parameters
     ----------
-    keys : Mapping[str, Ed25519PublicKey]
+    keys : Mapping[str, PublicKey]
         Accepted keys by key id. Nothing is ever fetched.
     audience : str
         This service's name; a token for another service is refused.
@@ -65,7 +69,7 @@ class TokenVerifier:
 
     def __init__(
         self,
-        keys: Mapping[str, Ed25519PublicKey],
+        keys: Mapping[str, PublicKey],
         *,
         audience: str,
         issuer: str = ISSUER,
@@ -87,7 +91,7 @@ class TokenVerifier:
     def from_jwks(
         cls, jwks: Jwks, *, audience: str, clock: Clock | None = None, revoked: Revocations | None = None
     ) -> Self:
-        """Build a verifier from a key set; keys that are not Ed25519 signing keys are refused, not skipped."""
+        """Build a verifier from a key set; keys of another kind are refused, not skipped."""
         return cls(dict(_public_keys(jwks)), audience=audience, clock=clock, revoked=revoked)
 
     @classmethod
@@ -172,13 +176,18 @@ class TokenVerifier:
             header = jwt.get_unverified_header(token)
         except jwt.InvalidTokenError:
             raise _refusal("TOKEN_MALFORMED", "the token is not a signed JWT") from None
-        if set(header) != _HEADER_KEYS or header["alg"] != ALGORITHM or header["typ"] != TOKEN_TYPE:
-            raise _refusal("TOKEN_HEADER_DENIED", f"the token's header must be alg {ALGORITHM}, typ {TOKEN_TYPE}, kid")
+        if set(header) != _HEADER_KEYS or header["alg"] not in ALGORITHMS or header["typ"] != TOKEN_TYPE:
+            raise _refusal(
+                "TOKEN_HEADER_DENIED",
+                f"the token's header must be alg {' or '.join(ALGORITHMS)}, typ {TOKEN_TYPE}, kid",
+            )
         key = self._keys.get(header["kid"]) if isinstance(header["kid"], str) else None
         if key is None:
             raise _refusal("TOKEN_KEY_UNKNOWN", "the token's key is not one this service trusts")
+        if header["alg"] != algorithm_of(key):
+            raise _refusal("TOKEN_HEADER_DENIED", "the token's alg is not that of its key")
         try:
-            payload = jwt.PyJWS().decode(token, key, algorithms=[ALGORITHM])
+            payload = jwt.PyJWS().decode(token, key, algorithms=[algorithm_of(key)])
         except jwt.InvalidTokenError:
             raise _refusal("TOKEN_SIGNATURE_WRONG", "the token's signature does not fit its key") from None
         try:
@@ -209,7 +218,7 @@ class TokenVerifier:
         return f"TokenVerifier(audience={self.audience!r}, issuer={self.issuer!r}, keys={sorted(self._keys)!r})"
 
 
-def _read_keys(path: Path) -> dict[str, Ed25519PublicKey]:
+def _read_keys(path: Path) -> dict[str, PublicKey]:
     try:
         jwks = json.loads(path.read_bytes())
     except FileNotFoundError:
@@ -219,18 +228,30 @@ def _read_keys(path: Path) -> dict[str, Ed25519PublicKey]:
     return dict(_public_keys(jwks))
 
 
-def _public_keys(jwks: Any) -> Iterable[tuple[str, Ed25519PublicKey]]:
+def _public_keys(jwks: Any) -> Iterable[tuple[str, PublicKey]]:
     keys = jwks.get("keys") if isinstance(jwks, Mapping) else None
     if not isinstance(keys, list) or not keys:
         raise ConfigRefusal("a key set is a JSON object with a non-empty list `keys`")
     for key in keys:
-        if not isinstance(key, Mapping) or key.get("kty") != "OKP" or key.get("crv") != "Ed25519":
-            raise ConfigRefusal("the key set holds a key that is not Ed25519 (kty OKP, crv Ed25519)")
         try:
-            raw = base64.urlsafe_b64decode(key["x"] + "=" * (-len(key["x"]) % 4))
-            yield str(key["kid"]), Ed25519PublicKey.from_public_bytes(raw)
+            if (key["kty"], key["crv"]) == ("OKP", "Ed25519"):
+                yield str(key["kid"]), Ed25519PublicKey.from_public_bytes(_bytes(key["x"]))
+            elif (key["kty"], key["crv"]) == ("EC", "P-256"):
+                x, y = int.from_bytes(_bytes(key["x"])), int.from_bytes(_bytes(key["y"]))
+                yield str(key["kid"]), ec.EllipticCurvePublicNumbers(x, y, ec.SECP256R1()).public_key()
+            else:
+                raise ConfigRefusal("the key set holds a key that is neither Ed25519 (OKP) nor P-256 (EC)")
         except (KeyError, TypeError, ValueError):
-            raise ConfigRefusal("the key set holds a key without a usable kid or x") from None
+            raise ConfigRefusal("the key set holds a key without a usable kty, crv, kid, x or y") from None
+
+
+def algorithm_of(key: PublicKey) -> str:
+    """Return the one algorithm that a key may be used with."""
+    return ALGORITHM if isinstance(key, Ed25519PublicKey) else ES256
+
+
+def _bytes(text: str) -> bytes:
+    return base64.urlsafe_b64decode(text + "=" * (-len(text) % 4))
 
 
 def _refusal(reason: str, message: str) -> Unauthenticated:

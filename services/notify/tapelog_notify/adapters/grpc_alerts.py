@@ -1,6 +1,5 @@
 """The RPCs of alert rules and alerts."""
 
-from datetime import UTC
 from typing import Any
 
 import grpc
@@ -10,6 +9,7 @@ from tapelog.notify.v1 import notify_service_pb2 as pb
 from tapelog_chassis import ids
 from tapelog_chassis.errors import InvalidArgument
 from tapelog_chassis.request_context import current_principal
+from tapelog_chassis.timestamps import time_of
 
 from tapelog_notify.application import alert_handlers as handlers
 from tapelog_notify.application.alert_engine import ALERT_PREFIX, RULE_PREFIX
@@ -68,7 +68,7 @@ class AlertMethods(notify_service_pb2_grpc.NotifyServiceServicer):
                 self._alerts,
                 translate.caller_of(request),
                 _id(request.name, "alerts", ALERT_PREFIX),
-                until=request.end_time.ToDatetime(tzinfo=UTC),
+                until=time_of(request.end_time, "end_time"),
                 reason=request.reason,
             )
 

@@ -2,7 +2,6 @@
 
 from collections.abc import AsyncIterator
 from contextlib import aclosing
-from datetime import UTC
 from typing import Any
 
 import grpc
@@ -11,6 +10,7 @@ from tapelog.notify.v1 import notify_service_pb2_grpc, resources_pb2
 from tapelog_chassis.errors import InvalidArgument
 from tapelog_chassis.pages import coerce_page_size, decode_page_token, encode_page_token
 from tapelog_chassis.request_context import current_principal
+from tapelog_chassis.timestamps import time_of
 
 from tapelog_notify.application import care, handlers
 from tapelog_notify.application.desk import Desk
@@ -82,7 +82,7 @@ class CareMethods(notify_service_pb2_grpc.NotifyServiceServicer):
                 translate.id_of(request.name),
                 start=translate.start_of(request.start),
                 end_position=request.end_position if end == "end_position" else None,
-                end_time=request.end_time.ToDatetime(tzinfo=UTC) if end == "end_time" else None,
+                end_time=time_of(request.end_time, "end_time") if end == "end_time" else None,
                 event_filter=translate.filter_of(request.filter),
             )
             async with aclosing(items):

@@ -3,7 +3,7 @@
 import contextlib
 import re
 from collections.abc import Iterator
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import Final
 from urllib.parse import urlsplit
 
@@ -15,6 +15,7 @@ from tapelog_chassis.errors import DataLoss, FailedPrecondition, InvalidArgument
 from tapelog_chassis.etag import format_etag
 from tapelog_chassis.nats import NatsError
 from tapelog_chassis.request_context import current_principal, current_request
+from tapelog_chassis.timestamps import time_of
 from tapelog_chassis.topology import PUB, SUBSCRIPTION_PREFIX
 
 from tapelog_notify.application.attempts import Attempt, DeadLetter, Kind
@@ -133,10 +134,7 @@ def start_of(message: resources_pb2.StartPosition) -> Start:
         case "after_position":
             return Start(after_position=message.after_position)
         case "time":
-            try:
-                return Start(time=message.time.ToDatetime(tzinfo=UTC))
-            except ValueError:
-                raise InvalidArgument.of_field("start.time", "is not a time", reason="INVALID_TIME") from None
+            return Start(time=time_of(message.time, "start.time"))
     return Start()
 
 

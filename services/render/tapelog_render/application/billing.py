@@ -24,6 +24,7 @@ from tapelog_render.domain.statement import Period, statement_of
 LINES_DEFAULT: Final = 1000
 LINES_MAX: Final = 5000
 """A line takes about 400 bytes, so a page stays below half of the 4 MiB that a message may have."""
+ADJUSTMENT_MS_MAX: Final = 366 * 24 * 3_600_000
 REASON_CHARS_MAX: Final = 500
 FINAL_AFTER: Final = timedelta(minutes=1)
 """An event is recorded a moment after the time it carries; after this no event of a past period comes any more."""
@@ -73,6 +74,10 @@ async def adjust_usage(billing: Billing, caller: Caller, request: AdjustUsageReq
     ids.validate_id(request.account, field="account")
     if not request.adjustment_ms:
         raise InvalidArgument.of_field("adjustment_ms", "is 0: give the milliseconds to add or take away")
+    if abs(request.adjustment_ms) > ADJUSTMENT_MS_MAX:
+        raise InvalidArgument.of_field(
+            "adjustment_ms", f"{request.adjustment_ms} ms is beyond {ADJUSTMENT_MS_MAX} ms either way, which is a year"
+        )
     if not 0 < len(request.reason) <= REASON_CHARS_MAX:
         raise InvalidArgument.of_field(
             "reason", f"has {len(request.reason)} characters; say why in 1 to {REASON_CHARS_MAX}"

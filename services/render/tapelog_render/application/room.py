@@ -2,12 +2,13 @@
 
 import dataclasses
 from collections.abc import Sequence
-from datetime import UTC, timedelta
+from datetime import timedelta
 from typing import Final
 
 from tapelog.render.v1.resources_pb2 import RenderJob
 from tapelog_chassis.clock import Clock
 from tapelog_chassis.errors import InvalidArgument, ResourceExhausted, Unavailable
+from tapelog_chassis.timestamps import time_of
 
 from tapelog_render.application import specs
 from tapelog_render.application.access import Permissions
@@ -57,7 +58,7 @@ def require_time(submission: Submission, job: RenderJob, *, field: str) -> None:
     """Refuse a deadline that has passed, or that nobody will remember."""
     if not job.HasField("deadline_time"):
         return
-    now, deadline = submission.clock.now(), job.deadline_time.ToDatetime(UTC)
+    now, deadline = submission.clock.now(), time_of(job.deadline_time, f"{field}.deadline_time")
     if not now < deadline <= now + DEADLINE_MAX:
         raise InvalidArgument.of_field(
             f"{field}.deadline_time",

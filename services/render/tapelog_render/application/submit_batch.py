@@ -146,6 +146,7 @@ async def _sort(
         raise InvalidArgument(
             "EVERY_JOB_REFUSED",
             f"none of the {len(request.jobs)} jobs can be rendered; the first: {found.refused[0].message}",
+            fields=[field for error in found.refused.values() for field in getattr(error, "fields", ())],
             metadata={"jobs": len(request.jobs)},
         )
     return found
