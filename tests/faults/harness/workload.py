@@ -18,6 +18,7 @@ import grpc
 from tapelog.session.v1 import brief_pb2, events_pb2
 from tapelog.session.v1 import resources_pb2 as res
 from tapelog.session.v1 import session_service_pb2 as rpc
+from tapelog_chassis.testing import eventually
 from tapelog_client import Tapelog
 from tapelog_client.calls import Calls
 from tapelog_client.errors import (
@@ -91,6 +92,13 @@ class Workload:
         begun_s, goal = time.monotonic(), self.acked + by
         async with asyncio.timeout(within_s), self._grown:
             await self._grown.wait_for(lambda: self.acked >= goal)
+        return time.monotonic() - begun_s
+
+    async def followed(self, by: str = "steady", within_s: float = CATCH_UP_S) -> float:
+        """Wait for a subscriber's next event; return how long it took, in seconds."""
+        begun_s, seen = time.monotonic(), self.history.subscribers[by]
+        before = len(seen)
+        await eventually(lambda: len(seen) > before, within_s=within_s)
         return time.monotonic() - begun_s
 
     @asynccontextmanager
