@@ -32,7 +32,7 @@ Judge = Callable[[Workload], Verdict]
 
 
 async def _kill_again_and_again(run: Workload, name: str, times: int) -> list[Lap]:
-    """Kill at random; return how long it took each time until clients were answered again."""
+    """Kill at random; return how long it took each time until writers and subscriber went on."""
     chance, laps = random.Random(SEED), []
     run.history.planned = times
     for _ in range(times):
@@ -42,6 +42,7 @@ async def _kill_again_and_again(run: Workload, name: str, times: int) -> list[La
             watch = Stopwatch()
             await run.rig.back(name)
             await run.grow(1)
+            await run.followed()
             laps.append(watch.lap(run.rig.pid(name)))
             await run.grow(EVERYONE)
     return laps

@@ -10,7 +10,6 @@ from typing import Final
 
 import pytest
 from tapelog.session.v1 import resources_pb2 as res
-from tapelog_chassis.testing import eventually
 
 from tests.system.studio import open_studio, recipe, record_stems
 from tests.system.test_worker_death import assert_recorded_once, job_of
@@ -75,9 +74,7 @@ async def _cut(run: Workload, sea: Archipelago, name: str) -> float:
         if name == "session":
             await run.grow(32)
         elif name == "notify":
-            seen = run.history.subscribers["steady"]
-            before = len(seen)
-            await eventually(lambda: len(seen) > before, within_s=BACK_S * 10)
+            await run.followed()
         return time.monotonic() - begun_s
 
 

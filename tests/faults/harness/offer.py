@@ -17,8 +17,7 @@ import grpc
 from tapelog.session.v1 import resources_pb2 as res
 from tapelog.session.v1 import session_service_pb2 as rpc
 from tapelog.session.v1.session_service_pb2_grpc import SessionServiceStub
-from tapelog_client.calls import Calls
-from tapelog_client.tokens import LocalKeyTokenSource
+from tapelog_chassis.auth import LocalIssuer
 
 CHANNELS = 8
 """A connection carries a hundred calls at once, which is fewer than the service takes."""
@@ -47,8 +46,9 @@ class Offer:
 
     async def run(self) -> dict[str, object]:
         """Offer it."""
-        tokens = LocalKeyTokenSource(Path(self.issuer_dir), tenant="local", party=self.party)
-        self._metadata = Calls(tokens)._metadata("")
+        issuer = LocalIssuer.open(Path(self.issuer_dir))
+        token = issuer.mint(audiences=["session"], tenant="local", party=self.party, kind="person")
+        self._metadata = (("authorization", f"Bearer {token}"),)
         channels = [grpc.aio.insecure_channel(self.address, options=OWN_CONNECTION) for _ in range(CHANNELS)]
         self._stubs = [SessionServiceStub(channel) for channel in channels]
         self._end_s = time.monotonic() + self.seconds

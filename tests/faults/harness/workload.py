@@ -18,8 +18,9 @@ import grpc
 from tapelog.session.v1 import brief_pb2, events_pb2
 from tapelog.session.v1 import resources_pb2 as res
 from tapelog.session.v1 import session_service_pb2 as rpc
+from tapelog_chassis.auth import LocalIssuer
+from tapelog_chassis.testing import eventually
 from tapelog_client import Tapelog
-from tapelog_client.calls import Calls
 from tapelog_client.errors import (
     Aborted,
     DeadlineExceeded,
@@ -28,7 +29,6 @@ from tapelog_client.errors import (
     Unavailable,
     from_rpc_error,
 )
-from tapelog_client.tokens import LocalKeyTokenSource
 
 from .history import History, Kind, Op, Seen, Window
 from .rig import Rig
@@ -40,6 +40,8 @@ CALL_S: Final = 2.0
 AGAIN_S: Final = 0.1
 ABANDONED: Final = 0.1
 SEED: Final = 20261120
+TOKEN_S: Final = 300.0
+"""How long a token is used; it lives for 900."""
 CATCH_UP_S: Final = 60.0
 ON_THE_WAY_S: Final = 0.5
 RESUME_EVERY_S: Final = (1.0, 5.0)
@@ -91,6 +93,13 @@ class Workload:
         begun_s, goal = time.monotonic(), self.acked + by
         async with asyncio.timeout(within_s), self._grown:
             await self._grown.wait_for(lambda: self.acked >= goal)
+        return time.monotonic() - begun_s
+
+    async def followed(self, by: str = "steady", within_s: float = CATCH_UP_S) -> float:
+        """Wait for a subscriber's next event; return how long it took, in seconds."""
+        begun_s, seen = time.monotonic(), self.history.subscribers[by]
+        before = len(seen)
+        await eventually(lambda: len(seen) > before, within_s=within_s)
         return time.monotonic() - begun_s
 
     @asynccontextmanager
@@ -193,8 +202,15 @@ class Client:
     chance: random.Random
 
     def __post_init__(self) -> None:
-        tokens = LocalKeyTokenSource(self.run.rig.plan.session.identity_dir, tenant="local", party=WRITER)
-        self._calls = Calls(tokens)
+        self._issuer = LocalIssuer.open(self.run.rig.plan.session.identity_dir)
+        self._token, self._minted_s = "", float("-inf")
+
+    def _metadata(self) -> tuple[tuple[str, str], ...]:
+        """Return the call's credentials."""
+        if time.monotonic() - self._minted_s > TOKEN_S:
+            self._token = self._issuer.mint(audiences=["session"], tenant="local", party=WRITER, kind="person")
+            self._minted_s = time.monotonic()
+        return (("authorization", f"Bearer {self._token}"),)
 
     async def write(self, number: int, pause_s: float) -> None:
         """Write values into songs in turn until told to stop."""
@@ -239,7 +255,7 @@ class Client:
         run.note("invoke", self.name, request, attempt=attempt)
         begun_s = time.monotonic()
         try:
-            await self.api.notes._link.session.AddNote(request, timeout=self.call_s, metadata=self._calls._metadata(""))
+            await self.api.notes._link.session.AddNote(request, timeout=self.call_s, metadata=self._metadata())
         except grpc.aio.AioRpcError as raised:
             failure = from_rpc_error(raised)
             run.codes.add(failure.code.name)
