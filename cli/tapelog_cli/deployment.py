@@ -102,7 +102,8 @@ async def provision(
     pair = None if certificate is None or key is None else CertificatePair(certificate, key)
     try:
         async with connected(nats_url, name="admin", creds=creds, tls_ca=tls_ca, tls_pair=pair) as admin:
-            budget_bytes = store_bytes or await allowed_store_bytes(admin)
+            # Each copy counts in what the account may store.
+            budget_bytes = store_bytes or await allowed_store_bytes(admin) // replicas
             await provision_topology(admin, store_bytes=budget_bytes, replicas=replicas)
     except Unreachable as failure:
         raise BrokerUnreachable(str(failure), hint="start the broker first, and use its admin.creds") from failure

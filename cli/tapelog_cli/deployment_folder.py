@@ -28,6 +28,7 @@ from tapelog_chassis.errors import ConfigRefusal
 from tapelog_chassis.nats import SERVICES, NatsIdentity
 from tapelog_chassis.nats.config import (
     PINNED_FILE,
+    Cluster,
     Pinned,
     StandalonePlace,
     render_pinned,
@@ -58,6 +59,16 @@ IN_CONTAINERS: Final = StandalonePlace(
     client_ca=Path("/etc/nats/ca.pem"),
 )
 """The broker as `deploy/compose` mounts its files."""
+BROKERS: Final = ("nats-1", "nats-2", "nats-3")
+"""The three brokers of `deploy/compose/cluster.yaml`; each also answers to `nats`."""
+MORE_BROKERS: Final = ("broker-2", "broker-3")
+"""Folders of the second and the third."""
+ROUTES_PORT: Final = 6222
+IN_CLUSTER: Final = Cluster(
+    server_name="$TAPELOG_BROKER",
+    listen=f"0.0.0.0:{ROUTES_PORT}",
+    routes=tuple(f"{name}:{ROUTES_PORT}" for name in BROKERS),
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,7 +129,7 @@ def make_deployment(
     """
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     folder.chmod(0o700)
-    for name in ("nats", "state", *(f"state/{part}" for part in STATE_FOLDERS)):
+    for name in ("nats", "state", *(f"state/{part}" for part in (*STATE_FOLDERS, *MORE_BROKERS))):
         (folder / name).mkdir(mode=0o700, exist_ok=True)
     made = Made([], [])
     choices = Choices.load(folder, form=form, nats_port=nats_port, monitor_port=monitor_port)
@@ -229,6 +240,9 @@ def _make_broker(folder: Path, made: Made, choices: Choices, store_bytes: int | 
         )
     config = render_standalone_config(place, store_bytes=pinned.store_bytes)
     _write(folder, "nats/nats.conf", config, made)
+    if choices.form == "containers":
+        clustered = render_standalone_config(place, store_bytes=pinned.store_bytes, cluster=IN_CLUSTER)
+        _write(folder, "nats/cluster.conf", clustered, made)
     _write(folder, "nats/trust.conf", render_trust(identity.make_trust(storage_bytes=pinned.store_bytes)), made)
     for name, permissions in SERVICES.items():
         path = f"creds/{name}.creds"
@@ -257,7 +271,8 @@ def _make_certificates(folder: Path, made: Made, *, clients: Iterable[str], revo
         authority.revoke(name)
         made.note(f"tls/{REVOKED_FILE}", is_new=True)
     for name in ("nats", *SERVICE_PORTS, "console", *WITHOUT_PORT):
-        made.note(f"tls/{name}.pem", is_new=authority.issue(name, (name, *LOOPBACK_HOSTS)))
+        hosts = (name, *LOOPBACK_HOSTS, *(BROKERS if name == "nats" else ()))
+        made.note(f"tls/{name}.pem", is_new=authority.issue(name, hosts))
     for name in dict.fromkeys((*([] if DESK in gone else [DESK]), *(set(had) - gone), *clients)):
         made.note(f"tls/{CLIENTS_FOLDER}/{name}.pem", is_new=authority.issue_client(name))
     pinned = [

@@ -93,6 +93,26 @@ class StandalonePlace:
     client_ca: Path
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Cluster:
+    """
+    The other servers of a server that is one of several.
+
+    Attributes
+    ----------
+    server_name
+        Its own name, differing between them; `$NAME` is taken from the environment.
+    listen
+        `address:port` of routes.
+    routes
+        `host:port` of every server, itself among them; their certificates have to be of these hosts.
+    """
+
+    server_name: str
+    listen: str
+    routes: tuple[str, ...]
+
+
 def write_private(path: Path, text: str) -> None:
     """Write a file of mode 0600, whole or not at all."""
     temporary = path.with_name(path.name + ".new")
@@ -119,7 +139,7 @@ logfile_max_num: 2
 {render_trust(trust)}"""
 
 
-def render_standalone_config(place: StandalonePlace, *, store_bytes: int) -> str:
+def render_standalone_config(place: StandalonePlace, *, store_bytes: int, cluster: Cluster | None = None) -> str:
     """
     Make the configuration of a server that runs on its own; it includes `TRUST_FILE` and `PINNED_FILE` from its folder.
 
@@ -128,7 +148,7 @@ def render_standalone_config(place: StandalonePlace, *, store_bytes: int) -> str
     """
     return f"""\
 # Made by `tapelog broker-init`; run it again to change this file.
-server_name: tapelog
+server_name: {"tapelog" if cluster is None else cluster.server_name}
 listen: {_quoted(place.listen)}
 http: {_quoted(place.monitor)}
 tls {{
@@ -142,7 +162,29 @@ tls {{
 }}
 {_limits(MAX_STANDALONE_CONNECTIONS)}
 {_jetstream(place.store_dir, store_bytes)}
-include {TRUST_FILE}
+{"" if cluster is None else _routes(place, cluster)}include {TRUST_FILE}
+"""
+
+
+def _routes(place: StandalonePlace, cluster: Cluster) -> str:
+    """Make the part about the other servers: certificates on both sides of every route."""
+    routes = "\n".join(f"    {_quoted(f'nats-route://{host}')}" for host in cluster.routes)
+    return f"""\
+cluster {{
+  name: tapelog
+  listen: {_quoted(cluster.listen)}
+  tls {{
+    cert_file: {_quoted(place.certificate)}
+    key_file: {_quoted(place.key)}
+    ca_file: {_quoted(place.client_ca)}
+    verify: true
+    min_version: "1.3"
+    timeout: 2
+  }}
+  routes: [
+{routes}
+  ]
+}}
 """
 
 
