@@ -140,7 +140,10 @@ def _latency(
     if any(isinstance(processor, dsp.ConvolutionReverb) for processor in processors):
         # Not remembered: its impulse response would stay in memory with it.
         return Chain(processors, sample_rate, channels, automation).latency_frames
-    return _remembered_latency(processors, sample_rate, channels, automation)
+    try:
+        return _remembered_latency(processors, sample_rate, channels, automation)
+    except TypeError:  # an insert that cannot be a key
+        return Chain(processors, sample_rate, channels, automation).latency_frames
 
 
 @functools.lru_cache(maxsize=1024)
