@@ -11,9 +11,12 @@ MOMENTS: Final = ("as_of_sequence", "as_of_time")
 MANY: Final = "a list over several aggregates; a sequence belongs to one of them, a time to all"
 ERASABLE: Final = "a person's record is no history: it can be corrected and erased, and nothing of before may stay"
 KEYS: Final = "what opens the door now; who made and revoked a key is in the audit, and no production rests on it"
+UNFINISHED: Final = "how far an upload came is no fact of a production; what arrives whole is one, as an asset"
 EXCEPTIONS: Final = {
     ("GetParty", "as_of_sequence"): ERASABLE,
     ("GetParty", "as_of_time"): ERASABLE,
+    ("GetUpload", "as_of_sequence"): UNFINISHED,
+    ("GetUpload", "as_of_time"): UNFINISHED,
     ("ListApiKeys", "as_of_sequence"): KEYS,
     ("ListApiKeys", "as_of_time"): KEYS,
     ("ListProjects", "as_of_sequence"): MANY,
