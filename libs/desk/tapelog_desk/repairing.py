@@ -3,23 +3,23 @@
 import math
 import time
 from collections.abc import Sequence
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
-import numpy as np
 import tapelog_dsp as dsp
 from tapelog.common.v1 import recipe_pb2 as pb
-from tapelog_dsp.repair import RepairReport, clean
+from tapelog_dsp.repair import RepairReport, clean_store
 from tapelog_recipe import Violation
 
 from tapelog_desk.analysis import Progress, write_json
 from tapelog_desk.analyzing import analyze_file
-from tapelog_desk.errors import RecipeRefusedError, SourceError
-from tapelog_desk.files.decoders import Samples
+from tapelog_desk.errors import RecipeRefusedError
 from tapelog_desk.files.readers import open_audio
 from tapelog_desk.limits import BLOCK_FRAMES
 from tapelog_desk.printing import Printer, printing
+from tapelog_desk.recording import FileStore
 from tapelog_desk.rendered import Rendered, RenderedAudio, RenderedFileOut
 
 SCHEMA: Final = "tapelog.repair/1"
@@ -27,9 +27,6 @@ SCHEMA: Final = "tapelog.repair/1"
 
 OUTPUT: Final = pb.OutputFormat(container=pb.CONTAINER_WAV, bit_depth=32)
 """A repaired take is 32-bit float: it is neither dithered nor clipped before it is mixed."""
-
-SAMPLES_MAX: Final = 2 * 96_000 * 900
-"""Frames times channels: a quarter of an hour of stereo at 96 kHz. The repair holds all of it, about ten times over."""
 
 SPANS_LISTED_MAX: Final = 1_000
 """Places that a report lists per tool; it counts them all."""
@@ -71,7 +68,7 @@ def render_repair(
     path : Path
         The recording.
     out_dir : Path
-        An existing folder.
+        An existing folder, with room for up to four copies of the recording at 8 bytes a sample.
     digest : str
         64 hex digits that name the repair.
     tools : sequence of str
@@ -86,7 +83,7 @@ def render_repair(
     Raises
     ------
     SourceError
-        ``REPAIR_TOO_LONG``, and as for every file that is read.
+        As for every file that is read.
     RecipeRefusedError
         A tool is not known.
     OutputError
@@ -94,49 +91,40 @@ def render_repair(
     """
     begun = time.perf_counter()
     before = analyze_file(path, name=called, progress=_part(progress, 0.0, 0.2))
-    samples, rate_hz = _whole(path, called)
-    try:
-        result = clean(samples, rate_hz, tools or None)
-    except dsp.ParameterError as error:
-        raise RecipeRefusedError([Violation("tools", str(error))]) from error
-    _tell(progress, 0.8)
-    cleaned_at = time.perf_counter()
-    if result.changed:
-        printer = Printer(
-            [OUTPUT],
-            [out_dir / f"{name}.wav"],
-            sample_rate_hz=rate_hz,
-            channels=samples.shape[0],
-            dither_key=bytes.fromhex(digest),
-        )
-        with printing(printer):
-            for start in range(0, samples.shape[1], BLOCK_FRAMES):
-                printer.write(result.audio[:, start : start + BLOCK_FRAMES])
-            audio, analysis = printer.finish()
-    else:
-        audio, analysis = (RenderedAudio(path, before.audio),), before
+    rate_hz, channels = before.audio.format.sample_rate_hz, before.audio.format.channels
+    with closing(FileStore(out_dir, channels, before.audio.format.length_frames)) as store:
+        _fill(store, path, called)
+        try:
+            mended, reports = clean_store(store, rate_hz, tools or None)
+        except dsp.ParameterError as error:
+            raise RecipeRefusedError([Violation("tools", str(error))]) from error
+        _tell(progress, 0.8)
+        cleaned_at = time.perf_counter()
+        changed = any(one.applied for one in reports)
+        if changed:
+            key = bytes.fromhex(digest)
+            printer = Printer(
+                [OUTPUT], [out_dir / f"{name}.wav"], sample_rate_hz=rate_hz, channels=channels, dither_key=key
+            )
+            with closing(mended), printing(printer):
+                for start in range(0, mended.frames, BLOCK_FRAMES):
+                    printer.write(mended.read(start, min(start + BLOCK_FRAMES, mended.frames)))
+                audio, analysis = printer.finish()
+        else:
+            audio, analysis = (RenderedAudio(path, before.audio),), before
     report = out_dir / f"{name}.repair.json"
-    write_json(report, repair_json(result.reports, source_sha256=before.audio.sha256, changed=result.changed))
+    write_json(report, repair_json(reports, source_sha256=before.audio.sha256, changed=changed))
     files = (RenderedFileOut("repair", report, "application/json"),)
     timings = {"repair_s": cleaned_at - begun, "print_s": time.perf_counter() - cleaned_at}
     _tell(progress, 1.0)
-    return Repaired(Rendered(audio, files, digest, analysis, timings_s=timings), result.changed, result.reports)
+    return Repaired(Rendered(audio, files, digest, analysis, timings_s=timings), changed, reports)
 
 
-def _whole(path: Path, called: str) -> tuple[Samples, int]:
-    """Return a file's samples ``[channels, frames]`` and its rate."""
-    blocks = []
+def _fill(store: FileStore, path: Path, called: str) -> None:
+    """Write a file's samples into a store."""
     with open_audio(path, name=called) as reader:
-        channels, frames = reader.format.channels, 0
         while (block := reader.read(BLOCK_FRAMES)).shape[1]:
-            blocks.append(block)
-            frames += block.shape[1]
-            if frames * channels > SAMPLES_MAX:
-                problem = (
-                    f"{called} has more than {SAMPLES_MAX} samples ({frames} frames of {channels} channels so far)"
-                )
-                raise SourceError("REPAIR_TOO_LONG", problem, "repair it in parts")
-        return np.concatenate(blocks, axis=1), reader.format.sample_rate_hz
+            store.write(reader.frames_read - block.shape[1], block)
 
 
 def repair_json(reports: Sequence[RepairReport], *, source_sha256: str, changed: bool) -> dict[str, Any]:

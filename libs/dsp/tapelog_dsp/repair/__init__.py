@@ -5,7 +5,7 @@ Each tool is a module with ``detect(samples, sample_rate) -> Finding`` and
 """
 
 from tapelog_dsp.repair import click, clip, dc, dropout, hum, noise, plosive, rumble
-from tapelog_dsp.repair.chain import TOOLS, CleanResult, clean, inspect
+from tapelog_dsp.repair.chain import TOOLS, CleanResult, clean, clean_store, inspect
 from tapelog_dsp.repair.click import ClickSettings
 from tapelog_dsp.repair.clip import ClipSettings
 from tapelog_dsp.repair.dc import DcSettings
@@ -31,6 +31,7 @@ __all__ = [
     "RumbleSettings",
     "Span",
     "clean",
+    "clean_store",
     "click",
     "clip",
     "dc",

@@ -11,10 +11,11 @@ from dataclasses import dataclass
 from types import ModuleType
 from typing import Final
 
-from tapelog_dsp.audio import Audio, valid_audio, valid_sample_rate
+from tapelog_dsp.audio import Audio, valid_sample_rate
 from tapelog_dsp.errors import ParameterError
 from tapelog_dsp.repair import click, clip, dc, dropout, hum, noise, plosive, rumble
 from tapelog_dsp.repair.report import Finding, RepairReport
+from tapelog_dsp.repair.store import Store, as_store
 
 _MODULES: Final[dict[str, ModuleType]] = {
     "dc": dc,
@@ -79,9 +80,8 @@ def inspect(samples: Audio, sample_rate: int, tools: Iterable[str] | None = None
     AudioError
         The array is no audio.
     """
-    samples = valid_audio(samples)
-    valid_sample_rate(sample_rate)
-    return tuple(_MODULES[name].detect(samples, sample_rate) for name in _chosen(tools))
+    store = as_store(samples, sample_rate)
+    return tuple(_MODULES[name].look(store, sample_rate) for name in _chosen(tools))
 
 
 def clean(samples: Audio, sample_rate: int, tools: Iterable[str] | None = None) -> CleanResult:
@@ -90,8 +90,7 @@ def clean(samples: Audio, sample_rate: int, tools: Iterable[str] | None = None) 
     Parameters
     ----------
     samples : ndarray [shape=(channels, frames)]
-        Full scale 1.0. Memory: about ten times its size at the most demanding tool, plus 110 MB per channel for the
-        noise profile of audio over five minutes.
+        Full scale 1.0. `clean_store` takes recordings that are longer than memory should be.
     sample_rate : int
         In Hz.
     tools : iterable of str, optional
@@ -104,10 +103,36 @@ def clean(samples: Audio, sample_rate: int, tools: Iterable[str] | None = None) 
     AudioError
         The array is no audio.
     """
-    audio = valid_audio(samples)
+    store, reports = clean_store(as_store(samples, sample_rate), sample_rate, tools)
+    return CleanResult(store.read(0, store.frames), reports)
+
+
+def clean_store(
+    store: Store, sample_rate: int, tools: Iterable[str] | None = None
+) -> tuple[Store, tuple[RepairReport, ...]]:
+    """Do the same with a recording that lies anywhere, in memory that does not depend on its length.
+
+    Parameters
+    ----------
+    store : Store
+        The recording; it is not changed.
+    sample_rate : int
+        In Hz.
+    tools : iterable of str, optional
+        As for `clean`.
+
+    Returns
+    -------
+    tuple of Store and tuple of RepairReport
+        The store that was given when nothing was found, else a new one; what lay between has been closed.
+    """
     valid_sample_rate(sample_rate)
-    reports = []
+    present, reports = store, []
     for name in _chosen(tools):
-        audio, report = _MODULES[name].repair(audio, sample_rate)
+        tool = _MODULES[name]
+        made, report = tool.mend(present, sample_rate, tool.look(present, sample_rate))
+        if made is not present and present is not store:
+            present.close()
+        present = made
         reports.append(report)
-    return CleanResult(audio, tuple(reports))
+    return present, tuple(reports)

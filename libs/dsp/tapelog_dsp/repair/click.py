@@ -8,18 +8,20 @@ A file is touched only when some events are beyond doubt (anchors); then weaker 
 Filling: least-squares AR interpolation (Janssen, Veldhuis and Vries, IEEE Trans. ASSP 34(2), 1986).
 """
 
+import functools
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 import numpy as np
 
-from tapelog_dsp.audio import Audio, valid_audio, valid_sample_rate
+from tapelog_dsp.audio import Audio
 from tapelog_dsp.checks import declared, default
 from tapelog_dsp.kernels import autoregression as ar
 from tapelog_dsp.kernels.call import Float64s, Int64s
-from tapelog_dsp.repair.report import Finding, RepairReport, Span, changed, confidence, untouched
+from tapelog_dsp.repair.report import Finding, RepairReport, Span, confidence, untouched
 from tapelog_dsp.repair.runs import groups
+from tapelog_dsp.repair.store import Store, as_store, copy, difference, mended, row_of
 from tapelog_dsp.repair.windows import hann
 
 WINDOW_S: Final = 0.0464
@@ -31,6 +33,8 @@ QUIETEST: Final = 1e-4  # a window that stays below -80 dBFS is not searched
 FLOOR: Final = 1e-5  # added to every spread: a third of a 16-bit step, so that digital silence is not infinitely quiet
 EDGE_SHARE: Final = 0.4  # an event reaches as far as the residual stays above this share of the threshold
 PASSES: Final = 3
+WINDOWS_AT_A_TIME: Final = 128
+"""Searched before the next are read: 3 s."""
 
 ANCHOR_SPREADS: Final = 50.0
 ANCHOR_ISOLATION: Final = 30.0
@@ -86,24 +90,19 @@ class _Searcher:
         self.longest = round(LONGEST_S * sample_rate)
         self.margin = 4 * self.context + ORDER + self.longest
 
-    def search(self, row: Float64s) -> list[_Event]:
-        reach = self.length + self.margin
-        padded = np.concatenate((np.zeros(reach), row, np.zeros(reach + self.length)))
-        hop = self.length // 2
+    def search(self, store: Store, channel: int) -> list[_Event]:
+        reach, hop = self.length + self.margin, self.length // 2
         events: list[_Event] = []
-        for start in range(-hop // 2, row.size, hop):
-            stretch = padded[start + reach - self.margin : start + reach + self.length + self.margin]
-            for event in self._window(stretch):
+        for begun in range(-hop // 2, store.frames, WINDOWS_AT_A_TIME * hop):
+            wide = row_of(store, channel, begun - reach, begun + WINDOWS_AT_A_TIME * hop + reach)
+            for start in range(begun, min(begun + WINDOWS_AT_A_TIME * hop, store.frames), hop):
                 offset = start - self.margin
-                # The first and the last moments have no context on one side.
-                first, last = event.start + offset - self.margin, event.end + offset + self.margin
-                if first >= 0 and last <= row.size:
-                    events.append(
-                        _Event(
-                            event.start + offset, event.end + offset, event.spreads, event.isolation,
-                            event.explained, event.height, event.filling,
-                        )
-                    )  # fmt: skip
+                place = offset - begun + reach
+                for event in self._window(wide[place : place + self.length + 2 * self.margin]):
+                    # The first and the last moments have no context on one side.
+                    first, last = event.start + offset - self.margin, event.end + offset + self.margin
+                    if first >= 0 and last <= store.frames:
+                        events.append(replace(event, start=event.start + offset, end=event.end + offset))
         return events
 
     def _window(self, stretch: Float64s) -> list[_Event]:
@@ -172,11 +171,13 @@ def detect(samples: Audio, sample_rate: int, settings: ClickSettings | None = No
         Evidence: ``anchors`` (events beyond doubt: three open the gate), ``events``, ``per_second``. A span's strength
         is its residual over the robust spread.
     """
-    settings = settings or ClickSettings()
-    samples = valid_audio(samples)
-    valid_sample_rate(sample_rate)
-    searcher = _Searcher(sample_rate, settings)
-    found = [searcher.search(row) for row in samples]
+    return look(as_store(samples, sample_rate), sample_rate, settings)
+
+
+def look(store: Store, sample_rate: int, settings: ClickSettings | None = None) -> Finding:
+    """Look for clicks in a store; see `detect`."""
+    searcher = _Searcher(sample_rate, settings or ClickSettings())
+    found = [searcher.search(store, channel) for channel in range(store.channels)]
     anchors = sum(event.is_anchor for events in found for event in events)
     spans = [
         Span(channel, event.start, event.end - event.start, event.spreads)
@@ -184,7 +185,7 @@ def detect(samples: Audio, sample_rate: int, settings: ClickSettings | None = No
         for event in events
     ]
     present = anchors >= ANCHORS_GATE
-    seconds = max(samples.shape[1], 1) / sample_rate
+    seconds = max(store.frames, 1) / sample_rate
     evidence = {"anchors": float(anchors), "events": float(len(spans)), "per_second": len(spans) / seconds}
     spans.sort(key=lambda span: (span.start_frame, span.channel))
     return Finding(
@@ -212,42 +213,49 @@ def repair(
     -------
     tuple of ndarray [shape=(channels, frames)] and RepairReport
     """
-    samples = valid_audio(samples)
     settings = settings or ClickSettings()
-    finding = finding or detect(samples, sample_rate, settings)
+    acting = functools.partial(mend, settings=settings)
+    return mended(samples, sample_rate, finding or detect(samples, sample_rate, settings), acting)
+
+
+def mend(
+    store: Store, sample_rate: int, finding: Finding, *, settings: ClickSettings | None = None
+) -> tuple[Store, RepairReport]:
+    """Fill the clicks of a store; see `repair`."""
     if not finding.present:
-        return samples, untouched(finding, "no event stands out that could not be music")
-    searcher = _Searcher(sample_rate, settings)
-    result = samples.copy()
+        return store, untouched(finding, "no event stands out that could not be music")
+    searcher = _Searcher(sample_rate, settings or ClickSettings())
+    result = copy(store)
     count = 0
-    for row, events in zip(result, finding.detail, strict=True):
+    for channel, events in enumerate(finding.detail):
         # A click spoils the model of its own window: once it is gone, its neighbours are seen and it is filled better.
-        damaged = np.zeros(row.size, dtype=bool)
+        damaged: list[Int64s] = []
         for turn in range(PASSES):
-            current = events if turn == 0 else searcher.search(row)
+            current = events if turn == 0 else searcher.search(result, channel)
             if not current:
                 break
             count += len(current)
             for event in current:
-                row[event.start : event.end] = event.filling
-                damaged[event.start : event.end] = True
-        _refill(row, np.flatnonzero(damaged), searcher.length)
+                result.write(event.start, event.filling[None], channel=channel)
+                damaged.append(np.arange(event.start, event.end, dtype=np.int64))
+        if damaged:
+            _refill(result, channel, np.unique(np.concatenate(damaged)), searcher.length)
     reason = f"{count} events filled, {finding.evidence['anchors']:.0f} of them beyond doubt"
-    return result, changed(finding, reason, samples, result, spans=count)
+    return result, difference(store, result).report(finding, reason, spans=count)
 
 
-def _refill(row: Float64s, positions: Int64s, length: int) -> None:
+def _refill(store: Store, channel: int, positions: Int64s, length: int) -> None:
     """Fill all damaged samples once more, group by group, by models of the repaired audio."""
     for group in groups(positions, 2 * ORDER):
         centre = int(group[0] + group[-1]) // 2
-        start = min(max(centre - length // 2, 0), max(row.size - length, 0))
-        middle = row[start : start + length]
-        if group[0] - ORDER < 0 or group[-1] + ORDER >= row.size or middle.size < length:
+        start = min(max(centre - length // 2, 0), max(store.frames - length, 0))
+        if group[0] - ORDER < 0 or group[-1] + ORDER >= store.frames or store.frames < length:
             continue
+        middle = row_of(store, channel, start, start + length)
         correlation = ar.autocorrelation(middle * hann(length), ORDER)
         correlation[0] *= 1.0 + 1e-9
         model, _ = ar.levinson(correlation, ORDER)
         first, last = int(group[0]) - ORDER, int(group[-1]) + ORDER + 1
-        filled = row[first:last].copy()
+        filled = row_of(store, channel, first, last).copy()
         if ar.fill(filled, model, group - first):
-            row[first:last] = filled
+            store.write(first, filled[None], channel=channel)

@@ -5,17 +5,19 @@ detector looks at the highest and the lowest value of each channel and counts ru
 """
 
 import math
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
 
-from tapelog_dsp.audio import Audio, valid_audio, valid_sample_rate
+from tapelog_dsp.audio import Audio
 from tapelog_dsp.checks import declared, default
 from tapelog_dsp.kernels.call import Float64s
-from tapelog_dsp.repair.clip_fill import rebuild
-from tapelog_dsp.repair.report import Finding, RepairReport, Span, changed, confidence, untouched
+from tapelog_dsp.repair.clip_fill import rebuilt
+from tapelog_dsp.repair.report import Finding, RepairReport, Span, confidence, untouched
 from tapelog_dsp.repair.runs import runs
+from tapelog_dsp.repair.store import Store, as_store, blocks, copy, difference, mended
 
 RUN_FRAMES: Final = 3
 FLATNESSES: Final = (1e-9, 2.5 / 32768.0)
@@ -41,12 +43,50 @@ class ClipSettings:
         declared(self)
 
 
-def _flat_tops(values: Float64s, flatness: float) -> tuple[float, list[tuple[int, int]]]:
-    """Return the lowest value of the plateau at the top, and its runs (start, length) of three samples or more."""
-    top = float(values.max())
-    flat = [(start, end - start) for start, end in runs(values >= top - flatness) if end - start >= RUN_FRAMES]
-    level = min((float(values[start : start + length].min()) for start, length in flat), default=math.inf)
-    return level, flat
+class _FlatTops:
+    """Runs of a channel's highest values, of one polarity, over blocks."""
+
+    def __init__(self, lowest: float) -> None:
+        self._lowest = lowest
+        self._runs: list[tuple[int, int, float]] = []
+
+    def add(self, start: int, values: Float64s) -> None:
+        """Take the next block; a run that goes on from the one before is one run."""
+        for first, last in runs(values >= self._lowest):
+            begun, ended, least = start + first, start + last, float(values[first:last].min())
+            if self._runs and self._runs[-1][1] == begun:
+                begun, _, before = self._runs.pop()
+                least = min(least, before)
+            elif self._runs and self._runs[-1][1] - self._runs[-1][0] < RUN_FRAMES:
+                self._runs.pop()
+            self._runs.append((begun, ended, least))
+
+    def result(self) -> tuple[float, list[tuple[int, int]]]:
+        """Return the lowest value of the plateau, and its runs (start, length) of three samples or more."""
+        flat = [(begun, ended, least) for begun, ended, least in self._runs if ended - begun >= RUN_FRAMES]
+        return min((least for *_, least in flat), default=math.inf), [
+            (begun, ended - begun) for begun, ended, _ in flat
+        ]
+
+
+def _plateaus(store: Store) -> Iterator[tuple[int, int, list[tuple[float, list[tuple[int, int]]]]]]:
+    """Yield channel, polarity, and the plateau's level and runs for each flatness."""
+    highest, lowest = np.full(store.channels, -math.inf), np.full(store.channels, math.inf)
+    for _, block in blocks(store):
+        np.maximum(highest, block.max(axis=1), out=highest)
+        np.minimum(lowest, block.min(axis=1), out=lowest)
+    tops = {
+        (channel, polarity): [_FlatTops(float(top[channel]) - flatness) for flatness in FLATNESSES]
+        for polarity, top in enumerate((highest, -lowest))
+        for channel in range(store.channels)
+    }
+    for start, block in blocks(store):
+        for (channel, polarity), each in tops.items():
+            values = -block[channel] if polarity else block[channel]
+            for one in each:
+                one.add(start, values)
+    for channel, polarity in sorted(tops):
+        yield channel, polarity, [one.result() for one in tops[channel, polarity]]
 
 
 def detect(samples: Audio, sample_rate: int, settings: ClipSettings | None = None) -> Finding:
@@ -67,31 +107,28 @@ def detect(samples: Audio, sample_rate: int, settings: ClipSettings | None = Non
         Evidence: ``runs`` on the worst polarity, ``clipped_fraction`` of all samples, ``level_dbfs`` of the lowest
         clipping level. A span's strength is its level. ``detail`` holds the levels ``[channels, (high, low)]``.
     """
+    return look(as_store(samples, sample_rate), sample_rate, settings)
+
+
+def look(store: Store, sample_rate: int, settings: ClipSettings | None = None) -> Finding:
+    """Look for flat tops in a store; see `detect`."""
     settings = settings or ClipSettings()
-    samples = valid_audio(samples)
-    valid_sample_rate(sample_rate)
-    levels = np.full((samples.shape[0], 2), math.inf)
+    levels = np.full((store.channels, 2), math.inf)
     spans: list[Span] = []
     worst = 0
-    for channel, row in enumerate(samples):
-        if row.size < RUN_FRAMES:
+    for channel, polarity, found in _plateaus(store) if store.frames >= RUN_FRAMES else ():
+        level, tops = next((one for one in found if len(one[1]) >= settings.runs), found[-1])
+        longest = max((n for _, n in tops), default=0)
+        if level == math.inf or level < LOWEST_LEVEL or longest > LONGEST_S * sample_rate:
             continue
-        for polarity, sign in enumerate((1.0, -1.0)):
-            for flatness in FLATNESSES:
-                level, tops = _flat_tops(sign * row, flatness)
-                if len(tops) >= settings.runs:
-                    break
-            longest = max((n for _, n in tops), default=0)
-            if level == math.inf or level < LOWEST_LEVEL or longest > LONGEST_S * sample_rate:
-                continue
-            worst = max(worst, len(tops))
-            if len(tops) >= settings.runs:
-                levels[channel, polarity] = level
-                spans += [Span(channel, start, length, level) for start, length in tops]
+        worst = max(worst, len(tops))
+        if len(tops) >= settings.runs:
+            levels[channel, polarity] = level
+            spans += [Span(channel, start, length, level) for start, length in tops]
     present = bool(spans)
     evidence = {"runs": float(worst)}
     if present:
-        evidence["clipped_fraction"] = sum(span.length_frames for span in spans) / samples.size
+        evidence["clipped_fraction"] = sum(span.length_frames for span in spans) / (store.channels * store.frames)
         evidence["level_dbfs"] = 20.0 * math.log10(min(span.strength for span in spans))
     levels[:, 1] *= -1.0
     spans.sort(key=lambda span: (span.start_frame, span.channel))
@@ -120,14 +157,18 @@ def repair(
     -------
     tuple of ndarray [shape=(channels, frames)] and RepairReport
     """
-    samples = valid_audio(samples)
-    finding = finding or detect(samples, sample_rate, settings)
+    return mended(samples, sample_rate, finding or detect(samples, sample_rate, settings), mend)
+
+
+def mend(store: Store, sample_rate: int, finding: Finding) -> tuple[Store, RepairReport]:
+    """Rebuild the clipped peaks of a store; see `repair`."""
     if not finding.present:
-        return samples, untouched(finding, "the highest and lowest values form no plateaus")
-    result = samples.copy()
+        return store, untouched(finding, "the highest and lowest values form no plateaus")
+    result = copy(store)
     for channel, (high, low) in enumerate(finding.detail.tolist()):
         if math.isfinite(high) or math.isfinite(low):
-            result[channel] = rebuild(samples[channel], high, low, sample_rate)
-    peak_db = 20.0 * math.log10(float(np.abs(result).max()))
-    reason = f"{len(finding.spans)} flat tops rebuilt; the highest peak is now {peak_db:+.1f} dBFS"
-    return result, changed(finding, reason, samples, result, spans=len(finding.spans))
+            for start, row in rebuilt(store, channel, high, low, sample_rate):
+                result.write(start, row[None], channel=channel)
+    made = difference(store, result)
+    reason = f"{len(finding.spans)} flat tops rebuilt; the highest peak is now {20.0 * math.log10(made.peak):+.1f} dBFS"
+    return result, made.report(finding, reason, spans=len(finding.spans))

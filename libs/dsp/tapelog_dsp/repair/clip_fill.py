@@ -7,6 +7,7 @@ beyond: the model would otherwise make high peaks where a distorted amplifier ha
 the level fall off as they do below it, the mean overshoot is the clipped share over the density just below the level.
 """
 
+from collections.abc import Iterator
 from typing import Final
 
 import numpy as np
@@ -14,6 +15,7 @@ import numpy.typing as npt
 
 from tapelog_dsp.kernels import autoregression as ar
 from tapelog_dsp.kernels.call import Float64s, Int64s
+from tapelog_dsp.repair.store import Store, blocks, row_of
 from tapelog_dsp.repair.windows import hann
 
 WINDOW_S: Final = 0.0464
@@ -23,48 +25,54 @@ CONSISTENCY_ROUNDS: Final = 6
 PRIOR_WIDTH: Final = 20.0  # spread of the prior in mean overshoots: wide, it only has to stop the absurd
 DENSITY_BAND: Final = 0.9  # the density below the level is counted from here up
 NEAR: Final = 1e-4
+HALVES_AT_A_TIME: Final = 64
+"""Half windows that are rebuilt before the next are read: 1.5 s."""
 
 
-def mean_overshoot(samples: Float64s, level: float) -> float:
+def mean_overshoot(store: Store, channel: int, level: float) -> float:
     """Return how far a signal probably went beyond the level at which it was clipped, on average."""
-    clipped = int((samples >= level).sum())
-    below = int(((samples < level - NEAR) & (samples > DENSITY_BAND * level)).sum())
-    return clipped * (1.0 - DENSITY_BAND) * level / max(below, 1)
+    sign = 1.0 if level > 0.0 else -1.0
+    height, clipped, below = sign * level, 0, 0
+    for _, block in blocks(store):
+        values = sign * block[channel]
+        clipped += int((values >= height).sum())
+        below += int(((values < height - NEAR) & (values > DENSITY_BAND * height)).sum())
+    return clipped * (1.0 - DENSITY_BAND) * height / max(below, 1)
 
 
-def rebuild(samples: Float64s, high: float, low: float, sample_rate: int) -> Float64s:
-    """Return ``[frames]`` with new values wherever a sample lies at or above ``high`` or at or below ``low``.
+def rebuilt(store: Store, channel: int, high: float, low: float, sample_rate: int) -> Iterator[tuple[int, Float64s]]:
+    """Yield start and samples of a channel, new wherever one lies at or above ``high`` or at or below ``low``.
 
     Parameters
     ----------
-    samples : ndarray [shape=(frames,)]
-        One channel.
+    store : Store
+        The recording; windows stand on a grid that starts at frame 0.
+    channel : int
+        Which.
     high, low : float
         The clipping levels; infinite where a polarity is not clipped.
     sample_rate : int
         In Hz.
     """
     length = 2 * round(0.5 * WINDOW_S * sample_rate)
-    order = round(ORDER_S * sample_rate)
-    over = [
-        mean_overshoot(sign * samples, sign * level) for sign, level in ((1.0, high), (-1.0, low)) if abs(level) < 1e9
-    ]
-    spread = PRIOR_WIDTH * max(over)
-    clipped = (samples >= high) | (samples <= low)
-    padded = np.concatenate((np.zeros(length), samples, np.zeros(2 * length)))
-    result = padded.copy()
+    half, order = length // 2, round(ORDER_S * sample_rate)
+    spread = PRIOR_WIDTH * max(mean_overshoot(store, channel, level) for level in (high, low) if abs(level) < 1e9)
     window = hann(length)
-    for start in range(length // 2, samples.size + length, length // 2):
-        stretch = padded[start : start + length]
-        bad = (stretch >= high) | (stretch <= low)
-        bad[:order] = bad[-order:] = False
-        if bad.any():
-            gained = (
-                _rebuild_window(stretch, np.flatnonzero(bad), high=high, low=low, order=order, spread=spread) - stretch
-            )
-            result[start : start + length] += window * gained
-    inner = result[length : length + samples.size]
-    return np.where(clipped, inner, samples)
+    for first in range(0, store.frames, HALVES_AT_A_TIME * half):
+        last = min(first + HALVES_AT_A_TIME * half, store.frames)
+        # With the two windows that reach in from either side.
+        wide = row_of(store, channel, first - length, last + 2 * length)
+        result = wide.copy()
+        for start in range(half, last - first + length, half):
+            stretch = wide[start : start + length]
+            bad = (stretch >= high) | (stretch <= low)
+            bad[:order] = bad[-order:] = False
+            if bad.any():
+                places = np.flatnonzero(bad)
+                gained = _rebuild_window(stretch, places, high=high, low=low, order=order, spread=spread) - stretch
+                result[start : start + length] += window * gained
+        inner, old = (row[length : length + last - first] for row in (result, wide))
+        yield first, np.where((old >= high) | (old <= low), inner, old)
 
 
 def _rebuild_window(

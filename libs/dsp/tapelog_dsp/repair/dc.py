@@ -5,15 +5,16 @@ one-second segments must agree before anything is called DC; a constant then nee
 """
 
 import math
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
 
-from tapelog_dsp.audio import Audio, valid_audio, valid_sample_rate
+from tapelog_dsp.audio import Audio
 from tapelog_dsp.checks import declared, default
-from tapelog_dsp.kernels.call import Float64s
-from tapelog_dsp.repair.report import Finding, RepairReport, changed, confidence, untouched
+from tapelog_dsp.repair.report import Finding, RepairReport, confidence, untouched
+from tapelog_dsp.repair.store import Store, as_store, blocks, difference, mended
 
 SEGMENTS_PER_S: Final = 4
 SEGMENTS_MIN: Final = 8
@@ -37,19 +38,33 @@ class DcSettings:
         declared(self)
 
 
-def _offset(row: Float64s, segment: int) -> tuple[float, float]:
-    """Return the offset of a channel and its steadiness: the offset over the spread of the segments' means.
+def _parts(store: Store, segment: int) -> Iterator[Audio]:
+    """Yield whole segments ``[channels, segments, segment]``."""
+    step = max(store.block_frames // segment, 1) * segment
+    whole = store.frames // segment * segment
+    for start in range(0, whole, step):
+        block = store.read(start, min(start + step, whole))
+        yield block.reshape(store.channels, -1, segment)
+
+
+def _offsets(store: Store, segment: int) -> list[tuple[float, float]]:
+    """Return the offset of each channel and its steadiness: the offset over the spread of the segments' means.
 
     Segments count by the inverse of their power around the offset, so that quiet moments decide. The spread is the
     range between the tenth and the ninetieth percentile of the means.
     """
-    parts = row[: row.size // segment * segment].reshape(-1, segment)
-    means = parts.sum(axis=1) / segment
-    power = np.square(parts - np.median(means)).sum(axis=1) / segment
-    weights = 1.0 / (power + 1e-8)
-    offset = float((weights * means).sum() / weights.sum())
-    low, high = np.quantile(means, (0.1, 0.9))
-    return offset, abs(offset) / (float(high - low) + SPREAD_FLOOR)
+    means = np.concatenate([parts.sum(axis=2) / segment for parts in _parts(store, segment)], axis=1)
+    middle = np.median(means, axis=1)[:, None, None]
+    power = np.concatenate(
+        [np.square(parts - middle).sum(axis=2) / segment for parts in _parts(store, segment)], axis=1
+    )
+    found = []
+    for own, around in zip(means, power, strict=True):
+        weights = 1.0 / (around + 1e-8)
+        offset = float((weights * own).sum() / weights.sum())
+        low, high = np.quantile(own, (0.1, 0.9))
+        found.append((offset, abs(offset) / (float(high - low) + SPREAD_FLOOR)))
+    return found
 
 
 def detect(samples: Audio, sample_rate: int, settings: DcSettings | None = None) -> Finding:
@@ -70,13 +85,16 @@ def detect(samples: Audio, sample_rate: int, settings: DcSettings | None = None)
         Evidence: ``offset`` (largest, of full scale), ``steadiness``. ``detail`` holds the offsets ``[channels]``, 0
         where there is none. Audio under 2 s is never changed.
     """
+    return look(as_store(samples, sample_rate), sample_rate, settings)
+
+
+def look(store: Store, sample_rate: int, settings: DcSettings | None = None) -> Finding:
+    """Look for an offset in a store; see `detect`."""
     settings = settings or DcSettings()
-    samples = valid_audio(samples)
-    valid_sample_rate(sample_rate)
     segment = sample_rate // SEGMENTS_PER_S
-    if samples.shape[1] < SEGMENTS_MIN * segment:
+    if store.frames < SEGMENTS_MIN * segment:
         return Finding("dc", present=False, confidence=0.0)
-    measured = [_offset(row, segment) for row in samples]
+    measured = _offsets(store, segment)
     there = [abs(offset) >= settings.smallest and steady >= STEADINESS_GATE for offset, steady in measured]
     worst = max(range(len(measured)), key=lambda channel: (there[channel], abs(measured[channel][0])))
     offset, steady = measured[worst]
@@ -106,10 +124,16 @@ def repair(
     -------
     tuple of ndarray [shape=(channels, frames)] and RepairReport
     """
-    samples = valid_audio(samples)
-    finding = finding or detect(samples, sample_rate, settings)
+    return mended(samples, sample_rate, finding or detect(samples, sample_rate, settings), mend)
+
+
+def mend(store: Store, sample_rate: int, finding: Finding) -> tuple[Store, RepairReport]:
+    """Subtract the offsets that were found in a store; see `repair`."""
+    del sample_rate
     if not finding.present:
-        return samples, untouched(finding, "no mean stays the same through loud and quiet")
-    result = samples - finding.detail[:, None]
+        return store, untouched(finding, "no mean stays the same through loud and quiet")
+    result = store.new(store.channels)
+    for start, block in blocks(store):
+        result.write(start, block - finding.detail[:, None])
     level_db = 20.0 * math.log10(float(np.abs(finding.detail).max()))
-    return result, changed(finding, f"a constant of {level_db:.1f} dBFS subtracted", samples, result)
+    return result, difference(store, result).report(finding, f"a constant of {level_db:.1f} dBFS subtracted")

@@ -6,18 +6,20 @@ Vries 1986; the least-squares filling decays towards the middle of a gap that is
 energy). Long ones are reported only.
 """
 
+import functools
 import math
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
 
-from tapelog_dsp.audio import Audio, valid_audio, valid_sample_rate
+from tapelog_dsp.audio import Audio, valid_audio
 from tapelog_dsp.checks import declared, default
 from tapelog_dsp.kernels import autoregression as ar
-from tapelog_dsp.kernels.call import Float64s
-from tapelog_dsp.repair.report import Finding, RepairReport, Span, changed, untouched
+from tapelog_dsp.repair.report import Finding, RepairReport, Span, untouched
 from tapelog_dsp.repair.runs import runs
+from tapelog_dsp.repair.store import Store, as_store, copy, difference, mended, padded, row_of
 from tapelog_dsp.repair.windows import hann
 
 ZERO: Final = 0.5 / 32768.0  # what a 16-bit file calls zero
@@ -70,23 +72,34 @@ def detect(samples: Audio, sample_rate: int, settings: DropoutSettings | None = 
         Evidence: ``dropouts``, ``longest_ms``. A span's channel is 0, its strength the level around it over 0.003.
     """
     del settings
-    samples = valid_audio(samples)
-    valid_sample_rate(sample_rate)
+    return look(as_store(samples, sample_rate), sample_rate)
+
+
+def look(store: Store, sample_rate: int) -> Finding:
+    """Look for dropouts in a store; see `detect`."""
+    spans = [span for start in range(0, store.frames, store.block_frames) for span in _spans(store, start, sample_rate)]
+    longest = max((span.length_frames for span in spans), default=0)
+    evidence = {"dropouts": float(len(spans)), "longest_ms": 1_000.0 * longest / sample_rate}
+    return Finding("dropout", bool(spans), 1.0 if spans else 0.0, evidence, tuple(spans))
+
+
+def _spans(store: Store, begun: int, sample_rate: int) -> Iterator[Span]:
+    """Yield the dropouts that begin within the block from `begun` on."""
     edge, around = round(EDGE_S * sample_rate), round(AROUND_S * sample_rate)
-    margin = round(CONTEXT_S * sample_rate) // 2
-    spans = []
+    margin, reach = round(CONTEXT_S * sample_rate) // 2, math.ceil(2.0 * LONGEST_S * sample_rate)
+    first = begun - around - 1
+    samples = padded(store, first, begun + store.block_frames + reach)
     for start, end in runs((np.abs(samples) <= ZERO).all(axis=0)):
         if not SHORTEST_S * sample_rate <= end - start <= LONGEST_S * sample_rate:
             continue
-        if start < margin or end > samples.shape[1] - margin:
+        if not begun <= first + start < begun + store.block_frames:
+            continue
+        if first + start < margin or first + end > store.frames - margin:
             continue
         before, after = _rms(samples[:, start - edge : start]), _rms(samples[:, end : end + edge])
         wide = _rms(samples[:, start - around : start]), _rms(samples[:, end : end + around])
         if min(before, after) >= EDGE_LEVEL and before >= EDGE_SHARE * wide[0] and after >= EDGE_SHARE * wide[1]:
-            spans.append(Span(0, start, end - start, min(before, after) / EDGE_LEVEL))
-    longest = max((span.length_frames for span in spans), default=0)
-    evidence = {"dropouts": float(len(spans)), "longest_ms": 1_000.0 * longest / sample_rate}
-    return Finding("dropout", bool(spans), 1.0 if spans else 0.0, evidence, tuple(spans))
+            yield Span(0, first + start, end - start, min(before, after) / EDGE_LEVEL)
 
 
 def repair(
@@ -109,26 +122,40 @@ def repair(
     -------
     tuple of ndarray [shape=(channels, frames)] and RepairReport
     """
-    samples = valid_audio(samples)
-    settings = settings or DropoutSettings()
-    finding = finding or detect(samples, sample_rate)
-    short = [s for s in finding.spans if s.length_frames <= settings.longest_fill_ms * 1e-3 * sample_rate]
+    longest_fill_ms = (settings or DropoutSettings()).longest_fill_ms
+    acting = functools.partial(mend, longest_fill_ms=longest_fill_ms)
+    return mended(samples, sample_rate, finding or detect(samples, sample_rate), acting)
+
+
+def mend(
+    store: Store,
+    sample_rate: int,
+    finding: Finding,
+    *,
+    longest_fill_ms: float = default("DropoutSettings", "longest_fill_ms"),
+) -> tuple[Store, RepairReport]:
+    """Fill the short dropouts of a store; see `repair`."""
+    short = [s for s in finding.spans if s.length_frames <= longest_fill_ms * 1e-3 * sample_rate]
     if not short:
         found = f"{len(finding.spans)} dropouts, all too long to fill" if finding.spans else "no dropouts"
-        return samples, untouched(finding, found)
-    result = samples.copy()
+        return store, untouched(finding, found)
+    result = copy(store)
     filled = 0
     for span in short:
-        done = [_fill(row, span.start_frame, span.length_frames, sample_rate) for row in result]
+        done = [
+            _fill(result, channel, span.start_frame, span.length_frames, sample_rate)
+            for channel in range(store.channels)
+        ]
         filled += any(done)
     reason = f"{filled} of {len(finding.spans)} dropouts filled"
-    return result, changed(finding, reason, samples, result, spans=filled)
+    return result, difference(store, result).report(finding, reason, spans=filled)
 
 
-def _fill(row: Float64s, start: int, length: int, sample_rate: int) -> bool:
+def _fill(store: Store, channel: int, start: int, length: int, sample_rate: int) -> bool:
     context, order = round(CONTEXT_S * sample_rate), round(ORDER_S * sample_rate)
-    first, last = max(0, start - context), min(row.size, start + length + context)
-    before, after = row[first:start], row[start + length : last]
+    first, last = max(0, start - context), min(store.frames, start + length + context)
+    stretch = row_of(store, channel, first, last).copy()
+    before, after = stretch[: start - first], stretch[start + length - first :]
     if min(before.size, after.size) <= order:
         return False
     # The halves of a window that are largest at the gap.
@@ -138,10 +165,9 @@ def _fill(row: Float64s, start: int, length: int, sample_rate: int) -> bool:
         return False
     correlation[0] *= 1.0 + 1e-7
     model, _ = ar.levinson(correlation, order)
-    stretch = row[first:last].copy()
     if not ar.fill(stretch, model, np.arange(start - first, start - first + length, dtype=np.int64)):
         return False
-    row[start : start + length] = stretch[start - first : start - first + length]
+    store.write(start, stretch[None, start - first : start - first + length], channel=channel)
     return True
 
 

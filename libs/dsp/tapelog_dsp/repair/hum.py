@@ -6,22 +6,26 @@ so a bass note on the same frequency stays: it is not there in the pauses, the h
 """
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Final
 
 import numpy as np
 
-from tapelog_dsp.audio import Audio, valid_audio, valid_sample_rate
+from tapelog_dsp.audio import Audio
 from tapelog_dsp.checks import declared, default
 from tapelog_dsp.errors import ParameterError
 from tapelog_dsp.kernels import mains
 from tapelog_dsp.kernels.call import Float64s
 from tapelog_dsp.repair.hum_track import HumTrack, block_frames, track
-from tapelog_dsp.repair.report import Finding, RepairReport, changed, confidence, untouched
+from tapelog_dsp.repair.report import Finding, RepairReport, confidence, untouched
+from tapelog_dsp.repair.store import Store, as_store, blocks, difference, mended
 from tapelog_dsp.repair.windows import block_power, hann, smooth
 
 SEGMENT_S: Final = 20
 """A hum is followed in stretches of this length, each half overlapping the next; the grid starts at frame 0."""
+
+TRACKS_KEPT: Final = 4
+"""Stretches whose tracks are kept from looking to mending; those of longer recordings are followed again."""
 
 MINIMUM_S: Final = 3.0
 """Shorter audio is not searched: a bass note could last as long."""
@@ -106,33 +110,55 @@ def detect(samples: Audio, sample_rate: int, settings: HumSettings | None = None
     Finding
         Evidence: ``frequency_hz``, ``strong_harmonics`` (at least 20 dB over their uncertainty and in every window in
         which they could be seen), ``level_dbfs`` of the hum, ``quiet_periods``: share of the mains periods that hold
-        less power than the hum alone would. ``detail`` holds the tracks.
+        less power than the hum alone would. ``detail`` says what was followed.
     """
+    return look(as_store(samples, sample_rate), sample_rate, settings)
+
+
+def look(store: Store, sample_rate: int, settings: HumSettings | None = None) -> Finding:
+    """Look for hum in a store; see `detect`."""
     settings = settings or HumSettings()
-    samples = valid_audio(samples)
-    valid_sample_rate(sample_rate)
-    if samples.shape[1] < MINIMUM_S * sample_rate or not samples.any():
+    if store.frames < MINIMUM_S * sample_rate or not any(block.any() for _, block in blocks(store)):
         return Finding("hum", present=False, confidence=0.0)
-    pieces = [samples[:, start:end] for start, end in _segments(samples.shape[1], sample_rate)]
+    pieces = _segments(store.frames, sample_rate)
     grid = np.arange(settings.lowest_hz, settings.highest_hz + 0.5 * STEP_HZ, STEP_HZ)
     score = np.zeros(grid.size)
-    for piece in pieces:
-        score += _comb_score(piece, sample_rate, grid)
+    for start, end in pieces:
+        score += _comb_score(store.read(start, end), sample_rate, grid)
     frequency_hz = float(grid[int(np.argmax(score))])
-    harmonics = min(settings.harmonics, int(0.4 * sample_rate / frequency_hz))
-    tracks = tuple(track(piece, sample_rate, frequency_hz, harmonics) for piece in pieces)
-    strong = [_strong_harmonics(one) for one in tracks]
+    followed = _Followed(frequency_hz, min(settings.harmonics, int(0.4 * sample_rate / frequency_hz)))
+    seen = []
+    for start, end in pieces:
+        piece = store.read(start, end)
+        one = followed.track(piece, sample_rate)
+        if len(pieces) <= TRACKS_KEPT:
+            followed.kept.append(one)
+        rate = (one.turns[-1] - one.turns[0]) / (one.turns.size - 1)
+        seen.append((rate, float(_strong_harmonics(one)), _power(one), _quiet_periods(piece, one)))
+    rates, strong, powers, quiet = zip(*seen, strict=True)
     evidence = {
-        "frequency_hz": float(np.mean([(t.turns[-1] - t.turns[0]) / (t.turns.size - 1) for t in tracks]) * sample_rate),
+        "frequency_hz": float(np.mean(rates) * sample_rate),
         "strong_harmonics": float(np.median(strong)),
         "comb_score": float(score.max() / len(pieces)),
-        "level_dbfs": 10.0 * math.log10(float(np.mean([_power(one) for one in tracks])) + 1e-20),
+        "level_dbfs": 10.0 * math.log10(float(np.mean(powers)) + 1e-20),
     }
-    evidence["quiet_periods"] = float(np.mean([_quiet_periods(p, t) for p, t in zip(pieces, tracks, strict=True)]))
+    evidence["quiet_periods"] = float(np.mean(quiet))
     measure = float(np.median(strong))
     there = evidence["quiet_periods"] <= QUIET_PERIODS_MAX and evidence["level_dbfs"] >= QUIETEST_DBFS
     present = measure >= STRONG_GATE and there
-    return Finding("hum", present, confidence(measure, STRONG_GATE), evidence, detail=tracks)
+    return Finding("hum", present, confidence(measure, STRONG_GATE), evidence, detail=followed)
+
+
+@dataclass(frozen=True, slots=True)
+class _Followed:
+    """What was followed: the first harmonic's frequency, how many harmonics; the tracks where they are few."""
+
+    frequency_hz: float
+    harmonics: int
+    kept: list[HumTrack] = field(default_factory=list)
+
+    def track(self, piece: Audio, sample_rate: int) -> HumTrack:
+        return track(piece, sample_rate, self.frequency_hz, self.harmonics)
 
 
 def _snr(one: HumTrack) -> Float64s:
@@ -179,28 +205,36 @@ def repair(
     -------
     tuple of ndarray [shape=(channels, frames)] and RepairReport
     """
-    samples = valid_audio(samples)
-    finding = finding or detect(samples, sample_rate, settings)
+    return mended(samples, sample_rate, finding or detect(samples, sample_rate, settings), mend)
+
+
+def mend(store: Store, sample_rate: int, finding: Finding) -> tuple[Store, RepairReport]:
+    """Subtract the hum of a store; see `repair`."""
     if not finding.present:
-        return samples, untouched(finding, "no family of mains harmonics is there all the time")
-    frames = samples.shape[1]
-    pieces = _segments(frames, sample_rate)
-    tracks: tuple[HumTrack, ...] = finding.detail
-    hum = np.zeros(samples.shape)
-    for index, ((start, end), one) in enumerate(zip(pieces, tracks, strict=True)):
+        return store, untouched(finding, "no family of mains harmonics is there all the time")
+    followed: _Followed = finding.detail
+    result = store.new(store.channels)
+    pieces = _segments(store.frames, sample_rate)
+    before = np.zeros((store.channels, 0))
+    for index, (start, end) in enumerate(pieces):
+        piece = store.read(start, end)
+        one = followed.kept[index] if followed.kept else followed.track(piece, sample_rate)
         fade = np.ones(end - start)
         if index:
             shared = pieces[index - 1][1] - start
             fade[:shared] = (np.arange(shared) + 0.5) / shared
-        if index + 1 < len(pieces):
-            shared = end - pieces[index + 1][0]
+        following = pieces[index + 1][0] if index + 1 < len(pieces) else end
+        if following < end:
+            shared = end - following
             fade[-shared:] = 1.0 - (np.arange(shared) + 0.5) / shared
-        for channel in range(samples.shape[0]):
-            hum[channel, start:end] += fade * _hum(one, channel)
+        hum = np.stack([fade * _hum(one, channel) for channel in range(store.channels)])
+        # What the stretch before said about the frames that both have.
+        hum[:, : before.shape[1]] += before
+        before = hum[:, following - start :].copy()
+        result.write(start, piece[:, : following - start] - hum[:, : following - start])
     frequency_hz, level_dbfs = finding.evidence["frequency_hz"], finding.evidence["level_dbfs"]
     reason = f"hum at {frequency_hz:.3f} Hz and its harmonics, {level_dbfs:.1f} dBFS, subtracted"
-    result = samples - hum
-    return result, changed(finding, reason, samples, result)
+    return result, difference(store, result).report(finding, reason)
 
 
 def _hum(one: HumTrack, channel: int) -> Float64s:

@@ -7,6 +7,7 @@ result as the estimate of the music for an empirical Wiener filter on 46 ms fram
 All channels share one gain, so the image stands still; length and alignment are exact.
 """
 
+import functools
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -14,12 +15,13 @@ from typing import Final
 
 import numpy as np
 
-from tapelog_dsp.audio import Audio, valid_audio, valid_sample_rate
+from tapelog_dsp.audio import Audio
 from tapelog_dsp.checks import declared, default
 from tapelog_dsp.kernels.call import Float64s
 from tapelog_dsp.kernels.denoising import denoise_gain
 from tapelog_dsp.repair.noise_profile import NoiseProfile, frame_length, measure
-from tapelog_dsp.repair.report import Finding, RepairReport, changed, confidence, untouched
+from tapelog_dsp.repair.report import Finding, RepairReport, confidence, untouched
+from tapelog_dsp.repair.store import Store, as_store, difference, energy, mended, padded
 from tapelog_dsp.repair.windows import hann
 from tapelog_dsp.units import db_to_gain
 
@@ -71,13 +73,17 @@ def detect(samples: Audio, sample_rate: int, settings: NoiseSettings | None = No
         ``snr_db``. ``detail`` is the profile.
     """
     del settings
-    samples = valid_audio(samples)
-    valid_sample_rate(sample_rate)
-    profile = measure(samples, sample_rate) if samples.any() else None
+    return look(as_store(samples, sample_rate), sample_rate)
+
+
+def look(store: Store, sample_rate: int) -> Finding:
+    """Look for a noise floor in a store; see `detect`."""
+    power = energy(store) / max(store.channels * store.frames, 1)
+    profile = measure(store, sample_rate) if power > 0.0 else None
     if profile is None or profile.level <= 0.0:
         return Finding("noise", present=False, confidence=0.0)
     level_dbfs = 10.0 * math.log10(profile.level)
-    snr_db = 10.0 * math.log10(float(np.square(samples).sum()) / samples.size / profile.level)
+    snr_db = 10.0 * math.log10(power / profile.level)
     evidence = {
         "hard_fraction": profile.hard_fraction,
         "pause_fraction": profile.pause_fraction,
@@ -111,24 +117,30 @@ def repair(
     -------
     tuple of ndarray [shape=(channels, frames)] and RepairReport
     """
-    samples = valid_audio(samples)
-    settings = settings or NoiseSettings()
-    finding = finding or detect(samples, sample_rate)
+    acting = functools.partial(mend, settings=settings)
+    return mended(samples, sample_rate, finding or detect(samples, sample_rate), acting)
+
+
+def mend(
+    store: Store, sample_rate: int, finding: Finding, *, settings: NoiseSettings | None = None
+) -> tuple[Store, RepairReport]:
+    """Turn the noise of a store down; see `repair`."""
     if not finding.present:
-        return samples, untouched(finding, "no steady noise floor worth lowering")
+        return store, untouched(finding, "no steady noise floor worth lowering")
     profile: NoiseProfile = finding.detail
-    gain_min = db_to_gain(settings.floor_db)
+    gain_min = db_to_gain((settings or NoiseSettings()).floor_db)
     first = frame_length(sample_rate, FIRST_FRAME_S)
-    estimate = _transform(samples, samples, first, _TwoStep(profile.at(first), gain_min))
+    estimate = _transform(store, store, first, _TwoStep(profile.at(first), gain_min))
     second = frame_length(sample_rate, SECOND_FRAME_S)
     noise = profile.at(second)
 
     def wiener(power: Float64s) -> Float64s:
         return np.maximum(power / (power + noise), gain_min)
 
-    result = _transform(samples, estimate, second, wiener)
+    result = _transform(store, estimate, second, wiener)
+    estimate.close()
     reason = f"noise of {finding.evidence['level_dbfs']:.1f} dBFS, {finding.evidence['snr_db']:.1f} dB under the music"
-    return result, changed(finding, reason, samples, result)
+    return result, difference(store, result).report(finding, reason)
 
 
 class _TwoStep:
@@ -149,33 +161,37 @@ class _TwoStep:
         return np.maximum(prior / (1.0 + prior), self._gain_min)
 
 
-def _transform(samples: Audio, guide: Audio, length: int, rule: Callable[[Float64s], Float64s]) -> Audio:
-    """Multiply the spectra of ``samples`` by gains made from the power spectra of ``guide``; overlap and add.
+def _transform(store: Store, guide: Store, length: int, rule: Callable[[Float64s], Float64s]) -> Store:
+    """Multiply the spectra of a store by gains made from the power spectra of ``guide``; overlap and add.
 
     Frames stand on a grid that starts one frame before sample 0, so that every sample is covered alike.
     """
-    hop = length // OVERLAP
-    frames = samples.shape[1]
-    window = hann(length)
-    rows = (frames + length - 1) // hop + 1
-    pad = ((0, 0), (length, 2 * length))
-    source, model = np.pad(samples, pad), np.pad(guide, pad)
-    result = np.zeros(source.shape)
+    hop, window, result = length // OVERLAP, hann(length), store.new(store.channels)
+    rows = (store.frames + length - 1) // hop + 1
+    open_end = np.zeros((store.channels, length))
     for first in range(0, rows, CHUNK_ROWS):
-        starts = np.arange(first, min(first + CHUNK_ROWS, rows)) * hop
-        index = starts[:, None] + np.arange(length)
-        power = np.zeros((starts.size, length // 2 + 1))
-        for channel in model:
+        count = min(CHUNK_ROWS, rows - first)
+        begun, frames = first * hop - length, (count - 1) * hop + length
+        index = np.arange(count)[:, None] * hop + np.arange(length)
+        power = np.zeros((count, length // 2 + 1))
+        for channel in padded(guide, begun, begun + frames):
             spectra = np.fft.rfft(channel[index] * window, axis=1)
             power += np.square(spectra.real) + np.square(spectra.imag)
-        gains = rule(power / samples.shape[0])
-        for channel, out in zip(source, result, strict=True):
+        gains = rule(power / store.channels)
+        made = np.zeros((store.channels, count * hop + length))
+        made[:, :length] = open_end
+        for channel, out in zip(padded(store, begun, begun + frames), made, strict=True):
             spectra = np.fft.rfft(channel[index] * window, axis=1)
             # Parts apart: a complex product may be fused on some processors.
             spectra.real *= gains
             spectra.imag *= gains
             pieces = np.fft.irfft(spectra, length, axis=1) * window
-            for start, piece in zip(starts.tolist(), pieces, strict=True):
-                out[start : start + length] += piece
-    # Four copies of the squared window add up to 1.5.
-    return np.ascontiguousarray(result[:, length : length + frames]) / 1.5
+            for row, piece in enumerate(pieces):
+                out[row * hop : row * hop + length] += piece
+        # Four copies of the squared window add up to 1.5. What later frames reach stays open.
+        done = count * hop
+        start, stop = max(begun, 0), min(begun + done, store.frames)
+        if start < stop:
+            result.write(start, made[:, start - begun : stop - begun] / 1.5)
+        open_end = made[:, done : done + length].copy()
+    return result

@@ -17,6 +17,7 @@ import numpy.typing as npt
 
 from tapelog_dsp.audio import Audio
 from tapelog_dsp.kernels.call import Float64s
+from tapelog_dsp.repair.store import Store
 from tapelog_dsp.repair.windows import hann, smooth
 
 FRAME_S: Final = 0.0464
@@ -30,7 +31,10 @@ QUANTILES: Final = (0.03, 0.10)
 QUANTILE_BIAS: Final = 1.3  # mean of smoothed noise over its 10 % quantile, 5 x 5 cells
 BAND_EDGES_HZ: Final = (100.0, 500.0, 1_000.0, 2_000.0, 4_000.0, 8_000.0, 15_500.0)  # lossy formats cut above
 STRETCH_S: Final = 10
-STRETCHES_MAX: Final = 30  # longer audio is sampled evenly: 5 minutes of it, about 110 MB of spectra per channel
+SAMPLED_S: Final = 60
+SHORT_STRETCH_S: Final = 2
+"""Longer recordings are sampled evenly, a minute of them in stretches of 2 s: 23 MB of spectra per channel."""
+
 ROWS_MIN: Final = 40
 
 
@@ -92,11 +96,14 @@ def _box(values: Float64s, radius: int, axis: int) -> Float64s:
     return np.asarray(np.moveaxis(total / size, 0, axis))
 
 
-def _spectra_of_stretches(samples: Audio, sample_rate: int, length: int) -> Float64s:
-    stretch = STRETCH_S * sample_rate
-    count = -(-samples.shape[1] // stretch)
-    chosen = range(count) if count <= STRETCHES_MAX else (k * count // STRETCHES_MAX for k in range(STRETCHES_MAX))
-    spectra = [power_spectra(samples[:, k * stretch : (k + 1) * stretch], length, length // 2) for k in chosen]
+def _spectra_of_stretches(store: Store, sample_rate: int, length: int) -> Float64s:
+    long = store.frames > SAMPLED_S * sample_rate
+    stretch = (SHORT_STRETCH_S if long else STRETCH_S) * sample_rate
+    count = -(-store.frames // stretch)
+    most = SAMPLED_S // SHORT_STRETCH_S
+    chosen = (k * count // most for k in range(most)) if long else range(count)
+    parts = (store.read(k * stretch, min((k + 1) * stretch, store.frames)) for k in chosen)
+    spectra = [power_spectra(part, length, length // 2) for part in parts]
     together = np.concatenate(spectra, axis=1)
     # Digital silence is an edit, not a floor.
     return np.asarray(together[:, together.sum(axis=(0, 2)) > length * 1e-11])
@@ -125,10 +132,10 @@ def _rough(floor: Float64s) -> npt.NDArray[np.bool_]:
     return np.asarray(smooth(odd.astype(np.float64), 12) > ROUGH_SHARE)
 
 
-def measure(samples: Audio, sample_rate: int) -> NoiseProfile | None:
+def measure(store: Store, sample_rate: int) -> NoiseProfile | None:
     """Measure the noise floor; None when there is too little audio to tell."""
     length = frame_length(sample_rate, FRAME_S)
-    apart = _spectra_of_stretches(samples, sample_rate, length)
+    apart = _spectra_of_stretches(store, sample_rate, length)
     if apart.shape[1] < ROWS_MIN:
         return None
     power = apart.sum(axis=0) / apart.shape[0]

@@ -11,16 +11,18 @@ from typing import Final
 
 import numpy as np
 
-from tapelog_dsp.audio import Audio, valid_audio, valid_sample_rate
+from tapelog_dsp.audio import Audio
 from tapelog_dsp.checks import declared, default
 from tapelog_dsp.design.butterworth import butterworth
 from tapelog_dsp.kernels import recursion
 from tapelog_dsp.kernels.call import Float64s
-from tapelog_dsp.repair.report import Finding, RepairReport, Span, changed, confidence, untouched
+from tapelog_dsp.repair.report import Finding, RepairReport, Span, confidence, untouched
 from tapelog_dsp.repair.runs import runs
+from tapelog_dsp.repair.store import Store, as_store, blocks, copy, difference, mended, row_of
 from tapelog_dsp.repair.windows import hann
 
 STEP_S: Final = 0.01
+STEPS_AT_A_TIME: Final = 256
 SHORTEST_S: Final = 0.02
 LONGEST_S: Final = 0.25
 FADE_S: Final = 0.02
@@ -54,18 +56,30 @@ class PlosiveSettings:
         declared(self)
 
 
-def _low_band(row: Float64s, sample_rate: int, crossover_hz: float) -> Float64s:
-    """Return the low band without delay: the filter runs forwards, then backwards."""
+def _low_band(store: Store, channel: int, sample_rate: int, crossover_hz: float) -> Store:
+    """Return the low band of a channel without delay: the filter runs forwards, then backwards."""
     sections = butterworth(crossover_hz, 12, sample_rate, highpass=False)
-    forwards = recursion.sos(sections, recursion.sos_state(len(sections), 1), row[None])
-    turned = np.ascontiguousarray(forwards[:, ::-1])
-    backwards = recursion.sos(sections, recursion.sos_state(len(sections), 1), turned)
-    return np.ascontiguousarray(backwards[0, ::-1])
+    low, state = store.new(1), recursion.sos_state(len(sections), 1)
+    for start, block in blocks(store):
+        low.write(start, recursion.sos(sections, state, np.ascontiguousarray(block[channel : channel + 1])))
+    state = recursion.sos_state(len(sections), 1)
+    step = store.block_frames
+    for start in range((store.frames - 1) // step * step, -1, -step):
+        forwards = low.read(start, min(start + step, store.frames))
+        backwards = recursion.sos(sections, state, np.ascontiguousarray(forwards[:, ::-1]))
+        low.write(start, backwards[:, ::-1])
+    return low
 
 
-def _powers(row: Float64s, step: int) -> Float64s:
-    blocks = row.size // step
-    return np.asarray(np.square(row[: blocks * step]).reshape(blocks, step).sum(axis=1) / step)
+def _powers(store: Store, low: Store, step: int) -> tuple[Float64s, Float64s]:
+    """Return the mean square of whole steps of the low band, and of the rest."""
+    parts: tuple[list[Float64s], list[Float64s]] = ([], [])
+    for start in range(0, store.frames // step * step, STEPS_AT_A_TIME * step):
+        stop = min(start + STEPS_AT_A_TIME * step, store.frames // step * step)
+        below, whole = (one.read(start, stop)[0].reshape(-1, step) for one in (low, store))
+        for part, values in zip(parts, (below, whole - below), strict=True):
+            part.append(np.square(values).sum(axis=1) / step)
+    return np.concatenate(parts[0]), np.concatenate(parts[1])
 
 
 def detect(samples: Audio, sample_rate: int, settings: PlosiveSettings | None = None) -> Finding:
@@ -87,24 +101,34 @@ def detect(samples: Audio, sample_rate: int, settings: PlosiveSettings | None = 
         span's strength is the low band's power over its usual one. ``detail`` is the crossover in Hz: the settings', or
         `DEEP_HZ` for a voice that is too deep for that.
     """
-    settings = settings or PlosiveSettings()
-    samples = valid_audio(samples)
-    valid_sample_rate(sample_rate)
-    found = _below(samples, sample_rate, settings.crossover_hz, USUAL_SHARE)
-    if found.present or settings.crossover_hz <= DEEP_HZ:
-        return found
-    deep = _below(samples, sample_rate, DEEP_HZ, DEEP_SHARE)
-    return deep if deep.present else found
+    return look(as_store(samples, sample_rate), sample_rate, settings)
 
 
-def _below(samples: Audio, sample_rate: int, crossover_hz: float, share_max: float) -> Finding:
+def look(store: Store, sample_rate: int, settings: PlosiveSettings | None = None) -> Finding:
+    """Look for plosives in a store; see `detect`."""
+    crossover_hz = (settings or PlosiveSettings()).crossover_hz
+    mono, heard = store.new(1), False
+    for start, block in blocks(store):
+        heard = heard or bool(block.any())
+        mono.write(start, (block.sum(axis=0) / store.channels)[None])
+    try:
+        if mono.frames < 100 * round(STEP_S * sample_rate) or not heard:
+            return Finding("plosive", present=False, confidence=0.0)
+        found = _below(mono, sample_rate, crossover_hz, USUAL_SHARE)
+        if found.present or crossover_hz <= DEEP_HZ:
+            return found
+        deep = _below(mono, sample_rate, DEEP_HZ, DEEP_SHARE)
+        return deep if deep.present else found
+    finally:
+        mono.close()
+
+
+def _below(mono: Store, sample_rate: int, crossover_hz: float, share_max: float) -> Finding:
     """Look for plosives below a crossover, in a voice that usually has so small a share there."""
     step = round(STEP_S * sample_rate)
-    mono = np.ascontiguousarray(samples.sum(axis=0) / samples.shape[0])
-    if mono.size < 100 * step or not mono.any():
-        return Finding("plosive", present=False, confidence=0.0)
-    low = _low_band(mono, sample_rate, crossover_hz)
-    low_power, rest_power = _powers(low, step), _powers(mono - low, step)
+    low = _low_band(mono, 0, sample_rate, crossover_hz)
+    low_power, rest_power = _powers(mono, low, step)
+    low.close()
     active = rest_power > ACTIVE_BELOW_LOUD * np.quantile(rest_power, 0.95)
     if not active.any():
         return Finding("plosive", present=False, confidence=0.0)
@@ -144,23 +168,44 @@ def repair(
     -------
     tuple of ndarray [shape=(channels, frames)] and RepairReport
     """
-    samples = valid_audio(samples)
-    finding = finding or detect(samples, sample_rate, settings)
+    return mended(samples, sample_rate, finding or detect(samples, sample_rate, settings), mend)
+
+
+def mend(store: Store, sample_rate: int, finding: Finding) -> tuple[Store, RepairReport]:
+    """Take the low band of a store out while a plosive lasts; see `repair`."""
     if not finding.present:
-        return samples, untouched(finding, "no thump in a voice")
+        return store, untouched(finding, "no thump in a voice")
     fade = round(FADE_S * sample_rate)
     rise = hann(2 * fade)[:fade]
-    share = np.zeros(samples.shape[1])
-    for span in finding.spans:
-        start, end = max(0, span.start_frame - fade), min(share.size, span.start_frame + span.length_frames + fade)
-        bump = np.ones(end - start)
-        bump[:fade] = rise[: bump[:fade].size]
-        bump[-fade:] = np.minimum(bump[-fade:], rise[::-1][-bump[-fade:].size :])
-        share[start:end] = np.maximum(share[start:end], bump)
-    result = samples.copy()
-    for row in result:
-        lowered = row - share * _low_band(row, sample_rate, finding.detail)
-        row[share > 0.0] = lowered[share > 0.0]
+    places = [
+        (max(0, s.start_frame - fade), min(store.frames, s.start_frame + s.length_frames + fade)) for s in finding.spans
+    ]
+    result = copy(store)
+    for channel in range(store.channels):
+        low = _low_band(store, channel, sample_rate, finding.detail)
+        for start, end in _together(places):
+            share = np.zeros(end - start)
+            for first, last in (place for place in places if start <= place[0] < end):
+                bump = np.ones(last - first)
+                bump[:fade] = rise[: bump[:fade].size]
+                bump[-fade:] = np.minimum(bump[-fade:], rise[::-1][-bump[-fade:].size :])
+                own = share[first - start : last - start]
+                np.maximum(own, bump, out=own)
+            row = row_of(store, channel, start, end)
+            lowered = row - share * low.read(start, end)[0]
+            result.write(start, np.where(share > 0.0, lowered, row)[None], channel=channel)
+        low.close()
     strongest_db = 10.0 * math.log10(max(span.strength for span in finding.spans))
     reason = f"{len(finding.spans)} plosives lowered, the strongest {strongest_db:.0f} dB over the voice's low band"
-    return result, changed(finding, reason, samples, result, spans=len(finding.spans))
+    return result, difference(store, result).report(finding, reason, spans=len(finding.spans))
+
+
+def _together(places: list[tuple[int, int]]) -> list[tuple[int, int]]:
+    """Return places that overlap as one."""
+    joined: list[tuple[int, int]] = []
+    for start, end in places:
+        if joined and start < joined[-1][1]:
+            joined[-1] = (joined[-1][0], max(end, joined[-1][1]))
+        else:
+            joined.append((start, end))
+    return joined

@@ -4,10 +4,6 @@ import math
 from dataclasses import dataclass, field
 from typing import Any
 
-import numpy as np
-
-from tapelog_dsp.audio import Audio
-
 
 @dataclass(frozen=True, slots=True)
 class Span:
@@ -94,12 +90,3 @@ def confidence(measure: float, gate: float) -> float:
 def untouched(finding: Finding, reason: str) -> RepairReport:
     """Return the report of a repair that changed nothing."""
     return RepairReport(finding.tool, applied=False, reason=reason, finding=finding)
-
-
-def changed(finding: Finding, reason: str, before: Audio, after: Audio, *, spans: int = 0) -> RepairReport:
-    """Return the report of a repair, measured between its input and its output ``[channels, frames]``."""
-    difference = before - after
-    frames = int(np.count_nonzero(difference))
-    removed, kept = float(np.square(difference).sum()), float(np.square(after).sum())
-    level_db = -math.inf if removed == 0.0 else math.inf if kept == 0.0 else 10.0 * math.log10(removed / kept)
-    return RepairReport(finding.tool, frames > 0, reason, finding, spans, frames, level_db)

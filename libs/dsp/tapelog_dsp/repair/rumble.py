@@ -6,18 +6,21 @@ comes and goes with the beats, or one that nobody needs to care about. What lies
 zero phase.
 """
 
+import itertools
 import math
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, Final
 
 import numpy as np
 
-from tapelog_dsp.audio import Audio, valid_audio, valid_sample_rate
+from tapelog_dsp.audio import Audio
 from tapelog_dsp.checks import declared, default
 from tapelog_dsp.kernels.call import Float64s
 from tapelog_dsp.kernels.fft import fft, turned
 from tapelog_dsp.master.fir import FirFilter
-from tapelog_dsp.repair.report import Finding, RepairReport, changed, confidence, untouched
+from tapelog_dsp.repair.report import Finding, RepairReport, confidence, untouched
+from tapelog_dsp.repair.store import Store, as_store, blocks, difference, energy, mended
 from tapelog_dsp.repair.windows import hann, smooth
 
 LOWEST_HZ: Final = 5.0
@@ -66,19 +69,19 @@ def is_short(frames: int, sample_rate: int) -> bool:
     return 2 * frames < (WINDOWS_MIN + 1) * (1 << math.ceil(math.log2(WINDOW_S * sample_rate)))
 
 
-def _window_powers(samples: Audio, sample_rate: int) -> tuple[Float64s, float]:
+def _window_powers(store: Store, sample_rate: int) -> tuple[Float64s, float]:
     """Return the power of each window up to 40 Hz ``[windows, bins]``, all channels together, and Hz per bin."""
     length = 1 << math.ceil(math.log2(WINDOW_S * sample_rate))
-    if is_short(samples.shape[1], sample_rate):
+    if is_short(store.frames, sample_rate):
         length //= 2
     bins = math.ceil((VALLEY_HZ[1] + 2.0 * SMOOTHING_HZ) * length / sample_rate)
-    last = samples.shape[1] - length
+    last = store.frames - length
     count = min(2 * last // length + 1, WINDOWS_MAX) if last >= 0 else 0
     starts = [round(last * index / max(count - 1, 1)) for index in range(count)]
     powers = np.zeros((count, bins))
     scale = 1.0 / float(length) ** 2
     for place, start in enumerate(starts):
-        part = samples[:, start : start + length] * hann(length)
+        part = store.read(start, start + length) * hann(length)
         for first in range(0, len(part), 2):
             pair = part[first : first + 2]
             real, imaginary = fft(pair[0], pair[1] if len(pair) > 1 else np.zeros(length))
@@ -105,12 +108,15 @@ def detect(samples: Audio, sample_rate: int, settings: RumbleSettings | None = N
         Evidence: ``hump_db``, ``share_db``, ``steadiness`` (quiet tenth over loudest window), ``edge_hz``; ``detail``
         is the edge in Hz. Audio under about 4 s is never changed: steadiness needs time.
     """
+    return look(as_store(samples, sample_rate), sample_rate, settings)
+
+
+def look(store: Store, sample_rate: int, settings: RumbleSettings | None = None) -> Finding:
+    """Look for a drone in a store; see `detect`."""
     settings = settings or RumbleSettings()
-    samples = valid_audio(samples)
-    valid_sample_rate(sample_rate)
-    powers, bin_hz = _window_powers(samples, sample_rate)
-    energy = float(np.square(samples).sum()) / max(samples.shape[1], 1)
-    if len(powers) < WINDOWS_MIN or energy <= 0.0:
+    powers, bin_hz = _window_powers(store, sample_rate)
+    power = energy(store) / max(store.frames, 1)
+    if len(powers) < WINDOWS_MIN or power <= 0.0:
         return Finding("rumble", present=False, confidence=0.0)
     spectrum = smooth(np.median(powers, axis=0), max(round(0.5 * SMOOTHING_HZ / bin_hz), 1)) + 1e-24
     first, low, high = (round(hz / bin_hz) for hz in (LOWEST_HZ, *VALLEY_HZ))
@@ -119,7 +125,7 @@ def detect(samples: Audio, sample_rate: int, settings: RumbleSettings | None = N
     drone = powers[:, first:edge].sum(axis=1)
     middle = float(np.median(drone)) + 1e-24
     # A Hann window halves the amplitude and spreads a line over 1.5 bins: 8/3 of its summed power is the power.
-    share_db = 10.0 * math.log10(middle * (8.0 / 3.0) / energy)
+    share_db = 10.0 * math.log10(middle * (8.0 / 3.0) / power)
     quiet, loud = float(np.quantile(drone, 0.1)) / middle, float(drone.max()) / middle
     steady = quiet >= QUIETEST_RATIO and loud <= LOUDEST_RATIO
     evidence = {
@@ -128,7 +134,7 @@ def detect(samples: Audio, sample_rate: int, settings: RumbleSettings | None = N
         "steadiness": quiet / max(loud, 1e-12),
         "edge_hz": edge * bin_hz,
     }
-    gate_db = settings.hump_db + (SHORT_HUMP_DB if is_short(samples.shape[1], sample_rate) else 0.0)
+    gate_db = settings.hump_db + (SHORT_HUMP_DB if is_short(store.frames, sample_rate) else 0.0)
     present = steady and hump_db >= gate_db and share_db >= settings.share_db
     sure = confidence(10.0 ** (hump_db / 20.0), 10.0 ** (gate_db / 20.0))
     return Finding("rumble", present, sure, evidence, detail=edge * bin_hz)
@@ -146,14 +152,24 @@ def _low_pass(edge_hz: float, sample_rate: int) -> Float64s:
     return taps * (1.0 / math.fsum(taps.tolist()))
 
 
-def _lows(pair: Audio, taps: Float64s) -> Audio:
-    """Return the lows of one or two channels, in time with them; the ends are mirrored."""
-    half = min(taps.size // 2, pair.shape[1] - 1)
-    running = FirFilter(taps, taps.size // 2, len(pair))
-    before, after = pair[:, half:0:-1], pair[:, -2 : -2 - half : -1]
-    wide = np.concatenate((before, pair, after, np.zeros((len(pair), running.latency_frames))), axis=1)
-    start = half + running.latency_frames
-    return running.process(wide, 0)[:, start : start + pair.shape[1]]
+def _lows(store: Store, taps: Float64s, channels: slice) -> Iterator[tuple[int, Audio]]:
+    """Yield start and lows of one or two channels, in time with them; the ends are mirrored."""
+    half = min(taps.size // 2, store.frames - 1)
+    before = store.read(1, half + 1)[channels, ::-1]
+    after = store.read(store.frames - half - 1, store.frames - 1)[channels, ::-1]
+    running = FirFilter(taps, taps.size // 2, len(before))
+    silence = np.zeros((len(before), running.latency_frames))
+    wide = itertools.chain((before,), (block[channels] for _, block in blocks(store)), (after, silence))
+    clock, place, skipped = 0, 0, half + running.latency_frames
+    for part in wide:
+        got = running.process(np.ascontiguousarray(part), clock)
+        clock += part.shape[1]
+        left = max(min(skipped, got.shape[1]), 0)
+        skipped -= left
+        got = got[:, left : left + store.frames - place]
+        if got.shape[1]:
+            yield place, got
+        place += got.shape[1]
 
 
 def repair(
@@ -176,12 +192,19 @@ def repair(
     -------
     tuple of ndarray [shape=(channels, frames)] and RepairReport
     """
-    samples = valid_audio(samples)
-    finding = finding or detect(samples, sample_rate, settings)
+    return mended(samples, sample_rate, finding or detect(samples, sample_rate, settings), mend)
+
+
+def mend(store: Store, sample_rate: int, finding: Finding) -> tuple[Store, RepairReport]:
+    """Take out what lies under the valley of a store; see `repair`."""
     if not finding.present:
-        return samples, untouched(finding, "no steady drone stands below the music")
+        return store, untouched(finding, "no steady drone stands below the music")
     edge_hz: Any = finding.detail
     taps = _low_pass(edge_hz, sample_rate)
-    parts = [_lows(samples[first : first + 2], taps) for first in range(0, len(samples), 2)]
-    result = samples - np.concatenate(parts)
-    return result, changed(finding, f"everything below {edge_hz:.0f} Hz taken out in zero phase", samples, result)
+    result = store.new(store.channels)
+    for first in range(0, store.channels, 2):
+        for start, lows in _lows(store, taps, slice(first, first + 2)):
+            own = store.read(start, start + lows.shape[1])[first : first + 2]
+            result.write(start, own - lows, channel=first)
+    made = difference(store, result)
+    return result, made.report(finding, f"everything below {edge_hz:.0f} Hz taken out in zero phase")
