@@ -32,5 +32,6 @@ def test_w2(race: Any, mixed: str, program: str, script: str) -> None:
     else:
         race.need(program)
     shell = [race.peer_python] if script.endswith(".py") else ["bash"]
+    files = [mixed, mixed, "OUT"] if program == "matchering" else [mixed, "OUT"]
     ours = [*race.ours, "w2", mixed, "OUT"]
-    assert race.compare("W2", script.removeprefix("peer_"), ours, [*shell, script, mixed, "OUT"], pairs=1) > 1.0
+    assert race.compare("W2", script.removeprefix("peer_"), ours, [*shell, script, *files], pairs=1) > 1.0
