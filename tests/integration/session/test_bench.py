@@ -216,7 +216,7 @@ async def test_commands_beside_the_raw_log_and_a_bare_echo(
         studio = studio_class(channel, issuer, None)
         songs = await _songs(studio, max(CALLERS))
         kinds = {
-            "command": _command(channel, studio.calls("pia")._metadata(""), songs),
+            "command": _command(channel, await studio.calls("pia")._metadata(""), songs),
             "append": _append(await broker.log("render")),
             "echo": _bare(echo_channel),
         }
