@@ -1,7 +1,8 @@
 """What a command costs to a durable acknowledgement: `pytest -m bench -s tests/integration/session/test_bench.py`.
 
 Beside it, in the same run and interleaved: the raw log's own append, and a bare gRPC echo of messages of the same size.
-Service, echo and broker are processes of their own; the load generator is this one, and all share the machine.
+Service, echo and broker are processes of their own; the load generator is this one, and all share the machine. The
+processor time that service and echo need for a call is printed too: it says more than rates on a machine with company.
 """
 
 import asyncio
@@ -47,6 +48,8 @@ class Figure:
 
     rates: list[float] = field(default_factory=list)
     times_ms: list[float] = field(default_factory=list)
+    server: int = 0
+    server_us: list[float] = field(default_factory=list)
 
     @property
     def rate(self) -> float:
@@ -56,7 +59,8 @@ class Figure:
     def __str__(self) -> str:
         """Return rate, p50 and p99."""
         cuts = statistics.quantiles(self.times_ms, n=100)
-        return f"{self.rate:6.0f}/s  p50 {cuts[49]:6.2f} ms  p99 {cuts[98]:6.2f} ms"
+        cpu = f"  {statistics.median(self.server_us):5.0f} us of processor time in its server" if self.server else ""
+        return f"{self.rate:6.0f}/s  p50 {cuts[49]:6.2f} ms  p99 {cuts[98]:6.2f} ms{cpu}"
 
 
 async def _load(figure: Figure, one: One, callers: int) -> None:
@@ -69,11 +73,20 @@ async def _load(figure: Figure, one: One, callers: int) -> None:
             await one(number)
             figure.times_ms.append(1000 * (time.perf_counter() - begun))
 
-    begun = time.perf_counter()
+    begun, spent_s = time.perf_counter(), _processor_s(figure.server)
     async with asyncio.TaskGroup() as group:
         for number in range(callers):
             group.create_task(caller(number))
     figure.rates.append(calls * callers / (time.perf_counter() - begun))
+    figure.server_us.append(1e6 * (_processor_s(figure.server) - spent_s) / (calls * callers))
+
+
+def _processor_s(pid: int) -> float:
+    """Return the processor time that a process has used, of all its threads, s; 0 for no process."""
+    if not pid:
+        return 0.0
+    tasks = Path(f"/proc/{pid}/task").glob("*/schedstat")
+    return sum(int(task.read_text().split()[0]) for task in tasks) / 1e9
 
 
 def _share(figures: dict[str, Figure]) -> float:
@@ -83,7 +96,7 @@ def _share(figures: dict[str, Figure]) -> float:
 
 
 @contextlib.asynccontextmanager
-async def _service(settings: Any) -> AsyncIterator[str]:
+async def _service(settings: Any) -> AsyncIterator[tuple[str, int]]:
     """Run the session service as a process of its own."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
@@ -102,7 +115,7 @@ async def _service(settings: Any) -> AsyncIterator[str]:
         words = (*_profiled(), sys.executable, "-m", "tapelog_session")
         process = await asyncio.create_subprocess_exec(*words, env=environment, stderr=file)
     try:
-        yield f"127.0.0.1:{port}"
+        yield f"127.0.0.1:{port}", process.pid
     finally:
         assert process.returncode is None, log.read_text()[-2000:]
         process.terminate()
@@ -115,13 +128,13 @@ def _profiled() -> list[str]:
 
 
 @contextlib.asynccontextmanager
-async def _echo() -> AsyncIterator[str]:
+async def _echo() -> AsyncIterator[tuple[str, int]]:
     process = await asyncio.create_subprocess_exec(
         sys.executable, str(Path(__file__).with_name("echo_process.py")), stdout=asyncio.subprocess.PIPE
     )
     assert process.stdout is not None
     try:
-        yield f"127.0.0.1:{int(await process.stdout.readline())}"
+        yield f"127.0.0.1:{int(await process.stdout.readline())}", process.pid
     finally:
         process.kill()
         await process.wait()
@@ -195,20 +208,21 @@ async def test_commands_beside_the_raw_log_and_a_bare_echo(
     """At 1, 16 and 64 callers at least 0.4 of the slower of append and echo."""
     lines, shares = [], []
     async with (
-        _service(settings) as address,
-        _echo() as echo_address,
+        _service(settings) as (address, service),
+        _echo() as (echo_address, echo),
         open_channel(address) as channel,
         open_channel(echo_address) as echo_channel,
     ):
         studio = studio_class(channel, issuer, None)
         songs = await _songs(studio, max(CALLERS))
         kinds = {
-            "command": _command(channel, studio.calls("pia")._metadata(""), songs),
+            "command": _command(channel, await studio.calls("pia")._metadata(""), songs),
             "append": _append(await broker.log("render")),
             "echo": _bare(echo_channel),
         }
         for callers in CALLERS:
-            figures = {kind: Figure() for kind in kinds}
+            servers = {"command": service, "echo": echo}
+            figures = {kind: Figure(server=servers.get(kind, 0)) for kind in kinds}
             for _ in range(ROUNDS):
                 for kind, one in kinds.items():
                     await _load(figures[kind], one, callers)

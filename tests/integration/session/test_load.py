@@ -75,11 +75,13 @@ def _rss_mib() -> float:
     return pages * os.sysconf("SC_PAGE_SIZE") / 2**20
 
 
-async def _loaded(aggregates: Aggregates, aggregate: Any) -> tuple[Any, float, float]:
+async def _loaded(aggregates: Aggregates, aggregate: Any) -> tuple[Any, float, float, float]:
+    """Return the song, wall and processor time in s, and how much the process grew by in MiB."""
     gc.collect()
-    before_mib, before_s = _rss_mib(), time.perf_counter()
+    before_mib, before_s, before_cpu_s = _rss_mib(), time.perf_counter(), time.process_time()
     versioned = await aggregates.songs.load(aggregate)
-    return versioned, time.perf_counter() - before_s, _rss_mib() - before_mib
+    spent_s, spent_cpu_s = time.perf_counter() - before_s, time.process_time() - before_cpu_s
+    return versioned, spent_s, spent_cpu_s, _rss_mib() - before_mib
 
 
 @pytest.mark.bench
@@ -90,8 +92,8 @@ async def test_a_long_song_is_loaded_in_time(broker: Broker, count: int, capsys:
     log, snapshots = await broker.log("session"), await broker.snapshots("session")
     aggregate = await _write(broker, Aggregates.on(log), count)
     runs = [await _loaded(Aggregates.on(log), aggregate) for _ in range(3)]
-    folded, _, growth_mib = runs[0]
-    seconds = min(run[1] for run in runs)
+    folded, _, _, growth_mib = runs[0]
+    seconds, cpu_s = min(run[1] for run in runs), min(run[2] for run in runs)
     await Aggregates.on(log, snapshots=snapshots).songs._history.keep_snapshot(aggregate, 0, folded)
     kept = await snapshots.get(aggregate, f"{FORMAT}-{SongCodec().schema_hash}")
     again = [await _loaded(Aggregates.on(log, snapshots=snapshots), aggregate) for _ in range(3)]
@@ -99,7 +101,8 @@ async def test_a_long_song_is_loaded_in_time(broker: Broker, count: int, capsys:
     size = f"{len(kept.data) / 1024:.0f} KiB" if kept else "too large to keep"
     with capsys.disabled():
         print(  # noqa: T201 - the figure is what the bench is for
-            f"\n{count} events: {seconds:.3f} s, {growth_mib:.0f} MiB; with snapshot ({size}) "
+            f"\n{count} events: {seconds:.3f} s ({cpu_s:.3f} s of processor time), {growth_mib:.0f} MiB; "
+            f"with snapshot ({size}) "
             f"{min(run[1] for run in again):.3f} s"
         )
     assert min(run[1] for run in again) <= LOAD_S_MAX

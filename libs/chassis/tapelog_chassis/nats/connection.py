@@ -56,6 +56,7 @@ class CancellableClient(Client):
     """
 
     _requests = 0
+    _answers_sid = 0
 
     async def publish(self, *arguments: Any, **options: Any) -> None:
         """Publish, see the client package."""
@@ -93,10 +94,32 @@ class CancellableClient(Client):
             timer.cancel()
             self._resp_map.pop(token, None)
 
+    async def _init_request_sub(self) -> None:
+        await super()._init_request_sub()
+        answers = (sid for sid, sub in self._subs.items() if sub._cb == self._request_sub_callback)  # noqa: SLF001
+        self._answers_sid = max(answers, default=0)
+
+    async def _process_msg(self, sid: int, subject: bytes, reply: bytes, data: bytes, headers: bytes) -> None:
+        """Give an answer to whoever waits for it at once, and not by way of the subscription's queue and task."""
+        if sid != self._answers_sid:
+            await super()._process_msg(sid, subject, reply, data, headers)
+            return
+        self.stats["in_msgs"] += 1
+        self.stats["in_bytes"] += len(data)
+        waiting = self._resp_map.get(subject.rpartition(b".")[2].decode())
+        if waiting is not None and not waiting.done():
+            parsed = await self._process_headers(headers)
+            waiting.set_result(self._build_message(sid, subject, reply, data, parsed))
+
     async def _send_publish(
         self, subject: str, reply: str, payload: bytes, payload_size: int, headers: dict[str, Any] | None
     ) -> None:
-        """Send a message as the client package does, with its header block put together at once and not by letters."""
+        """
+        Send a message as the client package does, with its header block put together at once and not by letters.
+
+        While nothing waits to be sent it is written here, and not by the package's task one round of the loop later.
+        Who sends headers waits for an answer, so what lies in the transport is bounded by the calls that are served.
+        """
         block = _header_block(headers) if headers and subject else None
         if block is None:
             await super()._send_publish(subject, reply, payload, payload_size, headers)
@@ -104,7 +127,11 @@ class CancellableClient(Client):
         self.stats["out_msgs"] += 1
         self.stats["out_bytes"] += payload_size
         sizes = f"{len(block)} {len(block) + payload_size}"
-        await self._send_command(f"HPUB {subject} {reply} {sizes}\r\n".encode() + block + payload + b"\r\n")
+        command = f"HPUB {subject} {reply} {sizes}\r\n".encode() + block + payload + b"\r\n"
+        if not self._pending and self.is_connected and self._transport is not None:
+            self._transport.write(command)
+            return
+        await self._send_command(command)
         if self._flush_queue is not None and self._flush_queue.empty():
             await self._flush_pending()
 
