@@ -11,6 +11,7 @@ from tapelog_client.group import Group
 SOURCES = "\n".join(path.read_text() for path in Path(tapelog_cli.commands.__path__[0]).glob("*.py"))
 WITHOUT_A_COMMAND = {
     ("assets", "get"),  # the record of bytes, which takes and versions show
+    ("assets", "get_upload"),  # uploads go on by themselves
     ("assets", "stream"),  # for players
     ("api_keys", "exchange"),  # TAPELOG_TOKEN may be a key, and is exchanged then
     ("takes", "add"),  # `take upload` uploads and adds
