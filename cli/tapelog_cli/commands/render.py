@@ -15,6 +15,7 @@ from tapelog_cli.options import Json
 
 if TYPE_CHECKING:
     from tapelog.render.v1 import resources_pb2 as render
+    from tapelog_client import Tapelog
 
 Name = Annotated[str, Parameter(help="renderJobs/{job}, or its id.")]
 COLUMNS = ("name", "kind", "state", "done", "for", "error")
@@ -54,9 +55,9 @@ async def create(
     wanted = read_message(file, render.RenderJob())
     async with connection.open() as api:
         if not estimate:
-            return _tell(await api.renders.create(wanted, request_id=request_id), json=json)
+            return tell_job(await api.renders.create(wanted, request_id=request_id), json=json)
         found = await api.renders.estimate(wanted)
-    return tell(found, _cost(found), json=json)
+    return tell(found, cost_words(found), json=json)
 
 
 async def create_batch(
@@ -77,7 +78,7 @@ async def create_batch(
     async with connection.open() as api:
         if estimate:
             found = await api.renders.estimate_batch(wanted.jobs)
-            return tell(found, *(_cost(job) for job in found.jobs), json=json)
+            return tell(found, *(cost_words(job) for job in found.jobs), json=json)
         reference = wanted.reference if wanted.HasField("reference") else None
         made = await api.renders.create_batch(
             wanted.jobs, reference=reference, request_id=request_id, allow_partial=allow_partial
@@ -91,7 +92,7 @@ async def show(name: Name, *, connection: Connection = _NOBODY, json: Json = Fal
     """Show a render job: its state, results and figures."""
     async with connection.open() as api:
         found = await api.renders.get(resource("renderJobs", name))
-    return _tell(found, json=json)
+    return tell_job(found, json=json)
 
 
 async def watch(name: Name, *, connection: Connection = _NOBODY, json: Json = False) -> int:
@@ -111,7 +112,7 @@ async def watch(name: Name, *, connection: Connection = _NOBODY, json: Json = Fa
                     if json:
                         print_json_line(as_dict(job))
     if not json:
-        _tell(job, json=False)
+        tell_job(job, json=False)
     return ExitCode.OK if job.state == render.JOB_STATE_SUCCEEDED else ExitCode.FAILURE
 
 
@@ -125,7 +126,7 @@ async def cancel(
     """Cancel a job that has not ended; what was reserved for it is released."""
     async with connection.open() as api:
         changed = await api.renders.cancel(resource("renderJobs", name), reason)
-    return _tell(changed, json=json)
+    return tell_job(changed, json=json)
 
 
 async def verify(
@@ -168,12 +169,35 @@ async def show_batch(
     return tell_all(found.jobs, COLUMNS, _row, json=False)
 
 
-def _cost(job: "render.RenderJob") -> str:
+async def follow(api: "Tapelog", name: str, *, json: bool, timeout_s: float) -> int:
+    """Show a job's progress until it ends, then tell how; ends with 1 where it fails."""
+    import asyncio
+
+    from tapelog.render.v1 import resources_pb2 as render
+
+    from tapelog_cli.transfers import PERCENT, percent_bar
+
+    job = render.RenderJob()
+    with percent_bar(f"rendering {name}", quiet=json) as progress:
+        async with asyncio.timeout(timeout_s), aclosing(api.renders.watch(name)) as states:
+            async for job in states:
+                progress(PERCENT if job.state == render.JOB_STATE_SUCCEEDED else job.progress_percent)
+    tell_job(job, json=json)
+    return ExitCode.OK if job.state == render.JOB_STATE_SUCCEEDED else ExitCode.FAILURE
+
+
+def cost_words(job: "render.RenderJob") -> str:
+    """Say what a job would cost."""
+    from tapelog.render.v1 import resources_pb2 as render
+
     cost = job.estimate
+    if not cost.render_seconds and job.kind != render.RENDER_KIND_ANALYSIS:
+        return "its length is not known, so neither is its cost; state expected_length_frames"
     return f"{cost.quantity_ms / 1000:.1f} s are billed, about {cost.render_seconds:.1f} s to render"
 
 
-def _tell(job: "render.RenderJob", *, json: bool) -> int:
+def tell_job(job: "render.RenderJob", *, json: bool) -> int:
+    """Tell where a job stands, its files and why it failed."""
     from tapelog_cli.shapes import format_words, loudness_words
 
     name, kind, state, done, for_, error = _row(job)

@@ -29,6 +29,7 @@ from tapelog_render.adapters.session_registry import SessionRegistry
 from tapelog_render.adapters.signals import NatsProgressBoard
 from tapelog_render.adapters.worker_pool import WorkerPool
 from tapelog_render.application.billing import Billing
+from tapelog_render.application.books import Books
 from tapelog_render.application.deadlines import expire_forever
 from tapelog_render.application.events import RENDER, Repositories
 from tapelog_render.application.job_figures import count_change, sample_jobs
@@ -102,7 +103,7 @@ async def run(settings: RenderSettings, *, ready: Ready, stop: asyncio.Event) ->
             clock=clock,
         )
         reader = Reader(repositories, index, progress, permissions, ENGINE_VERSION)
-        billing = Billing(log, repositories, permissions, clock)
+        billing = Billing(Books(log), repositories, permissions, clock)
         server = build_server(
             settings.server_config(),
             [(add_RenderServiceServicer_to_server, RenderServicer(submission, reader, queue, billing), SERVICE)],

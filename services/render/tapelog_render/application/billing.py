@@ -12,14 +12,15 @@ from tapelog.render.v1.resources_pb2 import StatementLine
 from tapelog_chassis import ids, pages
 from tapelog_chassis.clock import Clock
 from tapelog_chassis.errors import FailedPrecondition, InvalidArgument
-from tapelog_chassis.event_log import AggregateId, EventLog, Metadata
+from tapelog_chassis.event_log import AggregateId, Metadata
 
 from tapelog_render.application.access import Caller, Permissions, granted
-from tapelog_render.application.events import REGISTRY, USAGE, Repositories
+from tapelog_render.application.books import Books
+from tapelog_render.application.events import USAGE, Repositories
 from tapelog_render.application.queries import USAGE_READERS
 from tapelog_render.domain import usage
 from tapelog_render.domain.errors import AdjustmentRefused
-from tapelog_render.domain.statement import Period, statement_of
+from tapelog_render.domain.statement import Period
 
 LINES_DEFAULT: Final = 1000
 LINES_MAX: Final = 5000
@@ -34,7 +35,7 @@ FINAL_AFTER: Final = timedelta(minutes=1)
 class Billing:
     """What statements need."""
 
-    log: EventLog
+    books: Books
     repositories: Repositories
     permissions: Permissions
     clock: Clock
@@ -52,8 +53,7 @@ async def get_statement(billing: Billing, caller: Caller, request: GetStatementR
     if period.end <= period.start:
         raise InvalidArgument.of_field("end_time", "must be later than start_time", reason="EMPTY_PERIOD")
     await granted(billing.permissions, caller, request.account, tenant_roles=USAGE_READERS)
-    stored = await billing.log.load(AggregateId(USAGE, caller.tenant, request.account))
-    statement = statement_of(((event, REGISTRY.decode(event)) for event in stored), period)
+    statement = (await billing.books.of(AggregateId(USAGE, caller.tenant, request.account))).statement(period)
     first = int(cursor) if cursor else 0
     last = min(first + size, len(statement.lines))
     return StatementResource(
@@ -106,9 +106,8 @@ async def adjust_usage(billing: Billing, caller: Caller, request: AdjustUsageReq
             refused.reason, str(refused), violations=[(refused.reason, request.job, str(refused))]
         ) from refused
     event = UsageAdjusted.FromString(outcome.events[-1].data)
-    history = await billing.log.load(aggregate)
     whole = Period(datetime.min.replace(tzinfo=UTC), datetime.max.replace(tzinfo=UTC))
-    lines = statement_of(((item, REGISTRY.decode(item)) for item in history), whole).lines
+    lines = (await billing.books.of(aggregate)).statement(whole).lines
     made = outcome.events[-1].event_id
     return next(line for line in lines if line.event_ids[-1] == made and line.job == event.entry.job)
 

@@ -39,35 +39,59 @@ class Statement:
     account_sequence: int
 
 
-def statement_of(events: Iterable[tuple[Recorded, Message]], period: Period) -> Statement:
-    """Make the statement of a period from all events of an account, in order.
+class Book:
+    """An account's events as statements need them, taken in one after the other.
 
-    An event belongs to the period in which it was recorded, also an adjustment of what was settled long before: so a
-    statement that was sent stays as it is, and every settled millisecond is in exactly one period.
+    Whatever the period, its statement is made of what was taken in; so a book is kept, and only the newest events are
+    read for the next statement.
     """
-    lines: list[StatementLine] = []
-    reserved: dict[str, str] = {}
-    settled: dict[str, datetime] = {}
-    open_ms = sequence = 0
-    for recorded, event in events:
-        if recorded.time >= period.end:
-            continue
-        sequence = recorded.sequence
+
+    def __init__(self) -> None:
+        self._reserved: dict[str, str] = {}
+        self._settled: dict[str, datetime] = {}
+        self._lines: list[tuple[datetime, StatementLine]] = []
+        self._open_ms: list[tuple[datetime, int]] = []
+        self._sequences: list[tuple[datetime, int]] = []
+        self.sequence = 0
+
+    def __repr__(self) -> str:
+        return f"Book({len(self._lines)} lines, sequence={self.sequence})"
+
+    def add(self, recorded: Recorded, event: Message) -> None:
+        """Take in the account's next event."""
+        self.sequence = recorded.sequence
+        self._sequences.append((recorded.time, recorded.sequence))
         match event:
             case UsageReserved():
-                reserved[event.entry.job] = recorded.event_id
-                open_ms += event.entry.reserved_ms
+                self._reserved[event.entry.job] = recorded.event_id
+                self._open_ms.append((recorded.time, event.entry.reserved_ms))
             case UsageSettled():
-                settled[event.entry.job] = recorded.time
-                open_ms -= event.entry.reserved_ms
-                if recorded.time in period:
-                    lines.append(_settled(event.entry, recorded, reserved[event.entry.job]))
+                self._settled[event.entry.job] = recorded.time
+                self._open_ms.append((recorded.time, -event.entry.reserved_ms))
+                self._lines.append((recorded.time, _settled(event.entry, recorded, self._reserved[event.entry.job])))
             case UsageReleased():
-                open_ms -= event.entry.reserved_ms
+                self._open_ms.append((recorded.time, -event.entry.reserved_ms))
             case UsageAdjusted():
-                if recorded.time in period:
-                    lines.append(_adjusted(event, recorded, settled[event.entry.job]))
-    return Statement(tuple(lines), _totals(lines, open_ms), sequence)
+                self._lines.append((recorded.time, _adjusted(event, recorded, self._settled[event.entry.job])))
+
+    def statement(self, period: Period) -> Statement:
+        """Make the statement of a period.
+
+        An event belongs to the period in which it was recorded, also an adjustment of what was settled long before: so
+        a statement that was sent stays as it is, and every settled millisecond is in exactly one period.
+        """
+        lines = [line for time, line in self._lines if time in period]
+        open_ms = sum(change_ms for time, change_ms in self._open_ms if time < period.end)
+        sequence = max((number for time, number in self._sequences if time < period.end), default=0)
+        return Statement(tuple(lines), _totals(lines, open_ms), sequence)
+
+
+def statement_of(events: Iterable[tuple[Recorded, Message]], period: Period) -> Statement:
+    """Make the statement of a period from all events of an account, in order; see `Book.statement`."""
+    book = Book()
+    for recorded, event in events:
+        book.add(recorded, event)
+    return book.statement(period)
 
 
 def _settled(entry: UsageEntry, recorded: Recorded, reserved_id: str) -> StatementLine:
