@@ -31,6 +31,16 @@ def _is_a_master(made: Path) -> None:
     assert all((made / page).stat().st_size > 10_000 for page in ("master.html", "check.html"))
 
 
+def test_the_way_begins_with_the_set_up_and_ends_with_a_check():
+    """README's own block: a clone, made ready once, then four commands in the order of the work."""
+    typed = path.commands((ROOT / "README.md").read_text())
+    assert [line.split()[:2] for line in typed] == [
+        ["make", "setup"], ["source", ".venv/bin/activate"], ["tapelog", "automix"], ["tapelog", "mix"],
+        ["tapelog", "master"], ["tapelog", "check"],
+    ]  # fmt: skip
+
+
+@pytest.mark.nightly
 def test_the_commands_of_readme_master_somebodys_stems(tmp_path: Path):
     """Each line after the set-up, word for word, in a folder that holds nothing but `stems/`."""
     stems = tmp_path / "own"

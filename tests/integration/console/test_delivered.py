@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import uuid
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -38,11 +39,21 @@ async def test_a_delivered_song_is_whole_on_its_page(own_site: Site, tmp_path: P
         part = await label.get(f"/{package.name}/{package.files[0].filename}", Range="bytes=10-19")
         manifest = await label.get(f"/{package.name}/manifest.json")
         missing = await label.get(f"/{package.name}/etc-passwd")
+        report = await producer.get(f"/{result.song}/report/delivery")
+        fields = {"delivery": package.name.rpartition("/")[2], "to": "files", "text": "The cover is wrong"}
+        request_id = str(uuid.uuid4())
+        for _ in range(2):
+            returned = await label.do(result.song, "return-delivery", request_id=request_id, **fields)
+            assert returned.status == 303, returned.text
+        after = (await producer.get(f"/{result.song}")).text
 
     assert (part.status, len(part.body)) == (206, 10)
     assert hashlib.sha256(manifest.body).hexdigest() == package.manifest_sha256
     assert json.loads(manifest.body)
     assert missing.status == 404
+    assert (report.status, package.files[0].filename in report.text) == (200, True)
+    assert "Returned: The cover is wrong" in section(after, "delivery")
+    assert section(after, "notes").count("The cover is wrong") == 1
     assert "accepted" in section(page, "delivery")
     assert "The echo hides the words" in section(page, "notes")
     assert "The echo hides the words" not in theirs

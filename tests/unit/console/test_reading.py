@@ -135,6 +135,21 @@ def test_the_newest_version_that_can_be_heard_is_shown_beside_the_one_before() -
     assert newest([]) == (None, None)
 
 
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("delay { time_ms: 120.0 }", "delay time 120 ms"),
+        ("eq { bands { shape: EQ_SHAPE_LOW_SHELF frequency_hz: 90.0 gain_db: -0.5 }…",
+         "eq bands shape low shelf frequency 90 Hz gain −0.5 dB …"),
+        ("container: CONTAINER_FLAC bit_depth: 24", "container flac bit depth 24"),
+        ("-3.7", "-3.7"),
+    ],
+)  # fmt: skip
+def test_settings_are_read_like_a_console(text: str, expected: str):
+    """Names without underscores, values with their units, no braces and no names of enums."""
+    assert words.setting(text) == expected
+
+
 def test_what_services_say_is_without_capitals():
     """States are words; what is no state, such as a unit, stays."""
     assert words.plain("mix 1 is IN_REVIEW; -14 LUFS in WAV") == "mix 1 is in review; -14 LUFS in WAV"

@@ -44,6 +44,7 @@ ACTIONS: Final[Mapping[str, str]] = {
     "consent": "ConsentToDecision",
     "close-disagreement": "CloseDisagreement",
     "accept-delivery": "AcceptDelivery",
+    "return-delivery": "ReturnDelivery",
     "select-take": "SelectTake",
 }
 """What the page can do, and the RPC of the session service whose permission it needs."""

@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 from typing import Any, Final
 
 from google.protobuf.timestamp_pb2 import Timestamp
-from tapelog.common.v1 import audio_pb2
+from tapelog.common.v1 import audio_pb2, recipe_pb2
 from tapelog.notify.v1 import alerts_pb2
 from tapelog.session.v1 import brief_pb2
 from tapelog.session.v1 import resources_pb2 as res
@@ -48,6 +48,36 @@ _CAPITALS: Final = re.compile(r"\b[A-Z]{2,}(?:_[A-Z]+)*\b")
 def plain(text: str) -> str:
     """Return what a service says, with the names of states as words: "mix 1 is IN_REVIEW" is "mix 1 is in review"."""
     return _CAPITALS.sub(lambda found: _STATES.get(found[0], found[0]), text)
+
+
+_SETTING: Final = re.compile(r"\b([a-z][a-z0-9_]*?)_(hz|db|dbtp|lufs|lu|ms|s|percent): (-?[0-9.]+)")
+_UNITS: Final = {"hz": "Hz", "db": "dB", "dbtp": "dBTP", "lufs": "LUFS", "lu": "LU", "percent": "%"}
+_ENUMS: Final = re.compile(
+    r"\b(?:"
+    + "|".join(
+        sorted(
+            {re.sub(r"(?<!^)(?=[A-Z])", "_", name).upper() for name in recipe_pb2.DESCRIPTOR.enum_types_by_name},
+            key=len,
+            reverse=True,
+        )
+    )
+    + r")_([A-Z0-9_]+)"
+)
+
+
+def setting(text: str) -> str:
+    """Return a setting of a recipe as a console has it: "eq { gain_db: -3.0 }" is "eq: gain −3 dB"."""
+
+    def told(found: re.Match[str]) -> str:
+        value = f"{float(found[3]):g}".replace("-", "−")
+        return f"{found[1]} {value} {_UNITS.get(found[2], found[2])}"
+
+    said = _SETTING.sub(told, text)
+    said = _ENUMS.sub(lambda found: found[1].lower().replace("_", " "), said)
+    said = re.sub(r"\s*\{\s*", ": ", said).replace("}", "")
+    said = re.sub(r"\b([a-z][a-z0-9_]*): (?=[a-z0-9_−-])", lambda found: f"{found[1].replace('_', ' ')} ", said)
+    said = re.sub(r"(\d)\.0\b", r"\1", said)
+    return re.sub(r"\s+", " ", said).replace(" ,", ",").strip()
 
 
 def stage(value: "res.Stage.ValueType") -> str:

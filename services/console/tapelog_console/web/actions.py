@@ -1,5 +1,6 @@
 """What people do on a song's page: one function an action, each one call of the SDK in the person's own name."""
 
+import uuid
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
@@ -207,6 +208,27 @@ async def _accept_delivery(do: Doing) -> None:
     await do.api.deliveries.accept(name, request_id=do.form.request_id)
 
 
+async def _return_delivery(do: Doing) -> None:
+    name, text = f"{do.song}/deliveries/{do.form.text('delivery')}", do.form.text("text", label="What has to be done")
+    wanted = do.form.text("to")
+    if wanted not in RETURNS:
+        raise BadForm(f"{wanted[:40]!r} is not one of the choices.")
+    to, reason = RETURNS[wanted]
+    package = await do.api.deliveries.get(name)
+    notes = []
+    if package.state != res.DELIVERY_STATE_DRAFT:
+        # Whoever sends the song back needs a note that says why; a second click is the same request, note and all.
+        own = str(uuid.uuid5(uuid.UUID(do.form.request_id), "note")) if do.form.request_id else ""
+        notes = [(await do.api.notes.add_to_song(do.song, text, request_id=own)).id]
+    await do.api.deliveries.return_(name, to, reason, text, notes=notes, request_id=do.form.request_id)
+
+
+RETURNS: Final = {
+    "files": (res.STAGE_MASTERING, res.SEND_BACK_REASON_TECHNICAL_RETURN),
+    "sound": (res.STAGE_MIXING, res.SEND_BACK_REASON_CREATIVE_CHANGE),
+}
+"""For what a label returns a delivery: the stage that has to be done again, and the reason."""
+
 ACTIONS: Final[Mapping[str, tuple[Callable[[Doing], Awaitable[None]], str]]] = {
     "note": (_note, "Your note is on the song."),
     "reply": (_reply, "Your reply is on the note."),
@@ -232,6 +254,7 @@ ACTIONS: Final[Mapping[str, tuple[Callable[[Doing], Awaitable[None]], str]]] = {
     "close-disagreement": (_close, "The disagreement is closed."),
     "select-take": (_select_take, "The take is chosen."),
     "accept-delivery": (_accept_delivery, "The delivery is accepted."),
+    "return-delivery": (_return_delivery, "The delivery is returned; the producer sends the song back."),
 }
 """Every action: what it does, and what is said when it is done."""
 

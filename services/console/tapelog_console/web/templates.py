@@ -34,7 +34,7 @@ class Templates:
         names = (
             "stage", "role", "roles", "version_state", "note_state", "severity", "category", "verdict",
             "disagreement_state", "delivery_state", "version_key", "version_title", "code_words", "timecode", "level",
-            "decibels", "moment", "iso", "size", "audio_format", "alert_severity", "take_check", "plain",
+            "decibels", "moment", "iso", "size", "audio_format", "alert_severity", "take_check", "plain", "setting",
         )  # fmt: skip
         self._environment.filters.update({name: getattr(words, name) for name in names})
         self._environment.globals.update(
