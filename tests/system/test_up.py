@@ -39,6 +39,19 @@ def test_status_shows_every_service(system: System) -> None:
     }
 
 
+def test_everything_listens_on_loopback_alone(system: System) -> None:
+    """S16: no port of services, broker, review page or workers is reachable from another machine."""
+    family = [psutil.Process(system.process.pid), *psutil.Process(system.process.pid).children(recursive=True)]
+    listening = {
+        connection.laddr
+        for process in family
+        for connection in process.net_connections(kind="inet")
+        if connection.status == psutil.CONN_LISTEN
+    }
+    assert len(listening) >= 5
+    assert {address.ip for address in listening} <= {"127.0.0.1", "::1", "::ffff:127.0.0.1"}
+
+
 def test_a_second_up_on_the_folder_names_folder_and_process(system: System) -> None:
     """The second one ends with 78, changes nothing, and says whom to stop."""
     before = (system.data_dir / STATE_FILE).read_bytes()

@@ -11,6 +11,13 @@ PROCESS_STOPPED: Final = gauge(
     ["process"],
 )
 
+PROCESS_QUARANTINED: Final = counter(
+    "tapelog_session_process_quarantined",
+    "Messages that were no events of ours and that a process manager passed by, by process.",
+    "messages",
+    ["process"],
+)
+
 PROCESS_HANDLED: Final = counter(
     "tapelog_session_process_events", "Events that a process manager has dealt with, by process.", "events", ["process"]
 )

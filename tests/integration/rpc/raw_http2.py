@@ -46,6 +46,8 @@ class Attacker:
         RST_STREAM frames by error code.
     goaway : int or None
         Error code of the GOAWAY, once it came.
+    greeted, closed : asyncio.Event
+        The server has taken our settings; it has ended the connection.
     """
 
     def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -53,6 +55,7 @@ class Attacker:
         self.resets: Counter[int] = Counter()
         self.goaway: int | None = None
         self.closed = asyncio.Event()
+        self.greeted = asyncio.Event()
         self.stream = 1
 
     async def send(self, data: bytes) -> None:
@@ -88,6 +91,8 @@ class Attacker:
                     self.goaway = int.from_bytes(body[4:8])
                 elif kind == SETTINGS and not flags & ACK:
                     await self.send(frame(SETTINGS, ACK, 0))
+                elif kind == SETTINGS:
+                    self.greeted.set()
         except (asyncio.IncompleteReadError, ConnectionError):
             self.closed.set()
 

@@ -71,6 +71,7 @@ async def code_of(call: Any) -> grpc.StatusCode:
 async def test_a_flood_of_pings_is_told_to_calm_down(local: LocalServer, stub: Any):
     """GOAWAY ENHANCE_YOUR_CALM by the fifth ping, and others are served."""
     async with attacking(local.server.port) as attacker:
+        await asyncio.wait_for(attacker.greeted.wait(), WAIT_S)
         for number in range(5):
             await attacker.send(frame(PING, 0, 0, number.to_bytes(8)))
         await until(lambda: attacker.goaway is not None)

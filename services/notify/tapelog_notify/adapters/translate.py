@@ -235,7 +235,12 @@ def overlap_of(request: pb.RotateSecretRequest) -> timedelta:
     """Read how long a replaced secret signs on."""
     if not request.HasField("overlap"):
         return OVERLAP_DEFAULT
-    return timedelta(seconds=request.overlap.seconds, microseconds=request.overlap.nanos // 1000)
+    try:
+        return request.overlap.ToTimedelta()
+    except (ValueError, OverflowError):
+        raise InvalidArgument.of_field(
+            "overlap", "is not a time of at most 10,000 years", reason="INVALID_TIME"
+        ) from None
 
 
 def heartbeat_message(position: int) -> pb.SubscribeResponse:

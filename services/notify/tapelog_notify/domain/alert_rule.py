@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any, Final
 
+from google.protobuf.duration_pb2 import Duration
 from google.protobuf.message import Message
 from tapelog.notify.v1 import alerts_pb2, events_pb2
 
@@ -147,16 +148,24 @@ def _check_condition(where: str, condition: alerts_pb2.AlertCondition) -> None:
 def _check_when(rule: alerts_pb2.AlertRule) -> None:
     if rule.HasField("absence"):
         EventFilter.of(types=list(rule.absence.until_types))
-        after = rule.absence.after.ToTimedelta()
+        after = _span(rule.absence.after, "rule.absence.after")
         if not rule.absence.until_types or not timedelta(0) < after <= SPAN_MAX:
             raise InvalidValue("rule.absence", "INVALID_ABSENCE", "needs until_types, and after of up to 7 days")
-    count, window = rule.threshold.count, rule.threshold.window.ToTimedelta()
+    count, window = rule.threshold.count, _span(rule.threshold.window, "rule.threshold.window")
     if not 0 <= count <= COUNT_MAX or not timedelta(0) <= window <= SPAN_MAX or (count > 1 and not window):
         raise InvalidValue(
             "rule.threshold", "INVALID_THRESHOLD", f"needs a count of 0 to {COUNT_MAX} within a window of up to 7 days"
         )
-    if rule.HasField("dedup_window") and not timedelta(0) <= rule.dedup_window.ToTimedelta() <= SPAN_MAX:
+    if not timedelta(0) <= _span(rule.dedup_window, "rule.dedup_window") <= SPAN_MAX:
         raise InvalidValue("rule.dedup_window", "INVALID_TIME", "is outside 0 s to 7 days")
+
+
+def _span(duration: Duration, field: str) -> timedelta:
+    """Return a duration of the wire, which may hold what is none."""
+    try:
+        return duration.ToTimedelta()
+    except (ValueError, OverflowError):
+        raise InvalidValue(field, "INVALID_TIME", "is not a duration") from None
 
 
 def holds(condition: alerts_pb2.AlertCondition, values: Mapping[str, Any]) -> bool:

@@ -7,12 +7,13 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Final
 
+from google.protobuf.message import DecodeError
 from nats.aio.client import Client
 from tapelog_chassis.event_log import CorruptStream, StoredEvent, codec
 from tapelog_chassis.nats import Delivery, Puller
 from tapelog_chassis.topology import PUB, SESSION_PROCESS, SESSION_RENDERS, es_stream
 
-from tapelog_session.application.processes import UnprocessableError
+from tapelog_session.application.processes import ForeignMessageError, UnprocessableError
 from tapelog_session.application.render_outcomes import ENDS, RenderOutcome
 
 OUTSTANDING_MAX: Final = 1
@@ -68,7 +69,11 @@ def stored_event_of(step: DeliveryStep) -> StoredEvent:
 
 
 def render_outcome_of(step: DeliveryStep) -> RenderOutcome:
-    """Read a public event that ends a render; `UnprocessableError` if it is none."""
+    """Read a public event that ends a render; `ForeignMessageError` if it is none.
+
+    The public stream is a copy that its projector alone writes: what it would not have written is not a fact that could
+    be missed, and must not hold up those behind it.
+    """
     delivery = step.delivery
 
     def text(header: str) -> str:
@@ -76,11 +81,11 @@ def render_outcome_of(step: DeliveryStep) -> RenderOutcome:
 
     event_class = ENDS.get(text("ce-type"))
     if event_class is None or not text("ce-id") or not text("ce-tenant"):
-        raise UnprocessableError(f"the message at position {delivery.position} of {PUB} is no end of a render")
+        raise ForeignMessageError(f"the message at position {delivery.position} of {PUB} is no end of a render")
     try:
         end = event_class.FromString(delivery.data)
-    except ValueError as failure:  # google.protobuf.message.DecodeError is one
-        raise UnprocessableError(f"the body at position {delivery.position} of {PUB} is unreadable") from failure
+    except DecodeError as failure:
+        raise ForeignMessageError(f"the body at position {delivery.position} of {PUB} is unreadable") from failure
     return RenderOutcome(
         event_id=text("ce-id"),
         tenant=text("ce-tenant"),

@@ -68,7 +68,8 @@ async def drive(
 
     Waiting for a service that does not answer has no limit but that of each wait; an event that fails for another
     reason stops the process after `UNEXPECTED_MAX` attempts with an alert in the log. What is behind it stays in the
-    stream and is dealt with after the next start.
+    stream and is dealt with after the next start. Only what was never an event (`ForeignMessageError`) is passed by,
+    with one alert; it stays in the stream, where its position says.
     """
     stopped = telemetry.PROCESS_STOPPED.labels(name)
     stopped.set(0)
@@ -91,6 +92,10 @@ async def _persist(name: str, step: StepT, handle: Callable[[StepT], Awaitable[N
         advised_s = 0.0
         try:
             await handle(step)
+        except ForeignMessageError as failure:
+            telemetry.PROCESS_QUARANTINED.labels(name).inc()
+            _log.error("foreign message passed by", process=name, at=step.label, cause=str(failure), alert=True)
+            return True
         except (RenderUnavailable, Unavailable, Aborted, LogUnavailable) as failure:
             advised_s = getattr(failure, "retry_after_s", None) or 0.0
             if attempt % ALERT_AFTER == 0:
@@ -111,6 +116,10 @@ async def _persist(name: str, step: StepT, handle: Callable[[StepT], Awaitable[N
 def _may_pass(failure: Exception) -> bool:
     """Say whether the same event may be dealt with later; a refusal on its merits will come again."""
     return not isinstance(failure, (UnprocessableError, ServiceError))
+
+
+class ForeignMessageError(Exception):
+    """What is no message of ours in a stream that only copies facts: it is passed by, and stays where it is."""
 
 
 class UnprocessableError(Exception):

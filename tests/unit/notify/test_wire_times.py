@@ -1,0 +1,34 @@
+"""Times and durations that protobuf lets a message hold and that are none: refused by their field."""
+
+from typing import Any
+
+import pytest
+from google.protobuf.duration_pb2 import Duration
+from tapelog.notify.v1 import alerts_pb2, notify_service_pb2
+from tapelog_chassis.errors import InvalidArgument
+from tapelog_notify.adapters.translate import overlap_of
+from tapelog_notify.domain.alert_rule import _check_when
+from tapelog_notify.domain.errors import InvalidValue
+
+NO_DURATIONS = [Duration(seconds=2**63 - 1), Duration(seconds=-(2**63))]
+
+
+@pytest.mark.parametrize("duration", NO_DURATIONS, ids=str)
+def test_an_overlap_that_is_none_is_refused_by_its_field(duration: Any):
+    """Of a request to rotate a secret."""
+    with pytest.raises(InvalidArgument) as refused:
+        overlap_of(notify_service_pb2.RotateSecretRequest(overlap=duration))
+    assert [field.field for field in refused.value.fields] == ["overlap"]
+
+
+@pytest.mark.parametrize("duration", NO_DURATIONS, ids=str)
+def test_a_rule_whose_spans_are_none_is_refused_by_their_field(duration: Any):
+    """Window, absence and quiet time."""
+    for rule, field in (
+        (alerts_pb2.AlertRule(threshold={"window": duration}), "rule.threshold.window"),
+        (alerts_pb2.AlertRule(absence={"after": duration, "until_types": ["tapelog.song.song_created.v1"]}), "rule.absence.after"),
+        (alerts_pb2.AlertRule(dedup_window=duration), "rule.dedup_window"),
+    ):
+        with pytest.raises(InvalidValue) as refused:
+            _check_when(rule)
+        assert refused.value.field == field
