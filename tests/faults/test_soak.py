@@ -76,7 +76,7 @@ async def _backlog(rig: Rig) -> int:
 
 
 async def test_half_an_hour_of_work(tmp_path: Path, judged: Judge, row: Row, request: pytest.FixtureRequest) -> None:
-    """W at five values a second and a render every few seconds: memory flat, descriptors constant, nothing left over."""
+    """W at five values a second and a render every few seconds: memory flat, descriptors constant, nothing left."""
     minutes = float(request.config.getoption("--soak-minutes", 0) or 0)
     if not minutes:
         pytest.skip("takes half an hour: make soak, or --soak-minutes N")
