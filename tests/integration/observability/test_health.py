@@ -3,6 +3,7 @@
 import asyncio
 import os
 import signal
+import time
 from typing import Any
 
 import grpc
@@ -81,6 +82,23 @@ async def test_only_lasting_trouble_is_told(answers: list[str], said: list[bool]
     task = asyncio.create_task(keep_health(told, probe, every_s=0.01, failing_s=0.1))
     await asyncio.wait_for(done.wait(), 30)
     await eventually(lambda: told.said == said)
+    task.cancel()
+
+
+async def test_a_log_that_answers_no_append_is_trouble_though_the_probe_succeeds():
+    """Counted from the first append that got no answer: told at once when that is long ago, over with an answer."""
+    since_s = [time.monotonic() - 60.0]
+
+    async def probe() -> str:
+        return ""
+
+    told = Told()
+    task = asyncio.create_task(
+        keep_health(told, probe, every_s=0.01, failing_s=30.0, unanswered_since_s=lambda: since_s[0])
+    )
+    await eventually(lambda: told.said == [False])
+    since_s[0] = 0.0
+    await eventually(lambda: told.said == [False, True])
     task.cancel()
 
 
