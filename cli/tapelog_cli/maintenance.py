@@ -6,13 +6,16 @@ from pathlib import Path
 from typing import Final
 
 from nats.aio.client import Client
-from tapelog_chassis.nats import EmbeddedNats, connected
+from tapelog_chassis.grpc_options import CertificatePair
+from tapelog_chassis.nats import EmbeddedNats, Unreachable, connected
 from tapelog_chassis.nats.identity import NatsIdentity
 from tapelog_chassis.nats.permissions import MAINTENANCE
 from tapelog_client.client_errors import StackNotRunning
 from tapelog_client.local import StackState
 
 from tapelog_cli.data_folder import DataFolder
+from tapelog_cli.deployment import BrokerUnreachable
+from tapelog_cli.deployment_folder import CHOICES_FILE, Choices
 from tapelog_cli.errors import CliError
 
 USER: Final = "maintenance"
@@ -25,8 +28,10 @@ class NoSuchFolder(CliError):  # noqa: N818 - names a state
 
 
 @asynccontextmanager
-async def broker_of(data_dir: Path) -> AsyncIterator[Client]:
+async def broker_of(data_dir: Path, *, nats_url: str = "") -> AsyncIterator[Client]:
     """Connect to a folder's broker as `MAINTENANCE` may; start it for the while if nothing runs on the folder.
+
+    The broker of a deployment is one that runs; `nats_url` says where, if not on its port of this machine.
 
     Raises
     ------
@@ -35,9 +40,15 @@ async def broker_of(data_dir: Path) -> AsyncIterator[Client]:
     DataFolderInUse
         Something that is no running stack has the folder, such as a stack that is starting.
     """
+    if (data_dir / CHOICES_FILE).is_file():
+        async with _of_deployment(data_dir, nats_url) as connection:
+            yield connection
+        return
     if not (data_dir / "nats" / "keys").is_dir():
         raise NoSuchFolder(
-            f"{data_dir} is no data folder of `tapelog up`: it has no nats/keys", hint="name one with --data-dir"
+            f"{data_dir} is no folder of `tapelog up` or `tapelog broker-init`: it has neither nats/keys nor "
+            f"{CHOICES_FILE}",
+            hint="name one with --data-dir",
         )
     try:
         url = StackState.read(data_dir).nats_url
@@ -55,3 +66,18 @@ async def _connected(url: str, identity: NatsIdentity) -> AsyncIterator[Client]:
     creds = identity.mint_user(USER, MAINTENANCE, CREDENTIALS_S)
     async with connected(url, name=USER, creds=creds) as connection:
         yield connection
+
+
+@asynccontextmanager
+async def _of_deployment(folder: Path, nats_url: str) -> AsyncIterator[Client]:
+    """Connect to the broker of a deployment, with the certificate of whoever provisions."""
+    url = nats_url or f"tls://127.0.0.1:{Choices.load(folder).nats_port}"
+    creds = NatsIdentity.create(folder).mint_user(USER, MAINTENANCE, CREDENTIALS_S)
+    pair = CertificatePair(folder / "tls" / "admin.pem", folder / "tls" / "admin.key")
+    try:
+        async with connected(
+            url, name=USER, creds=creds, tls_ca=folder / "tls" / "ca.pem", tls_pair=pair
+        ) as connection:
+            yield connection
+    except Unreachable as failure:
+        raise BrokerUnreachable(str(failure), hint="start the broker, or say with --nats-url where it is") from failure

@@ -18,7 +18,6 @@ from pathlib import Path
 from typing import Final
 
 from nats.aio.client import Client
-from tapelog_chassis.anchors import AnchorVerifier
 from tapelog_chassis.nats.stream_copy import snapshot_stream
 from tapelog_chassis.objects import ObjectStore
 from tapelog_chassis.topology import CONTEXTS, PARTY_KEYS, PUB, SNAP, STREAMS, es_stream
@@ -26,14 +25,14 @@ from tapelog_chassis.verification import verify_log
 
 from tapelog_cli.backup.errors import BackupBusy, BackupRefused
 from tapelog_cli.backup.keystore import Keystore, keystore_beside
-from tapelog_cli.backup.manifest import Manifest, StreamCopy, sha256_of, small_files, sync_folder, write_private
+from tapelog_cli.backup.layout import STORES, DeploymentLayout, Layout
+from tapelog_cli.backup.manifest import Manifest, StreamCopy, sha256_of, sync_folder, write_private
 from tapelog_cli.backup.sealing import Seal, in_one
 
 FIRST: Final = (SNAP, PUB, *(es_stream(context) for context in CONTEXTS))
 """Streams in this order; the others after them."""
 APART: Final = PARTY_KEYS
 """Is in no backup, but in the keystore."""
-STORES: Final = ("objects", "archive")
 LOCK: Final = ".lock"
 
 
@@ -48,10 +47,10 @@ class Copied:
 
 
 async def make_backup(
-    connection: Client, data_dir: Path, to: Path, *, keystore: Path | None = None, seal: Seal | None = None
+    connection: Client, layout: Layout, to: Path, *, keystore: Path | None = None, seal: Seal | None = None
 ) -> tuple[Manifest, Copied]:
     """
-    Copy a data folder into a backup folder, over the last backup in it.
+    Copy an installation into a backup folder, over the last backup in it.
 
     Until the new manifest is written the last backup stands; a run that was broken off is continued by the next one.
 
@@ -59,7 +58,7 @@ async def make_backup(
     ----------
     connection
         Of a user that may copy streams.
-    data_dir, to
+    layout, to
         From where, and into which folder.
     keystore
         Folder of the keys of people's records; None is the folder beside `to`.
@@ -75,18 +74,19 @@ async def make_backup(
     """
     with _locked(to):
         made = datetime.now(UTC).isoformat(timespec="milliseconds")
-        manifest, copied = Manifest(made=made, sealed=seal is not None), Copied()
-        for name in await asyncio.to_thread(lambda: list(small_files(data_dir))):
-            content = await asyncio.to_thread((data_dir / name).read_bytes)
+        form = "deployment" if isinstance(layout, DeploymentLayout) else "stack"
+        manifest, copied = Manifest(made=made, sealed=seal is not None, form=form), Copied()
+        for name in await asyncio.to_thread(lambda: list(layout.small_files())):
+            content = await asyncio.to_thread((layout.folder / name).read_bytes)
             if name.endswith(".anchors"):
                 content = content[: content.rfind(b"\n") + 1]  # a line may be half written just now
             manifest.files[name] = await _copy_file(content, to / "files", seal)
         for stream in (*FIRST, *(spec.name for spec in STREAMS if spec.name not in (*FIRST, APART))):
             manifest.streams[stream] = await _copy_stream(connection, stream, to / "streams", seal)
             copied.stream_bytes += manifest.streams[stream].size_bytes
-        await _check_logs(connection, data_dir, manifest)
+        await _check_logs(connection, layout, manifest)
         for store in STORES:
-            manifest.objects[store] = await _copy_objects(data_dir / store, to / store, copied, seal)
+            manifest.objects[store] = await _copy_objects(layout.objects(store), to / store, copied, seal)
         await copy_keystore(connection, keystore or keystore_beside(to), seal=seal)
         await asyncio.to_thread(manifest.write, to, seal)
         await asyncio.to_thread(_clear, to, manifest)
@@ -135,13 +135,13 @@ async def _write(chunks: AsyncIterator[bytes], folder: Path, name: str) -> tuple
     return digest.hexdigest(), size_bytes, partial
 
 
-async def _check_logs(connection: Client, data_dir: Path, manifest: Manifest) -> None:
+async def _check_logs(connection: Client, layout: Layout, manifest: Manifest) -> None:
     """Read each log up to where it was copied: what is damaged must not replace a good backup."""
     wrong: list[str] = []
     for context in CONTEXTS:
         last = manifest.streams[es_stream(context)].last_position
         report = await verify_log(
-            connection, context, data_dir / "anchors", last_position=last, verifier=anchor_verifier(data_dir, context)
+            connection, context, layout.anchors(context), last_position=last, verifier=layout.verifier(context)
         )
         wrong += [f"{context}: {line}" for line in report.wrong]
         place = report.place
@@ -150,16 +150,11 @@ async def _check_logs(connection: Client, data_dir: Path, manifest: Manifest) ->
         raise BackupRefused(wrong)
 
 
-def anchor_verifier(data_dir: Path, context: str) -> AnchorVerifier | None:
-    """Return what a data folder's anchors are checked with; None where they are not signed."""
-    return AnchorVerifier.read(data_dir / "anchor-keys", context)
-
-
-async def _copy_objects(source: Path, target: Path, copied: Copied, seal: Seal | None) -> dict[str, int]:
+async def _copy_objects(have: ObjectStore | None, target: Path, copied: Copied, seal: Seal | None) -> dict[str, int]:
     """Copy what is not there yet; content that does not fit its name is not taken over."""
-    if not await asyncio.to_thread(source.is_dir):
+    if have is None:
         return {}
-    have, store, kept = ObjectStore(str(source)), ObjectStore(str(target)), dict[str, int]()
+    store, kept = ObjectStore(str(target)), dict[str, int]()
     async for found in have.stored():
         path = sealed_object(target, found.sha256)
         if await asyncio.to_thread(path.is_file) if seal is not None else await store.exists(found.sha256):

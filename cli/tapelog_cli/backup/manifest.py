@@ -4,7 +4,6 @@ import hashlib
 import hmac
 import json
 import os
-from collections.abc import Iterator
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Final, Self
@@ -15,22 +14,6 @@ from tapelog_cli.backup.sealing import Seal
 MANIFEST: Final = "backup.json"
 VERSION: Final = 2
 """2: people's keys lie apart, and parts may be sealed."""
-
-LEFT_OUT: Final = (
-    "objects",
-    "archive",
-    "scratch",
-    "nodes",
-    "creds",
-    "profiles",
-    "state.json",
-    "up.lock",
-    "pids.json",
-    "env",
-)
-"""Top-level names of a data folder that are copied otherwise, or made anew at each start."""
-LEFT_OUT_OF_NATS: Final = ("store", ".lock", "nats-server.conf", "nats-server.log")
-"""The same inside its folder `nats`; the store is copied stream by stream."""
 
 
 @dataclass(slots=True, kw_only=True)
@@ -59,6 +42,8 @@ class Manifest:
         RFC 3339, when the copying began: everything acknowledged before is in it.
     sealed
         Whether its parts can be read with a key alone; digests are of the parts as they lie there.
+    form
+        Whose folder it is of: `stack` of `tapelog up`, `deployment` of `tapelog broker-init`.
     streams, files
         By name, or by path in the data folder: what is copied whole at each backup.
     heads
@@ -70,6 +55,7 @@ class Manifest:
     made: str
     version: int = VERSION
     sealed: bool = False
+    form: str = "stack"
     streams: dict[str, StreamCopy] = field(default_factory=dict)
     files: dict[str, str] = field(default_factory=dict)
     heads: dict[str, dict[str, Any]] = field(default_factory=dict)
@@ -148,13 +134,3 @@ def sha256_of(path: Path) -> str:
     """Return a file's digest."""
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
-
-
-def small_files(data_dir: Path) -> Iterator[str]:
-    """Yield the paths of everything in a data folder that is neither log nor audio nor made anew at a start."""
-    tops = [path for path in data_dir.iterdir() if path.name not in {*LEFT_OUT, "nats"}]
-    tops += [path for path in (data_dir / "nats").iterdir() if path.name not in LEFT_OUT_OF_NATS]
-    for top in sorted(tops):
-        for path in [top] if top.is_file() else sorted(top.rglob("*")):
-            if path.is_file() and path.suffix != ".ports":
-                yield str(path.relative_to(data_dir))

@@ -3,7 +3,10 @@
 import asyncio
 import json
 import os
+import shutil
 import socket
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -17,8 +20,9 @@ from tapelog_chassis.verification import verify_log
 
 from tapelog_cli.backup.errors import BackupDamaged, FolderNotEmpty, KeystoreTooOld, RestoreFailed
 from tapelog_cli.backup.keystore import Keystore
-from tapelog_cli.backup.make import anchor_verifier, check_parts, sealed_object
-from tapelog_cli.backup.manifest import Manifest, write_private
+from tapelog_cli.backup.layout import DeploymentLayout, Layout, layout_of
+from tapelog_cli.backup.make import check_parts, sealed_object
+from tapelog_cli.backup.manifest import Manifest, sync_folder, write_private
 from tapelog_cli.backup.sealing import Seal, as_stream, content_of
 from tapelog_cli.data_folder import DataFolder
 
@@ -57,11 +61,12 @@ class Source:
         return manifest, keystore
 
 
-async def restore_backup(source: Source, data_dir: Path) -> Manifest:
+async def restore_backup(source: Source, data_dir: Path, *, object_url: str = "") -> Manifest:
     """
     Restore a backup into a folder that is empty or not there; `tapelog up` on it goes on from where the backup ends.
 
     Whoever was erased after the backup stays erased: the key is in no keystore that is newer than the backup.
+    `object_url` is where the audio goes that is not to be in the folder.
 
     Raises
     ------
@@ -79,15 +84,35 @@ async def restore_backup(source: Source, data_dir: Path) -> Manifest:
     manifest, keystore = await asyncio.to_thread(source.read)
     with DataFolder(data_dir):
         await asyncio.to_thread(_put_files, source, manifest, data_dir)
+        layout = layout_of(data_dir, object_url=object_url)
         for store, wanted in manifest.objects.items():
-            await _put_objects(source, store, wanted, data_dir)
-        await _fill_store(source, manifest, keystore, data_dir)
-        async with EmbeddedNats(data_dir) as nats:
-            admin = nats.identity.mint_user("admin", SERVICES["admin"])
-            async with connected(nats.url, name="admin", creds=admin) as connection:
-                await provision(connection, store_bytes=nats.store_bytes)
-            await _check(nats, manifest, data_dir)
+            await _put_objects(source, store, wanted, layout)
+        with _broker_folder(layout) as folder:
+            await _fill_store(source, manifest, keystore, folder)
+            async with EmbeddedNats(folder) as nats:
+                admin = nats.identity.mint_user("admin", SERVICES["admin"])
+                async with connected(nats.url, name="admin", creds=admin) as connection:
+                    await provision(connection, store_bytes=nats.store_bytes)
+                await _check(nats, manifest, layout)
     return manifest
+
+
+@contextmanager
+def _broker_folder(layout: Layout) -> Iterator[Path]:
+    """Return a folder that a broker can be started on; what it has stored is then where the layout wants it."""
+    if not isinstance(layout, DeploymentLayout):
+        yield layout.folder
+        return
+    folder = layout.folder / "state" / "restoring"
+    (folder / "nats").mkdir(mode=0o700, parents=True)
+    shutil.copytree(layout.keys / "keys", folder / "nats" / "keys")
+    sized = json.loads((layout.folder / "nats" / "pinned.json").read_text())
+    write_private(folder / "nats" / "pinned.json", json.dumps({**sized, "port": -1}).encode())
+    yield folder
+    layout.store.parent.mkdir(mode=0o700, exist_ok=True)
+    (folder / "nats" / "store").replace(layout.store)
+    shutil.rmtree(folder)
+    sync_folder(layout.store.parent)
 
 
 def _holds_something(folder: Path) -> bool:
@@ -99,7 +124,7 @@ def _put_files(source: Source, manifest: Manifest, data_dir: Path) -> None:
         write_private(data_dir / name, b"".join(content_of(source.folder / "files" / digest, source.seal)))
     pinned = data_dir / "nats" / "pinned.json"
     values = json.loads(pinned.read_text())
-    if not _is_free(values["port"]):
+    if manifest.form == "stack" and not _is_free(values["port"]):
         # The old one may still run beside it; the next start keeps the port that this one chooses.
         write_private(pinned, json.dumps({**values, "port": -1}).encode())
 
@@ -114,10 +139,10 @@ def _is_free(port: int) -> bool:
     return True
 
 
-async def _put_objects(source: Source, name: str, wanted: dict[str, int], data_dir: Path) -> None:
+async def _put_objects(source: Source, name: str, wanted: dict[str, int], layout: Layout) -> None:
     if not wanted:
         return
-    have, store, wrong = ObjectStore(str(source.folder / name)), ObjectStore(str(data_dir / name)), []
+    have, store, wrong = ObjectStore(str(source.folder / name)), layout.new_objects(name), []
     for sha256, size_bytes in wanted.items():
         chunks = have.open_stream(sha256)
         if source.seal is not None:
@@ -157,17 +182,16 @@ def _sync_all(folder: Path) -> None:
             os.close(descriptor)
 
 
-async def _check(nats: EmbeddedNats, manifest: Manifest, data_dir: Path) -> None:
+async def _check(nats: EmbeddedNats, manifest: Manifest, layout: Layout) -> None:
     wrong: list[str] = []
     creds = nats.identity.mint_user("maintenance", MAINTENANCE)
     async with connected(nats.url, name="maintenance", creds=creds) as connection:
         for context in CONTEXTS:
-            verifier = anchor_verifier(data_dir, context)
-            report = await verify_log(connection, context, data_dir / "anchors", verifier=verifier)
+            report = await verify_log(connection, context, layout.anchors(context), verifier=layout.verifier(context))
             wrong += [f"{context}: {line}" for line in report.wrong]
             place = report.place
             found = {"position": place.position, "events": place.events, "digest": place.digest}
             if found != manifest.heads[context]:
                 wrong.append(f"{context}: it has {found}, the backup had {manifest.heads[context]}")
     if wrong:
-        raise RestoreFailed(data_dir, wrong)
+        raise RestoreFailed(layout.folder, wrong)

@@ -12,12 +12,15 @@ from tapelog_cli.exit_codes import ExitCode
 from tapelog_cli.options import DataDir, Json, data_dir_or_default
 
 if TYPE_CHECKING:
+    from tapelog_cli.backup.layout import Layout
     from tapelog_cli.backup.sealing import Seal
 
 KeyFile = Annotated[
     Path | None,
     Parameter(help="File of 32 bytes that seals the backup; made at the first backup. Keep a copy of it elsewhere."),
 ]
+NatsUrl = Annotated[str, Parameter(help="Broker of a `broker-init` folder, if not on its port of this machine.")]
+ObjectUrl = Annotated[str, Parameter(help="Bucket of the audio, such as s3://bucket, if it is not in the folder.")]
 
 
 async def backup(
@@ -29,6 +32,8 @@ async def backup(
         Parameter(help="Folder of the keys of people's records, only the newest is kept. Default: beside --to."),
     ] = None,
     key: KeyFile = None,
+    nats_url: NatsUrl = "",
+    object_url: ObjectUrl = "",
     every: Annotated[
         float | None, Parameter(help="Go on, with so many seconds from one run's begin to the next, until Ctrl-C.")
     ] = None,
@@ -38,6 +43,7 @@ async def backup(
     from tapelog_chassis.logs import configure_logs
 
     from tapelog_cli.backup.keystore import keystore_beside
+    from tapelog_cli.backup.layout import layout_of
     from tapelog_cli.backup.sealing import Seal
 
     configure_logs("error")
@@ -49,7 +55,7 @@ async def backup(
     while True:
         began_s = time.monotonic()
         try:
-            await _run(folder, target, keys, seal, as_json=json)
+            await _run(layout_of(folder, object_url=object_url), target, keys, seal, nats_url=nats_url, as_json=json)
         except CliError as failure:
             if every is None or not _may_pass(failure):
                 raise
@@ -72,7 +78,9 @@ def _tell_failure(failure: CliError) -> None:
     err().print(f"backup failed, the last one stands: {failure}", markup=False, soft_wrap=True)
 
 
-async def _run(folder: Path, target: Path, keystore: Path, seal: "Seal | None", *, as_json: bool) -> None:
+async def _run(
+    layout: "Layout", target: Path, keystore: Path, seal: "Seal | None", *, nats_url: str, as_json: bool
+) -> None:
     from tapelog_chassis.nats import NatsError
 
     from tapelog_cli.backup.make import make_backup
@@ -81,8 +89,8 @@ async def _run(folder: Path, target: Path, keystore: Path, seal: "Seal | None", 
 
     began_s = time.monotonic()
     try:
-        async with broker_of(folder) as connection:
-            manifest, copied = await make_backup(connection, folder, target, keystore=keystore, seal=seal)
+        async with broker_of(layout.folder, nats_url=nats_url) as connection:
+            manifest, copied = await make_backup(connection, layout, target, keystore=keystore, seal=seal)
     except NatsError as failure:
         raise CliError(f"the broker did not give everything: {failure}") from failure
     took_s = round(time.monotonic() - began_s, 2)
@@ -125,6 +133,7 @@ async def restore(
         bool, Parameter(negative="", help="Restore without them: nobody's name or address can be read any more.")
     ] = False,
     key: Annotated[Path | None, Parameter(help="File of the key with which the backup was sealed.")] = None,
+    object_url: ObjectUrl = "",
     json: Json = False,
 ) -> int:
     """Put a backup into a new data folder, checked before and after; then `tapelog up` goes on from there."""
@@ -141,7 +150,7 @@ async def restore(
     beside = keystore_beside(folder) if keystore is None else keystore.absolute()
     seal = None if key is None else Seal.read(key.absolute())
     given = Source(folder=folder, keystore=None if without_keystore else beside, seal=seal)
-    manifest = await restore_backup(given, data_dir.absolute())
+    manifest = await restore_backup(given, data_dir.absolute(), object_url=object_url)
     took_s = round(time.monotonic() - began_s, 2)
     events = sum(head["events"] for head in manifest.heads.values())
     if json:

@@ -1,6 +1,5 @@
 """`tapelog verify`."""
 
-import asyncio
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack
 from pathlib import Path
@@ -8,10 +7,12 @@ from typing import TYPE_CHECKING, Annotated, Any, Final
 
 from cyclopts import Parameter
 
+from tapelog_cli.commands.backup import NatsUrl, ObjectUrl
 from tapelog_cli.exit_codes import ExitCode
 from tapelog_cli.options import DataDir, Json, data_dir_or_default
 
 if TYPE_CHECKING:
+    from tapelog_chassis.objects import ObjectStore
     from tapelog_chassis.verification import LogReport
     from tapelog_notify.adapters.public_check import PublicReport
 
@@ -29,6 +30,8 @@ async def verify(
         Path | None,
         Parameter(help="Folder of copies of `anchor-keys/*.pub.pem` that you kept. Default: those of the data folder."),
     ] = None,
+    nats_url: NatsUrl = "",
+    object_url: ObjectUrl = "",
     json: Json = False,
 ) -> int:
     """Check every event, chain, header and anchor of the log, running or stopped; say what is wrong, change nothing."""
@@ -38,19 +41,21 @@ async def verify(
     from tapelog_chassis.verification import verify_log
     from tapelog_notify.adapters.public_check import check_public
 
+    from tapelog_cli.backup.layout import layout_of
     from tapelog_cli.maintenance import broker_of
 
     configure_logs("error")
     folder = data_dir_or_default(data_dir)
+    layout = layout_of(folder, object_url=object_url)
     async with AsyncExitStack() as stack:
-        connection = await stack.enter_async_context(broker_of(folder))
-        keys = folder / "anchor-keys" if anchor_keys is None else anchor_keys
-        logs = [
-            await verify_log(connection, context, folder / "anchors", verifier=AnchorVerifier.read(keys, context))
-            for context in CONTEXTS
-        ]
+        connection = await stack.enter_async_context(broker_of(folder, nats_url=nats_url))
+        logs = []
+        for context in CONTEXTS:
+            kept = None if anchor_keys is None else AnchorVerifier.read(anchor_keys, context)
+            verifier = kept or layout.verifier(context)
+            logs.append(await verify_log(connection, context, layout.anchors(context), verifier=verifier))
         public = await check_public(connection)
-    stores = {name: await check_objects(folder / name) for name in STORES} if objects else {}
+    stores = {name: await check_objects(name, layout.objects(name)) for name in STORES} if objects else {}
     wrong = [f"{log.context}: {line}" for log in logs for line in log.wrong]
     wrong += [f"public: {line}" for line in public.wrong]
     wrong += [line for _, lines in stores.values() for line in lines]
@@ -58,19 +63,19 @@ async def verify(
     return ExitCode.FAILURE if wrong else ExitCode.OK
 
 
-async def check_objects(folder: Path) -> tuple[int, list[str]]:
-    """Compare all objects of a store in a folder with their names; return how many, and what is wrong."""
-    from tapelog_chassis.objects import ObjectCorruptError, ObjectStore
+async def check_objects(name: str, store: "ObjectStore | None") -> tuple[int, list[str]]:
+    """Compare all objects of a store with their names; return how many, and what is wrong."""
+    from tapelog_chassis.objects import ObjectCorruptError
 
-    if not await asyncio.to_thread(folder.is_dir):
+    count, wrong = 0, list[str]()
+    if store is None:
         return 0, []
-    store, count, wrong = ObjectStore(str(folder)), 0, []
     async for found in store.stored():
         count += 1
         try:
             await _drain(store.open_stream(found.sha256))
         except ObjectCorruptError as error:
-            wrong.append(f"{folder.name}: {error}")
+            wrong.append(f"{name}: {error}")
     return count, wrong
 
 

@@ -31,6 +31,7 @@ from tapelog_cli.backup.errors import (
 )
 from tapelog_cli.backup.keystore import FILE as KEYSTORE
 from tapelog_cli.backup.keystore import keystore_beside
+from tapelog_cli.backup.layout import layout_of
 from tapelog_cli.backup.make import copy_keystore, make_backup
 from tapelog_cli.backup.manifest import MANIFEST, Manifest
 from tapelog_cli.backup.restore import Source, restore_backup
@@ -106,7 +107,7 @@ async def test_all_comes_back_with_positions_and_the_places_of_consumers(
     await connection.request(party_subject("acme", "pty-ana"), b"sealed name", timeout=2)
     log = JetStreamEventLog(connection)
     events = [event async for event in log.read_all(CONTEXT)]
-    await make_backup(reader, data, copy)
+    await make_backup(reader, layout_of(data), copy)
     await log.append(song(0), 10, [new_event("later")], WHO)
 
     await restore_backup(source_of(copy), new)
@@ -133,7 +134,7 @@ async def test_audio_is_copied_once_and_a_broken_off_run_is_taken_up(
 
     for n in range(3):
         await put(bytes([n]) * 1000)
-    _, first = await make_backup(reader, data, copy)
+    _, first = await make_backup(reader, layout_of(data), copy)
     assert (first.objects, first.objects_kept, first.object_bytes) == (3, 0, 3000)
     before = (copy / MANIFEST).read_bytes()
     bad = await put(b"bad" * 1000)
@@ -143,11 +144,11 @@ async def test_audio_is_copied_once_and_a_broken_off_run_is_taken_up(
     content = path.read_bytes()
     path.write_bytes(b"BAD" + content[3:])
     with pytest.raises(Exception, match=bad[:8]):
-        await make_backup(reader, data, copy)
+        await make_backup(reader, layout_of(data), copy)
     assert (copy / MANIFEST).read_bytes() == before
     await restore_backup(source_of(copy), tmp_path / "new")
     path.write_bytes(content)
-    manifest, last = await make_backup(reader, data, copy)
+    manifest, last = await make_backup(reader, layout_of(data), copy)
     assert last.objects + last.objects_kept == len(manifest.objects["objects"]) == 5
     assert last.objects <= 2
 
@@ -167,7 +168,7 @@ async def test_a_backup_from_before_an_erasure_does_not_bring_the_person_back(
         assert await parties.put("acme", record, 0)
     key = await direct.get_last(reader, PARTY_KEYS, party_key_subject("acme", "pty-ana"), timeout_s=2)
     assert key is not None
-    await make_backup(reader, data, copy)
+    await make_backup(reader, layout_of(data), copy)
     assert "KV_party_keys" not in Manifest.read(copy).streams
     before = {path.name for path in keystore_beside(copy).iterdir()}
     assert any(key.data in path.read_bytes() for path in keystore_beside(copy).iterdir())
@@ -196,9 +197,9 @@ async def test_a_keystore_is_needed_and_has_to_be_as_new_as_the_backup(
     data, copy, new = tmp_path / "data", tmp_path / "copy", tmp_path / "new"
     parties = JetStreamParties(await broker.connect(CONTEXT))
     assert await parties.put("acme", PartyRecord("pty-ana", "Ana", "", "pty-ana"), 0)
-    await make_backup(reader, data, copy)
+    await make_backup(reader, layout_of(data), copy)
     old = Path(shutil.copytree(keystore_beside(copy), tmp_path / "old"))
-    await make_backup(reader, data, copy)
+    await make_backup(reader, layout_of(data), copy)
     with pytest.raises(KeystoreTooOld):
         await restore_backup(Source(folder=copy, keystore=old), new)
     with pytest.raises(NoKeystore):
@@ -226,9 +227,9 @@ async def test_a_sealed_backup_opens_with_its_key_alone(broker: Broker, reader: 
     (data / "notify").mkdir(mode=0o700)
     (data / "notify" / "secrets.key").write_bytes(b"a key that nobody may see")
     seal = Seal.read(tmp_path / "key", create=True)
-    manifest, first = await make_backup(reader, data, copy, seal=seal)
+    manifest, first = await make_backup(reader, layout_of(data), copy, seal=seal)
     assert (manifest.sealed, first.objects) == (True, 1)
-    _, second = await make_backup(reader, data, copy, seal=seal)
+    _, second = await make_backup(reader, layout_of(data), copy, seal=seal)
     assert (second.objects, second.objects_kept) == (0, 1)
     for folder in (copy, keystore_beside(copy)):
         for path in folder.rglob("*"):
@@ -257,11 +258,11 @@ async def test_a_sealed_backup_opens_with_its_key_alone(broker: Broker, reader: 
 async def test_a_damaged_log_does_not_replace_a_good_backup(broker: Broker, reader: Client, tmp_path: Path) -> None:
     """An event is missing: the run is refused, the last backup stands and is restored."""
     data, copy = tmp_path / "data", tmp_path / "copy"
-    await make_backup(reader, data, copy)
+    await make_backup(reader, layout_of(data), copy)
     before = (copy / MANIFEST).read_bytes()
     await api.request(await broker.connect("admin"), "STREAM.MSG.DELETE.ES_SESSION", {"seq": 11})
     with pytest.raises(BackupRefused, match="missing"):
-        await make_backup(reader, data, copy)
+        await make_backup(reader, layout_of(data), copy)
     assert (copy / MANIFEST).read_bytes() == before
     manifest = await restore_backup(source_of(copy), tmp_path / "new")
     assert manifest.heads[CONTEXT]["events"] == 40
@@ -272,7 +273,7 @@ async def test_every_changed_part_is_found_before_anything_is_restored(
 ) -> None:
     """Each stream, file and the manifest, with one byte changed, and each of them missing."""
     data, copy, new = tmp_path / "data", tmp_path / "copy", tmp_path / "new"
-    await make_backup(reader, data, copy)
+    await make_backup(reader, layout_of(data), copy)
     parts = [*(copy / "streams").iterdir(), *(copy / "files").iterdir(), copy / MANIFEST]
     assert len(parts) > 15
     for part in parts:
@@ -293,7 +294,7 @@ async def test_every_changed_part_is_found_before_anything_is_restored(
 
 async def test_two_runs_into_one_folder_do_not_mix(broker: Broker, reader: Client, tmp_path: Path) -> None:
     """The second is refused while the first runs."""
-    both = (make_backup(reader, tmp_path / "data", tmp_path / "copy") for _ in range(2))
+    both = (make_backup(reader, layout_of(tmp_path / "data"), tmp_path / "copy") for _ in range(2))
     done = await asyncio.gather(*both, return_exceptions=True)
     assert {type(item) for item in done} == {tuple, BackupBusy}
     assert Manifest.read(tmp_path / "copy").heads[CONTEXT]["events"] == 40
@@ -336,7 +337,7 @@ async def test_a_hundred_thousand_events_are_restored_within_a_minute(tmp_path: 
         creds = broker.server.identity.mint_user("maintenance", MAINTENANCE)
         async with connected(broker.url, name="maintenance", creds=creds) as connection:
             began_s = time.monotonic()
-            await make_backup(connection, data, copy)
+            await make_backup(connection, layout_of(data), copy)
             backup_s = time.monotonic() - began_s
     shutil.rmtree(data)
     began_s = time.monotonic()

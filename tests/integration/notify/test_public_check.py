@@ -77,6 +77,16 @@ async def test_what_the_projector_made_is_right(published: Published) -> None:
     assert (report.wrong, report.events) == ([], EVENTS - 5)
 
 
+async def test_an_empty_stream_is_right_and_a_missing_one_is_not(tmp_path: Path) -> None:
+    """Before the first event there is nothing to compare."""
+    async with embedded_nats(tmp_path) as broker:
+        creds = broker.server.identity.mint_user("maintenance", MAINTENANCE)
+        async with connected(broker.url, name="maintenance", creds=creds) as reader:
+            assert (await check_public(reader)).wrong == []
+            await api.request(await broker.connect("admin"), f"STREAM.DELETE.{PUB}")
+            assert (await check_public(reader)).wrong == [f"the stream {PUB} is not there"]
+
+
 async def test_a_missing_message_is_found(published: Published) -> None:
     """One in the middle, and one at the end behind which another was published."""
     admin = await published.broker.connect("admin")

@@ -12,7 +12,7 @@ from typing import Final
 
 from nats.aio.client import Client
 from tapelog_chassis.event_log import CorruptStream, codec
-from tapelog_chassis.nats import api, direct
+from tapelog_chassis.nats import JetStreamApiError, api, direct
 from tapelog_chassis.nats.direct import StoredMessage
 from tapelog_chassis.topology import CONTEXTS, PUB, es_stream
 
@@ -67,8 +67,14 @@ async def check_public(connection: Client) -> PublicReport:
     JetStreamApiError, Unreachable
         If they cannot be read.
     """
-    state = (await api.request(connection, f"STREAM.INFO.{PUB}"))["state"]
-    report = PublicReport(position=int(state["first_seq"]) - 1)
+    try:
+        state = (await api.request(connection, f"STREAM.INFO.{PUB}"))["state"]
+    except JetStreamApiError as error:
+        if error.err_code != api.STREAM_NOT_FOUND:
+            raise
+        return PublicReport(wrong=[f"the stream {PUB} is not there"], wrong_count=1)
+    # A stream that never had a message begins at 0.
+    report = PublicReport(position=max(1, int(state["first_seq"])) - 1)
     async with AsyncExitStack() as stack:
         check = _Check(connection, report, stack)
         async with aclosing(_messages(connection, PUB, "pub.>", report.position, int(state["last_seq"]))) as messages:
