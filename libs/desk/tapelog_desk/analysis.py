@@ -3,7 +3,7 @@
 import json
 import math
 from array import array
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
@@ -29,6 +29,8 @@ METERED_CHANNELS: Final = (1, 2, 3, 5, 6)
 """Channel counts that BS.1770 has weights for."""
 
 _STEPS_PER_S: Final = 10
+_JSON_VALUES: Final = 1_000
+"""Of a list that are written at a time: a few kilobytes of text."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -249,6 +251,27 @@ def write_json(path: Path, plain: Mapping[str, Any] | Sequence[Any]) -> None:
     """
     encoder = json.JSONEncoder(ensure_ascii=False, allow_nan=False, separators=(",", ":"))
     with atomic_file(path) as file:
-        for piece in encoder.iterencode(plain):
+        for piece in _json_pieces(plain, encoder):
             file.write(piece.encode())
         file.write(b"\n")
+
+
+def _json_pieces(plain: object, encoder: json.JSONEncoder) -> Iterator[str]:
+    """Yield the JSON of a value: mappings entry by entry, long lists a thousand values at a time.
+
+    The encoder's own way to yield pieces does so value by value, which takes six times as long.
+    """
+    if isinstance(plain, Mapping) and plain:
+        start = "{"
+        for name, value in plain.items():
+            yield f"{start}{encoder.encode(name)}:"
+            yield from _json_pieces(value, encoder)
+            start = ","
+        yield "}"
+    elif isinstance(plain, list) and len(plain) > _JSON_VALUES:
+        for first in range(0, len(plain), _JSON_VALUES):
+            values = encoder.encode(plain[first : first + _JSON_VALUES])
+            yield f"{',' if first else '['}{values[1:-1]}"
+        yield "]"
+    else:
+        yield encoder.encode(plain)

@@ -124,7 +124,7 @@ def mix_blocks(
         spec = mix_spec(recipe, tape.channels, impulse_of)
         try:
             prepared = prepare(spec, tape, use, files, impulse_of)
-            graph = dsp.MixGraph(prepared.spec, sums=prepared.sums, beds=tuple(prepared.beds))
+            graph = dsp.MixGraph(prepared.spec, sums=prepared.sums, beds=prepared.lies_on)
         except dsp.DspError as error:
             raise RecipeRefusedError([Violation("", str(error))]) from error
         length = max(tape.length_frames + round(recipe.tail_s * recipe.sample_rate_hz), 1)

@@ -6,17 +6,19 @@ without repeats. A field that equals its default is left out, so that a field ad
 digest that was given before.
 """
 
+import functools
 import hashlib
 import json
 from collections.abc import Iterable
+from dataclasses import dataclass
 from typing import Any, Final, TypeVar
 
 from google.protobuf.descriptor import FieldDescriptor
 from google.protobuf.message import Message
 from tapelog.common.v1 import recipe_pb2 as pb
 
-from tapelog_recipe.naming import Field
-from tapelog_recipe.parameters import ENUM_DEFAULTS, parameter
+from tapelog_recipe.naming import Field, MessageType
+from tapelog_recipe.parameters import ENUM_DEFAULTS, PARAMETERS
 
 FORM: Final = "tapelog.recipe/1"
 """Name of the canonical form; part of every digest."""
@@ -36,42 +38,78 @@ def micro(value: float) -> int:
     return round(value * MICRO)
 
 
-def _scalar(message: Message, field: Field) -> int | str | None:
+@dataclass(frozen=True, slots=True)
+class _Known:
+    """What is asked of a field again and again: descriptors answer slowly, and breakpoints are many."""
+
+    name: str
+    kind: int
+    is_repeated: bool
+    is_message: bool
+    is_creative: bool
+    has_presence: bool
+    in_oneof: bool
+    has_entry: bool
+    default: float | None
+    enum_default: int
+
+
+@functools.cache
+def _known(kind: MessageType) -> tuple[_Known, ...]:
+    fields: list[Field] = list(kind.fields)
+    return tuple(_known_field(kind, field) for field in fields)
+
+
+def _known_field(kind: MessageType, field: Field) -> _Known:
+    entry = PARAMETERS.get(kind.name, {}).get(field.name)
+    is_enum = field.cpp_type == FieldDescriptor.CPPTYPE_ENUM
+    return _Known(
+        field.name,
+        field.cpp_type,
+        field.is_repeated,
+        field.message_type is not None,
+        (kind.name, field.name) not in _NOT_CREATIVE,
+        field.has_presence,
+        field.containing_oneof is not None,
+        entry is not None,
+        None if entry is None else entry.default,
+        ENUM_DEFAULTS.get(field.enum_type.name, 0) if is_enum else 0,
+    )
+
+
+def _scalar(message: Message, field: _Known) -> int | str | None:
     """Return a field's canonical value, or None if it equals its default."""
     value = getattr(message, field.name)
-    entry = parameter(message, field.name)
-    if field.cpp_type == FieldDescriptor.CPPTYPE_ENUM:
-        standard = ENUM_DEFAULTS[field.enum_type.name]
-        number = int(value) or standard
-        return None if number == standard else number
-    if field.cpp_type == FieldDescriptor.CPPTYPE_STRING:
-        return str(value) if value or field.containing_oneof is not None else None
-    if field.cpp_type == FieldDescriptor.CPPTYPE_BOOL:
+    if field.kind == FieldDescriptor.CPPTYPE_ENUM:
+        number = int(value) or field.enum_default
+        return None if number == field.enum_default else number
+    if field.kind == FieldDescriptor.CPPTYPE_STRING:
+        return str(value) if value or field.in_oneof else None
+    if field.kind == FieldDescriptor.CPPTYPE_BOOL:
         return int(value) or None
-    written = not field.has_presence or message.HasField(field.name)
-    standard_value = entry.default if entry is not None and entry.default is not None else None
-    if not written:
+    if field.has_presence and not message.HasField(field.name):
         return None
-    if field.cpp_type == FieldDescriptor.CPPTYPE_DOUBLE:
-        return None if standard_value is not None and micro(value) == micro(standard_value) else micro(value)
-    return None if standard_value is not None and value == standard_value else int(value)
+    if field.kind == FieldDescriptor.CPPTYPE_DOUBLE:
+        steps = micro(value)
+        return None if field.default is not None and steps == micro(field.default) else steps
+    return None if field.default is not None and value == field.default else int(value)
 
 
 def canonical_form(message: Message) -> dict[str, Any]:
     """Return the canonical form of a recipe or a part of it, as plain values."""
     form: dict[str, Any] = {}
-    for field in message.DESCRIPTOR.fields:
-        if (message.DESCRIPTOR.name, field.name) in _NOT_CREATIVE:
+    for field in _known(message.DESCRIPTOR):
+        if not field.is_creative:
             continue
-        value = getattr(message, field.name)
-        if field.is_repeated and field.message_type is not None:
-            form[field.name] = [canonical_form(item) for item in value]
+        if field.is_repeated and field.is_message:
+            form[field.name] = [canonical_form(item) for item in getattr(message, field.name)]
         elif field.is_repeated:
+            value = getattr(message, field.name)
             form[field.name] = sorted(set(value)) if field.name in _SETS else list(value)
-        elif field.message_type is not None:
+        elif field.is_message:
             if message.HasField(field.name):
-                form[field.name] = canonical_form(value)
-        elif field.containing_oneof is None or message.HasField(field.name):
+                form[field.name] = canonical_form(getattr(message, field.name))
+        elif not field.in_oneof or message.HasField(field.name):
             form[field.name] = _scalar(message, field)
     return {name: value for name, value in form.items() if value is not None and value != []}
 
@@ -108,24 +146,30 @@ def render_digest(recipe_digest: str, engine_version: str, outputs: Iterable[pb.
 
 
 def _resolve(message: Message) -> None:
-    field: Field
-    for field in message.DESCRIPTOR.fields:
-        entry = parameter(message, field.name)
-        if field.message_type is not None:
+    for field in _known(message.DESCRIPTOR):
+        if field.is_message:
             if field.is_repeated:
                 for item in getattr(message, field.name):
                     _resolve(item)
             elif message.HasField(field.name):
                 _resolve(getattr(message, field.name))
-        elif field.cpp_type == FieldDescriptor.CPPTYPE_ENUM and not field.is_repeated:
-            setattr(message, field.name, getattr(message, field.name) or ENUM_DEFAULTS[field.enum_type.name])
-        elif entry is not None:
-            absent = field.has_presence and not message.HasField(field.name)
-            if absent and entry.default is not None:
-                value = entry.default
-                setattr(message, field.name, int(value) if field.cpp_type != FieldDescriptor.CPPTYPE_DOUBLE else value)
-            elif not absent and field.cpp_type == FieldDescriptor.CPPTYPE_DOUBLE:
-                setattr(message, field.name, micro(getattr(message, field.name)) / MICRO)
+        elif field.kind == FieldDescriptor.CPPTYPE_ENUM and not field.is_repeated:
+            if not getattr(message, field.name):
+                setattr(message, field.name, field.enum_default)
+        elif field.has_entry:
+            _resolve_number(message, field)
+
+
+def _resolve_number(message: Message, field: _Known) -> None:
+    is_double = field.kind == FieldDescriptor.CPPTYPE_DOUBLE
+    if field.has_presence and not message.HasField(field.name):
+        if field.default is not None:
+            setattr(message, field.name, field.default if is_double else int(field.default))
+    elif is_double:
+        written = getattr(message, field.name)
+        value = micro(written) / MICRO
+        if value != written or value == 0.0:  # a minus zero becomes a plain one
+            setattr(message, field.name, value)
 
 
 def resolved(recipe: _R) -> _R:

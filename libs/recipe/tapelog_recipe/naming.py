@@ -7,6 +7,9 @@ from typing import Any
 Field = Any
 """A protobuf field descriptor; the published types give two classes for it that exclude each other."""
 
+MessageType = Any
+"""A protobuf message descriptor; the same."""
+
 EnumType = Any
 """A protobuf enum descriptor; the same."""
 

@@ -1,5 +1,6 @@
 """Which tracks a word selects, and which inserts a track's sound passes."""
 
+import functools
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
@@ -7,6 +8,7 @@ from google.protobuf.message import Message
 from tapelog.common.v1 import recipe_pb2 as pb
 
 from tapelog_recipe.codec import item_labels
+from tapelog_recipe.naming import MessageType
 
 
 def matches(track: pb.RecipeTrack, selectors: Iterable[str]) -> bool:
@@ -71,6 +73,13 @@ def sources_of(message: Message) -> Iterator[pb.RecipeSource]:
         yield message
         return
     for field, value in message.ListFields():
-        if field.message_type is not None:
+        if field.message_type is not None and _may_name_a_source(field.message_type):
             for part in value if field.is_repeated else [value]:
                 yield from sources_of(part)
+
+
+@functools.cache
+def _may_name_a_source(kind: MessageType) -> bool:
+    """Tell whether a message of this type can hold a source; breakpoints cannot, and there are thousands of them."""
+    inner = [field.message_type for field in kind.fields if field.message_type is not None]
+    return kind is pb.RecipeSource.DESCRIPTOR or any(_may_name_a_source(other) for other in inner if other is not kind)

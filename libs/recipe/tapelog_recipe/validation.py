@@ -1,5 +1,6 @@
 """Ranges, sizes and sources of a recipe: every violation at once, with path, value and limit."""
 
+import functools
 import itertools
 import re
 from collections.abc import Iterator, Sequence
@@ -14,7 +15,7 @@ from tapelog_parameters.sizes import CURVE_POINTS_MAX, MULTIBAND_BANDS_MAX, MULT
 from tapelog_recipe import limits
 from tapelog_recipe.codec import child, item_labels, show
 from tapelog_recipe.errors import Violation
-from tapelog_recipe.naming import Field
+from tapelog_recipe.naming import Field, MessageType
 from tapelog_recipe.parameters import PARAMETERS, PROCESSOR_KINDS
 from tapelog_recipe.routing import routing_violations
 from tapelog_recipe.selectors import track_paths
@@ -227,11 +228,46 @@ def _walk(message: Message, rate_hz: int, path: str, *, services: bool) -> Itera
     for field, value in message.ListFields():
         if field.message_type is None:
             continue
+        if field.is_repeated and _is_fine(field.message_type, value):
+            continue
         here = child(path, field.name)
         items: list[Any] = list(value) if field.is_repeated else [value]
         places = [f"{here}[{label}]" for label in item_labels(items)] if field.is_repeated else [here]
         for place, item in zip(places, items, strict=True):
             yield from _walk(item, rate_hz, place, services=services)
+
+
+_Rules = tuple[tuple[tuple[str, float, float], ...], tuple[tuple[str, frozenset[int]], ...]]
+
+
+@functools.cache
+def _breakpoint_rules(kind: MessageType) -> _Rules | None:
+    """Return a breakpoint's numbers with their ranges, and its enums with their values; None for other messages.
+
+    There are thousands of breakpoints in a recipe, and nothing about one depends on another but its order.
+    """
+    fields: list[Field] = list(kind.fields)
+    is_plain = not any(field.message_type is not None or field.is_repeated for field in fields)
+    if "frame" not in kind.fields_by_name or not is_plain:
+        return None
+    entries = PARAMETERS.get(kind.name, {})
+    if any(entry.choices or entry.zero_is_off or entry.high_is_share_of_rate for entry in entries.values()):
+        return None
+    enums = [field for field in fields if field.cpp_type == FieldDescriptor.CPPTYPE_ENUM]
+    return (
+        tuple((name, entry.low, entry.high) for name, entry in entries.items()),
+        tuple((field.name, frozenset(field.enum_type.values_by_number)) for field in enums),
+    )
+
+
+def _is_fine(kind: MessageType, messages: Sequence[Message]) -> bool:
+    """Tell whether nothing is wrong with any of these breakpoints; of other messages it says no."""
+    rules = _breakpoint_rules(kind)
+    if rules is None:
+        return False
+    return all(low <= getattr(one, name) <= high for name, low, high in rules[0] for one in messages) and all(
+        getattr(one, name) in known for name, known in rules[1] for one in messages
+    )
 
 
 def _size(recipe: Message) -> Iterator[Violation]:

@@ -1,10 +1,12 @@
 """Files appear whole or not at all."""
 
+import json
 from pathlib import Path
 
 import numpy as np
 import pytest
 from tapelog.common.v1 import recipe_pb2 as pb
+from tapelog_desk.analysis import write_json
 from tapelog_desk.errors import OutputError
 from tapelog_desk.files.atomic import atomic_file
 from tapelog_desk.printing import Printer, output_paths, printing
@@ -78,3 +80,14 @@ def test_a_spill_gives_back_what_it_took(tmp_path: Path):
             assert np.array_equal(np.concatenate(list(spill.blocks()), axis=1), samples)
         assert list(tmp_path.iterdir()) == []
         assert spill.frames == 70_001
+
+
+def test_json_written_in_pieces_is_the_json_of_the_whole(tmp_path: Path):
+    """Long and short lists, nested and empty values: the same bytes as from one text."""
+    plain = {"a": list(range(2_500)), "b": {"c": [], "d": {}, "e": [[0.1, None]] * 1_001}, "f": "ü", "g": [1.5e-7]}
+    write_json(tmp_path / "whole.json", plain)
+    whole = json.dumps(plain, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
+    assert (tmp_path / "whole.json").read_text(encoding="utf-8") == f"{whole}\n"
+    with pytest.raises(ValueError, match="JSON"):
+        write_json(tmp_path / "other.json", {"a": float("nan")})
+    assert not (tmp_path / "other.json").exists()

@@ -171,10 +171,9 @@ def ran(recipe: pb.MixRecipe, store: NodeStore, folder: Path) -> str:
         spec = mix_spec(whole, tape.channels)
         keys = MixKeys(spec, whole, tape.length_frames + round(whole.tail_s * RATE_HZ))
         sources = {track.source.asset_sha256 for track in whole.tracks}
-        decision = Reuse(keys, store, remembered(store, keys.family), sources).decision
-        for reader in (*decision.beds.values(), *(taken.bed for taken in decision.taken)):
-            if reader is not None:
-                stack.callback(reader.close)
+        reuse = Reuse(keys, store, remembered(store, keys.family), sources)
+        stack.callback(reuse.close)
+    decision = reuse.decision
     order = [*(f"t{number}" for number in range(12)), "other", "drums", "band", "vocals", "room"]
     runs = " ".join(sorted(decision.strips, key=order.index))
     taken = " ".join(sorted((taken.strip for taken in decision.taken), key=order.index))

@@ -96,8 +96,8 @@ def test_a_bed_stands_for_what_was_summed(recordings: dict[str, Audio], threads:
         tracks = [dataclasses.replace(track(k), sends=()) for k in (0, 3, 6, 9)]
         rest = spec(*(() if MIX in names else tracks))
         rest = rest if MIX not in names else MixSpec(RATE, (), (), length_frames=FRAMES, tail_s=0.0)
-        graph = MixGraph(rest, beds=names)
-        beds = {name: Laid(sums[name]) for name in names}
+        graph = MixGraph(rest, beds={name: f"bed of {name}" for name in names})
+        beds = {f"bed of {name}": Laid(sums[name]) for name in names}
         heard = render(graph, {one.id: ArrayReader(recordings[one.id]) for one in rest.tracks}, beds=beds,
                        block_frames=700, threads=threads)  # fmt: skip
         assert (np.concatenate([block.mix for block in heard], axis=1) == plain).all()

@@ -64,8 +64,10 @@ class Prepared:
         What has to run.
     readers : mapping of str to BlockReader
         Of its tracks.
+    lies_on : mapping of str to str
+        The kept sum that lies under the sum of a bus.
     beds : mapping of str to BedReader
-        What was summed before.
+        These kept sums.
     sums : tuple of str
         Buses, or the mix, whose input is to be kept.
     keep : callable
@@ -74,6 +76,7 @@ class Prepared:
 
     spec: dsp.MixSpec
     readers: Mapping[str, BlockReader]
+    lies_on: Mapping[str, str] = field(default_factory=dict)
     beds: Mapping[str, dsp.BedReader] = field(default_factory=dict)
     sums: tuple[str, ...] = ()
     keep: Callable[[Mapping[str, Samples]], None] | None = None
@@ -107,18 +110,18 @@ def prepare(spec: dsp.MixSpec, tape: Sources, use: NodeUse | None, stack: ExitSt
     tracks = {track.source.asset_sha256: track.id for track in use.recipe.tracks}
     reuse = Reuse(keys, use.store, remembered(use.store, keys.family), set(tracks))
     decision = reuse.decision
-    for reader in (*decision.beds.values(), *(taken.bed for taken in decision.taken)):
-        if reader is not None:
-            stack.callback(reader.close)
+    stack.callback(reuse.close)
     keep = _keeper(reuse, keys, use, stack)
     if not decision.beds:
-        return Prepared(spec, tape.readers, {}, tuple(keep), _writes(keep))
+        return Prepared(spec, tape.readers, sums=tuple(keep), keep=_writes(keep))
     part = spliced(spec, keys, decision, lambda sha256: tape.channels[tracks[sha256]], impulse_of)
     readers = dict(tape.readers)
     for name, sha256 in part.recordings.items():
         source = pb.RecipeSource(asset_sha256=sha256)
         readers[name] = stack.enter_context(open_audio(use.resolve(source), name=f"an earlier {sha256[:12]}..."))
-    return Prepared(part.spec, readers, part.beds, tuple(keep), _writes(keep))
+    lies_on = {bus: reader.key for bus, reader in part.beds.items()}
+    beds = {reader.key: reader for reader in part.beds.values()}
+    return Prepared(part.spec, readers, lies_on, beds, tuple(keep), _writes(keep))
 
 
 @contextmanager

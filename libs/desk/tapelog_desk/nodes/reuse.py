@@ -111,6 +111,7 @@ class Reuse:
         self._names = set(keys.wiring.order)
         self._old_strips: dict[int, Mapping[str, str]] = {}
         self._changes: set[str] = set()
+        self._readers: dict[str, SumReader | None] = {}
         self.decision = Decision()
         self._need(MIX)
 
@@ -142,11 +143,23 @@ class Reuse:
             del waiting[0]
         return found
 
+    def _open(self, key: str) -> SumReader | None:
+        """Return the reader of a kept sum; the same for all that lie on it."""
+        if key not in self._readers:
+            self._readers[key] = self._store.open_sum(key)
+        return self._readers[key]
+
+    def close(self) -> None:
+        """Close what was opened."""
+        for reader in self._readers.values():
+            if reader is not None:
+                reader.close()
+
     def _need(self, target: str) -> None:
         """Settle how the input of a bus is come by."""
         parts = self._keys.parts(target)
         if self.is_kept(target):
-            bed = self._store.open_sum(self._keys.sum_of([part.digest for part in parts]))
+            bed = self._open(self._keys.sum_of([part.digest for part in parts]))
             if bed is not None:
                 self.decision.beds[target] = bed
                 return
@@ -189,7 +202,7 @@ class Reuse:
     def _lay(self, target: str, version: Version, old: OldSum, surplus: list[OldPart]) -> bool:
         """Use a kept sum, if all that is too much in it can be made again."""
         beds: dict[str, SumReader | None] = {}
-        bed = self._store.open_sum(old.key)
+        bed = self._open(old.key)
         ready = bed is not None
         for part in surplus:
             if ready and self.decision.knows(version, part.strip):
@@ -198,9 +211,6 @@ class Reuse:
             elif ready and part.strip not in beds:
                 ready = self._hears(part) and self._can_run(version, part.strip, beds)
         if bed is None or not ready:
-            for reader in (bed, *beds.values()):
-                if reader is not None:
-                    reader.close()
             return False
         self.decision.beds[target] = bed
         self._changes.add(target)
@@ -222,7 +232,7 @@ class Reuse:
             return recordings[strip] in self._sources
         if strip not in version.sums:
             return False
-        beds[strip] = self._store.open_sum(version.sums[strip].key)
+        beds[strip] = self._open(version.sums[strip].key)
         return beds[strip] is not None
 
     def _recordings(self, version: Version) -> Mapping[str, str]:

@@ -114,6 +114,8 @@ class NodeReader:
 
     Attributes
     ----------
+    key : str
+        Its digest.
     note : bytes
         What was remembered with it, once it has been read to its end.
 
@@ -125,7 +127,7 @@ class NodeReader:
 
     def __init__(self, file: BinaryIO, key: str, path: Path) -> None:
         self._file = file
-        self._key = key
+        self.key = key
         self._file_path = path
         head = file.read(_HEAD.size)
         if len(head) != _HEAD.size:
@@ -188,4 +190,4 @@ class NodeReader:
     def _corrupt(self) -> NodeCorrupt:
         with suppress(OSError):
             self._file_path.unlink(missing_ok=True)
-        return NodeCorrupt(self._key)
+        return NodeCorrupt(self.key)

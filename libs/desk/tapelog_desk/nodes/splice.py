@@ -16,6 +16,7 @@ from tapelog_desk.console import bus_spec, track_spec, vca_spec
 from tapelog_desk.impulses import ImpulseOf
 from tapelog_desk.nodes.keys import MixKeys, Strip, owners
 from tapelog_desk.nodes.reuse import Decision, Taken
+from tapelog_desk.nodes.sums import SumReader
 
 VOID: Final = "node:void"
 """A muted bus for the main way of a strip that is not summed where it goes; no recipe can name one."""
@@ -36,12 +37,12 @@ class Spliced:
     recordings : mapping of str to str
         SHA-256 of the recordings of the old tracks in it.
     beds : mapping of str to SumReader
-        What lies under the sums.
+        What lies under the sums, by their buses.
     """
 
     spec: dsp.MixSpec
     recordings: Mapping[str, str]
-    beds: Mapping[str, dsp.BedReader]
+    beds: Mapping[str, SumReader]
 
 
 def spliced(
@@ -69,7 +70,7 @@ def spliced(
     tracks = [_kept(track, decision.edges) for track in keys.wiring.tracks if track.id in decision.strips]
     buses = [_kept(bus, decision.edges) for bus in keys.wiring.buses if bus.id in decision.strips]
     vcas = [_held(vca, decision.strips) for vca in spec.vcas]
-    beds: dict[str, dsp.BedReader] = dict(decision.beds)
+    beds: dict[str, SumReader] = dict(decision.beds)
     recordings: dict[str, str] = {}
     for number, taken in enumerate(decision.taken):
         recipe = taken.version.mix_recipe()

@@ -48,7 +48,7 @@ class BlockLines:
     packed : mapping of str to int
         Bytes of a sample of the tracks that come as whole numbers.
     beds : iterable of str
-        Buses, or the mix, to whose sum something is added that was summed before.
+        What is added to the sums of buses, or of the mix, because it was summed before.
 
     Attributes
     ----------

@@ -1,6 +1,6 @@
 """The running mix: tracks into buses into the mix, block by block, by sums that are exact."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -14,7 +14,7 @@ from tapelog_dsp.graph.spec import MIX, BusSpec, MixSpec, TrackSpec
 from tapelog_dsp.graph.strip import Strip
 from tapelog_dsp.graph.sums import FrontSums
 from tapelog_dsp.graph.ways import Way
-from tapelog_dsp.kernels.console import add_split, weighted_sum
+from tapelog_dsp.kernels.console import Sums, add_split, weighted_sum
 from tapelog_dsp.processors.delayline import DelayLine
 
 
@@ -52,8 +52,9 @@ class MixGraph:
         Ids of tracks and buses that are wanted alone beside the mix, for stems and measures. A muted one is silent.
     sums : tuple of str
         Buses whose input is wanted, or `MIX`.
-    beds : tuple of str
-        Buses, or `MIX`, to whose input something is added that was summed before (`BlockLines.beds`).
+    beds : mapping of str to str, optional
+        For buses, or `MIX`, the bed that is added to their input: what was summed before (`BlockLines.beds`). Several
+        may lie on one.
 
     Raises
     ------
@@ -64,10 +65,15 @@ class MixGraph:
     """
 
     def __init__(
-        self, spec: MixSpec, *, taps: tuple[str, ...] = (), sums: tuple[str, ...] = (), beds: tuple[str, ...] = ()
+        self,
+        spec: MixSpec,
+        *,
+        taps: tuple[str, ...] = (),
+        sums: tuple[str, ...] = (),
+        beds: Mapping[str, str] | None = None,
     ) -> None:
         self.spec = spec
-        self._sums_wanted, self._beds = sums, beds
+        self._sums_wanted, self._beds = sums, dict(beds or {})
         wiring = plan(spec)
         known = {track.id for track in spec.tracks} | {bus.id for bus in spec.buses}
         for tap in taps:
@@ -152,7 +158,7 @@ class MixGraph:
         else:
             tapped = {edge.source for keys in self._keys.values() for edge, _ in keys if edge.pre_fader}
             wanted = {name: strip.has_pre_fader_send or name in tapped for name, strip in self._strips.items()}
-            block = BlockLines(self._channels, wanted, frames, packed, self._beds)
+            block = BlockLines(self._channels, wanted, frames, packed, set(self._beds.values()))
         block.start_frame = self._clock
         self._clock += frames
         return block
@@ -187,8 +193,9 @@ class MixGraph:
         for name in self._later:
             strip = self._strips[name]
             inside = summed[name] if name in summed else self._inside(name, block)
-            if name in block.beds:
-                add_split(block.beds[name].high, block.beds[name].low, inside)
+            if name in self._beds:
+                bed = block.beds[self._beds[name]]
+                add_split(bed.high, bed.low, inside)
             if name in self._sums_wanted:
                 sums[name] = inside
             keys = {
@@ -208,12 +215,27 @@ class MixGraph:
         if name in self._channels:
             samples = block.inputs[name]
             return self._waits[name].process(samples) if name in self._waits else samples
-        inside = np.empty((2, block.frames))
         ways = self._ways[name]
+        if all(way.still for way in ways):
+            return self._still_sum(name, ways, block)
+        inside = np.empty((2, block.frames))
         signals = [way.process(block.tapped(way.edge), block.start_frame) for way in ways]
         gains = np.array([way.gain for way in ways])
         for side in (0, 1):
             weighted_sum([signal[side] for signal in signals], gains, inside[side])
+        return inside
+
+    @staticmethod
+    def _still_sum(name: str, ways: Sequence[Way], block: BlockLines) -> Audio:
+        """Return the sum of ways whose signals stand in the lines as they are: where, is looked up once."""
+        kept: tuple[Audio, Sums] | None = block.kept.get(("inside", name))
+        if kept is None:
+            inside = np.zeros((2, block.frames))
+            gains = [way.gain for way in ways]
+            rows = [([block.tapped(way.edge)[side] for way in ways], gains, inside[side]) for side in (0, 1)]
+            kept = block.kept["inside", name] = inside, Sums(rows)
+        inside, sums = kept
+        sums.run()
         return inside
 
     def process(self, blocks: Mapping[str, Audio], frames: int) -> MixBlock:
