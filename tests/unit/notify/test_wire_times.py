@@ -26,7 +26,10 @@ def test_a_rule_whose_spans_are_none_is_refused_by_their_field(duration: Any):
     """Window, absence and quiet time."""
     for rule, field in (
         (alerts_pb2.AlertRule(threshold={"window": duration}), "rule.threshold.window"),
-        (alerts_pb2.AlertRule(absence={"after": duration, "until_types": ["tapelog.song.song_created.v1"]}), "rule.absence.after"),
+        (
+            alerts_pb2.AlertRule(absence={"after": duration, "until_types": ["tapelog.song.song_created.v1"]}),
+            "rule.absence.after",
+        ),
         (alerts_pb2.AlertRule(dedup_window=duration), "rule.dedup_window"),
     ):
         with pytest.raises(InvalidValue) as refused:
