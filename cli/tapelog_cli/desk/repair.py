@@ -34,6 +34,7 @@ def _json(take: Path, output: Path, made: Repaired) -> dict[str, Any]:
         "output": str(output) if made.changed else None,
         "changed": made.changed,
         "report": str(made.rendered.files[0].path),
+        "silences": len(made.silences),
         "tools": [
             {
                 "tool": report.tool,
@@ -50,7 +51,7 @@ def _json(take: Path, output: Path, made: Repaired) -> dict[str, Any]:
 
 @told
 def repair(
-    take: Annotated[Path, Parameter(help="The recording, up to a quarter of an hour of stereo.", negative=())],
+    take: Annotated[Path, Parameter(help="The recording.", negative=())],
     /,
     *,
     output: Annotated[Path, Parameter(name=["--output", "-o"], help="The repaired take, .wav; a report lies beside.")],
@@ -93,4 +94,6 @@ def repair(
     show.output().print(table)
     line = f"{output} and {made.rendered.files[0].path}" if made.changed else f"{take} is sound: no file was written"
     show.output().print(line, markup=False, soft_wrap=True)
+    if made.silences:
+        show.print_notes([f"{len(made.silences)} silent stretches of half a second or more; the report says where"])
     return ExitCode.OK

@@ -10,7 +10,7 @@ from typing import Any, Final
 
 import tapelog_dsp as dsp
 from tapelog.common.v1 import recipe_pb2 as pb
-from tapelog_dsp.repair import RepairReport, clean_store
+from tapelog_dsp.repair import RepairReport, Span, clean_store, silences
 from tapelog_recipe import Violation
 
 from tapelog_desk.analysis import Progress, write_json
@@ -44,11 +44,14 @@ class Repaired:
         Whether any sample was changed.
     reports : tuple of RepairReport
         One per tool, in the order in which they ran.
+    silences : tuple of Span
+        Where all channels stay below -70 dBFS for half a second or more; told, and left as they are.
     """
 
     rendered: Rendered
     changed: bool
     reports: tuple[RepairReport, ...]
+    silences: tuple[Span, ...]
 
 
 def render_repair(
@@ -94,6 +97,7 @@ def render_repair(
     rate_hz, channels = before.audio.format.sample_rate_hz, before.audio.format.channels
     with closing(FileStore(out_dir, channels, before.audio.format.length_frames)) as store:
         _fill(store, path, called)
+        quiet = silences(store, rate_hz)
         try:
             mended, reports = clean_store(store, rate_hz, tools or None)
         except dsp.ParameterError as error:
@@ -113,11 +117,11 @@ def render_repair(
         else:
             audio, analysis = (RenderedAudio(path, before.audio),), before
     report = out_dir / f"{name}.repair.json"
-    write_json(report, repair_json(reports, source_sha256=before.audio.sha256, changed=changed))
+    write_json(report, repair_json(reports, source_sha256=before.audio.sha256, changed=changed, quiet=quiet))
     files = (RenderedFileOut("repair", report, "application/json"),)
     timings = {"repair_s": cleaned_at - begun, "print_s": time.perf_counter() - cleaned_at}
     _tell(progress, 1.0)
-    return Repaired(Rendered(audio, files, digest, analysis, timings_s=timings), changed, reports)
+    return Repaired(Rendered(audio, files, digest, analysis, timings_s=timings), changed, reports, quiet)
 
 
 def _fill(store: FileStore, path: Path, called: str) -> None:
@@ -127,13 +131,18 @@ def _fill(store: FileStore, path: Path, called: str) -> None:
             store.write(reader.frames_read - block.shape[1], block)
 
 
-def repair_json(reports: Sequence[RepairReport], *, source_sha256: str, changed: bool) -> dict[str, Any]:
+def repair_json(
+    reports: Sequence[RepairReport], *, source_sha256: str, changed: bool, quiet: Sequence[Span] = ()
+) -> dict[str, Any]:
     """Return a repair's report as JSON values, in the form `SCHEMA`."""
     return {
         "schema": SCHEMA,
         "engine_version": dsp.ENGINE_VERSION,
         "source_sha256": source_sha256,
         "changed": changed,
+        "silences": [
+            {"start_frame": span.start_frame, "length_frames": span.length_frames} for span in quiet[:SPANS_LISTED_MAX]
+        ],
         "tools": [
             {
                 "tool": report.tool,

@@ -13,6 +13,7 @@ from tapelog_dsp import (
     AudioError,
     BandDynamics,
     Bell,
+    BusSpec,
     Clipper,
     Compressor,
     ConvolutionReverb,
@@ -210,6 +211,20 @@ def test_neutral_settings_null(name: str, channels: int, rate: int):
     fed = np.concatenate((samples, np.zeros((channels, running.latency_frames))), axis=1)
     got = running.process(fed, 0)[:, running.latency_frames :]
     assert np.abs(got - samples).max() <= 1e-12
+
+
+@pytest.mark.parametrize("rate", RATES)
+def test_a_neutral_mix_nulls(rate: int):
+    """A stereo track through a sub-group and the mix bus, every insert at rest, is its source within -140 dBFS."""
+    inserts = tuple(
+        spec for name, spec in NEUTRAL.items() if name not in {"MidSide", "TruePeakLimiter", "LinearPhaseEq"}
+    )
+    spec = MixSpec(
+        rate, (TrackSpec("t", processors=inserts, output_bus="group"),), (BusSpec("group", processors=(Width(1.0),)),)
+    )
+    samples = noise(2)
+    mix = np.concatenate([one.mix for one in render(MixGraph(spec), {"t": ArrayReader(samples)})], axis=1)
+    assert np.abs(mix[:, :FRAMES] - samples).max() <= 1e-7
 
 
 @pytest.mark.parametrize(("name", "channels", "rate"), list(cases(EDGE_RATES)))

@@ -37,6 +37,17 @@ def test_hum_is_removed_and_the_report_says_how_much(tmp_path: Path):
     assert told["source_sha256"] != made.rendered.audio[0].result.sha256
 
 
+def test_silence_is_told(tmp_path: Path):
+    """A pause of a second is in the report, to 10 ms, and left as it is."""
+    take = 0.2 * programme(3.0, sample_rate=RATE_HZ, seed=3)[:1]
+    take[:, RATE_HZ : 2 * RATE_HZ] = 0.0
+    made = render_repair(write(tmp_path, take), tmp_path, digest=DIGEST, tools=["dc"])
+    (told,) = json.loads(made.rendered.files[0].path.read_text())["silences"]
+    assert abs(told["start_frame"] - RATE_HZ) <= RATE_HZ // 100
+    assert abs(told["length_frames"] - RATE_HZ) <= RATE_HZ // 50
+    assert len(made.silences) == 1
+
+
 def test_an_undamaged_take_is_its_own_repair(tmp_path: Path):
     """Nothing found: the result is the file that was given, and no audio is written."""
     path = write(tmp_path, 0.2 * programme(3.0, sample_rate=RATE_HZ, seed=3)[:1])

@@ -9,7 +9,7 @@ from tapelog_dsp.repair.chain import TOOLS, CleanResult, clean, clean_store, ins
 from tapelog_dsp.repair.click import ClickSettings
 from tapelog_dsp.repair.clip import ClipSettings
 from tapelog_dsp.repair.dc import DcSettings
-from tapelog_dsp.repair.dropout import DropoutSettings, find_silences
+from tapelog_dsp.repair.dropout import DropoutSettings, find_silences, silences
 from tapelog_dsp.repair.hum import HumSettings
 from tapelog_dsp.repair.noise import NoiseSettings
 from tapelog_dsp.repair.plosive import PlosiveSettings
@@ -42,4 +42,5 @@ __all__ = [
     "noise",
     "plosive",
     "rumble",
+    "silences",
 ]

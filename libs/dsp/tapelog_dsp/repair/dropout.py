@@ -19,7 +19,7 @@ from tapelog_dsp.checks import declared, default
 from tapelog_dsp.kernels import autoregression as ar
 from tapelog_dsp.repair.report import Finding, RepairReport, Span, untouched
 from tapelog_dsp.repair.runs import runs
-from tapelog_dsp.repair.store import Store, as_store, copy, difference, mended, padded, row_of
+from tapelog_dsp.repair.store import ArrayStore, Store, as_store, copy, difference, mended, padded, row_of
 from tapelog_dsp.repair.windows import hann
 
 ZERO: Final = 0.5 / 32768.0  # what a 16-bit file calls zero
@@ -192,11 +192,20 @@ def find_silences(
     tuple of Span
         On channel 0; the strength is the stretch's root-mean-square level, linear.
     """
-    samples = valid_audio(samples)
+    return silences(ArrayStore(valid_audio(samples)), sample_rate, threshold_dbfs=threshold_dbfs, shortest_s=shortest_s)
+
+
+def silences(
+    store: Store, sample_rate: int, *, threshold_dbfs: float = -70.0, shortest_s: float = 0.5
+) -> tuple[Span, ...]:
+    """Return the silent stretches of a store; see `find_silences`."""
     step = round(SILENCE_STEP_S * sample_rate)
-    blocks = samples.shape[1] // step
-    parts = samples[:, : blocks * step].reshape(samples.shape[0], blocks, step)
-    power = np.square(parts).sum(axis=2).max(axis=0, initial=0.0) / step
+    whole, length = store.frames // step * step, max(store.block_frames // step, 1) * step
+    found = []
+    for start in range(0, whole, length):
+        parts = store.read(start, min(start + length, whole)).reshape(store.channels, -1, step)
+        found.append(np.square(parts).sum(axis=2).max(axis=0, initial=0.0) / step)
+    power = np.concatenate(found) if found else np.zeros(0)
     spans = []
     for start, end in runs(power < 10.0 ** (threshold_dbfs / 10.0)):
         if (end - start) * step >= shortest_s * sample_rate:
