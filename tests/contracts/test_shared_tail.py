@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 from tapelog_chassis.event_log import (
+    CorruptStream,
     MemoryEventLog,
     MemorySnapshotStore,
     PositionAhead,
@@ -118,6 +119,32 @@ async def test_when_the_reader_ends_another_follower_reads_on() -> None:
         await eventually(lambda: log.tails == 2)
         stored = await _fill(log, 0, 1)
     assert waiting.result() == stored
+
+
+class _Damaged(MemoryEventLog):
+    """A log whose end cannot be trusted behind its first event."""
+
+    async def tail(self, context: str, *, after_position: int = 0) -> AsyncIterator[StoredEvent]:
+        """See `EventLog.tail`."""
+        async with aclosing(super().tail(context, after_position=after_position)) as events:
+            async for event in events:
+                if event.position > 1:
+                    raise CorruptStream(event.aggregate.subject, event.sequence, "it was changed")
+                yield event
+
+
+async def test_every_follower_hears_that_the_log_is_damaged() -> None:
+    """Whoever reads for the others is told, and so is each of them; nobody waits for ever."""
+    log = _Damaged()
+    shared = SharedTail(log, "session")
+    (first, _) = await _fill(log, 0, 2)
+
+    async def follow() -> None:
+        assert [event async for event in shared.tail("session")] == [first]
+
+    async with asyncio.timeout(10):
+        found = await asyncio.gather(*(follow() for _ in range(3)), return_exceptions=True)
+    assert [type(failure) for failure in found] == [CorruptStream] * 3
 
 
 async def test_nobody_follows_from_beyond_the_end() -> None:

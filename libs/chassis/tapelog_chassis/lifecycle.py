@@ -10,7 +10,7 @@ import pydantic
 import structlog
 
 from tapelog_chassis.errors import ConfigRefusal
-from tapelog_chassis.event_log import CorruptStream, LogTampered
+from tapelog_chassis.event_log import CorruptStream, LogTampered, PositionAhead
 from tapelog_chassis.logs import configure_logs
 from tapelog_chassis.profiling import profiling_on_demand
 from tapelog_chassis.settings import ServiceSettings
@@ -30,6 +30,8 @@ GC_THRESHOLDS: Final = (50_000, 20, 50)
 """Allocations between two searches for cycles. A call makes thousands of objects and hardly a cycle, and loaded
 aggregates are a large, immutable heap that need not be walked through every few calls."""
 
+_DAMAGED: Final = (LogTampered, CorruptStream, PositionAhead)
+"""What a follower of the log, or its guard, finds in one that was changed, cut or rolled back."""
 _HOPELESS: Final = {False: "configuration refused", True: "the log is damaged"}
 """What is logged where starting again does not help, by whether it is the log."""
 
@@ -92,13 +94,13 @@ def run_service(
         settings.check_listeners()
         with exporting(service, settings.trace_endpoint, settings.trace_ratio):
             asyncio.run(_supervise(run, settings, service=service, stop_s_max=stop_s_max))
-    except (ConfigRefusal, LogTampered, CorruptStream) as refusal:
+    except (ConfigRefusal, *_DAMAGED) as refusal:
         _log.error(_HOPELESS[not isinstance(refusal, ConfigRefusal)], detail=str(refusal))
         return EXIT_CONFIG
     except BaseExceptionGroup as group:
-        refusals, others = group.split((ConfigRefusal, LogTampered, CorruptStream))
+        refusals, others = group.split((ConfigRefusal, *_DAMAGED))
         if refusals is not None and others is None:
-            damaged = refusals.subgroup((LogTampered, CorruptStream)) is not None
+            damaged = refusals.subgroup(_DAMAGED) is not None
             _log.error(_HOPELESS[damaged], detail="; ".join(map(str, _leaves(refusals))))
             return EXIT_CONFIG
         _log.exception("crashed")
