@@ -44,9 +44,8 @@ async def test_an_upload_that_breaks_off_goes_on_where_it_did(
     assert small_session.upload_offsets == sorted(small_session.upload_offsets)
     assert len(set(small_session.upload_offsets)) > ATTEMPTS_MAX
     assert len(set(small_session.request_ids)) == 1
-    sent = [step.done_bytes for step in seen if step.phase == "send"]
-    assert sent == sorted(sent)
-    assert sent[-1] == path.stat().st_size
+    # In between it may go back: what was on the line when it broke is sent again.
+    assert seen[-1] == Progress("send", path.stat().st_size, path.stat().st_size)
 
 
 async def test_a_file_that_changes_while_it_is_sent_is_refused(
