@@ -10,12 +10,12 @@ import random
 import time
 import uuid
 from collections.abc import AsyncIterator
-from contextlib import aclosing, asynccontextmanager
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
-from typing import Any, Final
+from typing import Final
 
 import grpc
-from tapelog.session.v1 import brief_pb2, events_pb2
+from tapelog.session.v1 import brief_pb2
 from tapelog.session.v1 import resources_pb2 as res
 from tapelog.session.v1 import session_service_pb2 as rpc
 from tapelog_chassis.auth import LocalIssuer
@@ -30,8 +30,9 @@ from tapelog_client.errors import (
     from_rpc_error,
 )
 
-from .history import History, Kind, Op, Seen, Window
+from .history import History, Kind, Op, Window
 from .rig import Rig
+from .watching import CATCH_UP_S, SEED, caught_up, read_log, watch, watch_and_resume
 
 CLIENTS: Final = 16
 SONGS: Final = 10
@@ -39,13 +40,9 @@ CALL_S: Final = 2.0
 """Deadline of one attempt: as long as one publish of the service may take."""
 AGAIN_S: Final = 0.1
 ABANDONED: Final = 0.1
-SEED: Final = 20261120
 TOKEN_S: Final = 300.0
 """How long a token is used; it lives for 900."""
-CATCH_UP_S: Final = 60.0
 ON_THE_WAY_S: Final = 0.5
-RESUME_EVERY_S: Final = (1.0, 5.0)
-STEP_BACK: Final = 40
 RATE_HZ: Final = 48_000
 WRITER: Final = "pty-producer"
 ARTIST: Final = "pty-artist"
@@ -159,7 +156,7 @@ async def workload(
             if not run.is_cut:
                 await asyncio.gather(*writing)
                 await read_log(run)
-                await _caught_up(run)
+                await caught_up(run)
             for task in (*watching, *writing):
                 task.cancel()
 
@@ -172,7 +169,7 @@ async def look_again(run: Workload, rig: Rig) -> None:
         try:
             await asyncio.sleep(0)
             await read_log(run)
-            await _caught_up(run)
+            await caught_up(run)
         finally:
             watching.cancel()
             await asyncio.gather(watching, return_exceptions=True)
@@ -267,60 +264,3 @@ class Client:
             run.acked += 1
             run._grown.notify_all()
         return None
-
-
-async def watch(run: Workload, api: Tapelog, name: str) -> None:
-    """Follow the project from its first event; the client resumes by itself."""
-    seen = run.history.subscribers.setdefault(name, [])
-    async with aclosing(api.events.subscribe(projects=[run.project], after_position=0)) as events:
-        async for event in events:
-            if event.song:
-                seen.append(_seen_of(event.song, event.sequence, event.id, event.data))
-
-
-async def watch_and_resume(run: Workload, api: Tapelog, name: str) -> None:
-    """Follow it, end the stream at random, and begin anew from a cursor some events back."""
-    seen, chance, cursor = run.history.subscribers.setdefault(name, []), random.Random(SEED), 0
-    while True:
-        end_s = time.monotonic() + chance.uniform(*RESUME_EVERY_S)
-        async with aclosing(api.events.subscribe(projects=[run.project], after_position=cursor)) as events:
-            while True:
-                try:
-                    async with asyncio.timeout(max(0.01, end_s - time.monotonic())):
-                        event = await anext(events)
-                except TimeoutError:
-                    break
-                cursor = event.position
-                if event.song:
-                    seen.append(_seen_of(event.song, event.sequence, event.id, event.data))
-        cursor = max(0, cursor - chance.randrange(STEP_BACK))
-
-
-def _seen_of(song: str, sequence: int, event_id: str, data: Any) -> Seen:
-    added = events_pb2.NoteAdded()
-    return Seen(song, sequence, event_id, added.note.text if data.Unpack(added) else "")
-
-
-async def read_log(run: Workload) -> None:
-    """Read what the log holds of the run's songs, past the services."""
-    songs = {song.rpartition("/")[2] for song in run.songs}
-    async with run.rig.log() as log:
-        run.history.log = []
-        async for stored in log.read_all("session"):
-            if stored.aggregate.id not in songs:
-                continue
-            added = events_pb2.NoteAdded()
-            is_note = stored.schema == added.DESCRIPTOR.full_name
-            text = events_pb2.NoteAdded.FromString(stored.data).note.text if is_note else ""
-            run.history.log.append(Seen(stored.aggregate.id, stored.sequence, stored.event_id, text))
-
-
-async def _caught_up(run: Workload) -> None:
-    """Wait until every subscriber has seen the last event of every song."""
-    ends = {seen.song: seen.event_id for seen in run.history.log}
-    deadline_s = time.monotonic() + CATCH_UP_S
-    for seen in run.history.subscribers.values():
-        while not set(ends.values()) <= {event.event_id for event in seen}:
-            if time.monotonic() > deadline_s:
-                return  # the checker says what is missing
-            await asyncio.sleep(0.1)
