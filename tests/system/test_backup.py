@@ -46,6 +46,7 @@ async def write(api: Tapelog, project: str, written: list[str]) -> None:
         written.append(song.name)
 
 
+@pytest.mark.timeout(300)
 async def test_a_stack_that_is_lost_comes_back_as_it_was_backed_up(tmp_path: Path) -> None:
     """
     Two backups while songs are written, kill -9, all files gone; the restored stack has every song acknowledged before.
