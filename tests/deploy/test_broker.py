@@ -67,6 +67,7 @@ def test_making_a_deployment_again_keeps_its_keys(tmp_path: Path):
         "nats/nats.conf",
         "nats/trust.conf",
         "nats/certificates.conf",
+        "nats/cluster.conf",
         "deployment.env",
         "deployment.json",
     }

@@ -8,6 +8,7 @@ from typing import Any, Final
 
 import grpc
 import pytest
+import structlog
 from google.protobuf.wrappers_pb2 import StringValue
 from tapelog_chassis import errors
 from tapelog_chassis.auth import MethodPolicy, members, public, services, signed_in, tenant_role
@@ -138,6 +139,12 @@ class Stub:
             request_serializer=StringValue.SerializeToString,
             response_deserializer=StringValue.FromString,
         )
+
+
+@pytest.fixture(autouse=True)
+def plain_logs() -> None:
+    """Undo what a command called in this process has set: lines go to where this test's output goes."""
+    structlog.reset_defaults()
 
 
 @pytest.fixture
