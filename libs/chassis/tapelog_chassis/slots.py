@@ -1,6 +1,7 @@
 """So many at a time, the next in line for a short while, everybody else not at all."""
 
 import asyncio
+import contextlib
 from collections import deque
 from typing import Final
 
@@ -51,15 +52,18 @@ class Slots:
         return True
 
     def give(self) -> None:
-        """Give a slot back: to whoever is first in line."""
-        if self._line:
-            self._line.popleft().set_result(None)
-        else:
-            self._free += 1
+        """Give a slot back: to whoever is first in line and has not just given up."""
+        while self._line:
+            turn = self._line.popleft()
+            if not turn.done():
+                turn.set_result(None)
+                return
+        self._free += 1
 
     def _leave(self, turn: "asyncio.Future[None]") -> bool:
         """Leave the line; say whether the turn had come in the same moment."""
         if turn.done() and not turn.cancelled():
             return True
-        self._line.remove(turn)
+        with contextlib.suppress(ValueError):  # whoever gave a slot back a moment ago passed over it
+            self._line.remove(turn)
         return False

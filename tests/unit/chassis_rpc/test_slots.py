@@ -48,19 +48,41 @@ async def test_a_full_line_and_a_time_that_is_over_refuse():
     assert await slots.take(0.0)
 
 
-@pytest.mark.parametrize("is_given_first", [False, True])
-async def test_who_gives_up_takes_nothing_along(is_given_first: bool):
+@pytest.mark.parametrize("when", ["given first", "given in the same moment", "given later"])
+async def test_who_gives_up_takes_nothing_along(when: str):
     """Cancelled in line, also in the moment in which the turn comes: the slot is there for the next."""
     slots = Slots(1, waiting_max=1)
     assert await slots.take()
     waiting = asyncio.create_task(slots.take(LONG_S))
     await until_waiting()
-    if is_given_first:
+    if when == "given first":
         slots.give()
         waiting.cancel()
     else:
         waiting.cancel()
-        await until_waiting()
+        if when == "given later":
+            await until_waiting()
         slots.give()
     await asyncio.gather(waiting, return_exceptions=True)
     assert await slots.take(0.0)
+    assert not await slots.take(0.0)
+
+
+async def test_a_time_that_is_over_in_the_moment_of_the_turn_loses_nothing():
+    """Fifty in line for a hundredth of a second while slots are given back all the time: all slots are there after."""
+    slots = Slots(3, waiting_max=100)
+    for _ in range(3):
+        assert await slots.take()
+
+    async def use() -> None:
+        if await slots.take(0.01):
+            await asyncio.sleep(0)
+            slots.give()
+
+    async with asyncio.TaskGroup() as group:
+        for _ in range(50):
+            group.create_task(use())
+        for _ in range(3):
+            await asyncio.sleep(0.004)
+            slots.give()
+    assert [await slots.take(0.0) for _ in range(4)] == [True, True, True, False]
