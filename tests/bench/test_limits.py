@@ -21,13 +21,16 @@ DETECTOR = 20 + 18 + 16
 FADER = 20
 """Of a fader that moves, per track: its line and an exp2."""
 
+GRID = 7
+"""Of each side of a track: what leaves the fader, and what goes into the send, held and rounded to the grid."""
+
 STRIP = 5 * SECTION + 12
-"""Per channel: five sections; makeup, fader, pan, send, sums, rounding."""
+"""Per channel: five sections; makeup, fader, pan, send, sums, rounding to float32."""
 
 MASTER = 2 * 18 * SECTION + 4 * DETECTOR + 8 + 80 + 48 + 60 + 40
 """Per frame: equaliser and crossovers, four compressors, sums, reverb, loudness, limiter without its search, dither."""
 
-OPERATIONS = CHANNELS * STRIP + TRACKS * (DETECTOR + FADER) + MASTER
+OPERATIONS = CHANNELS * STRIP + TRACKS * (2 * GRID + DETECTOR + FADER) + MASTER
 BYTES = 3 * CHANNELS + 2 * 8 + 6
 """Per frame: 24-bit stems in, a float32 spill written and read, a 24-bit master out. Blocks stay in the caches."""
 

@@ -40,20 +40,29 @@ TL_INLINE void add_four(const uint64_t *sources, int64_t at, double *restrict pa
     for (int64_t n = 0; n < size; n++) part[n] += ((double)a[n] + (double)b[n]) + ((double)c[n] + (double)d[n]);
 }
 
-TL_INLINE void add_four_weighted(const uint64_t *sources, const double *gains, int64_t at, double *restrict part,
-                                 int64_t size) {
+/* The same with gains; where none is above 1 nothing can leave the grid's range, and nothing has to be held. */
+TL_INLINE void add_four_weighted(const int held, const uint64_t *sources, const double *gains, int64_t at,
+                                 double *restrict part, int64_t size) {
     const float *restrict a = row_at(sources[0], at), *restrict b = row_at(sources[1], at);
     const float *restrict c = row_at(sources[2], at), *restrict d = row_at(sources[3], at);
     const double ga = gains[0], gb = gains[1], gc = gains[2], gd = gains[3];
-    for (int64_t n = 0; n < size; n++)
-        part[n] += (tl_on_grid((double)a[n] * ga) + tl_on_grid((double)b[n] * gb)) +
-                   (tl_on_grid((double)c[n] * gc) + tl_on_grid((double)d[n] * gd));
+    for (int64_t n = 0; n < size; n++) {
+        const double xa = (double)a[n] * ga, xb = (double)b[n] * gb, xc = (double)c[n] * gc, xd = (double)d[n] * gd;
+        if (held)
+            part[n] += (tl_on_grid(xa) + tl_on_grid(xb)) + (tl_on_grid(xc) + tl_on_grid(xd));
+        else
+            part[n] += (tl_to_step(xa) + tl_to_step(xb)) + (tl_to_step(xc) + tl_to_step(xd));
+    }
 }
 
-/* How many of the sources from the first on are taken as they are, or are not. */
-static int64_t run_of(const double *gains, int64_t count, int whole) {
-    int64_t k = 0;
-    while (k < count && (gains[k] == 1.0) == whole) k++;
+enum { AS_IT_IS, TO_STEP, HELD };
+
+TL_INLINE int way_of(double gain) { return gain == 1.0 ? AS_IT_IS : tl_abs(gain) <= 1.0 ? TO_STEP : HELD; }
+
+/* How many of the sources from the first on are taken in the same way as it. */
+static int64_t run_of(const double *gains, int64_t count) {
+    int64_t k = 1;
+    while (k < count && way_of(gains[k]) == way_of(gains[0])) k++;
     return k;
 }
 
@@ -63,18 +72,20 @@ static void sum_span(const uint64_t *sources, const double *gains, int64_t count
                      int64_t size) {
     for (int64_t n = 0; n < size; n++) part[n] = 0.0;
     for (int64_t k = 0; k < count;) {
-        const int whole = gains[k] == 1.0;
-        const int64_t end = k + run_of(gains + k, count - k, whole);
+        const int way = way_of(gains[k]);
+        const int64_t end = k + run_of(gains + k, count - k);
         for (; k + 4 <= end; k += 4) {
-            if (whole)
+            if (way == AS_IT_IS)
                 add_four(sources + k, at, part, size);
+            else if (way == TO_STEP)
+                add_four_weighted(0, sources + k, gains + k, at, part, size);
             else
-                add_four_weighted(sources + k, gains + k, at, part, size);
+                add_four_weighted(1, sources + k, gains + k, at, part, size);
         }
         for (; k < end; k++) {
             const float *restrict x = row_at(sources[k], at);
             const double gain = gains[k];
-            if (whole)
+            if (way == AS_IT_IS)
                 for (int64_t n = 0; n < size; n++) part[n] += (double)x[n];
             else
                 for (int64_t n = 0; n < size; n++) part[n] += tl_on_grid((double)x[n] * gain);

@@ -19,10 +19,12 @@ TL_INLINE double tl_min(double a, double b) { return a < b ? a : b; }
 
 /* What a strip gives to others: a whole number of steps of 2^-34, within +-1024 (+60 dBFS). Up to 512 such numbers have an
  * exact sum in double precision, whatever their order. 393216 is 1.5 * 2^18: what is added to it loses all finer bits. */
-TL_INLINE double tl_on_grid(double x) {
+TL_INLINE double tl_to_step(double x) {
     const double magic = 393216.0;
-    return (tl_min(tl_max(x, -1024.0), 1024.0) + magic) - magic;
+    return (x + magic) - magic;
 }
+
+TL_INLINE double tl_on_grid(double x) { return tl_to_step(tl_min(tl_max(x, -1024.0), 1024.0)); }
 
 TL_INLINE uint64_t tl_bits(double x) {
     uint64_t bits;
