@@ -27,7 +27,7 @@ from .studio import Studio, open_studio, recipe, record_stems
 ROLES: Final = ("ADMIN", "AUDITOR", "BILLING_READER", "INTEGRATION")
 EVERYBODY: Final = "pty-all"
 EVERY_ROLE: Final = {EVERYBODY: [role for role in res.Role.values() if role not in (0, res.ROLE_AUDITOR)]}
-FEW: Final = 50
+FEW: Final = 25
 """Requests per RPC at each commit; 10,000 each night."""
 NIGHTLY: Final = int(os.environ.get("TAPELOG_FUZZ_PER_RPC", "10000"))
 AT_ONCE: Final = 16

@@ -95,7 +95,10 @@ def test_an_interrupted_command_says_so(tmp_path: Path) -> None:
     """Ctrl-C in the middle of a desk command is one line and exit code 130, never silence and never a traceback."""
     recipe = tmp_path / "slow.yaml"
     os.mkfifo(recipe)
-    command = [sys.executable, "-m", "tapelog_cli", "mix", str(recipe), "-o", str(tmp_path / "x.wav")]
+    # A shell that starts tests in the background has them ignore Ctrl-C, and what they start would too.
+    heeds = "import runpy, signal; signal.signal(signal.SIGINT, signal.default_int_handler); "
+    run = f"{heeds}runpy.run_module('tapelog_cli', run_name='__main__', alter_sys=True)"
+    command = [sys.executable, "-c", run, "mix", str(recipe), "-o", str(tmp_path / "x.wav")]
     with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as process, recipe.open("wb"):
         # Opening for writing returns when the command has opened it for reading: it waits for its recipe now.
         process.send_signal(signal.SIGINT)

@@ -37,6 +37,8 @@ SCAN_EVERY_S: Final = 45.0
 """From the beginning of one reading of the whole log to that of the next: with what the first of its lots may take, a
 change is found within 60 s. A log that cannot be read in this time at `SCAN_REST` (some 100,000 events, by machine) is
 read as fast as that goes."""
+SCAN_FIRST_S: Final = 10.0
+"""Before the first reading: a start, which has compared the log's end already, has the processor to itself."""
 SCAN_LOT: Final = 500
 """Events read at a time; between two lots the scan rests."""
 SCAN_REST: Final = 3.0
@@ -190,6 +192,7 @@ class LogGuard:
     async def _scan(self, context: str) -> None:
         """Read the log again and again; where there is time, the reading is spread over all of it."""
         rest = SCAN_REST
+        await asyncio.sleep(min(SCAN_FIRST_S, self._scan_every_s))
         while True:
             began_s = time.monotonic()
             anchors = await self._read(context)
