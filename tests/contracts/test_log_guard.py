@@ -150,7 +150,7 @@ async def test_a_hole_in_the_past_is_found_by_the_scan_and_appends_are_refused(t
     await anchor(log, tmp_path)
     everything = [event async for event in log.read_all("session")]
     log.forge([event for event in everything if event.position != 3])
-    guard = LogGuard(log, tmp_path, ("session",))
+    guard = LogGuard(log, tmp_path, ("session",), scan_every_s=0.2)
     await guard.check()
     with pytest.raises(ExceptionGroup) as failures:
         await guard.run()
