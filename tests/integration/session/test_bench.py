@@ -8,7 +8,6 @@ processor time that service and echo need for a call is printed too: it says mor
 import asyncio
 import contextlib
 import os
-import socket
 import statistics
 import sys
 import time
@@ -29,6 +28,7 @@ from tapelog_client.channel import open_channel
 from tapelog_client.errors import TapelogApiError
 
 from .echo_process import METHOD
+from .service_process import environment_of
 
 pytestmark = [pytest.mark.bench, pytest.mark.timeout(600)]
 
@@ -98,18 +98,8 @@ def _share(figures: dict[str, Figure]) -> float:
 @contextlib.asynccontextmanager
 async def _service(settings: Any) -> AsyncIterator[tuple[str, int]]:
     """Run the session service as a process of its own."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
-    environment = {
-        **os.environ,
-        "TAPELOG_DATA_DIR": str(settings.data_dir),
-        "TAPELOG_NATS_URL": settings.nats_url,
-        "TAPELOG_NATS_CREDS": str(settings.nats_creds),
-        "TAPELOG_PORT": str(port),
-        "TAPELOG_RENDER_ADDRESS": "127.0.0.1:1",
-        "TAPELOG_PROCESSES": "false",
-    }
+    port, environment = environment_of(settings)
+    environment["TAPELOG_PROCESSES"] = "false"
     log = settings.data_dir / "session.log"
     with log.open("wb") as file:
         words = (*_profiled(), sys.executable, "-m", "tapelog_session")

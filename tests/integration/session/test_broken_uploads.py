@@ -6,7 +6,6 @@ import hashlib
 import os
 import random
 import signal
-import socket
 import sys
 import uuid
 from collections.abc import AsyncIterator, Callable
@@ -21,6 +20,8 @@ from tapelog_chassis.unfinished import PART_BYTES
 from tapelog_client import Progress, StaticTokenSource, Tapelog
 from tapelog_client.channel import open_channel
 from tapelog_client.errors import InvalidArgument, OutOfRange, ResourceExhausted, TapelogApiError
+
+from .service_process import environment_of, start
 
 MIB = 2**20
 CHUNK = 65_536
@@ -234,26 +235,16 @@ async def test_a_service_killed_in_the_middle_loses_one_part_at_most(
     settings: Any, issuer: Any, studio_class: Any, tmp_path: Path
 ) -> None:
     """Kill -9 after 40 and after 80 of 120 MiB: the SDK waits for the new process and resends 32 MiB a kill at most."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
-    environment = {
-        **os.environ,
-        "TAPELOG_DATA_DIR": str(settings.data_dir),
-        "TAPELOG_NATS_URL": settings.nats_url,
-        "TAPELOG_NATS_CREDS": str(settings.nats_creds),
-        "TAPELOG_PORT": str(port),
-        "TAPELOG_RENDER_ADDRESS": "127.0.0.1:1",
-    }
+    port, environment = environment_of(settings)
     size_bytes, kills = 120 * MIB, [40 * MIB, 80 * MIB]
     path, sha256 = noise_file(tmp_path, size_bytes)
-    process = await _start(environment)
+    process = await start(environment)
     restarts: list[asyncio.Task[None]] = []
 
     async def restart() -> None:
         nonlocal process
         await process.wait()
-        process = await _start(environment)
+        process = await start(environment)
 
     def watch(step: Progress) -> None:
         if step.phase == "send" and kills and step.done_bytes >= kills[0]:
@@ -287,9 +278,3 @@ def _once(begin: Callable[[], Any]) -> Callable[[], Any]:
         return False
 
     return begun
-
-
-async def _start(environment: dict[str, str]) -> asyncio.subprocess.Process:
-    return await asyncio.create_subprocess_exec(
-        sys.executable, "-m", "tapelog_session", env=environment, stderr=asyncio.subprocess.DEVNULL
-    )

@@ -4,8 +4,6 @@ import asyncio
 import contextlib
 import os
 import signal
-import socket
-import sys
 import uuid
 from typing import Any
 
@@ -15,6 +13,8 @@ from tapelog_chassis.objects import ObjectStore
 from tapelog_chassis.testing import eventually
 from tapelog_client.channel import open_channel
 from tapelog_client.errors import DeadlineExceeded, TapelogApiError, Unavailable
+
+from .service_process import environment_of, start
 
 ROUNDS = 5
 WRITERS = 8
@@ -29,22 +29,12 @@ async def test_acknowledged_commands_survive_kill_9_and_retries_give_the_first_a
     settings: Any, issuer: Any, broker: Any, studio_class: Any
 ) -> None:
     """Five kills under load: every acknowledged event is there once, every retry gives the first answer."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
-    environment = {
-        **os.environ,
-        "TAPELOG_DATA_DIR": str(settings.data_dir),
-        "TAPELOG_NATS_URL": settings.nats_url,
-        "TAPELOG_NATS_CREDS": str(settings.nats_creds),
-        "TAPELOG_PORT": str(port),
-        "TAPELOG_RENDER_ADDRESS": "127.0.0.1:1",
-    }
+    port, environment = environment_of(settings)
     acknowledged: dict[str, Any] = {}
     sent: dict[str, Any] = {}
     async with open_channel(f"127.0.0.1:{port}") as channel:
         studio = studio_class(channel, issuer, ObjectStore(settings.objects_url))
-        process = await _start(environment)
+        process = await start(environment)
         await eventually(lambda: _begun(studio), within_s=20)
         for round_ in range(ROUNDS):
             queue = [_define(studio, round_, n) for n in range(COMMANDS_PER_ROUND)]
@@ -57,7 +47,7 @@ async def test_acknowledged_commands_survive_kill_9_and_retries_give_the_first_a
                 await eventually(lambda goal=goal: len(acknowledged) >= goal)
                 os.kill(process.pid, signal.SIGKILL)
                 await process.wait()
-                process = await _start(environment)
+                process = await start(environment)
         for request_id, request in sent.items():
             again = await studio.call("rex", "DefineTrack", request)
             if request_id in acknowledged:
@@ -93,9 +83,3 @@ async def _begun(studio: Any) -> bool:
     except TapelogApiError:
         return False
     return True
-
-
-async def _start(environment: dict[str, str]) -> asyncio.subprocess.Process:
-    return await asyncio.create_subprocess_exec(
-        sys.executable, "-m", "tapelog_session", env=environment, stderr=asyncio.subprocess.DEVNULL
-    )
