@@ -87,11 +87,12 @@ class Hostile:
         """Set most fields, those of messages inside too."""
         for field in message.DESCRIPTOR.fields:
             if field.name == "request_id":
-                message.request_id = self._request_id()
+                message.request_id = self.request_id()
             elif self._random.random() < (0.8 if depth < 2 else 0.4):
-                self._set(message, field, depth)
+                self.set(message, field, depth)
 
-    def _set(self, message: Any, field: FieldDescriptor, depth: int) -> None:
+    def set(self, message: Any, field: FieldDescriptor, depth: int) -> None:
+        """Set a field."""
         if field.is_repeated:
             self._extend(getattr(message, field.name), field, depth)
         elif field.message_type is not None:
@@ -137,7 +138,8 @@ class Hostile:
             return "l" * LONG
         return self._random.choice(TEXTS)
 
-    def _request_id(self) -> str:
+    def request_id(self) -> str:
+        """Return an id, mostly a good one."""
         if self._random.random() < 0.1:
             return self._random.choice(TEXTS)
         return str(uuid.UUID(int=self._random.getrandbits(128), version=4))

@@ -2,6 +2,7 @@
 
 import asyncio
 import dataclasses
+import time
 from collections.abc import AsyncIterator, Iterable, Sequence
 from pathlib import Path
 from typing import Any, Final
@@ -23,6 +24,7 @@ SERVICES: Final = {
     "notify": notify_service_pb2.DESCRIPTOR.services_by_name["NotifyService"],
 }
 TIMEOUT_S: Final = 60.0
+TOKEN_KEPT_S: Final = 60.0
 LISTENED_S: Final = 0.3
 """How long a stream is listened to: a refusal comes at once, a follower waits for events."""
 
@@ -89,7 +91,10 @@ class Caller:
         self, state: StackState, party: str, *, tenant: str = "local", tenant_roles: Iterable[str] = ()
     ) -> None:
         self._issuer = LocalIssuer.open(Path(state.identity_dir))
-        self._claims = {"tenant": tenant, "party": party, "tenant_roles": tuple(tenant_roles)}
+        self._claims: dict[str, Any] = {"tenant": tenant, "party": party, "tenant_roles": tuple(tenant_roles)}
+        self._token: tuple[tuple[str, str], ...] = ()
+        self._token_until_s = 0.0
+        self._callables: dict[str, Any] = {}
         options = [("grpc.use_local_subchannel_pool", 1)]
         addresses = {"session": state.session, "render": state.render, "notify": state.notify}
         self._channels = {
@@ -105,13 +110,9 @@ class Caller:
 
     async def call(self, rpc: Rpc, *requests: bytes) -> Answer:
         """Send these bytes, whatever they are, and return how the call ended."""
-        token = self._issuer.mint(audiences=list(SERVICES), **self._claims)  # type: ignore[arg-type]  # as above
-        metadata = (("authorization", f"Bearer {token}"),)
         method = rpc.method
-        ways = {(False, False): "unary_unary", (False, True): "unary_stream", (True, False): "stream_unary"}
-        make = getattr(self._channels[rpc.service], ways[method.client_streaming, method.server_streaming])
-        call = make(rpc.path)(
-            _each(requests) if method.client_streaming else requests[0], metadata=metadata, timeout=TIMEOUT_S
+        call = self._callable(rpc)(
+            _each(requests) if method.client_streaming else requests[0], metadata=self._metadata(), timeout=TIMEOUT_S
         )
         body = b""
         try:
@@ -126,6 +127,21 @@ class Caller:
         except grpc.aio.AioRpcError as failure:
             return Answer(from_rpc_error(failure))
         return Answer(None, body)
+
+    def _callable(self, rpc: Rpc) -> Any:
+        known = self._callables.get(rpc.path)
+        if known is None:
+            ways = {(False, False): "unary_unary", (False, True): "unary_stream", (True, False): "stream_unary"}
+            way = ways[rpc.method.client_streaming, rpc.method.server_streaming]
+            known = self._callables[rpc.path] = getattr(self._channels[rpc.service], way)(rpc.path)
+        return known
+
+    def _metadata(self) -> tuple[tuple[str, str], ...]:
+        if time.monotonic() > self._token_until_s:
+            token = self._issuer.mint(audiences=list(SERVICES), **self._claims)
+            self._token = (("authorization", f"Bearer {token}"),)
+            self._token_until_s = time.monotonic() + TOKEN_KEPT_S
+        return self._token
 
 
 async def _each(requests: Sequence[bytes]) -> AsyncIterator[bytes]:

@@ -1,0 +1,105 @@
+"""A project that has one of everything, and what requests call it."""
+
+import uuid
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from google.protobuf.message import Message
+from tapelog.common.v1 import recipe_pb2
+from tapelog.session.v1 import brief_pb2
+from tapelog.session.v1 import resources_pb2 as res
+from tapelog_client import Tapelog
+
+from .studio import Studio, open_studio, recipe, record_stems
+
+ROLES: Final = ("ADMIN", "AUDITOR", "BILLING_READER", "INTEGRATION")
+EVERYBODY: Final = "pty-all"
+EVERY_ROLE: Final = {EVERYBODY: [role for role in res.Role.values() if role not in (0, res.ROLE_AUDITOR)]}
+Names = dict[str, list[str]]
+
+
+@dataclass(frozen=True)
+class Everything:
+    """What there is.
+
+    Attributes
+    ----------
+    studio : Studio
+    names : dict of str to list of str
+        Names of things that exist, by the fields in which requests name them.
+    examples : dict of str to list of Message
+        Messages that are right, by their full names.
+    """
+
+    studio: Studio
+    names: Names
+    examples: dict[str, list[Message]]
+
+
+async def make_everything(api: Tapelog, folder: Path) -> Everything:
+    """Make all of it anew."""
+    studio = await open_studio(api, f"Every {uuid.uuid4().hex[:6]}", people=EVERY_ROLE)
+    await record_stems(studio, folder, tracks=1, length_s=0.2)
+    everybody = studio.producer
+    song = await everybody.songs.get(studio.song)
+    mix = recipe(studio)
+    version = await everybody.versions.propose_mix(studio.song, mix)
+    session = await everybody.sessions.open(studio.song, res.STUDIO_SESSION_TYPE_RECORDING, "Studio B")
+    contribution = await everybody.sessions.log_contribution(session.name, EVERYBODY, res.ROLE_ARTIST)
+    note = await everybody.notes.add(version.name, "More of it.")
+    disagreement = await everybody.disagreements.open(studio.song, "Is it too loud?", notes=[note.id])
+    await everybody.disagreements.state(studio.song, disagreement.id, "The voice drowns.")
+    draft = await everybody.songs.create(studio.project, "Draft", sample_rate_hz=48_000, bit_depth=24)
+    job = await anext(aiter(everybody.renders.list(project=studio.project_id)))
+    administrator = api.as_party(EVERYBODY, tenant_roles=ROLES)
+    subscription = await administrator.subscriptions.create_nats("All")
+    key = await administrator.api_keys.create("int-all", "all", ["session:read"])
+    more = {
+        "take": song.takes[0].id,
+        "asset": song.takes[0].asset_sha256,
+        "session": session.name,
+        "job": job.name,
+        "subscription": subscription.subscription.name,
+        "key": key.key.name,
+        "contribution": contribution.id,
+        "note": note.id,
+        "disagreement": disagreement.id,
+        "draft": draft.name,
+    }
+    master = recipe_pb2.MasterRecipe()
+    master.source.asset_sha256 = song.takes[0].asset_sha256
+    brief = brief_pb2.Brief(intent="Plain.")
+    return Everything(studio, names_of(studio, more), {m.DESCRIPTOR.full_name: [m] for m in (mix, master, brief)})
+
+
+def names_of(studio: Studio, more: dict[str, str]) -> Names:
+    """Return names of things that exist, by the fields in which requests name them."""
+    project, song = studio.project, studio.song
+    take, asset = more["take"], f"{project}/assets/{more['asset']}"
+    version, session = f"{song}/mixVersions/1", more["session"]
+    things = [project, song, version, asset, session, more["job"], more["subscription"], f"parties/{EVERYBODY}"]
+    ids = [project.split("/")[1], song.split("/")[3]]
+    return {
+        "name": [*things, f"{song}/deliveries/dlv-1", more["key"]],
+        "parent": [project, song],
+        "project": [project, ids[0]],
+        "song": [song, ids[1], more["draft"]],
+        "version": [version],
+        "before": [version],
+        "after": [version],
+        "session": [session],
+        "subscription": [more["subscription"]],
+        "job": [more["job"], more["job"].split("/")[1]],
+        "account": [f"usageAccounts/{ids[0]}", ids[0], project],
+        "party": [EVERYBODY, f"parties/{EVERYBODY}"],
+        "take": [take],
+        "track": ["track-1"],
+        "asset_sha256": [more["asset"]],
+        "sha256": [more["asset"]],
+        "batch": ["batches/bat-1"],
+        "contribution": [more["contribution"]],
+        "note": [more["note"]],
+        "disagreement": [more["disagreement"]],
+        "option": ["less"],
+    }
