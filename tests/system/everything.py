@@ -1,5 +1,6 @@
 """A project that has one of everything, and what requests call it."""
 
+import hashlib
 import uuid
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,11 +10,14 @@ from google.protobuf.message import Message
 from tapelog.common.v1 import recipe_pb2
 from tapelog.session.v1 import brief_pb2
 from tapelog.session.v1 import resources_pb2 as res
+from tapelog.session.v1 import session_service_pb2 as rpc
 from tapelog_client import Tapelog
+from tapelog_client.alerts import load_rules
 
 from .studio import Studio, open_studio, recipe, record_stems
 
 ROLES: Final = ("ADMIN", "AUDITOR", "BILLING_READER", "INTEGRATION")
+RULES: Final = Path(__file__).parents[2] / "examples" / "alerts" / "rules.yaml"
 EVERYBODY: Final = "pty-all"
 EVERY_ROLE: Final = {EVERYBODY: [role for role in res.Role.values() if role not in (0, res.ROLE_AUDITOR)]}
 Names = dict[str, list[str]]
@@ -67,10 +71,24 @@ async def make_everything(api: Tapelog, folder: Path) -> Everything:
         "disagreement": disagreement.id,
         "draft": draft.name,
     }
+    return Everything(studio, names_of(studio, more), examples_of(studio, folder))
+
+
+def examples_of(studio: Studio, folder: Path) -> dict[str, list[Message]]:
+    """Return messages that are right, by their full names; a list is in the order of a stream."""
+    mix = recipe(studio)
     master = recipe_pb2.MasterRecipe()
-    master.source.asset_sha256 = song.takes[0].asset_sha256
-    brief = brief_pb2.Brief(intent="Plain.")
-    return Everything(studio, names_of(studio, more), {m.DESCRIPTOR.full_name: [m] for m in (mix, master, brief)})
+    master.source.asset_sha256 = mix.tracks[0].source.asset_sha256
+    project = rpc.CreateProjectRequest(title="Another", artist_name="The Testers")
+    project.members.add(party=EVERYBODY, roles=EVERY_ROLE[EVERYBODY])
+    data = (folder / "track-1.wav").read_bytes()
+    header = rpc.UploadHeader(parent=studio.project, sha256=hashlib.sha256(data).hexdigest(), size_bytes=len(data))
+    header.original_filename = "bass.wav"
+    upload = [rpc.UploadAssetRequest(header=header), rpc.UploadAssetRequest(chunk=data)]
+    rules = load_rules(RULES)
+    single = (mix, master, brief_pb2.Brief(intent="Plain."), project, header)
+    examples: dict[str, list[Message]] = {message.DESCRIPTOR.full_name: [message] for message in single}
+    return examples | {upload[0].DESCRIPTOR.full_name: [*upload], rules[0].DESCRIPTOR.full_name: [*rules]}
 
 
 def names_of(studio: Studio, more: dict[str, str]) -> Names:

@@ -14,7 +14,7 @@ from tapelog_client import StackState
 
 from .conftest import System
 from .everything import EVERYBODY, ROLES, Everything, make_everything
-from .learned_requests import Learner
+from .learned_requests import Heard, Learner
 from .rpcs import RPCS, Answer, Caller, Rpc
 
 AT_ONCE: Final = 24
@@ -73,7 +73,8 @@ class Fuzz:
         self._folder = folder
         self._per_round = per_round
         self._results = results
-        self._learners = {rpc.name: Learner(rpc, number) for number, rpc in enumerate(RPCS)}
+        self._heard = Heard()
+        self._learners = {rpc.name: Learner(rpc, number, self._heard) for number, rpc in enumerate(RPCS)}
         self.wrong: list[str] = []
         self.codes: collections.Counter[str] = collections.Counter()
 
@@ -97,6 +98,7 @@ class Fuzz:
     async def _round(self, number: int, callers: list[Caller]) -> None:
         async with self._system.api(EVERYBODY, tenant_roles=ROLES) as api:
             living, doomed = [await make_everything(api, self._folder) for _ in range(2)]
+        self._heard.clear()
         tallies = {rpc.name: _Tally() for rpc in RPCS}
         for rpc in RPCS:
             place: Everything = doomed if rpc.name in DESTRUCTIVE else living
@@ -115,12 +117,14 @@ class Fuzz:
     async def _ask(self, rpcs: Iterator[Rpc], caller: Caller, tallies: dict[str, "_Tally"]) -> None:
         for rpc in rpcs:
             learner = self._learners[rpc.name]
-            requests = [learner.next() for _ in range(3 if rpc.method.client_streaming else 1)]
+            requests = learner.stream()
             began_s = time.perf_counter()
             answer = await caller.call(rpc, *requests)
             tally = tallies[rpc.name]
             tally.seconds += time.perf_counter() - began_s
             tally.codes[answer.code] += 1
+            if answer.body:
+                self._heard.hear(answer.body)
             tally.new += learner.learn(requests[0], answer)
             if wrong := wrong_with(rpc, answer, requests[0]):
                 tally.wrong.append(wrong)

@@ -61,6 +61,39 @@ FLOAT_BY_END: Final[dict[str, tuple[float, ...]]] = {
 }
 
 
+NAME: Final = re.compile(rb"[a-zA-Z]+/[a-z]{2,4}-[0-9a-z]{16,}(?:/[a-zA-Z]+/[0-9A-Za-z-]+)*")
+NAMED: Final = {"name", "parent", "batch", "version", "before", "after", "session", "job", "subscription", "account"}
+HEARD_PER_KIND: Final = 6
+
+
+class Heard:
+    """Names that answers told, the newest of each kind."""
+
+    def __init__(self) -> None:
+        self._by_kind: dict[str, collections.deque[str]] = {}
+        self._kinds: list[str] = []
+
+    def clear(self) -> None:
+        """Forget all: they are another round's."""
+        self._by_kind.clear()
+        self._kinds.clear()
+
+    def hear(self, body: bytes) -> None:
+        """Take the names out of an answer."""
+        for match in NAME.findall(body[:20_000])[:HEARD_PER_KIND]:
+            name = match.decode()
+            kind = "/".join(name.split("/")[::2])
+            if kind not in self._by_kind:
+                self._by_kind[kind] = collections.deque(maxlen=HEARD_PER_KIND)
+                self._kinds.append(kind)
+            if name not in self._by_kind[kind]:
+                self._by_kind[kind].append(name)
+
+    def choose(self, chosen: random.Random) -> str:
+        """Return a name of any kind; nothing when none was heard."""
+        return chosen.choice(self._by_kind[chosen.choice(self._kinds)]) if self._kinds else ""
+
+
 class Learner:
     """Makes requests for one RPC and learns from the answers.
 
@@ -72,10 +105,13 @@ class Learner:
     rpc : Rpc
     seed : int
         What is drawn follows from it and from the answers, in their order.
+    heard : Heard
+        Names out of the answers to all RPCs.
     """
 
-    def __init__(self, rpc: Rpc, seed: int) -> None:
+    def __init__(self, rpc: Rpc, seed: int, heard: Heard) -> None:
         self._rpc = rpc
+        self._heard = heard
         self._random = random.Random(seed)
         self._hostile = Hostile(seed, {}, damage=False)
         self._names: Mapping[str, list[str]] = {}
@@ -94,6 +130,15 @@ class Learner:
         self._mending.clear()
         self._names, self._examples = names, examples
         self._hostile.names = names
+
+    def stream(self) -> list[bytes]:
+        """Return what a call sends: for a client's stream several requests, now and then in the right order."""
+        if not self._rpc.method.client_streaming:
+            return [self.next()]
+        examples = self._examples.get(self._rpc.method.input_type.full_name, [])
+        if examples and self._random.random() < 0.3:
+            return [example.SerializeToString() for example in examples]
+        return [self.next() for _ in range(self._random.randint(1, 3))]
 
     def next(self) -> bytes:
         """Return the bytes of another request."""
@@ -215,6 +260,8 @@ class Learner:
             case FieldDescriptor.CPPTYPE_STRING if field.type == FieldDescriptor.TYPE_BYTES:
                 return chosen.randbytes(chosen.choice((1, 32, 1000)))
             case FieldDescriptor.CPPTYPE_STRING:
+                if field.name in NAMED and chosen.random() < 0.5:
+                    return self._heard.choose(chosen)
                 if field.name in self._names:
                     return chosen.choice(self._names[field.name])
                 return chosen.choice(TEXT_BY_FIELD.get(field.name, TEXTS))
