@@ -38,7 +38,7 @@ test: tools lint ## lint, types and the commit tier of tests (real broker, real 
 	$(BIN)/python -m pytest
 
 test-faults: tools ## the fault battery; its figures go into docs/reliability.md (some tests need root)
-	$(BIN)/python -m pytest -m faults --battery tests/faults/figures.json; status=$$?; \
+	$(BIN)/python -m pytest -q -m faults --battery tests/faults/figures.json; status=$$?; \
 	$(BIN)/python tools/gen_battery.py; exit $$status
 
 soak: tools ## half an hour of work, memory and descriptors meanwhile; MINUTES=30

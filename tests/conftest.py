@@ -7,7 +7,7 @@ does), and what it finds becomes a fixed test. ``--battery FILE`` keeps what the
 import os
 import shutil
 import sys
-from collections.abc import Generator
+from collections.abc import Callable, Generator
 from pathlib import Path
 from typing import Any
 
@@ -36,6 +36,25 @@ def path_with_grpcurl(tmp_path_factory: pytest.TempPathFactory) -> str:
 def pytest_addoption(parser: pytest.Parser) -> None:
     """Add `--battery`."""
     parser.addoption("--battery", metavar="FILE", default="", help="keep what the fault tests find in this file")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Give a run that keeps its figures an order, time limits and progress."""
+    if path := config.getoption("--battery"):
+        from tests.faults.harness.course import Course
+
+        config.pluginmanager.register(Course(config, Path(path)))
+
+
+@pytest.fixture
+def row(record_property: Callable[[str, object], None]) -> Callable[[str, str, str], None]:
+    """Return what prints a row of the battery's table and keeps it for `--battery`: id, criterion, figure."""
+
+    def tell(id_: str, criterion: str, figure: str) -> None:
+        record_property("battery", {"id": id_, "criterion": criterion, "figure": figure})
+        sys.stdout.write(f"\n{id_} | {criterion} | {figure}\n")
+
+    return tell
 
 
 @pytest.hookimpl(wrapper=True)

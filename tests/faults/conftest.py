@@ -1,6 +1,5 @@
-"""What the fault tests share: the row each one prints, and the judge of their histories."""
+"""What the fault tests share: the judge of their histories."""
 
-import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -10,23 +9,10 @@ import pytest
 from .harness.checker import Verdict, check
 from .harness.workload import Workload
 
-Row = Callable[[str, str, str], None]
-
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     """Add `--soak-minutes`."""
     parser.addoption("--soak-minutes", type=float, default=0.0, help="run the soak for so long")
-
-
-@pytest.fixture
-def row(record_property: Callable[[str, object], None]) -> Row:
-    """Return what prints a row of the battery's table and keeps it for `--battery`: id, criterion, figure."""
-
-    def tell(id_: str, criterion: str, figure: str) -> None:
-        record_property("battery", {"id": id_, "criterion": criterion, "figure": figure})
-        sys.stdout.write(f"\n{id_} | {criterion} | {figure}\n")
-
-    return tell
 
 
 @pytest.fixture

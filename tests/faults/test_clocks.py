@@ -14,7 +14,7 @@ from tapelog_client.errors import Unauthenticated
 from tests.system.studio import open_studio, recipe, record_stems
 from tests.system.test_worker_death import assert_recorded_once, job_of
 
-from .conftest import Row
+from .harness.battery import Row
 from .harness.checker import Verdict
 from .harness.clock import needs_faketime, skewed, steered
 from .harness.rig import WORKER, Place, running

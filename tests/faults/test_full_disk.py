@@ -10,7 +10,7 @@ from typing import Final
 import pytest
 from tapelog_chassis.testing import eventually
 
-from .conftest import Row
+from .harness.battery import Row
 from .harness.checker import Verdict
 from .harness.disks import memory_disk, resize
 from .harness.needs import root_and

@@ -17,7 +17,7 @@ from tapelog_chassis.nats import RECONNECT_CROWD_S, SERVICES, EmbeddedNats, Unre
 from tapelog_chassis.nats.config import MAX_CONNECTIONS, Pinned, render_config
 from tapelog_chassis.testing import eventually
 
-from .conftest import Row
+from .harness.battery import Row
 from .harness.ports import free_port
 from .harness.quiet import Stopwatch
 

@@ -8,7 +8,7 @@ from typing import Final
 
 import pytest
 
-from .conftest import Row
+from .harness.battery import Row
 from .harness.checker import Verdict
 from .harness.quiet import Lap, Stopwatch
 from .harness.rig import running

@@ -11,7 +11,7 @@ import psutil
 import pytest
 from tapelog_chassis.testing import eventually
 
-from .conftest import Row
+from .harness.battery import Row
 from .harness.checker import Verdict
 from .harness.ports import free_port
 from .harness.proxy import Proxy, Weather, proxying

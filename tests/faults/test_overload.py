@@ -9,7 +9,7 @@ from typing import Any, Final
 import psutil
 import pytest
 
-from .conftest import Row
+from .harness.battery import Row
 from .harness.rig import Rig, running
 from .harness.workload import WRITER, workload
 

@@ -14,7 +14,7 @@ from tapelog.session.v1 import resources_pb2 as res
 from tests.system.studio import open_studio, recipe, record_stems
 from tests.system.test_worker_death import assert_recorded_once, job_of
 
-from .conftest import Row
+from .harness.battery import Row
 from .harness.checker import Verdict
 from .harness.needs import root_and
 from .harness.netns import TOOLS, Island, island

@@ -20,7 +20,7 @@ from tapelog_chassis.event_log.jetstream import JetStreamEventLog
 from tapelog_chassis.nats import SERVICES, EmbeddedNats, connected, provision
 from tapelog_chassis.testing import new_event
 
-from .conftest import Row
+from .harness.battery import Row
 from .harness.checker import Verdict
 from .harness.disks import TOOLS, Disk, ext4_disk
 from .harness.needs import root_and

@@ -13,7 +13,7 @@ from tapelog.render.v1.render_service_pb2 import CancelRenderJobRequest
 from tests.integration.render.material import analysis_job, put_audio, tone
 from tests.integration.render.studio import running_studio
 
-from .conftest import Row
+from .harness.battery import Row
 
 pytestmark = [pytest.mark.faults, pytest.mark.timeout(120)]
 

@@ -22,7 +22,7 @@ from tapelog_session.application.aggregates import CONTEXT, EVENTS
 
 from tests.system.conftest import System, kill_tree, start_system
 
-from .conftest import Row
+from .harness.battery import Row
 from .harness.quiet import Lap, Stopwatch
 from .harness.rig import Rig, running
 from .harness.workload import MEMBERS, WRITER

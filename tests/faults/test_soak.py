@@ -16,7 +16,7 @@ from tapelog_client import Tapelog
 
 from tests.system.studio import Studio, open_studio, recipe, record_stems
 
-from .conftest import Row
+from .harness.battery import Row
 from .harness.checker import Verdict
 from .harness.rig import Rig, running
 from .harness.samples import Track, sample

@@ -13,6 +13,8 @@ from tapelog.session.v1 import resources_pb2 as res
 from tapelog_client import Tapelog
 from tapelog_client.errors import DeadlineExceeded, Unavailable
 
+from tests.faults.harness.battery import Row
+
 from .conftest import System
 from .studio import RATE_HZ, Studio, open_studio, recipe, record_stems
 from .test_worker_death import assert_recorded_once, job_of, kill_worker, worker_in_the_middle
@@ -68,7 +70,9 @@ async def _kill_again_and_again(system: System, part: str, acknowledged: Acknowl
 
 
 @pytest.mark.parametrize("part", ["session", "nats"])
-async def test_nothing_acknowledged_is_lost_when_a_part_is_killed_under_load(processes: System, part: str) -> None:
+async def test_nothing_acknowledged_is_lost_when_a_part_is_killed_under_load(
+    processes: System, part: str, row: Row
+) -> None:
     """Writers keep creating songs while the part is killed five times: every acknowledged song is there, once."""
     acknowledged = Acknowledged()
     stop = asyncio.Event()
@@ -92,9 +96,14 @@ async def test_nothing_acknowledged_is_lost_when_a_part_is_killed_under_load(pro
     assert lost == []
     assert len(titles) == len(acknowledged.names)
     assert len(acknowledged.names) >= (KILLS + 1) * COMMANDS_BETWEEN_KILLS
+    row(
+        f"F01 {part}" if part == "session" else f"F02 {part}",
+        f"SDK clients create songs, {part} killed {KILLS} times: every acknowledged song there, once",
+        f"{len(acknowledged.names)} acked, lost 0, dup 0",
+    )
 
 
-async def test_an_event_stream_survives_the_death_of_notify(processes: System) -> None:
+async def test_an_event_stream_survives_the_death_of_notify(processes: System, row: Row) -> None:
     """A subscriber of the client sees every fact once and in order while notify is killed three times."""
     seen: list[str] = []
     async with processes.api("pty-studio-desk", tenant_roles=("AUDITOR",)) as api:
@@ -118,6 +127,11 @@ async def test_an_event_stream_survives_the_death_of_notify(processes: System) -
 
     assert [song for song in seen if song in created] == created
     assert len(seen) == len(set(seen))
+    row(
+        "F05 stream",
+        "notify killed 3 times under a client's event stream: each fact once, in order",
+        f"{len(created)} facts, lost 0, dup 0, reorder 0",
+    )
 
 
 async def _read_songs(api: Tapelog, project: str, seen: list[str]) -> None:
@@ -140,7 +154,9 @@ async def _until_longer(seen: list[str]) -> None:
             await asyncio.sleep(0.02)
 
 
-async def test_every_worker_killed_in_turn_still_gives_one_result_each(processes: System, tmp_path: Path) -> None:
+async def test_every_worker_killed_in_turn_still_gives_one_result_each(
+    processes: System, tmp_path: Path, row: Row
+) -> None:
     """Two mixes whose workers are both killed in the middle: each has one result, one usage entry."""
     async with processes.api("pty-producer") as api:
         studio = await open_studio(api, "Both workers")
@@ -159,6 +175,11 @@ async def test_every_worker_killed_in_turn_still_gives_one_result_each(processes
         assert [version.state for version in rendered] == [res.VERSION_STATE_RENDERED] * 2
         for job in jobs:
             await _settled_once(studio, job)
+    row(
+        "F04 workers",
+        "both workers killed in the middle of a mix: one result and one bill each",
+        "2 mixes, 2 results, 2 bills",
+    )
 
 
 async def _settled_once(studio: Studio, job: str) -> None:
@@ -172,7 +193,7 @@ async def _settled_once(studio: Studio, job: str) -> None:
     assert len(settled) == 1
 
 
-async def test_a_render_survives_the_death_of_every_service(processes: System, tmp_path: Path) -> None:
+async def test_a_render_survives_the_death_of_every_service(processes: System, tmp_path: Path, row: Row) -> None:
     """Session, render, notify and the broker are killed one after another while a mix renders: one result."""
     async with processes.api("pty-producer") as api:
         studio = await open_studio(api, "All die once")
@@ -186,3 +207,6 @@ async def test_a_render_survives_the_death_of_every_service(processes: System, t
 
         assert rendered.state == res.VERSION_STATE_RENDERED
         await assert_recorded_once(studio, job)
+    row(
+        "F04 all", "session, notify, broker and render killed during a render: one result, one bill", "1 result, 1 bill"
+    )

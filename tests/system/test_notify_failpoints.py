@@ -15,6 +15,8 @@ from tapelog_chassis.testing import Broker, embedded_nats, eventually
 from tapelog_notify.testing import TENANT, NotifyProcess, Recorder, connected_client, settings_for
 from tapelog_notify.testing_hostile import HostileEndpoint
 
+from tests.faults.harness.battery import Row
+
 from .billing import Invoice, Ledger, free_port, total_of
 
 pytestmark = [pytest.mark.faults, pytest.mark.timeout(600)]
@@ -66,7 +68,7 @@ async def check(ledger: Ledger, endpoint: HostileEndpoint, secret: str, total_ms
 
 
 @pytest.mark.parametrize("place", PLACES)
-async def test_five_deaths_at_a_place_lose_nothing(broker: Broker, tmp_path: Path, place: str) -> None:
+async def test_five_deaths_at_a_place_lose_nothing(broker: Broker, tmp_path: Path, place: str, row: Row) -> None:
     """Kill -9 at the place, at its first to fifth passing; every alert is raised once as well."""
     ledger = Ledger(await Recorder.on(broker))
     settings = settings_for(broker, tmp_path, port=free_port(), webhook_schedule_s=(0.0, *[0.1] * 19))
@@ -89,9 +91,16 @@ async def test_five_deaths_at_a_place_lose_nothing(broker: Broker, tmp_path: Pat
         await process.start()
         await check(ledger, endpoint, secret, await total_of(await broker.log("render")))
         await eventually(lambda: _alerts_are(broker, len(ledger.usage_ids) // 2), within_s=60.0)
+        requests = len(endpoint.requests)
+    row(
+        f"F05 {place.removeprefix('notify.')}",
+        f"notify dies there {DEATHS} times: every event at least once under one id, totals and alerts once",
+        f"{len(ledger.usage_ids)} due, lost 0, {requests - len(ledger.usage_ids)} repeats; billed once, "
+        f"{len(ledger.usage_ids) // 2} alerts once each",
+    )
 
 
-async def test_kills_of_the_broker_under_load_lose_nothing(broker: Broker, tmp_path: Path) -> None:
+async def test_kills_of_the_broker_under_load_lose_nothing(broker: Broker, tmp_path: Path, row: Row) -> None:
     """Kill -9 of nats-server five times while usage is made and delivered."""
     ledger = Ledger(await Recorder.on(broker))
     settings = settings_for(broker, tmp_path, port=free_port(), webhook_schedule_s=(0.0, *[0.1] * 19))
@@ -107,6 +116,11 @@ async def test_kills_of_the_broker_under_load_lose_nothing(broker: Broker, tmp_p
             await broker.kill()
         await ledger.bill(60)
         await check(ledger, endpoint, secret, await total_of(await broker.log("render")))
+    row(
+        "F05 broker",
+        f"broker killed {DEATHS} times while usage is delivered: nothing due lost, totals once",
+        f"{len(ledger.usage_ids)} due, lost 0; billed once",
+    )
 
 
 async def _alerts_are(broker: Broker, count: int) -> bool:

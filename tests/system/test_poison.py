@@ -14,6 +14,8 @@ from tapelog.session.v1 import resources_pb2 as res
 from tapelog_chassis.testing import eventually
 from tapelog_client import RenderNotDone, Tapelog
 
+from tests.faults.harness.battery import Row
+
 from .conftest import System
 from .studio import open_studio, recipe, record_stems
 from .test_worker_death import job_of
@@ -36,7 +38,7 @@ async def kill_every_engine_of(api: Tapelog, job: str) -> int:
 
 
 @pytest.mark.faults
-async def test_a_poison_mix_is_told_once(system: System, tmp_path: Path) -> None:
+async def test_a_poison_mix_is_told_once(system: System, tmp_path: Path, row: Row) -> None:
     """F16: 3 attempts, 1 RenderFailed that is a dead letter, 1 alert raised once; the next mix is rendered."""
     async with system.api("pty-producer", tenant_roles=("ADMIN",)) as api:
         rule = alerts_pb2.AlertRule(
@@ -72,3 +74,8 @@ async def test_a_poison_mix_is_told_once(system: System, tmp_path: Path) -> None
         await eventually(are_raised, within_s=WAIT_S)
         (alert,) = alerts
         assert (alert.raised, len(alert.event_ids)) == (1, 1)
+    row(
+        "F16 stack",
+        "a mix that kills its engine each time, on the whole stack: 1 failure, 1 alert, the next mix is made",
+        "3 attempts, 1 failure, 1 alert raised once",
+    )

@@ -16,6 +16,8 @@ from tapelog_notify.application.projector import Projector
 from tapelog_notify.errors import FenceLost
 from tapelog_notify.testing import NotifyProcess, Recorder, settings_for
 
+from tests.faults.harness.battery import Row
+
 
 async def published(broker: Broker) -> list[direct.StoredMessage]:
     """Everything in the public stream, read as an administrator would."""
@@ -214,6 +216,11 @@ async def test_kill_9_of_the_process_and_of_the_broker_lose_and_repeat_nothing(
 
 
 @pytest.mark.faults
-async def test_many_kills_lose_and_repeat_nothing(broker: Broker, recorder: Recorder, tmp_path: Path) -> None:
+async def test_many_kills_lose_and_repeat_nothing(broker: Broker, recorder: Recorder, tmp_path: Path, row: Row) -> None:
     """Eight kills of the service and three of the broker under load: each event once, in order."""
     await survive_kills(broker, recorder, tmp_path, kills=8, broker_kills=3)
+    row(
+        "F05 projector",
+        "notify killed 8 times, broker 3 times, while it publishes: each event once, in order",
+        f"{len(recorder.appended)} events, lost 0, dup 0, reorder 0",
+    )

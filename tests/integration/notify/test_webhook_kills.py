@@ -12,6 +12,8 @@ from tapelog_notify.adapters.public_stream import JetStreamPublicEvents
 from tapelog_notify.testing import NotifyProcess, Recorder, running_notify, settings_for
 from tapelog_notify.testing_endpoint import Receiver, Reply
 
+from tests.faults.harness.battery import Row
+
 
 async def survive_kills(broker: Broker, recorder: Recorder, data_dir: Path, *, kills: int, broker_kills: int) -> None:
     """Kill the service at random moments of deliveries; one endpoint is slow, the other fails now and then."""
@@ -54,10 +56,15 @@ async def test_a_kill_of_the_service_loses_no_delivery(broker: Broker, recorder:
 
 @pytest.mark.faults
 async def test_many_kills_of_service_and_broker_lose_no_delivery(
-    broker: Broker, recorder: Recorder, tmp_path: Path
+    broker: Broker, recorder: Recorder, tmp_path: Path, row: Row
 ) -> None:
     """Eight kills of the service and three of the broker."""
     await survive_kills(broker, recorder, tmp_path, kills=8, broker_kills=3)
+    row(
+        "F05 webhooks",
+        "notify killed 8 times, broker 3 times, while it delivers: each event at both endpoints, first times in order",
+        f"{len(recorder.appended)} events due at each of 2, lost 0; repeats byte for byte the same",
+    )
 
 
 async def test_sigterm_ends_the_process_in_order(broker: Broker, recorder: Recorder, tmp_path: Path) -> None:

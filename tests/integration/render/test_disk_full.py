@@ -10,6 +10,8 @@ import pytest
 from tapelog.render.v1.resources_pb2 import JobState, UsageState
 from tapelog_chassis.objects import ObjectStore, ObjectStoreUnavailableError
 
+from tests.faults.harness.battery import Row
+
 from .conftest import StudioFactory
 from .material import mix_job, mix_recipe, put_audio, tone
 
@@ -46,7 +48,7 @@ def visible(folder: Path) -> set[str]:
     return {path.name for path in folder.rglob("*") if path.is_file() and len(path.name) == 64}
 
 
-async def test_fifty_places_to_run_out_of_space(small_disk: Path, tmp_path: Path):
+async def test_fifty_places_to_run_out_of_space(small_disk: Path, tmp_path: Path, row: Row):
     """Filled up so that the N-th block does not fit, N = 1 to 50: a typed error, nothing visible, then fine."""
     source = tmp_path / "object"
     source.write_bytes(os.urandom(OBJECT_BYTES))
@@ -66,9 +68,16 @@ async def test_fifty_places_to_run_out_of_space(small_disk: Path, tmp_path: Path
         for path in folder.rglob("*"):
             if path.is_file():
                 path.unlink()
+    row(
+        "F13 store",
+        "store full at the N-th block, N = 1 to 50: a typed error, nothing visible, then fine",
+        "partial objects 0 of 50",
+    )
 
 
-async def test_a_job_on_a_full_store_is_tried_again_and_not_billed(open_studio: StudioFactory, small_disk: Path):
+async def test_a_job_on_a_full_store_is_tried_again_and_not_billed(
+    open_studio: StudioFactory, small_disk: Path, row: Row
+):
     """Results that do not fit fail the job without a bill and leave nothing; with space again the next one is made."""
     async with open_studio(workers=1, object_url=str(small_disk / "objects")) as studio:
         store = ObjectStore(small_disk / "objects")
@@ -86,3 +95,8 @@ async def test_a_job_on_a_full_store_is_tried_again_and_not_billed(open_studio: 
         job = await studio.ended((await studio.create(mix_job(mix_recipe([asset]), song="sng-after"))).name)
         assert job.state == JobState.JOB_STATE_SUCCEEDED
         await studio.usage("sng-after", states={UsageState.USAGE_STATE_SETTLED})
+    row(
+        "F13",
+        "results that do not fit: the job fails unbilled and leaves nothing; with room the next one is made",
+        "visible 0, billed 0; the next succeeded",
+    )

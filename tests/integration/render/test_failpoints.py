@@ -6,6 +6,8 @@ import pytest
 from tapelog.render.v1.resources_pb2 import JobState, UsageState
 from tapelog_chassis.testing import eventually
 
+from tests.faults.harness.battery import Row
+
 from .studio import assert_ended_once, long_mix, running_studio
 
 ROUNDS = 5
@@ -15,7 +17,7 @@ POINTS = ("fetch", "decode", "mid_render", "upload", "before_commit", "after_com
 @pytest.mark.faults
 @pytest.mark.timeout(300)
 @pytest.mark.parametrize("point", POINTS)
-async def test_a_worker_killed_at(point: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+async def test_a_worker_killed_at(point: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, row: Row):
     """Five jobs, a death each: one result, one event, one settlement; nothing half made stays in store or scratch."""
     hits = tmp_path / "hits"
     hits.mkdir()
@@ -45,3 +47,8 @@ async def test_a_worker_killed_at(point: str, tmp_path: Path, monkeypatch: pytes
         # What a dead attempt had stored is what the living one stores: there is nothing beside, whole or partial.
         stored = {path.name for path in (tmp_path / "objects").rglob("*") if path.is_file()}
         assert stored == named
+    row(
+        f"F04 {point}",
+        f"worker dies there {ROUNDS} times: one result, one RenderSucceeded, one bill a job, orphans 0",
+        f"{ROUNDS} deaths, {ROUNDS} results, {ROUNDS} bills, orphans 0",
+    )

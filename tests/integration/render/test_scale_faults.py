@@ -3,7 +3,6 @@
 import asyncio
 import contextlib
 import random
-import sys
 import time
 import uuid
 from collections import Counter
@@ -19,6 +18,8 @@ from tapelog.render.v1.events_pb2 import UsageSettled
 from tapelog.render.v1.render_service_pb2 import BatchCreateRenderJobsRequest
 from tapelog.render.v1.resources_pb2 import AlbumSong, AlbumSpec, Batch, JobState, PriorityClass, RenderJob, RenderKind
 from tapelog_chassis.testing import eventually
+
+from tests.faults.harness.battery import Row
 
 from .material import analysis_job, master_job, mix_job, mix_recipe, put_audio, reference, tone
 from .studio import ENDED, Studio, running_studio
@@ -95,7 +96,7 @@ async def killing(studio: Studio, *, every_s: float, broker_at_s: tuple[float, .
         await asyncio.gather(*tasks, return_exceptions=True)
 
 
-async def test_three_hundred_jobs_through_deaths(tmp_path: Path):
+async def test_three_hundred_jobs_through_deaths(tmp_path: Path, row: Row):
     """300 mixed jobs over 3 workers killed every few seconds, nats-server twice: each ends once and is billed once."""
     async with running_studio(tmp_path, workers=3, reconcile_every_s=1.0, reconcile_grace_s=0.5) as studio:
         assets = [await put_audio(studio.objects, studio.folder, tone(1.5, 150.0 + 9 * n, seed=n)) for n in range(6)]
@@ -143,9 +144,11 @@ async def test_three_hundred_jobs_through_deaths(tmp_path: Path):
             return await studio.queue_depth() == 0
 
         await eventually(is_empty, within_s=60)
-        sys.stdout.write(
-            f"\n300 jobs, {dict(kills)} killed, {time.monotonic() - begun_s:.0f} s: {dict(states)}, "
-            f"{len(billed)} billed once each, 0 doubled, {len(orphans)} orphans"
+        row(
+            "F04 batch",
+            "300 jobs over 3 workers killed every 1.5 s, broker twice: each ends once, is billed once, orphans 0",
+            f"{kills['workers']} workers and {kills['nats-server']} brokers killed in "
+            f"{time.monotonic() - begun_s:.0f} s; 300 done, {len(billed)} billed once each, {len(orphans)} orphans",
         )
         assert not orphans
         assert kills["nats-server"] == 2
@@ -166,7 +169,7 @@ def _album(assets: list[str]) -> RenderJob:
     )
 
 
-async def test_an_album_is_mastered_with_a_worker_killed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+async def test_an_album_is_mastered_with_a_worker_killed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, row: Row):
     """S2: 12 masters over 3 workers, one of which dies; one worker makes the same; a repetition costs nothing."""
     killed = tmp_path / "killed"
     killed.mkdir()
@@ -210,6 +213,11 @@ async def test_an_album_is_mastered_with_a_worker_killed(tmp_path: Path, monkeyp
             assert asset == assets[n]
             job = await alone.ended((await alone.create(_master(asset, f"sng-s2-{n}"))).name)
             assert job.result.audio[0].sample_digest == digests[n]
+    row(
+        "F04 album",
+        "12 masters over 3 workers of which one dies: the same bytes as of one worker, one bill each, repeats free",
+        f"12 within {max(abs(lufs + 14.0) for lufs in loudness):.2f} LU of -14 LUFS, 12 bills, 12 repeats reused",
+    )
 
 
 def _master(asset: str, song: str) -> RenderJob:

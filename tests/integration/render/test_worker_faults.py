@@ -19,6 +19,8 @@ from tapelog_chassis.testing import eventually, new_event
 from tapelog_render.application.events import REGISTRY, Repositories, job_aggregate
 from tapelog_render.domain.job import cancel
 
+from tests.faults.harness.battery import Row
+
 from .conftest import StudioFactory
 from .material import SONG, analysis_job, mix_job, mix_recipe, put_audio, tone
 from .studio import ENDED, TENANT, Studio, assert_ended_once, long_mix, running_studio
@@ -88,7 +90,7 @@ async def test_a_job_that_exceeds_its_time_limit_three_times_fails_and_others_go
 
 
 @pytest.mark.faults
-async def test_a_job_that_needs_more_memory_than_allowed_fails_with_that_reason(open_studio: StudioFactory):
+async def test_a_job_that_needs_more_memory_than_allowed_fails_with_that_reason(open_studio: StudioFactory, row: Row):
     """The limit hits the engine alone: the job fails after three attempts, the worker goes on."""
     async with open_studio(workers=1, job_memory_limit_mib=1) as studio:
         asset = await put_audio(studio.objects, studio.folder, tone(2.0, 440.0))
@@ -97,6 +99,11 @@ async def test_a_job_that_needs_more_memory_than_allowed_fails_with_that_reason(
         assert greedy.attempts == 3
         assert "OUT_OF_MEMORY" in str(greedy.error.details[0])
         assert studio.pool.statistics.restarts == 0
+    row(
+        "F15 limit",
+        "engine over its memory limit: OUT_OF_MEMORY after 3 attempts, worker goes on",
+        "3 attempts, restarts 0",
+    )
 
 
 async def test_a_cancellation_that_no_worker_heard_of_is_found_at_the_next_heartbeat(studio: Studio):
@@ -157,7 +164,7 @@ async def test_a_message_that_names_no_job_leaves_the_queue(studio: Studio):
 
 
 @pytest.mark.faults
-async def test_a_job_that_no_worker_takes_ends_as_undeliverable(open_studio: StudioFactory):
+async def test_a_job_that_no_worker_takes_ends_as_undeliverable(open_studio: StudioFactory, row: Row):
     """Digested for an engine that nobody runs, handed out to the limit, it fails with a reason and leaves the queue."""
     async with open_studio(job_deliveries_max=2) as studio:
         asset = await put_audio(studio.objects, studio.folder, tone(0.5, 440.0))
@@ -169,10 +176,15 @@ async def test_a_job_that_no_worker_takes_ends_as_undeliverable(open_studio: Stu
         assert ended.state == JobState.JOB_STATE_FAILED
         assert "UNDELIVERABLE" in str(ended.error.details[0])
         assert await studio.queue_depth() == 0
+    row(
+        "F16 unwanted",
+        "a job that no worker takes: UNDELIVERABLE at the limit, the queue empty",
+        "failed once, queue 0",
+    )
 
 
 @pytest.mark.faults
-async def test_the_broker_killed_twice_under_load_loses_and_doubles_nothing(open_studio: StudioFactory):
+async def test_the_broker_killed_twice_under_load_loses_and_doubles_nothing(open_studio: StudioFactory, row: Row):
     """Twenty jobs, nats-server killed twice with kill -9, one worker as well: every job ends once, billed once."""
     async with open_studio() as studio:
         assets = [await put_audio(studio.objects, studio.folder, tone(45.0, 200.0 + n, seed=n)) for n in range(6)]
@@ -199,6 +211,11 @@ async def test_the_broker_killed_twice_under_load_loses_and_doubles_nothing(open
 
         await eventually(is_empty, within_s=30)
         assert studio.broker.server.restarts == 2
+    row(
+        "F02 queue",
+        "20 mixes, broker killed twice, a worker once: each ends once and is billed once",
+        "20 results, 20 bills, queue 0",
+    )
 
 
 async def _ended_patiently(studio: Studio, name: str) -> RenderJob:

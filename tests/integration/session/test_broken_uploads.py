@@ -21,6 +21,8 @@ from tapelog_client import Progress, StaticTokenSource, Tapelog
 from tapelog_client.channel import open_channel
 from tapelog_client.errors import InvalidArgument, OutOfRange, ResourceExhausted, TapelogApiError
 
+from tests.faults.harness.battery import Row
+
 from .service_process import environment_of, start
 
 MIB = 2**20
@@ -232,7 +234,7 @@ async def test_an_upload_beyond_the_quota_is_refused_before_its_first_byte(
 
 @pytest.mark.faults
 async def test_a_service_killed_in_the_middle_loses_one_part_at_most(
-    settings: Any, issuer: Any, studio_class: Any, tmp_path: Path
+    settings: Any, issuer: Any, studio_class: Any, tmp_path: Path, row: Row
 ) -> None:
     """Kill -9 after 40 and after 80 of 120 MiB: the SDK waits for the new process and resends 32 MiB a kill at most."""
     port, environment = environment_of(settings)
@@ -265,7 +267,11 @@ async def test_a_service_killed_in_the_middle_loses_one_part_at_most(
     assert asset.sha256 == sha256
     assert not kills
     resent = counted.sent_bytes - size_bytes
-    sys.stdout.write(f"\n120 MiB, killed twice: {resent / MIB:.1f} MiB sent again")
+    row(
+        "F13 upload",
+        "session killed twice during an upload of 120 MiB: whole, one part a kill sent again, nothing half made left",
+        f"{resent / MIB:.1f} MiB sent again",
+    )
     assert resent <= 2 * (PART_BYTES + SLACK) + MIB
     assert unfinished_in(studio.objects) == []
 
