@@ -54,6 +54,27 @@ APPEND_SECONDS: Final = histogram(
     ["context", "outcome"],
 )
 
+FOREIGN_MESSAGES: Final = gauge(
+    "tapelog_log_foreign_messages",
+    "Messages in a context's log that are no events of ours; each closes the aggregate on whose subject it lies.",
+    "messages",
+    ["context"],
+)
+
+AGGREGATES_CLOSED: Final = gauge(
+    "tapelog_log_aggregates_closed",
+    "Aggregates that are refused because a foreign message lies among their events, by context.",
+    "aggregates",
+    ["context"],
+)
+
+EVENTS_STEPPED_OVER: Final = counter(
+    "tapelog_events_stepped_over",
+    "Events of a newer version that a reader of this version stepped over; it reads them after an upgrade, by reader.",
+    "events",
+    ["reader"],
+)
+
 BROKER_CONNECTED: Final = gauge(
     "tapelog_broker_connected", "1 while the connection to the broker stands, by user.", "connections", ["user"]
 )

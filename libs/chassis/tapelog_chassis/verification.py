@@ -36,6 +36,8 @@ class LogReport:
         What is wrong, up to `FINDINGS_MAX` sentences.
     wrong_count
         How many there were.
+    closed
+        Subjects on which something lies that is no event: these aggregates are refused, the others are not touched.
     """
 
     context: str
@@ -44,6 +46,7 @@ class LogReport:
     anchors: int = 0
     wrong: list[str] = field(default_factory=list)
     wrong_count: int = 0
+    closed: set[str] = field(default_factory=set)
 
     def note(self, sentence: str) -> None:
         """Add a finding."""
@@ -123,44 +126,46 @@ class _Check:
 
     def __init__(self, report: LogReport, anchors: list[Anchor]) -> None:
         self._report = report
-        self._heads: dict[str, tuple[int, str]] = {}
+        self._heads: dict[str, tuple[int, str] | None] = {}
+        self._position = 0
         self._anchors = anchors
         self._next = 0
         self._digest_is_lost = False
 
     def take(self, message: StoredMessage) -> None:
-        """Check one event."""
+        """Check one message: an event leads to the next place, a foreign one closes its aggregate and leads nowhere."""
         report = self._report
-        missing = message.position - report.place.position - 1
+        missing = message.position - self._position - 1
         if missing:
             report.note(f"{missing} event(s) before position {message.position} are missing")
+        self._position = message.position
         try:
             event = codec.decode(message.subject, message.headers, message.data, message.position)
         except CorruptStream as error:
             report.note(f"{error.subject}: {error.reason}")
-            report.place = Rolling(message.position, report.place.events + 1, report.place.digest, "")
+            self._heads[message.subject] = None
+            report.closed.add(message.subject)
             return
-        self._check_event(event, message)
-        report.place = report.place.after(event)
-        self._check_anchors()
+        if self._continues(event, message):
+            report.place = report.place.after(event)
+            self._check_anchors()
 
-    def _check_event(self, event: StoredEvent, message: StoredMessage) -> None:
-        name = event.aggregate.subject
-        sequence, hash_ = self._heads.get(name) or (0, chain.genesis_hash(event.aggregate))
+    def _continues(self, event: StoredEvent, message: StoredMessage) -> bool:
+        """Say whether an event is the next one of its aggregate; the first that is not is told about."""
+        report, name = self._report, event.aggregate.subject
+        head = self._heads.get(name, (0, chain.genesis_hash(event.aggregate)))
+        if head is None:
+            return False
         where = f"{name} at position {event.position}"
-        if event.sequence != sequence + 1:
-            self._report.note(f"{where}: sequence {event.sequence} follows {sequence}")
-        elif event.previous_hash != hash_:
-            self._report.note(f"{where}: it does not follow the hash of the event before")
-        try:
-            chain.check_link(event, None)
-        except CorruptStream as error:
-            self._report.note(f"{where}: {error.reason}")
-        else:
-            if changed := codec.changed_headers(event, message.headers):
-                self._report.note(f"{where}: headers were changed or added: {', '.join(changed)}")
-        self._heads[name] = (event.sequence, event.hash)
-        self._report.aggregates = len(self._heads)
+        flaw = _flaw(event, *head)
+        if not flaw and (changed := codec.changed_headers(event, message.headers)):
+            report.note(f"{where}: headers were changed or added: {', '.join(changed)}")
+        if flaw:
+            report.note(f"{where}: {flaw}; nothing of this aggregate is read or extended from here on")
+            report.closed.add(name)
+        self._heads[name] = None if flaw else (event.sequence, event.hash)
+        report.aggregates = len(self._heads)
+        return not flaw
 
     def _check_anchors(self) -> None:
         place = self._report.place
@@ -179,12 +184,23 @@ class _Check:
     def end(self, head: int) -> None:
         """Say what should have come."""
         place = self._report.place
-        if place.position < head:
-            self._report.note(f"the last {head - place.position} event(s) before position {head} are missing")
+        if self._position < head:
+            self._report.note(f"the last {head - self._position} event(s) before position {head} are missing")
         waiting = [anchor for anchor in self._anchors[self._next :] if anchor.position > place.position]
-        if waiting and head <= place.position:
+        if waiting and head <= self._position:
             self._report.note(
                 f"the log ends at position {place.position}, but was at {waiting[-1].position} at {waiting[-1].time}"
             )
         if not self._anchors and place.events and not self._report.wrong:
             self._report.note("there is no journal of anchors: whether the end is missing cannot be told")
+
+
+def _flaw(event: StoredEvent, sequence: int, hash_: str) -> str:
+    """Say why an event does not follow this one; nothing where it does."""
+    if event.sequence != sequence + 1:
+        return f"sequence {event.sequence} follows {sequence}"
+    try:
+        chain.check_link(event, hash_)
+    except CorruptStream as error:
+        return error.reason
+    return ""

@@ -19,6 +19,8 @@ from tapelog_chassis.event_log import (
     AggregateId,
     CorruptStream,
     EventLog,
+    ForeignMessage,
+    LogItem,
     LogTampered,
     LogUnavailable,
     Metadata,
@@ -26,6 +28,7 @@ from tapelog_chassis.event_log import (
     PositionAhead,
     StoredEvent,
 )
+from tapelog_chassis.foreign import ForeignMessages
 
 from .digest import Rolling
 from .journal import Anchor, AnchorJournal, journal_path, read_journal, verifier_of
@@ -76,6 +79,8 @@ class LogGuard:
     ----------
     tampered
         What was found; None as long as everything is as it was.
+    foreign
+        Messages in each log that are no events: they change no digest, close one aggregate each, and are told about.
     """
 
     def __init__(
@@ -97,6 +102,7 @@ class LogGuard:
         self._folder = folder
         self._contexts = tuple(contexts)
         self.tampered: LogTampered | None = None
+        self.foreign = {context: ForeignMessages(context) for context in contexts}
         self.log: EventLog = _GuardedLog(log, self)
 
     def __repr__(self) -> str:
@@ -176,8 +182,11 @@ class LogGuard:
         async with asyncio.TaskGroup() as group:
             writing = group.create_task(write(), name=f"journal of {context}")
             try:
-                async for event in self._log.tail(context, after_position=place.position):
-                    place = place.after(event)
+                async for item in self._log.tail(context, after_position=place.position):
+                    if isinstance(item, ForeignMessage):
+                        self.foreign[context].note(item)
+                        continue
+                    place = place.after(item)
                     read.set()
             except (PositionAhead, CorruptStream) as error:
                 found = LogTampered(context, str(error))
@@ -198,7 +207,7 @@ class LogGuard:
             anchors = await self._read(context)
             if anchors:
                 try:
-                    busy_s = await scan_resting(self._log, context, anchors, rest=rest)
+                    busy_s = await scan_resting(self._log, context, anchors, rest=rest, foreign=self.foreign[context])
                 except LogUnavailable as error:
                     _log.info("scan begins anew", context=context, error=str(error))
                     await asyncio.sleep(RETRY_S)
@@ -225,8 +234,8 @@ async def check_anchor(log: EventLog, context: str, anchor: Anchor) -> None:
             context, f"it ends at {head}, but was at {anchor.position} ({anchor.time}): its end is missing"
         )
     try:
-        async for event in log.read_all(context, after_position=anchor.position - 1):
-            if (event.position, event.hash) == (anchor.position, anchor.event_hash):
+        async for item in log.read_all(context, after_position=anchor.position - 1):
+            if isinstance(item, StoredEvent) and (item.position, item.hash) == (anchor.position, anchor.event_hash):
                 return
             break
     except CorruptStream as error:
@@ -256,10 +265,12 @@ async def scan(log: EventLog, context: str, anchors: Sequence[Anchor]) -> Rollin
     return last
 
 
-async def scan_resting(log: EventLog, context: str, anchors: Sequence[Anchor], *, rest: float) -> float:
+async def scan_resting(
+    log: EventLog, context: str, anchors: Sequence[Anchor], *, rest: float, foreign: ForeignMessages | None = None
+) -> float:
     """Do the same in lots, with a pause after each that is `rest` times as long; return how long the lots took."""
     busy_s, began_s = 0.0, time.monotonic()
-    async for place in _compared(log, context, anchors):
+    async for place in _compared(log, context, anchors, foreign):
         if place.events % SCAN_LOT == 0:
             took_s = time.monotonic() - began_s
             busy_s += took_s
@@ -268,13 +279,19 @@ async def scan_resting(log: EventLog, context: str, anchors: Sequence[Anchor], *
     return busy_s + time.monotonic() - began_s
 
 
-async def _compared(log: EventLog, context: str, anchors: Sequence[Anchor]) -> AsyncIterator[Rolling]:
-    """Yield each place up to the last anchor."""
+async def _compared(
+    log: EventLog, context: str, anchors: Sequence[Anchor], foreign: ForeignMessages | None = None
+) -> AsyncIterator[Rolling]:
+    """Yield each place up to the last anchor; foreign messages are no events and lead to no other place."""
     place, waiting = Rolling.start(context), iter(anchors)
     anchor = next(waiting)
     try:
-        async for event in log.read_all(context):
-            place = place.after(event)
+        async for item in log.read_all(context):
+            if isinstance(item, ForeignMessage):
+                if foreign is not None:
+                    foreign.note(item)
+                continue
+            place = place.after(item)
             if place.position >= anchor.position:
                 _compare(context, place, anchor)
                 following = next(waiting, None)
@@ -324,11 +341,11 @@ class _GuardedLog:
         """See `EventLog.load`."""
         return await self._inner.load(aggregate, after_sequence=after_sequence, after_position=after_position)
 
-    def read_all(self, context: str, *, after_position: int = 0) -> AsyncIterator[StoredEvent]:
+    def read_all(self, context: str, *, after_position: int = 0) -> AsyncIterator[LogItem]:
         """See `EventLog.read_all`."""
         return self._inner.read_all(context, after_position=after_position)
 
-    def tail(self, context: str, *, after_position: int = 0) -> AsyncIterator[StoredEvent]:
+    def tail(self, context: str, *, after_position: int = 0) -> AsyncIterator[LogItem]:
         """See `EventLog.tail`."""
         return self._inner.tail(context, after_position=after_position)
 

@@ -18,7 +18,17 @@ from .errors import (
 from .jetstream import JetStreamEventLog
 from .jetstream_snapshots import JetStreamSnapshotStore
 from .memory import MemoryEventLog, MemorySnapshotStore
-from .port import AggregateId, EventLog, Metadata, NewEvent, Snapshot, SnapshotStore, StoredEvent
+from .port import (
+    AggregateId,
+    EventLog,
+    ForeignMessage,
+    LogItem,
+    Metadata,
+    NewEvent,
+    Snapshot,
+    SnapshotStore,
+    StoredEvent,
+)
 from .shared import SharedTail
 
 __all__ = [
@@ -31,10 +41,12 @@ __all__ = [
     "EventLog",
     "EventLogError",
     "EventTooLarge",
+    "ForeignMessage",
     "InvalidEvent",
     "JetStreamEventLog",
     "JetStreamSnapshotStore",
     "LogFull",
+    "LogItem",
     "LogTampered",
     "LogUnavailable",
     "MemoryEventLog",

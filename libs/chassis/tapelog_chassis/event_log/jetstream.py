@@ -32,10 +32,18 @@ from tapelog_chassis.topology import es_stream
 
 from . import chain
 from .codec import check_size
-from .errors import AppendRefused, AppendUnknown, ConcurrencyConflict, DuplicateEventId, LogFull, LogUnavailable
+from .errors import (
+    AppendRefused,
+    AppendUnknown,
+    ConcurrencyConflict,
+    CorruptStream,
+    DuplicateEventId,
+    LogFull,
+    LogUnavailable,
+)
 from .jetstream_reader import JetStreamReader
 from .own_events import OwnEvents
-from .port import AggregateId, Metadata, NewEvent, StoredEvent
+from .port import AggregateId, LogItem, Metadata, NewEvent, StoredEvent
 from .write_gate import WriteGate
 
 APPEND_BUDGET_S: Final = 10.0
@@ -162,11 +170,11 @@ class JetStreamEventLog:
             self._remember(events[-1])
         return events
 
-    def read_all(self, context: str, *, after_position: int = 0) -> AsyncIterator[StoredEvent]:
+    def read_all(self, context: str, *, after_position: int = 0) -> AsyncIterator[LogItem]:
         """See `EventLog.read_all`."""
         return self._reader.read_all(context, after_position=after_position)
 
-    def tail(self, context: str, *, after_position: int = 0) -> AsyncIterator[StoredEvent]:
+    def tail(self, context: str, *, after_position: int = 0) -> AsyncIterator[LogItem]:
         """See `EventLog.tail`."""
         return self._reader.tail(context, after_position=after_position)
 
@@ -184,11 +192,14 @@ class JetStreamEventLog:
         self, aggregate: AggregateId, expected_sequence: int, events: Sequence[NewEvent]
     ) -> Head | list[StoredEvent]:
         """Read where the aggregate is: at the expected head, at our own earlier try, or in conflict (raises)."""
-        last = await self._reader.last(aggregate)
+        try:
+            last = await self._reader.last(aggregate)
+        except CorruptStream:
+            await self.load(aggregate)  # says from which sequence on
+            raise
         if last is None and expected_sequence == 0:
             return Head(0, 0, chain.genesis_hash(aggregate))
         if last is not None and last.sequence == expected_sequence:
-            chain.check_link(last, None)
             return Head(last.sequence, last.position, last.hash)
         stored = await self.load(aggregate)
         found = chain.already_stored(aggregate, expected_sequence, events, stored)

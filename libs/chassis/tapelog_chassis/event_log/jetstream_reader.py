@@ -16,9 +16,10 @@ from tapelog_chassis.topology import es_stream
 
 from . import chain
 from .codec import SEQUENCE, check_headers, decode
+from .continuity import Continuity, Link, first_link
 from .errors import CorruptStream, LogUnavailable, PositionAhead
 from .own_events import OwnEvents
-from .port import AggregateId, StoredEvent
+from .port import AggregateId, LogItem, StoredEvent
 
 READ_ATTEMPTS: Final = 3
 READ_RETRY_S: Final = 0.2
@@ -53,12 +54,26 @@ class JetStreamReader:
     async def _is_last(self, aggregate: AggregateId, sequence: int, position: int) -> bool:
         """Say whether nothing was appended behind an event: one small request, where a batch needs an inbox."""
         message = await self._last_message(aggregate)
-        return message is not None and message.position == position and message.headers[SEQUENCE] == str(sequence)
+        return message is not None and message.position == position and message.headers.get(SEQUENCE) == str(sequence)
 
     async def last(self, aggregate: AggregateId) -> StoredEvent | None:
-        """Read an aggregate's last event; None if there is none."""
+        """
+        Read an aggregate's last event; None if there is none.
+
+        Raises
+        ------
+        CorruptStream
+            If it is no event, or does not follow the one before it: a repeat of the last event looks like it.
+        """
         message = await self._last_message(aggregate)
-        return _event(message) if message is not None else None
+        if message is None:
+            return None
+        event = _event(message)
+        link = await self._link_before(aggregate, event.position)
+        if link is None:
+            raise CorruptStream(aggregate.subject, event.sequence, "it lies behind a foreign message")
+        chain.verify(aggregate, [event], after_sequence=link[0], previous_hash=link[1])
+        return event
 
     async def _last_message(self, aggregate: AggregateId) -> StoredMessage | None:
         return await _persist(
@@ -74,8 +89,9 @@ class JetStreamReader:
         )
         return message.position if message is not None else 0
 
-    async def read_all(self, context: str, *, after_position: int) -> AsyncIterator[StoredEvent]:
+    async def read_all(self, context: str, *, after_position: int) -> AsyncIterator[LogItem]:
         """See `EventLog.read_all`."""
+        continuity = Continuity(self._link_before, after_position=after_position)
         head = await self.head(context)
         position = after_position
         while position < head:
@@ -83,17 +99,21 @@ class JetStreamReader:
             for message in batch.messages:
                 if message.position > head:
                     return
-                event = _event(message)
-                chain.check_link(event, None)
-                check_headers(event, message.headers)
                 position = message.position
-                yield event
+                try:
+                    item = await continuity.sort(_event(message))
+                except CorruptStream as error:
+                    item = continuity.foreign(message.subject, position, error.reason)
+                if isinstance(item, StoredEvent):
+                    check_headers(item, message.headers)
+                yield item
             if not batch.pending:
                 return
 
-    async def tail(self, context: str, *, after_position: int) -> AsyncIterator[StoredEvent]:
+    async def tail(self, context: str, *, after_position: int) -> AsyncIterator[LogItem]:
         """See `EventLog.tail`."""
         position, last_hash = after_position, ""
+        continuity = Continuity(self._link_before_patiently, after_position=after_position)
 
         async def check_position() -> None:
             # After the loss of a log's end the broker would deliver new events under old positions, or nothing.
@@ -114,12 +134,34 @@ class JetStreamReader:
         async with reader:
             async for delivery in reader:
                 message = (delivery.subject, delivery.headers, delivery.data)
-                event = self._own.recognise(*message, delivery.position)
-                if event is None:
-                    event = decode(*message, delivery.position)
-                    chain.check_link(event, None)
-                position, last_hash = event.position, event.hash
-                yield event
+                own = self._own.recognise(*message, delivery.position)
+                try:
+                    item = await continuity.sort(own or decode(*message, delivery.position), is_own=own is not None)
+                except CorruptStream as error:
+                    item = continuity.foreign(delivery.subject, delivery.position, error.reason)
+                position = item.position
+                last_hash = item.hash if isinstance(item, StoredEvent) else ""
+                yield item
+
+    async def _link_before(self, aggregate: AggregateId, position: int) -> Link:
+        """Read an aggregate's end as it was before a position."""
+        stream = es_stream(aggregate.context)
+        message = await _persist(
+            lambda: direct.get_last_before(
+                self._connection, stream, aggregate.subject, position, timeout_s=self._timeout_s
+            )
+        )
+        if message is None:
+            return first_link(aggregate)
+        try:
+            event = _event(message)
+            chain.check_link(event, None)
+        except CorruptStream:
+            return None
+        return event.sequence, event.hash
+
+    async def _link_before_patiently(self, aggregate: AggregateId, position: int) -> Link:
+        return await self._patiently(lambda: self._link_before(aggregate, position))
 
     async def _check_same(self, context: str, position: int, hash_: str) -> None:
         """Refuse to read on behind an event that is not there any more: its place may have been given away anew."""
@@ -144,7 +186,12 @@ class JetStreamReader:
         events: list[StoredEvent] = []
         while True:
             batch = await self._batch(es_stream(aggregate.context), aggregate.subject, after_position)
-            events += [_event(message) for message in batch.messages]
+            for message in batch.messages:
+                try:
+                    events.append(_event(message))
+                except CorruptStream as error:
+                    following = events[-1].sequence + 1 if events else 1
+                    raise CorruptStream(aggregate.subject, following, error.reason) from error
             if not batch.pending or not batch.messages:
                 return events
             after_position = batch.messages[-1].position

@@ -8,8 +8,9 @@ from dataclasses import replace
 
 from . import chain
 from .codec import check_size
+from .continuity import Continuity, Link, first_link
 from .errors import DuplicateEventId, PositionAhead
-from .port import AggregateId, Metadata, NewEvent, Snapshot, StoredEvent
+from .port import AggregateId, LogItem, Metadata, NewEvent, Snapshot, StoredEvent
 
 
 class MemoryEventLog:
@@ -61,24 +62,30 @@ class MemoryEventLog:
         chain.verify(aggregate, found, after_sequence=after_sequence, previous_hash=previous_hash)
         return found
 
-    async def read_all(self, context: str, *, after_position: int = 0) -> AsyncIterator[StoredEvent]:
+    async def read_all(self, context: str, *, after_position: int = 0) -> AsyncIterator[LogItem]:
         """See `EventLog.read_all`."""
+        continuity = Continuity(self._link_before, after_position=after_position)
         for event in self._contexts.get(context, [])[after_position:]:
-            yield event
+            yield await continuity.sort(event)
 
-    async def tail(self, context: str, *, after_position: int = 0) -> AsyncIterator[StoredEvent]:
+    async def tail(self, context: str, *, after_position: int = 0) -> AsyncIterator[LogItem]:
         """See `EventLog.tail`."""
         everything = self._contexts.setdefault(context, [])
         if after_position > len(everything):
             raise PositionAhead(context, after_position, len(everything))
         position = after_position
+        continuity = Continuity(self._link_before, after_position=after_position)
         while True:
             async with self._appended:
                 while len(everything) <= position:
                     await self._appended.wait()
             for event in everything[position:]:
                 position = event.position
-                yield event
+                yield await continuity.sort(event)
+
+    async def _link_before(self, aggregate: AggregateId, position: int) -> Link:
+        before = [event for event in self._aggregates.get(aggregate, []) if event.position < position]
+        return (before[-1].sequence, before[-1].hash) if before else first_link(aggregate)
 
     async def head(self, context: str) -> int:
         """See `EventLog.head`."""

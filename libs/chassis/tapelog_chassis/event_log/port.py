@@ -6,7 +6,7 @@ import re
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Final, Protocol
+from typing import Final, Protocol, TypeAlias
 
 from .errors import InvalidEvent
 
@@ -164,6 +164,41 @@ class StoredEvent:
         )
 
 
+@dataclass(frozen=True, slots=True)
+class ForeignMessage:
+    """
+    What lies in the log and is no event of ours: it touches the one aggregate its subject names, and no other.
+
+    That aggregate is closed from here on: it cannot be loaded or extended, and whatever follows on its subject is
+    foreign too, until somebody takes the message out or restores the log (docs/adr/0110).
+
+    Attributes
+    ----------
+    subject
+        As it lies there; it need not name an aggregate.
+    position
+        Place in the context's global order.
+    reason
+        Why it is none.
+    """
+
+    subject: str
+    position: int
+    reason: str
+
+    @property
+    def aggregate(self) -> AggregateId | None:
+        """The aggregate that it closes; None where the subject is the name of none."""
+        try:
+            return AggregateId.parse(self.subject)
+        except InvalidEvent:
+            return None
+
+
+LogItem: TypeAlias = StoredEvent | ForeignMessage
+"""What a reader of a whole context meets."""
+
+
 class EventLog(Protocol):
     """
     The log of facts. Every implementation passes `tests/contracts/event_log_contract.py`.
@@ -218,20 +253,30 @@ class EventLog(Protocol):
         """
         ...
 
-    def read_all(self, context: str, *, after_position: int = 0) -> AsyncIterator[StoredEvent]:
-        """Yield a context's events in global order, up to the last one stored when reading began."""
+    def read_all(self, context: str, *, after_position: int = 0) -> AsyncIterator[LogItem]:
+        """
+        Yield what a context holds in global order, up to the last message stored when reading began.
+
+        Raises
+        ------
+        CorruptStream
+            At an event whose headers were changed in a way that its hash does not cover.
+        """
         ...
 
-    def tail(self, context: str, *, after_position: int = 0) -> AsyncIterator[StoredEvent]:
+    def tail(self, context: str, *, after_position: int = 0) -> AsyncIterator[LogItem]:
         """
-        Yield a context's events in global order for ever, without gap or repeat, across reconnects.
+        Yield what a context holds in global order for ever, without gap or repeat, across reconnects.
+
+        A message that is no event, does not fit its hash, or does not continue its aggregate comes as a
+        `ForeignMessage`: whoever follows steps over it, and goes on with what concerns others.
 
         Raises
         ------
         PositionAhead
             If the log ends before `after_position`.
         CorruptStream
-            At an event that does not fit its hash.
+            If, after a reconnect, the last event that was read lies there no more.
         """
         ...
 

@@ -8,7 +8,7 @@ from collections.abc import AsyncGenerator, AsyncIterator, Sequence
 from typing import Final, cast
 
 from .errors import PositionAhead
-from .port import AggregateId, EventLog, Metadata, NewEvent, StoredEvent
+from .port import AggregateId, EventLog, LogItem, Metadata, NewEvent, StoredEvent
 
 WAITING_MAX: Final = 1024
 """Events that may wait for one follower; who is slower reads them from the log when it comes to them."""
@@ -22,10 +22,10 @@ class _Follower:
 
     def __init__(self, position: int) -> None:
         self.position = position
-        self.waiting: deque[StoredEvent] = deque()
+        self.waiting: deque[LogItem] = deque()
         self.is_behind = False
 
-    def offer(self, event: StoredEvent) -> None:
+    def offer(self, event: LogItem) -> None:
         if event.position <= self.position or self.is_behind:
             return
         if len(self.waiting) >= WAITING_MAX:
@@ -54,7 +54,7 @@ class SharedTail:
         self._log = log
         self._context = context
         self._reading = asyncio.Lock()
-        self._source: AsyncGenerator[StoredEvent] | None = None
+        self._source: AsyncGenerator[LogItem] | None = None
         self._position = 0
         self._followers: set[_Follower] = set()
 
@@ -73,7 +73,7 @@ class SharedTail:
         """See `EventLog.load`."""
         return await self._log.load(aggregate, after_sequence=after_sequence, after_position=after_position)
 
-    def read_all(self, context: str, *, after_position: int = 0) -> AsyncIterator[StoredEvent]:
+    def read_all(self, context: str, *, after_position: int = 0) -> AsyncIterator[LogItem]:
         """See `EventLog.read_all`."""
         return self._log.read_all(context, after_position=after_position)
 
@@ -81,13 +81,13 @@ class SharedTail:
         """See `EventLog.head`."""
         return await self._log.head(context)
 
-    def tail(self, context: str, *, after_position: int = 0) -> AsyncIterator[StoredEvent]:
+    def tail(self, context: str, *, after_position: int = 0) -> AsyncIterator[LogItem]:
         """See `EventLog.tail`."""
         if context != self._context:
             return self._log.tail(context, after_position=after_position)
         return self._follow(after_position)
 
-    async def _follow(self, after_position: int) -> AsyncIterator[StoredEvent]:
+    async def _follow(self, after_position: int) -> AsyncIterator[LogItem]:
         follower = _Follower(after_position)
         is_first = not self._followers
         if is_first:
@@ -118,7 +118,7 @@ class SharedTail:
         if position > head:
             raise PositionAhead(self._context, position, head)
 
-    async def _catch_up(self, follower: _Follower) -> AsyncIterator[StoredEvent]:
+    async def _catch_up(self, follower: _Follower) -> AsyncIterator[LogItem]:
         """Read what the others had before, from the log."""
         follower.is_behind = False  # from here on it is offered what comes
         others = self._position
@@ -138,7 +138,7 @@ class SharedTail:
                 return
             if self._source is None:
                 source = self._log.tail(self._context, after_position=self._position)
-                self._source = cast("AsyncGenerator[StoredEvent]", source)
+                self._source = cast("AsyncGenerator[LogItem]", source)
             try:
                 event = await anext(self._source)
             except BaseException:

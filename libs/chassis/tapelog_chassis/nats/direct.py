@@ -72,6 +72,17 @@ async def get_last_on(connection: Client, stream: str, subject: str, *, timeout_
     return _one(message, stream)
 
 
+async def get_last_before(
+    connection: Client, stream: str, subject: str, position: int, *, timeout_s: float
+) -> StoredMessage | None:
+    """Read the last message on a subject before a position; None if there is none. Raises as `get_batch`."""
+    if position <= 1:
+        return None
+    body = {"multi_last": [subject], "up_to_seq": position - 1, "batch": 1}
+    batch = await _ask(connection, stream, body, timeout_s)
+    return batch.messages[0] if batch.messages else None
+
+
 async def get_at(connection: Client, stream: str, position: int, *, timeout_s: float) -> StoredMessage | None:
     """Read the message at a position; None if there is none (any more). Raises as `get_batch`."""
     message = await _request(connection, f"$JS.API.DIRECT.GET.{stream}", {"seq": position}, timeout_s)
