@@ -2,24 +2,22 @@
 
 import asyncio
 import contextlib
-import dataclasses
 import errno
-import inspect
 import socket
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
-from typing import Any, Final, Self, TypeAlias, cast
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, Final, Self
 
 import grpc
 import structlog
-from google.protobuf.message import DecodeError
 from grpc_health.v1 import health, health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection
+from grpc_reflection.v1alpha.reflection_pb2_grpc import add_ServerReflectionServicer_to_server
 
 from tapelog_chassis import access_layers, call_layers
 from tapelog_chassis.audit.log import AuditLog
 from tapelog_chassis.auth.policy import MethodPolicy, PolicyTable, public
 from tapelog_chassis.auth.verifier import TokenVerifier
-from tapelog_chassis.errors import ConfigRefusal, InsecureBind, InvalidArgument, PortInUse
+from tapelog_chassis.errors import ConfigRefusal, InsecureBind, PortInUse
 from tapelog_chassis.grpc_options import (
     INTERNAL_CALLS_MAX,
     ServerConfig,
@@ -27,9 +25,10 @@ from tapelog_chassis.grpc_options import (
     channel_options,
     is_loopback,
 )
+from tapelog_chassis.handlers import Handlers
 from tapelog_chassis.peers import PeerCheck
 
-ServedService = tuple[Callable[[Any, grpc.aio.Server], None], Any, str]
+ServedService = tuple[Callable[[Any, Any], None], Any, str]
 """The generated `add_…Servicer_to_server`, the servicer, and the service's full name."""
 
 INFRASTRUCTURE: Final[Mapping[str, MethodPolicy]] = {
@@ -196,129 +195,22 @@ def build_server(
         deadline,
         call_layers.Errors(),
     )
+    handlers = Handlers(layers)
     server = grpc.aio.server(
-        interceptors=[_Around(layers)],
+        handlers=[handlers],
         options=list(channel_options()),
         maximum_concurrent_rpcs=config.unary_calls_max + config.streaming_calls_max + INTERNAL_CALLS_MAX,
     )
     aio: Any = health.__dict__["aio"]  # the published type stubs miss it
     health_servicer = aio.HealthServicer()
-    health_pb2_grpc.add_HealthServicer_to_server(health_servicer, server)
+    health_pb2_grpc.add_HealthServicer_to_server(health_servicer, handlers)
     names = [name for _, _, name in services]
     for add, servicer, _ in services:
-        add(servicer, server)
+        add(servicer, handlers)
     if config.reflection:
-        reflection.enable_server_reflection((*names, health.SERVICE_NAME, reflection.SERVICE_NAME), server)
+        described = reflection.aio.ReflectionServicer((*names, health.SERVICE_NAME, reflection.SERVICE_NAME))
+        add_ServerReflectionServicer_to_server(described, handlers)
     return RpcServer(server, config, names, health_servicer, deadline, refresh=identity.refresh, audit=audit)
-
-
-_Handler: TypeAlias = "grpc.RpcMethodHandler[Any, Any]"
-
-
-_MAKERS: Final[Mapping[tuple[bool, bool], Any]] = {
-    (False, False): grpc.unary_unary_rpc_method_handler,
-    (False, True): grpc.unary_stream_rpc_method_handler,
-    (True, False): grpc.stream_unary_rpc_method_handler,
-    (True, True): grpc.stream_stream_rpc_method_handler,
-}
-
-
-@dataclasses.dataclass(frozen=True, slots=True)
-class _Malformed:
-    """Stands for a message whose bytes are not the request's type."""
-
-    cause: str
-
-
-class _Around(grpc.aio.ServerInterceptor):  # type: ignore[type-arg]  # generic in the stubs alone
-    """Puts the layers around every handler, whatever its shape."""
-
-    def __init__(self, layers: Sequence[call_layers.Layer]) -> None:
-        self._around = call_layers.layered(layers)
-        self._wrapped: dict[str, _Handler] = {}
-
-    async def intercept_service(
-        self,
-        continuation: Callable[[grpc.HandlerCallDetails], Awaitable[_Handler]],
-        handler_call_details: grpc.HandlerCallDetails,
-    ) -> _Handler:
-        method = handler_call_details.method
-        wrapped = self._wrapped.get(method)
-        if wrapped is not None:
-            return wrapped
-        handler: Any = await continuation(handler_call_details)
-        if handler is None:
-            return cast(_Handler, handler)  # unknown method: grpc answers UNIMPLEMENTED
-        return self._wrapped.setdefault(method, self._wrap(method, handler))
-
-    def _wrap(self, method: str, handler: Any) -> _Handler:
-        """Wrap a method's handler, once for all of its calls."""
-        behaviour = handler.unary_unary or handler.unary_stream or handler.stream_unary or handler.stream_stream
-        check = _each_checked if handler.request_streaming else _checked
-
-        def call_of(
-            request: Any, context: call_layers.ServicerContext, serve: Callable[[], Awaitable[Any]]
-        ) -> call_layers.Call:
-            metadata = context.invocation_metadata() or ()
-            return call_layers.Call(
-                method=method,
-                metadata={key: value for key, value in metadata if isinstance(value, str)},
-                request=None if handler.request_streaming else request,
-                streams_request=handler.request_streaming,
-                streams_response=handler.response_streaming,
-                serve=serve,
-            )
-
-        async def answer(request: Any, context: call_layers.ServicerContext) -> Any:
-            async def serve() -> Any:
-                return await behaviour(check(request), context)
-
-            return await self._around(call_of(request, context, serve), context)
-
-        async def stream(request: Any, context: call_layers.ServicerContext) -> None:
-            # Written here and not yielded, so that the whole stream runs inside the layers: its deadline can end a
-            # write that waits for a slow reader, and the handler's clean-up runs before the call ends.
-            async def serve() -> None:
-                result = behaviour(check(request), context)
-                if inspect.isawaitable(result):
-                    await result
-                    return
-                async with contextlib.aclosing(result):
-                    async for response in result:
-                        await context.write(response)
-
-            await self._around(call_of(request, context, serve), context)
-
-        make = _MAKERS[handler.request_streaming, handler.response_streaming]
-        wrapped: _Handler = make(
-            stream if handler.response_streaming else answer,
-            request_deserializer=_tolerant(handler.request_deserializer),
-            response_serializer=handler.response_serializer,
-        )
-        return wrapped
-
-
-def _tolerant(deserialize: Callable[[bytes], Any]) -> Callable[[bytes], Any]:
-    """Let bad bytes through to the layers, which refuse them by name; grpc itself would answer UNKNOWN."""
-
-    def read(data: bytes) -> Any:
-        try:
-            return deserialize(data)
-        except DecodeError as failure:
-            return _Malformed(str(failure))
-
-    return read
-
-
-def _checked(request: Any) -> Any:
-    if isinstance(request, _Malformed):
-        raise InvalidArgument("MALFORMED_MESSAGE", f"the request's bytes are not its message: {request.cause}")
-    return request
-
-
-async def _each_checked(requests: AsyncIterator[Any]) -> AsyncIterator[Any]:
-    async for request in requests:
-        yield _checked(request)
 
 
 def _bind(server: grpc.aio.Server, config: ServerConfig) -> int:
