@@ -113,10 +113,9 @@ class JetStreamReader:
         )
         async with reader:
             async for delivery in reader:
-                message = (delivery.subject, delivery.headers, delivery.data)
-                event = self._own.recognise(*message, delivery.position)
+                event = self._own.recognise(delivery)
                 if event is None:
-                    event = decode(*message, delivery.position)
+                    event = decode(delivery.subject, delivery.headers, delivery.data, delivery.position)
                     chain.check_link(event, None)
                 position, last_hash = event.position, event.hash
                 yield event
