@@ -5,6 +5,7 @@ from collections.abc import AsyncIterator
 from contextlib import aclosing
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 from tapelog_chassis.event_log import (
@@ -16,6 +17,9 @@ from tapelog_chassis.event_log import (
     StoredEvent,
 )
 from tapelog_chassis.event_log.shared import WAITING_MAX
+from tapelog_chassis.nats.client import CancellableClient
+from tapelog_chassis.nats.delivery import Delivery
+from tapelog_chassis.nats.wire import Incoming, header_block
 from tapelog_chassis.testing import Broker, embedded_nats, eventually, new_event
 
 from .event_log_contract import SONG, WHO, Bench, EventLogContract, take
@@ -171,14 +175,23 @@ async def _recognise(broker: Broker) -> None:
     (stored,) = await log.append(SONG, 0, [new_event("0")], WHO)
     (delivered,) = await take(log.tail("session"), 1)
     assert delivered is stored
-    headers, _ = log._own._sent[stored.position]
-    message = (SONG.subject, headers | {"Nats-Expected-Stream": "ES_SESSION"}, stored.data, stored.position)
-    assert log._own.recognise(*message) is stored
+    sent, _ = log._own._sent[stored.position]
+    assert sent.block is not None
+    whole = (SONG.subject, sent.block, stored.data, stored.position)
+    assert log._own.recognise(_delivered(*whole)) is stored
+    added = header_block(sent | {"Nats-Sequence": "1"})
+    assert log._own.recognise(_delivered(SONG.subject, added, *whole[2:])) is stored
     for index, other in ((0, "es.session.acme.sng-2"), (2, b"other"), (3, stored.position + 1)):
-        changed = [*message]
+        changed: list[Any] = [*whole]
         changed[index] = other
-        assert log._own.recognise(*changed) is None
-    for name in headers:
-        assert log._own.recognise(SONG.subject, headers | {name: "x"}, stored.data, stored.position) is None
-        without = {key: value for key, value in headers.items() if key != name}
-        assert log._own.recognise(SONG.subject, without, stored.data, stored.position) is None
+        assert log._own.recognise(_delivered(*changed)) is None
+    for name in sent:
+        other_value = header_block(sent | {name: "x"})
+        assert log._own.recognise(_delivered(SONG.subject, other_value, *whole[2:])) is None
+        without = header_block({key: value for key, value in sent.items() if key != name})
+        assert log._own.recognise(_delivered(SONG.subject, without, *whole[2:])) is None
+
+
+def _delivered(subject: str, block: bytes | None, data: bytes, position: int) -> Delivery:
+    reply = f"$JS.ACK.ES_SESSION.read-1.1.{position}.1.1700000000000000000.0"
+    return Delivery(Incoming(subject, reply, block or b"", data), CancellableClient(), lambda: None)

@@ -208,7 +208,8 @@ def build_server(
     for add, servicer, _ in services:
         add(servicer, handlers)
     if config.reflection:
-        described = reflection.aio.ReflectionServicer((*names, health.SERVICE_NAME, reflection.SERVICE_NAME))
+        aio_reflection: Any = reflection.__dict__["aio"]  # as above
+        described = aio_reflection.ReflectionServicer((*names, health.SERVICE_NAME, reflection.SERVICE_NAME))
         add_ServerReflectionServicer_to_server(described, handlers)
     return RpcServer(server, config, names, health_servicer, deadline, refresh=identity.refresh, audit=audit)
 

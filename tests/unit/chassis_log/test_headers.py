@@ -2,7 +2,7 @@
 
 import pytest
 from nats.aio.client import Client
-from tapelog_chassis.nats.connection import CancellableClient
+from tapelog_chassis.nats.client import CancellableClient
 
 BLOCKS = [
     b"",

@@ -115,22 +115,26 @@ class AuditFiles:
             os.close(self._descriptor)
             raise AuditTampered(folder, service, str(failure)) from None
 
-    def add(self, line: Line) -> None:
-        """Add a line; its number is given here. It is the system's once this returns, the disk's after `sync`.
+    def add(self, *lines: Line) -> None:
+        """Add lines; they get their numbers here. They are the system's once this returns, the disk's after `sync`.
 
         Raises
         ------
         OSError
-            The disk refused; nothing was added, and the same line may be added again.
+            The disk refused; nothing was added, and the same lines may be added again.
         """
-        line.sequence = self.sequence + 1
-        raw, digest = written(line, self.hash)
-        count = os.write(self._descriptor, raw)
-        if count != len(raw):
+        digest, written_lines = self.hash, []
+        for number, line in enumerate(lines, start=self.sequence + 1):
+            line.sequence = number
+            raw, digest = written(line, digest)
+            written_lines.append(raw)
+        lot = b"".join(written_lines)
+        count = os.write(self._descriptor, lot)
+        if count != len(lot):
             os.ftruncate(self._descriptor, self._size_bytes)  # half a line would damage what is behind it
-            raise OSError(errno.ENOSPC, "only a part of a line fitted on the disk")
-        self.sequence, self.hash = line.sequence, digest
-        self._size_bytes += len(raw)
+            raise OSError(errno.ENOSPC, "only a part of what was to be written fitted on the disk")
+        self.sequence, self.hash = self.sequence + len(lines), digest
+        self._size_bytes += len(lot)
 
     def sync(self) -> None:
         """Have everything on the disk, note the head elsewhere, and begin another file when this one is full."""

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC
 from typing import Final
 
@@ -34,7 +34,14 @@ def genesis_hash(aggregate: AggregateId) -> str:
 
 def event_hash(previous_hash: str, sequence: int, event: NewEvent | StoredEvent, metadata: Metadata) -> str:
     """Hash after the event with this sequence."""
-    headers = "".join([f"{name}:{value}\n" for name, value in metadata_headers(metadata).items()])
+    return _event_hash(previous_hash, sequence, event, _hashed_form(metadata_headers(metadata)))
+
+
+def _hashed_form(own: Mapping[str, str]) -> str:
+    return "".join([f"{name}:{value}\n" for name, value in own.items()])
+
+
+def _event_hash(previous_hash: str, sequence: int, event: NewEvent | StoredEvent, headers: str) -> str:
     fixed = f"{event.event_id}\n{event.type}\n{sequence}\n{event.schema}\n{format_time(event.time)}"
     digest = hashlib.sha256(f"{VERSION}\n{previous_hash}\n{fixed}\n{headers}\n".encode())
     digest.update(event.data)
@@ -56,13 +63,23 @@ def check_new(events: Sequence[NewEvent]) -> None:
 
 
 def seal(
-    aggregate: AggregateId, sequence: int, previous_hash: str, events: Iterable[NewEvent], metadata: Metadata
+    aggregate: AggregateId,
+    sequence: int,
+    previous_hash: str,
+    events: Iterable[NewEvent],
+    metadata: Metadata,
+    *,
+    own: Mapping[str, str] | None = None,
 ) -> list[StoredEvent]:
-    """Give events their sequence and hash after the head (`sequence`, `previous_hash`); position 0 until stored."""
+    """Give events their sequence and hash after the head (`sequence`, `previous_hash`); position 0 until stored.
+
+    `own` are the `metadata_headers` of the metadata, where they are at hand.
+    """
+    headers = _hashed_form(metadata_headers(metadata) if own is None else own)
     sealed = []
     for event in events:
         sequence += 1
-        hash_ = event_hash(previous_hash, sequence, event, metadata)
+        hash_ = _event_hash(previous_hash, sequence, event, headers)
         sealed.append(
             StoredEvent(
                 aggregate=aggregate,
@@ -71,7 +88,7 @@ def seal(
                 event_id=event.event_id,
                 type=event.type,
                 schema=event.schema,
-                time=event.time.astimezone(UTC),
+                time=event.time if event.time.tzinfo is UTC else event.time.astimezone(UTC),
                 data=event.data,
                 metadata=metadata,
                 hash=hash_,

@@ -70,7 +70,8 @@ def decode_value(value: str) -> str:
 
 def format_time(time: datetime) -> str:
     """Render as RFC 3339 in UTC with microseconds, e.g. `2026-01-31T12:00:00.000000Z`."""
-    return time.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+    text = (time if time.tzinfo is UTC else time.astimezone(UTC)).isoformat(timespec="microseconds")
+    return text[:-6] + "Z"  # what it writes for UTC is "+00:00"
 
 
 def parse_time(text: str) -> datetime:
@@ -120,9 +121,15 @@ def source_of(context: str) -> str:
     return f"/tapelog/{context}"
 
 
-def encode(event: StoredEvent) -> dict[str, str]:
+def encode(event: StoredEvent, own: Mapping[str, str] | None = None) -> dict[str, str]:
     """
     Make the headers of an event; its body is `event.data`.
+
+    Parameters
+    ----------
+    event
+    own
+        `metadata_headers` of the event's metadata, where they are at hand.
 
     Raises
     ------
@@ -142,10 +149,11 @@ def encode(event: StoredEvent) -> dict[str, str]:
     headers[MSG_ID] = event.event_id
     headers["tl-hash"] = event.hash
     headers["tl-previous-hash"] = event.previous_hash
-    own = metadata_headers(metadata)
+    own = metadata_headers(metadata) if own is None else own
     if max(map(len, own.values()), default=0) > MAX_VALUE_CHARS:  # an encoded value is never shorter
         _check_values(metadata)
-    return headers | own
+    headers.update(own)
+    return headers
 
 
 def _check_values(metadata: Metadata) -> None:
@@ -222,9 +230,9 @@ def check_headers(event: StoredEvent, headers: Mapping[str, str]) -> None:
         )
 
 
-def check_size(event: StoredEvent) -> dict[str, str]:
-    """Make the headers and refuse an event that would not fit into a message (`EventTooLarge`)."""
-    headers = encode(event)
+def check_size(event: StoredEvent, own: Mapping[str, str] | None = None) -> dict[str, str]:
+    """Make the headers and refuse an event that would not fit into a message (`EventTooLarge`); see `encode`."""
+    headers = encode(event, own)
     size_bytes = len(event.data) + sum(map(len, headers)) + sum(map(len, headers.values())) + 4 * len(headers) + 12
     # The broker adds the expectation and batch headers of one append, under 256 bytes together.
     size_bytes += 256

@@ -31,7 +31,7 @@ from tapelog_chassis.nats.publish import (
 from tapelog_chassis.topology import es_stream
 
 from . import chain
-from .codec import check_size
+from .codec import check_size, metadata_headers
 from .errors import (
     AppendRefused,
     AppendUnknown,
@@ -219,8 +219,9 @@ class JetStreamEventLog:
     async def _publish(
         self, aggregate: AggregateId, head: Head, events: Sequence[NewEvent], metadata: Metadata
     ) -> list[StoredEvent]:
-        sealed = chain.seal(aggregate, head.sequence, head.hash, events, metadata)
-        drafts = [Draft(aggregate.subject, event.data, check_size(event)) for event in sealed]
+        own = metadata_headers(metadata)
+        sealed = chain.seal(aggregate, head.sequence, head.hash, events, metadata, own=own)
+        drafts = [Draft(aggregate.subject, event.data, check_size(event, own)) for event in sealed]
         try:
             published = await publish_fenced(
                 self._connection,
@@ -237,8 +238,8 @@ class JetStreamEventLog:
             raise _LookAgainError("the broker has these event ids already", duplicate=True)
         first = published.position - len(sealed) + 1
         stored = [event.at(position) for position, event in enumerate(sealed, start=first)]
-        for event, draft in zip(stored, drafts, strict=True):
-            self._own.remember(event, draft.headers)
+        for event, headers in zip(stored, published.headers, strict=True):
+            self._own.remember(event, headers)
         self._remember(stored[-1])
         return stored
 

@@ -133,10 +133,10 @@ class JetStreamReader:
         )
         async with reader:
             async for delivery in reader:
-                message = (delivery.subject, delivery.headers, delivery.data)
-                own = self._own.recognise(*message, delivery.position)
+                own = self._own.recognise(delivery)
                 try:
-                    item = await continuity.sort(own or decode(*message, delivery.position), is_own=own is not None)
+                    event = own or decode(delivery.subject, delivery.headers, delivery.data, delivery.position)
+                    item = await continuity.sort(event, is_own=own is not None)
                 except CorruptStream as error:
                     item = continuity.foreign(delivery.subject, delivery.position, error.reason)
                 position = item.position

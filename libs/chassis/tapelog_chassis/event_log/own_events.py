@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Mapping
 from typing import Final
+
+from tapelog_chassis.nats.delivery import Delivery
+from tapelog_chassis.nats.wire import Headers
 
 from .port import StoredEvent
 
@@ -22,12 +24,12 @@ class OwnEvents:
     """
 
     def __init__(self) -> None:
-        self._sent: OrderedDict[int, tuple[dict[str, str], StoredEvent]] = OrderedDict()
+        self._sent: OrderedDict[int, tuple[Headers, StoredEvent]] = OrderedDict()
 
     def __repr__(self) -> str:
         return f"OwnEvents({len(self._sent)})"
 
-    def remember(self, event: StoredEvent, headers: dict[str, str]) -> None:
+    def remember(self, event: StoredEvent, headers: Headers) -> None:
         """Keep an event that was stored under these headers."""
         if len(event.data) > DATA_BYTES_MAX:
             return
@@ -35,11 +37,13 @@ class OwnEvents:
         if len(self._sent) > EVENTS_MAX:
             self._sent.popitem(last=False)
 
-    def recognise(self, subject: str, headers: Mapping[str, str], data: bytes, position: int) -> StoredEvent | None:
+    def recognise(self, delivery: Delivery) -> StoredEvent | None:
         """Return the event that a message is, if it was stored here and nothing about it has changed."""
-        known = self._sent.get(position)
+        known = self._sent.get(delivery.position)
         if known is None:
             return None
         sent, event = known
-        is_same = subject == event.aggregate.subject and data == event.data and headers.items() >= sent.items()
+        if delivery.subject != event.aggregate.subject or delivery.data != event.data:
+            return None
+        is_same = delivery.block == sent.block or delivery.headers.items() >= sent.items()
         return event if is_same else None

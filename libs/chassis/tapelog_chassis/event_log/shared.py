@@ -24,6 +24,7 @@ class _Follower:
         self.position = position
         self.waiting: deque[LogItem] = deque()
         self.is_behind = False
+        self._told: asyncio.Future[None] | None = None
 
     def offer(self, event: LogItem) -> None:
         if event.position <= self.position or self.is_behind:
@@ -33,6 +34,16 @@ class _Follower:
             self.is_behind = True
             return
         self.waiting.append(event)
+
+    async def news(self) -> None:
+        """Wait until whoever reads has read something, or reads no more."""
+        self._told = asyncio.get_running_loop().create_future()
+        await self._told
+
+    def tell(self) -> None:
+        """End the wait, if there is one; it costs one round of the loop however often this is called meanwhile."""
+        if self._told is not None and not self._told.done():
+            self._told.set_result(None)
 
 
 class SharedTail:
@@ -53,7 +64,7 @@ class SharedTail:
     def __init__(self, log: EventLog, context: str) -> None:
         self._log = log
         self._context = context
-        self._reading = asyncio.Lock()
+        self._is_read = False
         self._source: AsyncGenerator[LogItem] | None = None
         self._position = 0
         self._followers: set[_Follower] = set()
@@ -132,21 +143,27 @@ class SharedTail:
             follower.waiting.popleft()
 
     async def _read_for(self, follower: _Follower) -> None:
-        """Read the next event for all, unless another follower just did."""
-        async with self._reading:
-            if follower.waiting or follower.is_behind:
-                return
-            if self._source is None:
-                source = self._log.tail(self._context, after_position=self._position)
-                self._source = cast("AsyncGenerator[LogItem]", source)
-            try:
-                event = await anext(self._source)
-            except BaseException:
-                self._source = None  # a generator that raised is at its end
-                raise
+        """Read the next event for all, or wait until whoever reads has done so."""
+        if self._is_read:
+            await follower.news()
+            return
+        if self._source is None:
+            source = self._log.tail(self._context, after_position=self._position)
+            self._source = cast("AsyncGenerator[LogItem]", source)
+        self._is_read = True
+        try:
+            event = await anext(self._source)
+        except BaseException:
+            self._source = None  # a generator that raised is at its end
+            raise
+        else:
             self._position = event.position
             for each in self._followers:
                 each.offer(event)
+        finally:
+            self._is_read = False
+            for each in self._followers:
+                each.tell()
 
     async def _close(self) -> None:
         source, self._source = self._source, None

@@ -4,23 +4,21 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import functools
 import random
-import re
 import ssl
-from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager, contextmanager
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any, Final
 
 import nats.errors
 import structlog
 from nats.aio.client import Client, RawCredentials, ReconnectToServerHandler, Server
-from nats.aio.msg import Msg
 
 from tapelog_chassis import telemetry
 from tapelog_chassis.grpc_options import CertificatePair
 
+from .client import CancellableClient
 from .errors import Unreachable
 from .permissions import inbox_prefix
 
@@ -38,157 +36,7 @@ PENDING_BYTES: Final = 8 * 1024 * 1024
 CLOSE_FLUSH_S: Final = 2.0
 CLOSE_S: Final = 2.0
 
-HEADER_NAMES_MAX: Final = 1024
-"""Names of headers that are remembered; ours are about thirty."""
-
-_HEADER_NAME: Final = re.compile(r"[!#$%&'*+\-.^_`|~0-9A-Za-z]+")
-"""What the client package takes for the name of a header."""
-
 _log = structlog.get_logger(__name__)
-
-
-class CancellableClient(Client):
-    """
-    The client package's connection, without its habit of losing a cancellation, and lighter where every command goes.
-
-    `publish` drops one that comes while it flushes, and `request` one that comes together with the answer (in Python
-    3.11 `asyncio.wait_for` then returns the answer): a task that was told to end would go on for ever.
-    """
-
-    _requests = 0
-    _answers_sid = 0
-
-    async def publish(self, *arguments: Any, **options: Any) -> None:
-        """Publish, see the client package."""
-        with _keeping_cancellation():
-            await super().publish(*arguments, **options)
-
-    async def _request_new_style(
-        self,
-        subject: str,
-        payload: bytes,
-        timeout: float = 1,  # noqa: ASYNC109 - the client package's own parameter
-        headers: dict[str, Any] | None = None,
-    ) -> Msg:
-        """
-        Publish and wait for one answer, as the client package does, with a future and a timer and nothing else.
-
-        The package makes a random token of its own and a task's worth of waiting for each request; what is counted up
-        behind this connection's random prefix is as unlike any other's.
-        """
-        if self.is_draining_pubs:
-            raise nats.errors.ConnectionDrainingError
-        if self._resp_sub_prefix is None:
-            await self._init_request_sub()
-        prefix = (self._resp_sub_prefix or b"").decode()
-        self._requests += 1
-        token = f"{self._requests:x}"
-        loop = asyncio.get_running_loop()
-        answer: asyncio.Future[Msg] = loop.create_future()
-        self._resp_map[token] = answer
-        timer = loop.call_later(timeout, _time_out, answer)
-        try:
-            await self.publish(subject, payload, reply=f"{prefix}{token}", headers=headers)
-            return await answer
-        finally:
-            timer.cancel()
-            self._resp_map.pop(token, None)
-
-    async def _init_request_sub(self) -> None:
-        await super()._init_request_sub()
-        answers = (sid for sid, sub in self._subs.items() if sub._cb == self._request_sub_callback)  # noqa: SLF001
-        self._answers_sid = max(answers, default=0)
-
-    async def _process_msg(self, sid: int, subject: bytes, reply: bytes, data: bytes, headers: bytes) -> None:
-        """Give an answer to whoever waits for it at once, and not by way of the subscription's queue and task."""
-        if sid != self._answers_sid:
-            await super()._process_msg(sid, subject, reply, data, headers)
-            return
-        self.stats["in_msgs"] += 1
-        self.stats["in_bytes"] += len(data)
-        waiting = self._resp_map.get(subject.rpartition(b".")[2].decode())
-        if waiting is not None and not waiting.done():
-            parsed = await self._process_headers(headers)
-            waiting.set_result(self._build_message(sid, subject, reply, data, parsed))
-
-    async def _send_publish(
-        self, subject: str, reply: str, payload: bytes, payload_size: int, headers: dict[str, Any] | None
-    ) -> None:
-        """
-        Send a message as the client package does, with its header block put together at once and not by letters.
-
-        While nothing waits to be sent it is written here, and not by the package's task one round of the loop later.
-        Who sends headers waits for an answer, so what lies in the transport is bounded by the calls that are served.
-        """
-        block = _header_block(headers) if headers and subject else None
-        if block is None:
-            await super()._send_publish(subject, reply, payload, payload_size, headers)
-            return
-        self.stats["out_msgs"] += 1
-        self.stats["out_bytes"] += payload_size
-        sizes = f"{len(block)} {len(block) + payload_size}"
-        command = f"HPUB {subject} {reply} {sizes}\r\n".encode() + block + payload + b"\r\n"
-        if not self._pending and self.is_connected and self._transport is not None:
-            self._transport.write(command)
-            return
-        await self._send_command(command)
-        if self._flush_queue is not None and self._flush_queue.empty():
-            await self._flush_pending()
-
-    @staticmethod
-    def _parse_header_lines(raw: bytes) -> dict[str, str]:
-        """
-        Parse a header block as the client package does, looking at every name's characters once and not once a message.
-
-        An event has 25 headers whose names are always the same; checking them anew took more than half of the time in
-        which a long aggregate is read.
-        """
-        found: dict[str, str] = {}
-        for line in raw.split(b"\r\n"):
-            name, colon, value = line.partition(b":")
-            if colon and (key := _header_name(name)):
-                found[key] = value.strip().decode("utf-8", "replace")
-        return found
-
-
-def _time_out(answer: asyncio.Future[Msg]) -> None:
-    if not answer.done():
-        answer.set_exception(nats.errors.TimeoutError())
-
-
-def _header_block(headers: dict[str, str]) -> bytes | None:
-    """Return a header block; None where a name or value is out of the ordinary, for the client package to judge."""
-    if not all(map(_is_plain_name, headers)):
-        return None
-    lines = [f"{name}: {value}\r\n" for name, value in headers.items()]
-    block = f"NATS/1.0\r\n{''.join(lines)}\r\n"
-    is_plain = block.count("\n") == block.count("\r") == len(lines) + 2
-    return block.encode() if is_plain else None
-
-
-@functools.lru_cache(maxsize=HEADER_NAMES_MAX)
-def _is_plain_name(name: str) -> bool:
-    return _HEADER_NAME.fullmatch(name) is not None
-
-
-@functools.lru_cache(maxsize=HEADER_NAMES_MAX)
-def _header_name(name: bytes) -> str:
-    """Return a header's name; empty for one that is none."""
-    try:
-        key = name.strip().decode("ascii")
-    except UnicodeDecodeError:
-        return ""
-    return "" if any(c.isspace() for c in key) else key
-
-
-@contextmanager
-def _keeping_cancellation() -> Iterator[None]:
-    """Raise at the end what was asked for meanwhile and got lost."""
-    task = asyncio.current_task()
-    before = task.cancelling() if task is not None else 0
-    yield
-    if task is not None and task.cancelling() > before:
-        raise asyncio.CancelledError
 
 
 async def connect(

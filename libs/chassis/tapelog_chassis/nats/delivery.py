@@ -14,6 +14,7 @@ from nats.aio.msg import Msg
 
 from .api import NANOSECONDS, nanoseconds
 from .errors import Unreachable
+from .wire import Incoming
 
 ACK_TIMEOUT_S: Final = 2.0
 ACK_ATTEMPTS: Final = 5
@@ -26,7 +27,7 @@ class Delivery:
 
     Attributes
     ----------
-    subject, headers, data
+    subject, data
         The message as it was published.
     position
         Its sequence in the stream.
@@ -36,42 +37,53 @@ class Delivery:
         1 at the first delivery. Not a count of real attempts: a broker kill may repeat or skip one.
     pending
         Messages waiting behind it when it was sent.
-    stored_at
-        When the stream took it.
     """
 
     __slots__ = (
         "_connection",
+        "_message",
         "_on_settled",
         "_reply",
+        "_stored_ns",
         "attempt",
         "consumer_sequence",
         "data",
-        "headers",
         "pending",
         "position",
-        "stored_at",
         "subject",
     )
 
-    def __init__(self, message: Msg, connection: Client, on_settled: Callable[[], None]) -> None:
+    def __init__(self, message: Msg | Incoming, connection: Client, on_settled: Callable[[], None]) -> None:
+        self._message = message
         self.subject: str = message.subject
-        self.headers: dict[str, str] = message.headers or {}
         self.data: bytes = message.data
         # $JS.ACK.<stream>.<consumer>.<attempt>.<position>.<consumer sequence>.<time>.<pending>, with domain and
         # account hash before the stream on some servers.
         tokens = message.reply.split(".")
-        attempt, position, consumer_sequence, time_ns, pending = (
-            map(int, tokens[4:9]) if len(tokens) < 12 else map(int, tokens[6:11])
-        )
-        self.attempt: int = attempt
-        self.position: int = position
-        self.consumer_sequence: int = consumer_sequence
-        self.pending: int = pending
-        self.stored_at: datetime = datetime.fromtimestamp(time_ns / NANOSECONDS, UTC)
+        attempt, position, consumer_sequence, time_ns, pending = tokens[4:9] if len(tokens) < 12 else tokens[6:11]
+        self.attempt = int(attempt)
+        self.position = int(position)
+        self.consumer_sequence = int(consumer_sequence)
+        self.pending = int(pending)
+        self._stored_ns = int(time_ns)
         self._reply: str = message.reply
         self._connection = connection
         self._on_settled: Callable[[], None] | None = on_settled
+
+    @property
+    def headers(self) -> dict[str, str]:
+        """The headers as they were published."""
+        return self._message.headers or {}
+
+    @property
+    def block(self) -> bytes:
+        """The headers as they came; empty where they were read on the way."""
+        return self._message.block if isinstance(self._message, Incoming) else b""
+
+    @property
+    def stored_at(self) -> datetime:
+        """When the stream took it."""
+        return datetime.fromtimestamp(self._stored_ns / NANOSECONDS, UTC)
 
     def __repr__(self) -> str:
         return f"Delivery({self.subject}, position={self.position}, attempt={self.attempt})"

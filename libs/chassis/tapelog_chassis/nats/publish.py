@@ -12,6 +12,7 @@ import nats.errors
 from nats.aio.client import Client
 
 from .errors import JetStreamApiError, Unreachable
+from .wire import Headers
 
 PUBLISH_TIMEOUT_S: Final = 2.0
 """The client package does not fail a pending request when the link breaks: it waits for all of this."""
@@ -35,10 +36,17 @@ class Draft:
 
 @dataclass(frozen=True, slots=True)
 class Published:
-    """What the stream answered: the position of the last message, or that it had the first one's id already."""
+    """What the stream answered: the position of the last message, or that it had the first one's id already.
+
+    Attributes
+    ----------
+    headers
+        Of each message, as it was sent.
+    """
 
     position: int
     is_duplicate: bool
+    headers: Sequence[Headers] = ()
 
 
 async def publish_fenced(
@@ -78,12 +86,13 @@ async def publish_fenced(
         for number, own in enumerate(headers, start=1):
             own |= {"Nats-Batch-Id": batch, "Nats-Batch-Sequence": str(number)}
         headers[-1]["Nats-Batch-Commit"] = "1"
-    answer = await _send(connection, drafts, headers, timeout_s)
+    sent = [Headers(own) for own in headers]
+    answer = await _send(connection, drafts, sent, timeout_s)
     if refusal := answer.get("error"):
         raise JetStreamApiError(
             stream, int(refusal.get("code", 0)), int(refusal.get("err_code", 0)), str(refusal.get("description", ""))
         )
-    return Published(int(answer.get("seq", 0)), bool(answer.get("duplicate")))
+    return Published(int(answer.get("seq", 0)), bool(answer.get("duplicate")), sent)
 
 
 def is_transient(refusal: JetStreamApiError) -> bool:
@@ -92,7 +101,7 @@ def is_transient(refusal: JetStreamApiError) -> bool:
 
 
 async def _send(
-    connection: Client, drafts: Sequence[Draft], headers: Sequence[dict[str, str]], timeout_s: float
+    connection: Client, drafts: Sequence[Draft], headers: Sequence[Headers], timeout_s: float
 ) -> dict[str, Any]:
     try:
         for draft, own in zip(drafts[:-1], headers[:-1], strict=True):

@@ -19,12 +19,13 @@ from typing import Final, Self
 import nats.errors
 import structlog
 from nats.aio.client import Client
-from nats.aio.msg import Msg
 from nats.aio.subscription import Subscription
 
 from .api import nanoseconds
+from .client import subscribe
 from .delivery import Delivery
 from .errors import ConsumerGone, Unreachable
+from .wire import Incoming
 
 PULL_EXPIRES_S: Final = 30.0
 """How long one pull request waits at the server."""
@@ -117,11 +118,11 @@ class Puller:
         self._wake.clear()
         if self._buffer:
             return
+        tick = asyncio.get_running_loop().call_later(TICK_S, self._wake.set)
         try:
-            async with asyncio.timeout(TICK_S):
-                await self._wake.wait()
-        except TimeoutError:
-            return
+            await self._wake.wait()
+        finally:
+            tick.cancel()
 
     async def _keep_pulling(self) -> None:
         """Open a pull for what there is room for, unless one is open and alive."""
@@ -165,10 +166,7 @@ class Puller:
     async def _subscribe(self) -> None:
         self._inbox = self._connection.new_inbox()
         self._reconnects = self._connection.stats["reconnects"]
-        # No limit of the client package's own: it would drop messages. The limit is what is asked for.
-        self._subscription = await self._connection.subscribe(
-            self._inbox, cb=partial(self._on_message, self._inbox), pending_msgs_limit=0, pending_bytes_limit=0
-        )
+        self._subscription = await subscribe(self._connection, self._inbox, partial(self._on_message, self._inbox))
 
     async def _unsubscribe(self) -> None:
         subscription, self._subscription = self._subscription, None
@@ -176,7 +174,7 @@ class Puller:
             with contextlib.suppress(nats.errors.Error):
                 await subscription.unsubscribe()
 
-    async def _on_message(self, inbox: str, message: Msg) -> None:
+    def _on_message(self, inbox: str, message: Incoming) -> None:
         if inbox != self._inbox:
             return
         self._last_sign_s = time.monotonic()
@@ -186,7 +184,7 @@ class Puller:
             self._unsettled += 1
             self._buffer.append(Delivery(message, self._connection, self._settled))
         else:
-            self._on_status(message.headers or {})
+            self._on_status(message.headers)
         self._wake.set()
 
     def _settled(self) -> None:

@@ -27,7 +27,7 @@ class Views:
         self._context = context
         self._events = events
         self._lists = Lists()
-        self._moved = asyncio.Condition()
+        self._awaited: set[asyncio.Future[None]] = set()
         self._rebuilding = asyncio.Lock()
 
     def __repr__(self) -> str:
@@ -42,8 +42,10 @@ class Views:
         """Follow the log for ever."""
         async for event in self._log.tail(self._context, after_position=self.position):
             self.apply(event)
-            async with self._moved:
-                self._moved.notify_all()
+            while self._awaited:
+                moved = self._awaited.pop()
+                if not moved.done():
+                    moved.set_result(None)
 
     def apply(self, event: StoredEvent) -> None:
         """Take in one event; positions that were seen before change nothing."""
@@ -90,8 +92,11 @@ class Views:
         if self.position >= head:
             return
         try:
-            async with asyncio.timeout(timeout_s), self._moved:
-                await self._moved.wait_for(lambda: self.position >= head)
+            async with asyncio.timeout(timeout_s):
+                while self.position < head:
+                    moved: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+                    self._awaited.add(moved)
+                    await moved
         except TimeoutError:
             raise Unavailable(
                 "VIEW_BEHIND",
