@@ -122,18 +122,29 @@ class Analyzer:
         self._frames += samples.shape[1]
 
     def add_packed(self, raw: Packed, sample_bytes: int) -> None:
-        """Measure the next block as it stands in a file; as `add`, bit for bit, at half the work."""
-        channels, frame_bytes = self._format.channels, sample_bytes * self._format.channels
-        done = 0
-        if self._loudness is not None and self._true_peak is not None and self._waveform is None:
-            done = add_packed(
-                raw, sample_bytes, channels, loudness=self._loudness, true_peak=self._true_peak,
-                full_scale=self._faults,
-            )  # fmt: skip
-            self._frames += done
-        if done * frame_bytes < raw.size:
-            block = np.empty((channels, raw.size // frame_bytes - done))
-            unpack_pcm(raw[done * frame_bytes :].data, sample_bytes, block)
+        """Measure the next block as it stands in a file; as `add`, bit for bit, at half the work.
+
+        ``sample_bytes`` is 2 to 4, or `FLOATS` for floats of 32 bits, which have to be finite.
+        """
+        frame_bytes = abs(sample_bytes) * self._format.channels
+        loudness, true_peak = self._loudness, self._true_peak
+        if loudness is None or true_peak is None:
+            self._add_unpacked(raw, sample_bytes)
+            return
+        begun = loudness.frames_to_hop * frame_bytes
+        self._add_unpacked(raw[:begun], sample_bytes)
+        measured = add_packed(
+            raw[begun:], sample_bytes, self._format.channels, loudness=loudness, true_peak=true_peak,
+            full_scale=self._faults, buckets=None if self._waveform is None else self._waveform.kept,
+        )  # fmt: skip
+        self._frames += measured
+        self._add_unpacked(raw[begun + measured * frame_bytes :], sample_bytes)
+
+    def _add_unpacked(self, raw: Packed, sample_bytes: int) -> None:
+        if raw.size:
+            channels = self._format.channels
+            block = np.empty((channels, raw.size // (abs(sample_bytes) * channels)))
+            unpack_pcm(raw.data, sample_bytes, block)
             self.add(block)
 
     def join(self, later: "Analyzer") -> None:

@@ -1,7 +1,7 @@
 """A mix from its recipe: files in, files out, constant memory in the length of the song."""
 
 import time
-from collections.abc import Generator, Sequence
+from collections.abc import Callable, Generator, Sequence
 from contextlib import ExitStack, closing, suppress
 from pathlib import Path
 
@@ -90,6 +90,7 @@ def mix_blocks(
     threads: int = 1,
     use: NodeUse | None = None,
     progress: Progress | None = None,
+    expect: Callable[[int], None] | None = None,
 ) -> Generator[dsp.MixBlock, None, None]:
     """Mix a resolved, valid recipe block by block.
 
@@ -105,6 +106,8 @@ def mix_blocks(
         Where signals inside the mix are kept; it cannot be heard either.
     progress : callable, optional
         Told the share that is done.
+    expect : callable, optional
+        Told before the first block how many frames will come, as far as the sources' heads say.
 
     Yields
     ------
@@ -128,6 +131,8 @@ def mix_blocks(
         except dsp.DspError as error:
             raise RecipeRefusedError([Violation("", str(error))]) from error
         length = max(tape.length_frames + round(recipe.tail_s * recipe.sample_rate_hz), 1)
+        if expect is not None:
+            expect(length)
         # Closed here, so that no thread still reads when the files are closed.
         rendered = dsp.render(graph, prepared.readers, beds=prepared.beds, keep=prepared.keep, threads=threads)
         with closing(rendered) as blocks:
@@ -207,7 +212,8 @@ def render_mix(
         )  # fmt: skip
         # A damaged node is removed by whoever meets it, so this ends.
         with suppress(NodeCorrupt), printing(printer):
-            for block in mix_blocks(whole, found, threads=threads, use=use, progress=progress):
+            heard = mix_blocks(whole, found, threads=threads, use=use, progress=progress, expect=printer.expect)
+            for block in heard:
                 printer.write(block.mix)
             audio, analysis = printer.finish()
     files: tuple[RenderedFileOut, ...] = ()

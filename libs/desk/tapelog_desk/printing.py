@@ -9,6 +9,7 @@ from typing import Final
 import numpy as np
 from tapelog.common.v1 import audio_pb2, recipe_pb2
 from tapelog_dsp import Dither, ParameterError
+from tapelog_dsp.kernels.pcm import FLOATS
 from tapelog_recipe import Violation
 
 from tapelog_desk.analysis import Analysis, Analyzer
@@ -54,13 +55,14 @@ class _Depth:
 
     def add(self, samples: Samples) -> None:
         if self._dither is None:
-            integers, real = None, samples.astype(np.float32).astype(np.float64)
-            packed = pack_floats(real, FLOAT_BITS)
+            integers, sample_bytes = None, FLOATS
+            packed = pack_floats(samples, FLOAT_BITS)
         else:
-            integers, real = self._dither.process(samples)
-            packed = pack_integers(integers, self.format.bit_depth // 8)
+            integers, _ = self._dither.process(samples)
+            sample_bytes = self.format.bit_depth // 8
+            packed = pack_integers(integers, sample_bytes)
         self.digest.add_bytes(packed)
-        self._analyzer.add(real)
+        self._analyzer.add_packed(np.frombuffer(packed, dtype=np.uint8), sample_bytes)
         for writer in self.writers:
             writer.write(packed, integers)
 
@@ -104,6 +106,7 @@ class Printer:
         self._rate = sample_rate_hz
         self._channels = channels
         self._dither_key = dither_key
+        self._writers: list[AudioWriter] = []
 
     def open(self) -> None:
         """Open every file under an unfinished name.
@@ -120,6 +123,7 @@ class Printer:
             writer = open_writer(
                 partial, output.container, sample_rate_hz=self._rate, channels=self._channels, bit_depth=key[0]
             )
+            self._writers.append(writer)
             self._depths[key].writers.append(writer)
 
     def _depth(self, bits: int, shaping: str, *, path: str) -> _Depth:
@@ -130,6 +134,11 @@ class Printer:
         except ParameterError as error:
             raise RecipeRefusedError([Violation(path, str(error))]) from error
 
+    def expect(self, length_frames: int) -> None:
+        """Hear before the first block how long it will be: it saves reading the files again for their digests."""
+        for writer in self._writers:
+            writer.expect(length_frames)
+
     def write(self, samples: Samples) -> None:
         """Print the next block ``[channels, frames]``."""
         for depth in self._depths.values():
@@ -137,9 +146,8 @@ class Printer:
 
     def close(self) -> None:
         """Close every file, finished or not."""
-        for depth in self._depths.values():
-            for writer in depth.writers:
-                writer.close()
+        for writer in self._writers:
+            writer.close()
 
     def discard(self) -> None:
         """Remove whatever has not got its name."""
@@ -157,10 +165,11 @@ class Printer:
         self.close()
         analyses = {key: depth.result() for key, depth in self._depths.items()}
         made = []
-        for output, partial, path in zip(self._outputs, self._partials, self._paths, strict=True):
+        files = zip(self._outputs, self._writers, self._partials, self._paths, strict=True)
+        for output, writer, partial, path in files:
             depth, analysis = self._depths[_print_of(output)], analyses[_print_of(output)]
             result = audio_pb2.AudioResult(
-                sha256=file_sha256(partial),
+                sha256=writer.sha256 or file_sha256(partial),
                 sample_digest=depth.digest.hexdigest(),
                 size_bytes=partial.stat().st_size,
                 media_type=MEDIA_TYPES[output.container],

@@ -4,6 +4,7 @@ from typing import Final
 
 import numpy as np
 import numpy.typing as npt
+from tapelog_dsp.kernels.waveform import Buckets, fill_buckets
 
 from tapelog_desk.files.decoders import Samples
 
@@ -21,64 +22,36 @@ class Waveform:
     ----------
     sample_rate_hz, channels : int
         Of the audio.
+
+    Attributes
+    ----------
+    kept : Buckets
+        What it goes on with.
     """
 
     def __init__(self, sample_rate_hz: int, channels: int) -> None:
-        self.bucket_frames = max(sample_rate_hz // FIRST_BUCKETS_PER_S, 1)
-        self._low = np.zeros((channels, 2 * BUCKETS_MAX))
-        self._high = np.zeros((channels, 2 * BUCKETS_MAX))
-        self._count = 0
-        self._open_low, self._open_high = np.zeros(channels), np.zeros(channels)
-        self._open_frames = 0
+        room, first = 2 * BUCKETS_MAX, max(sample_rate_hz // FIRST_BUCKETS_PER_S, 1)
+        self.kept = Buckets(
+            np.array([first, 0, 0], dtype=np.int64),
+            np.zeros((channels, 2)),
+            np.zeros((channels, room)),
+            np.zeros((channels, room)),
+        )
+
+    @property
+    def bucket_frames(self) -> int:
+        """Frames that one low and one high stand for."""
+        return int(self.kept.clock[0])
 
     def add(self, samples: Samples) -> None:
         """Take the next block ``[channels, frames]``."""
-        position, frames = 0, samples.shape[1]
-        while position < frames:
-            whole = (frames - position) // self.bucket_frames
-            if self._open_frames or not whole:
-                position += self._fill(samples[:, position:])
-                continue
-            whole = min(whole, 2 * BUCKETS_MAX - self._count)
-            end = position + whole * self.bucket_frames
-            made = slice(self._count, self._count + whole)
-            for channel, row in enumerate(samples):
-                buckets = row[position:end].reshape(whole, self.bucket_frames)
-                buckets.min(axis=1, out=self._low[channel, made])
-                buckets.max(axis=1, out=self._high[channel, made])
-            position = end
-            self._made(whole)
-
-    def _fill(self, samples: Samples) -> int:
-        """Take samples into the open bucket until it is full, and return how many."""
-        taken = min(self.bucket_frames - self._open_frames, int(samples.shape[1]))
-        low, high = samples[:, :taken].min(axis=1), samples[:, :taken].max(axis=1)
-        if self._open_frames:
-            np.minimum(low, self._open_low, out=low)
-            np.maximum(high, self._open_high, out=high)
-        self._open_low, self._open_high = low, high
-        self._open_frames += taken
-        if self._open_frames == self.bucket_frames:
-            self._low[:, self._count], self._high[:, self._count] = low, high
-            self._open_frames = 0
-            self._made(1)
-        return taken
-
-    def _made(self, buckets: int) -> None:
-        self._count += buckets
-        if self._count == 2 * BUCKETS_MAX:
-            self._halve()
-
-    def _halve(self) -> None:
-        self._count //= 2
-        self._low[:, : self._count] = np.minimum(self._low[:, 0::2], self._low[:, 1::2])
-        self._high[:, : self._count] = np.maximum(self._high[:, 0::2], self._high[:, 1::2])
-        self.bucket_frames *= 2
+        fill_buckets(samples, self.kept)
 
     def result(self) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
         """Return (lows, highs) ``[channels, buckets]``; the last bucket may stand for less time."""
-        low, high = self._low[:, : self._count], self._high[:, : self._count]
-        if self._open_frames:
-            low = np.concatenate((low, self._open_low[:, None]), axis=1)
-            high = np.concatenate((high, self._open_high[:, None]), axis=1)
+        _, open_frames, count = self.kept.clock.tolist()
+        low, high = self.kept.low[:, :count], self.kept.high[:, :count]
+        if open_frames:
+            low = np.concatenate((low, self.kept.open[:, :1]), axis=1)
+            high = np.concatenate((high, self.kept.open[:, 1:]), axis=1)
         return low, high

@@ -52,6 +52,24 @@ def test_big_endian_files_read_the_same(tmp_path: Path, subtype: str):
     assert np.array_equal(_read(path), soundfile.read(path, always_2d=True)[0].T)
 
 
+@pytest.mark.parametrize("bits", [16, 24, 32])
+def test_what_was_expected_is_digested_while_it_is_written(tmp_path: Path, bits: int):
+    """A file has the bytes and the digest that it has anyhow; where other frames came, only reading tells its digest."""
+    made = {}
+    for expected in (None, 21, 20):
+        path = tmp_path / f"{expected}.wav"
+        writer = WavWriter(path, sample_rate_hz=RATE_HZ, channels=1, bit_depth=bits)
+        if expected is not None:
+            writer.expect(expected)
+        writer.write(bytes(range(7 * bits // 8)), None)
+        writer.write(bytes(range(14 * bits // 8)), None)
+        writer.close()
+        made[expected] = path.read_bytes(), writer.sha256
+    assert made[None][0] == made[21][0] == made[20][0]
+    assert made[21][1] == hashlib.sha256(made[21][0]).hexdigest()
+    assert made[None][1] == made[20][1] == ""
+
+
 @pytest.mark.parametrize("bits", [16, 24])
 def test_integers_are_written_as_they_are(tmp_path: Path, bits: int):
     """Python's wave module finds the integers that went in, extremes included."""

@@ -5,11 +5,13 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 from tapelog_dsp.design.interpolators import LONG_TAPS, hann49, itu48, long128, long_lanes, search_bound, standard_lanes
-from tapelog_dsp.kernels import interpolation, loudness, metering, pcm, recursion
+from tapelog_dsp.kernels import interpolation, loudness, metering, pcm, recursion, waveform
 from tapelog_dsp.kernels.call import Float64s
 from tapelog_dsp.kernels.twins import interpolation as plain_interpolation
 from tapelog_dsp.kernels.twins import loudness as plain_loudness
 from tapelog_dsp.kernels.twins import metering as plain_metering
+from tapelog_dsp.kernels.twins import pcm as plain_pcm
+from tapelog_dsp.kernels.twins import waveform as plain_waveform
 from tapelog_dsp.meters.weighting import hop_weighting
 from tapelog_dsp.testing import programme
 
@@ -123,22 +125,36 @@ def test_full_scale_runs(random: np.random.Generator, least: int):
     assert want.counts.min() > 100
 
 
-@pytest.mark.parametrize(("rate", "channels", "sample_bytes"), [(8_000, 2, 3), (11_025, 1, 2), (16_000, 3, 4)])
+@pytest.mark.parametrize(
+    ("rate", "channels", "sample_bytes"),
+    [(8_000, 2, 3), (11_025, 1, 2), (16_000, 3, 4), (8_000, 2, pcm.FLOATS), (11_025, 3, pcm.FLOATS)],
+)
 def test_meters_of_packed_samples(random: np.random.Generator, rate: int, channels: int, sample_bytes: int):
     """All meters in one pass keep what their twins keep one after the other, from hop to hop."""
     weighting, hops = hop_weighting(rate), 19
-    got = [recursion.sos_state(2, channels), _peaks(channels), _runs(channels, 3)]
-    want = [recursion.sos_state(2, channels), _peaks(channels), _runs(channels, 3)]
+    got, want = (
+        [recursion.sos_state(2, channels), _peaks(channels), _runs(channels, 3), _buckets(channels)] for _ in range(2)
+    )
     first = 0
     for part in (hops, 3):
         frames = (first + part) * rate // 100 - first * rate // 100
         loud = np.clip(0.7 * random.standard_normal((channels, frames)), -1.0, 1.0)
-        raw = pcm.pack_pcm((loud * (2 ** (8 * sample_bytes - 1) - 1)).astype(np.int32), sample_bytes)
+        if sample_bytes == pcm.FLOATS:
+            raw = pcm.pack_floats(1.5 * loud)
+        else:
+            raw = pcm.pack_pcm((loud * (2 ** (8 * sample_bytes - 1) - 1)).astype(np.int32), sample_bytes)
         args = (raw, sample_bytes, channels)
         energies = [
             door.meter_packed(
-                *args, first=first, hops=part, weighting=weighting, state=kept[0], peaks=kept[1], runs=kept[2]
-            )
+                *args,
+                first=first,
+                hops=part,
+                weighting=weighting,
+                state=kept[0],
+                peaks=kept[1],
+                runs=kept[2],
+                buckets=kept[3],
+            )  # fmt: skip
             for door, kept in ((metering, got), (plain_metering, want))
         ]
         assert energies[0].tobytes() == energies[1].tobytes()
@@ -147,6 +163,45 @@ def test_meters_of_packed_samples(random: np.random.Generator, rate: int, channe
     assert got[1].kept.tobytes() == want[1].kept.tobytes()
     assert np.maximum(got[1].most, got[1].peak).tobytes() == np.maximum(want[1].most, want[1].peak).tobytes()
     assert got[2].counts.tobytes() == want[2].counts.tobytes()
+    _equal_buckets(got[3], want[3])
+
+
+@pytest.mark.parametrize("channels", [1, 3])
+def test_buckets_of_a_waveform(random: np.random.Generator, channels: int):
+    """Lows and highs equal their twin whatever the blocks, also where full buckets are joined in pairs."""
+    samples = random.standard_normal((channels, 1_900))
+    got, want = _buckets(channels), _buckets(channels)
+    for begun, ended in ((0, 0), (0, 1), (1, 30), (30, 800), (800, 1_513), (1_513, 1_900)):
+        waveform.fill_buckets(samples[:, begun:ended], got)
+    plain_waveform.fill_buckets(samples, want)
+    _equal_buckets(got, want)
+    assert want.clock.tolist() == [80, 60, 23]
+    assert np.array_equal(got.low[:, 0], samples[:, :80].min(axis=1))
+
+
+def test_packing_floats(random: np.random.Generator):
+    """Rows that lie apart come out beside each other, rounded as NumPy rounds, and go back."""
+    for channels in (1, 2, 3):
+        samples = random.standard_normal((channels, 60))[:, 3:40]
+        raw = pcm.pack_floats(samples)
+        assert raw.tobytes() == plain_pcm.pack_floats(samples)
+        back, want = np.empty((channels, 50))[:, 5:42], np.empty((channels, 37))
+        pcm.unpack_pcm(raw.data, pcm.FLOATS, back)
+        plain_pcm.unpack_pcm(raw.tobytes(), pcm.FLOATS, want)
+        assert back.tobytes() == want.tobytes() == samples.astype(np.float32).astype(np.float64).tobytes()
+
+
+def _buckets(channels: int) -> waveform.Buckets:
+    clock = np.array([20, 0, 0], dtype=np.int64)
+    return waveform.Buckets(clock, np.zeros((channels, 2)), np.zeros((channels, 40)), np.zeros((channels, 40)))
+
+
+def _equal_buckets(got: waveform.Buckets, want: waveform.Buckets) -> None:
+    assert got.clock.tolist() == want.clock.tolist()
+    assert np.array_equal(got.open, want.open)
+    count = int(want.clock[2])
+    assert np.array_equal(got.low[:, :count], want.low[:, :count])
+    assert np.array_equal(got.high[:, :count], want.high[:, :count])
 
 
 def _runs(channels: int, least: int) -> metering.Runs:

@@ -41,7 +41,7 @@ class FlacCheck:
         # The format's choice; it guards against accidents, not against people.
         self._found = hashlib.md5(usedforsecurity=False)
 
-    def add(self, packed: bytes) -> None:
+    def add(self, packed: bytes | memoryview) -> None:
         """Take the next block as interleaved little-endian PCM."""
         if self._declared:
             self._found.update(packed)

@@ -5,18 +5,21 @@ import hashlib
 import numpy as np
 import numpy.typing as npt
 from tapelog_dsp import pack_pcm
+from tapelog_dsp.kernels.pcm import pack_floats as pack_float32
 
 from tapelog_desk.files.decoders import Samples
 
 
-def pack_integers(values: npt.NDArray[np.int32], sample_bytes: int) -> bytes:
+def pack_integers(values: npt.NDArray[np.int32], sample_bytes: int) -> memoryview:
     """Return interleaved little-endian PCM of signed integers ``[channels, frames]``."""
-    return pack_pcm(values, sample_bytes).tobytes()
+    return pack_pcm(values, sample_bytes).data
 
 
-def pack_floats(samples: Samples, bits: int) -> bytes:
+def pack_floats(samples: Samples, bits: int) -> memoryview:
     """Return interleaved little-endian floats of 32 or 64 bits."""
-    return np.ascontiguousarray(samples.T, dtype=f"<f{bits // 8}").tobytes()
+    if bits == 32:
+        return pack_float32(samples).data
+    return np.ascontiguousarray(samples.T, dtype=f"<f{bits // 8}").reshape(-1).view(np.uint8).data
 
 
 class SampleDigest:
@@ -35,7 +38,7 @@ class SampleDigest:
         self._sample_bytes = (bit_depth + 7) // 8
         self._hash = hashlib.sha256()
 
-    def add(self, samples: Samples) -> bytes:
+    def add(self, samples: Samples) -> memoryview:
         """Take the next decoded block ``[channels, frames]`` and return it packed."""
         if self._float_bits:
             packed = pack_floats(samples, self._float_bits)
@@ -45,7 +48,7 @@ class SampleDigest:
         self._hash.update(packed)
         return packed
 
-    def add_bytes(self, packed: bytes) -> None:
+    def add_bytes(self, packed: memoryview) -> None:
         """Take a block that is packed already."""
         self._hash.update(packed)
 

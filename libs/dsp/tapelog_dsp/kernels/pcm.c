@@ -66,12 +66,31 @@ TL_INLINE int64_t unpack_mono_24(const uint8_t *restrict raw, double *restrict y
     return n;
 }
 
-/* Interleaved little-endian integers of `bytes` bytes (2, 3 or 4) to planar floats: y + channel * stride receives one
- * channel, full scale 1. */
+/* Interleaved floats, as they are. */
+static void unpack_floats(const float *restrict raw, int64_t channels, double *restrict y, int64_t stride,
+                          int64_t frames) {
+    if (channels == 2) {
+        double *restrict left = y, *restrict right = y + stride;
+        for (int64_t n = 0; n < frames; n++) {
+            left[n] = (double)raw[2 * n];
+            right[n] = (double)raw[2 * n + 1];
+        }
+        return;
+    }
+    for (int64_t c = 0; c < channels; c++)
+        for (int64_t n = 0; n < frames; n++) y[c * stride + n] = (double)raw[channels * n + c];
+}
+
+/* Interleaved little-endian integers of `bytes` bytes (2, 3 or 4), or floats of 32 bits where that is -4, to planar
+ * doubles: y + channel * stride receives one channel, full scale 1. */
 TL_EXPORT void tl_unpack(const uint8_t *restrict raw, int64_t bytes, int64_t channels, double *restrict y,
                          int64_t stride, int64_t frames) {
     const double scale = 1.0 / 2147483648.0;
     int64_t done = 0;
+    if (bytes < 0) {
+        unpack_floats((const float *)raw, channels, y, stride, frames);
+        return;
+    }
     if (bytes == 3 && channels == 2) done = unpack_stereo_24(raw, y, y + stride, frames);
     if (bytes == 3 && channels == 1) done = unpack_mono_24(raw, y, frames);
     for (int64_t c = 0; c < channels; c++) {
@@ -122,6 +141,21 @@ TL_EXPORT void tl_pack(const int32_t *restrict pcm, int64_t bytes, int64_t chann
             for (int64_t b = 0; b < bytes; b++) to[b] = (uint8_t)(word >> (8 * b));
         }
     }
+}
+
+/* Planar doubles [channels, stride] to interleaved floats of 32 bits. */
+TL_EXPORT void tl_pack_floats(const double *restrict x, int64_t channels, int64_t stride, float *restrict raw,
+                              int64_t frames) {
+    if (channels == 2) {
+        const double *restrict left = x, *restrict right = x + stride;
+        for (int64_t n = 0; n < frames; n++) {
+            raw[2 * n] = (float)left[n];
+            raw[2 * n + 1] = (float)right[n];
+        }
+        return;
+    }
+    for (int64_t c = 0; c < channels; c++)
+        for (int64_t n = 0; n < frames; n++) raw[channels * n + c] = (float)x[c * stride + n];
 }
 
 enum { ORDER_MAX = 16 };

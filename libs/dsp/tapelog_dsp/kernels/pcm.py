@@ -1,11 +1,16 @@
 """Door to ``pcm.c``: dithered rounding to whole numbers."""
 
+from typing import Final
+
 import numpy as np
 import numpy.typing as npt
 
 from tapelog_dsp.kernels.call import Float64s, address, function
 
 Int32s = npt.NDArray[np.int32]
+
+FLOATS: Final = -4
+"""Instead of the bytes of a whole number: samples that are floats of 32 bits."""
 
 
 def dither(samples: Float64s, scale: float, key: tuple[int, int], start_frame: int) -> tuple[Int32s, Float64s, int]:
@@ -29,20 +34,20 @@ def dither(samples: Float64s, scale: float, key: tuple[int, int], start_frame: i
 
 
 def unpack_pcm(raw: bytes | bytearray | memoryview, sample_bytes: int, block: Float64s) -> None:
-    """Write interleaved little-endian integers into planar samples, full scale 1.
+    """Write interleaved little-endian samples into planar ones, full scale 1.
 
     Parameters
     ----------
     raw : bytes-like
         ``channels * frames`` samples.
     sample_bytes : int
-        2, 3 or 4 bytes to a sample.
+        2, 3 or 4 bytes to a whole number, or `FLOATS`.
     block : ndarray [shape=(channels, frames)]
         Where they go; a part of a longer block may be given.
     """
     channels, frames = block.shape
     source = np.frombuffer(raw, dtype=np.uint8)
-    if source.size != channels * frames * sample_bytes or (frames and block.strides[1] != block.itemsize):
+    if source.size != channels * frames * abs(sample_bytes) or (frames and block.strides[1] != block.itemsize):
         raise ValueError(f"{source.size} bytes do not fill {block.shape} samples of {sample_bytes} bytes")
     if not frames:
         return
@@ -57,6 +62,17 @@ def pack_pcm(values: npt.NDArray[np.int32], sample_bytes: int) -> npt.NDArray[np
     raw = np.empty(channels * frames * sample_bytes, dtype=np.uint8)
     source = np.ascontiguousarray(values)  # held by its name: an address alone keeps no copy alive
     function("tl_pack", "pllpl")(address(source), sample_bytes, channels, address(raw), frames)
+    return raw
+
+
+def pack_floats(samples: Float64s) -> npt.NDArray[np.uint8]:
+    """Return samples ``[channels, frames]`` as interleaved little-endian floats of 32 bits."""
+    channels, frames = samples.shape
+    raw = np.empty(4 * channels * frames, dtype=np.uint8)
+    # Held by its name: an address alone keeps no copy alive. Rows may lie apart.
+    source = samples if frames and samples.strides[1] == samples.itemsize else np.ascontiguousarray(samples)
+    stride = source.strides[0] // source.itemsize
+    function("tl_pack_floats", "pllpl")(source.ctypes.data, channels, stride, address(raw), frames)
     return raw
 
 

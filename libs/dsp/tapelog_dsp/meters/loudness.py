@@ -158,6 +158,12 @@ class LoudnessMeter:
         hops = self._hop_of(self._clock + frames) - hop
         return hop, hops, self._start_of(hop + hops) - self._clock
 
+    @property
+    def frames_to_hop(self) -> int:
+        """Frames until the next hop of 10 ms begins; 0 where one does."""
+        hop = self._hop_of(self._clock)
+        return self._start_of(hop + 1) - self._clock if self._clock > self._start_of(hop) else 0
+
     def take(self, energies: Float64s, frames: int) -> None:
         """Take the energies ``[hops, channels]`` of the next frames, filtered with this meter's own memory."""
         self._keep(energies)

@@ -5,7 +5,7 @@ import math
 import numpy as np
 
 from tapelog_dsp.kernels.call import Float64s
-from tapelog_dsp.kernels.pcm import Int32s
+from tapelog_dsp.kernels.pcm import FLOATS, Int32s
 
 
 def dither(samples: Float64s, scale: float, key: tuple[int, int], start_frame: int) -> tuple[Int32s, Float64s, int]:
@@ -16,8 +16,11 @@ def dither(samples: Float64s, scale: float, key: tuple[int, int], start_frame: i
 
 
 def unpack_pcm(raw: bytes, sample_bytes: int, block: Float64s) -> None:
-    """Write interleaved little-endian integers into planar samples."""
+    """Write interleaved little-endian samples into planar ones."""
     channels = block.shape[0]
+    if sample_bytes == FLOATS:
+        block[:] = np.frombuffer(raw, dtype="<f4").reshape(-1, channels).T
+        return
     for at in range(len(raw) // sample_bytes):
         word = int.from_bytes(raw[at * sample_bytes : (at + 1) * sample_bytes], "little", signed=True)
         block[at % channels, at // channels] = word / 2.0 ** (8 * sample_bytes - 1)
@@ -26,6 +29,11 @@ def unpack_pcm(raw: bytes, sample_bytes: int, block: Float64s) -> None:
 def pack_pcm(values: Int32s, sample_bytes: int) -> bytes:
     """Return whole numbers as interleaved little-endian bytes."""
     return b"".join(int(value).to_bytes(sample_bytes, "little", signed=True) for value in values.T.ravel())
+
+
+def pack_floats(samples: Float64s) -> bytes:
+    """Return samples as interleaved little-endian floats."""
+    return samples.T.astype("<f4").tobytes()
 
 
 def shaped_dither(
