@@ -179,9 +179,9 @@ class JobIndex:
             if before_position is None or position < before_position:
                 yield self._jobs[positions[position]]
 
-    def knows(self, key: JobKey) -> bool:
-        """Say whether a job of this name was ever asked for, as far back as is remembered."""
-        return key in self._jobs
+    def is_open(self, key: JobKey) -> bool:
+        """Say whether a job of this name was asked for and has not ended."""
+        return key in self._open
 
     def open_jobs(self) -> list[IndexedJob]:
         """Return every job that has not ended, oldest first."""

@@ -45,7 +45,7 @@ async def reconcile_once(index: JobIndex, queue: JobQueue, clock: Clock, *, grac
 
 
 async def sweep_once(index: JobIndex, queue: JobQueue, seen: Collection[JobKey]) -> Collection[JobKey]:
-    """Take out of the queue what is in it under the name of no job, and was so at the last look too.
+    """Take out of the queue what is in it under the name of no open job, and was so at the last look too.
 
     What lies in a lane that workers ask is refused by them; what lies elsewhere would lie there for ever.
 
@@ -57,7 +57,7 @@ async def sweep_once(index: JobIndex, queue: JobQueue, seen: Collection[JobKey])
     Returns
     -------
     Collection of JobKey
-        What is queued and is no job that the index knows; it may only not have heard of it yet.
+        What is queued and is no open job; the index may only not have heard of it yet.
 
     Raises
     ------
@@ -65,11 +65,11 @@ async def sweep_once(index: JobIndex, queue: JobQueue, seen: Collection[JobKey])
     """
     if await queue.depth() <= len(index.open_jobs()):
         return ()
-    strangers = {key for key in await queue.queued() if not index.knows(key)}
+    strangers = {key for key in await queue.queued() if not index.is_open(key)}
     for key in strangers.intersection(seen):
         await queue.discard(key)
         telemetry.FOREIGN_PASSED_BY.inc()
-        _log.error("no job, taken out of the queue", job=key.job, tenant=key.tenant, alert=True)
+        _log.error("no open job, taken out of the queue", job=key.job, tenant=key.tenant, alert=True)
     return strangers
 
 
