@@ -153,6 +153,8 @@ class Delivered:
         """See `Due.retry`."""
         await self.consumer.settle(self.index, "nak", lambda place: self._lease(place, delay_s))
 
+    put_off = retry
+
     def _done(self, place: Place) -> None:
         place.leases.pop(self.index, None)
         place.tries.pop(self.index, None)

@@ -66,6 +66,10 @@ class SimulatedQueue:
         """See `JobQueue.queued`."""
         return await self._call(lambda: list(self._broker.jobs), "queued")
 
+    async def discard(self, key: JobKey) -> None:
+        """See `JobQueue.discard`."""
+        await self.remove(key)
+
     async def stop_running(self, key: JobKey) -> None:
         """See `JobQueue.stop_running`."""
 

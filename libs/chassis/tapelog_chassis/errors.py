@@ -161,6 +161,10 @@ class FailedPrecondition(ServiceError):
         return (error_details_pb2.PreconditionFailure(violations=violations),)
 
 
+class WrittenByNewer(FailedPrecondition):
+    """An aggregate holds an event that only a later version knows: this one neither reads nor extends it."""
+
+
 class OutOfRange(ServiceError):
     """A cursor or position lies outside of what exists or can still be honoured."""
 

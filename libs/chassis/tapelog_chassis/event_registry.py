@@ -7,10 +7,12 @@ from typing import Any, Final
 
 from google.protobuf.message import DecodeError, Message
 
-from tapelog_chassis.errors import DataLoss
+from tapelog_chassis.errors import DataLoss, WrittenByNewer
 from tapelog_chassis.event_log import StoredEvent
 
 _WORD_EDGE: Final = re.compile(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])")
+OURS: Final = "tapelog."
+"""What the types of all our events begin with, whichever version wrote them."""
 _VERSION: Final = re.compile(r"v[1-9][0-9]*")
 
 
@@ -75,16 +77,25 @@ class EventRegistry:
 
         Raises
         ------
+        WrittenByNewer
+            The type is one of ours that this version does not know.
         DataLoss
-            The type is unknown, or its bytes are not its message: history is never skipped.
+            The type is nobody's, or its bytes are not its message: history is never skipped.
         """
         message_class = self._classes.get(stored.type)
         values = {"aggregate": stored.aggregate, "sequence": stored.sequence, "type": stored.type}
+        if message_class is None and stored.type.startswith(OURS):
+            raise WrittenByNewer(
+                "WRITTEN_BY_NEWER_VERSION",
+                f"{stored.aggregate} has event {stored.sequence} of type {stored.type}, written by a newer version "
+                "than this one; nothing of it is read or changed here: run the version that wrote it, or a later one",
+                metadata=values,
+            )
         if message_class is None:
             raise DataLoss(
                 "EVENT_TYPE_UNKNOWN",
-                f"{stored.aggregate} has event {stored.sequence} of type {stored.type}, which this version does not "
-                "know; run the version that wrote it, or a later one",
+                f"{stored.aggregate} has event {stored.sequence} of type {stored.type}, which is none of "
+                "ours; the operator has to restore the log",
                 metadata=values,
             )
         try:

@@ -70,7 +70,7 @@ AGGREGATES_CLOSED: Final = gauge(
 
 EVENTS_STEPPED_OVER: Final = counter(
     "tapelog_events_stepped_over",
-    "Events of a newer version that a reader of this version stepped over; it reads them after an upgrade, by reader.",
+    "Events that a projection cannot read, or that lie behind one, and that it has stepped over, by projection.",
     "events",
     ["reader"],
 )

@@ -8,6 +8,12 @@ PUBLISHED: Final = counter(
     "tapelog_notify_published", "Events copied to the public stream, by context.", "events", ["context"]
 )
 
+FOREIGN_PASSED_BY: Final = counter(
+    "tapelog_notify_foreign_passed_by",
+    "Times that a reader of the public stream met a message that is no public event, and passed it by.",
+    "times",
+)
+
 FENCES_LOST: Final = counter("tapelog_notify_fences_lost", "Times another projector was faster.", "times")
 
 PROJECTOR_ACTIVE: Final = gauge(

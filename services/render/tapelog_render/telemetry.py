@@ -42,4 +42,10 @@ DEAD_LETTERS: Final = counter(
     "jobs",
 )
 
+FOREIGN_PASSED_BY: Final = counter(
+    "tapelog_render_foreign_passed_by",
+    "Messages that are none of ours, in the render log, the queue or its advisories, and that were passed by.",
+    "messages",
+)
+
 WORKER_RESTARTS: Final = counter("tapelog_render_worker_restarts", "Workers that died and were started again.", "times")

@@ -15,8 +15,8 @@ from typing import Final
 import structlog
 from tapelog_chassis import tracing
 from tapelog_chassis.clock import SystemClock
-from tapelog_chassis.errors import ConfigRefusal, ServiceError
-from tapelog_chassis.event_log import JetStreamEventLog
+from tapelog_chassis.errors import ConfigRefusal, DataLoss, ServiceError, WrittenByNewer
+from tapelog_chassis.event_log import InvalidEvent, JetStreamEventLog
 from tapelog_chassis.exposition import exposing
 from tapelog_chassis.lifecycle import Ready, run_service
 from tapelog_chassis.nats import RECONNECT_CROWD_S, connected
@@ -33,6 +33,8 @@ from tapelog_render.settings import WorkerSettings
 
 PAUSE_S: Final = 1.0
 """After a job could not be worked on because the log did not answer."""
+NEWER_DELAY_S: Final = 30.0
+"""Until a job that a newer version has written to is offered again, to whichever version's worker asks then."""
 MIB: Final = 2**20
 
 _log = structlog.get_logger(__name__)
@@ -121,6 +123,13 @@ async def _work(bench: Bench, lease: DeliveredJob) -> None:
         try:
             with tracing.span("work on a job", kind=tracing.SpanKind.CONSUMER, parent=lease.traceparent):
                 await work_on(bench, lease)
+        except InvalidEvent as error:
+            await lease.refuse(f"it names no job: {error}")
+        except DataLoss as failure:
+            await lease.refuse(f"its history is damaged: {failure.message}")
+        except WrittenByNewer as failure:
+            _log.warning("job of a newer version given back", detail=failure.message)
+            await lease.give_back(delay_s=NEWER_DELAY_S)
         except ServiceError as failure:
             # The lease runs out by itself and the job comes again, to whoever can reach the log then.
             _log.error("job put off", reason=failure.reason, detail=failure.message)

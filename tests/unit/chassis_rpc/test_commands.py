@@ -10,7 +10,7 @@ import pytest
 from google.protobuf.wrappers_pb2 import StringValue
 from tapelog.session.v1.events_pb2 import MemberAdded, MemberRemoved, ProjectCreated
 from tapelog_chassis import ids
-from tapelog_chassis.errors import Aborted, DataLoss, InvalidArgument, OutOfRange, Unavailable
+from tapelog_chassis.errors import Aborted, DataLoss, InvalidArgument, OutOfRange, Unavailable, WrittenByNewer
 from tapelog_chassis.event_log import AggregateId, MemorySnapshotStore, Metadata, NewEvent
 from tapelog_chassis.event_registry import EventRegistry, event_type_of
 from tapelog_chassis.versioned import FORMAT, unpack
@@ -332,7 +332,7 @@ async def test_unknown_event_type_stops_loading(desk: Any, log: Any):
     """History with an event that this version does not know is refused, not skipped."""
     event = NewEvent("e1", "tapelog.project.teleported.v1", "x.Y", b"", desk.clock.now())
     await log.append(GUESTS, 0, [event], Metadata())
-    with pytest.raises(DataLoss, match="teleported"):
+    with pytest.raises(WrittenByNewer, match="teleported"):
         await desk.parties()
 
 

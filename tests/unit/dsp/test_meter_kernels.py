@@ -154,7 +154,7 @@ def test_meters_of_packed_samples(random: np.random.Generator, rate: int, channe
                 peaks=kept[1],
                 runs=kept[2],
                 buckets=kept[3],
-            )  # fmt: skip
+            )
             for door, kept in ((metering, got), (plain_metering, want))
         ]
         assert energies[0].tobytes() == energies[1].tobytes()

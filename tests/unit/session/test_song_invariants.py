@@ -13,7 +13,7 @@ from tapelog.render.v1 import events_pb2 as render_events
 from tapelog.session.v1 import brief_pb2, events_pb2
 from tapelog.session.v1 import resources_pb2 as pb
 from tapelog_chassis.auth import Principal
-from tapelog_chassis.errors import DataLoss
+from tapelog_chassis.errors import WrittenByNewer
 from tapelog_chassis.event_log import AggregateId, MemoryEventLog, Metadata, StoredEvent
 from tapelog_chassis.versioned import Versioned
 from tapelog_recipe import apply_alternate
@@ -257,7 +257,7 @@ def test_inv_16_the_oldest_history_still_folds_and_an_unknown_type_is_never_skip
         aggregate=aggregate, sequence=1, position=1, event_id="e", type="tapelog.song.sung.v9", schema="",
         time=EPOCH, data=b"", metadata=Metadata(), hash="", previous_hash="",
     )  # fmt: skip
-    with pytest.raises(DataLoss, match="does not know"):
+    with pytest.raises(WrittenByNewer, match="newer version"):
         EVENTS.decode(unknown)
 
 

@@ -14,7 +14,7 @@ from tapelog_notify.domain.errors import InvalidValue
 from tapelog_notify.domain.event_filter import EventFilter
 from tapelog_notify.domain.public_event import PublicEvent
 
-from .public_codec import decode_public
+from .public_codec import readable
 from .subjects import SUBJECTS_MAX, is_exact, public_subjects
 
 FAR_FUTURE: Final = "2262-01-01T00:00:00Z"
@@ -89,7 +89,7 @@ class JetStreamFeeds:
         """See `Feeds.open`."""
         # One more than the consumer lets out: the next request waits at the server while an event is in hand.
         async with Puller(self._connection, PUB, subscription, max_outstanding=2) as puller:
-            yield (DueDelivery(delivery) async for delivery in puller)
+            yield _due(puller)
 
     async def _info(self, subscription: str) -> dict[str, Any] | None:
         try:
@@ -110,9 +110,9 @@ class JetStreamFeeds:
 class DueDelivery:
     """A delivery of an ordered consumer: a `Due`."""
 
-    def __init__(self, delivery: Delivery) -> None:
+    def __init__(self, delivery: Delivery, event: PublicEvent) -> None:
         self._delivery = delivery
-        self._event = decode_public(delivery)
+        self._event = event
 
     @property
     def event(self) -> PublicEvent:
@@ -137,6 +137,16 @@ class DueDelivery:
     async def retry(self, delay_s: float) -> None:
         """See `Due.retry`."""
         await self._delivery.nak(delay_s)
+
+
+async def _due(puller: Puller) -> AsyncIterator[Due]:
+    """Yield events; what is none is settled and passed by."""
+    async for delivery in puller:
+        event = readable(delivery)
+        if event is None:
+            await delivery.ack()
+        else:
+            yield DueDelivery(delivery, event)
 
 
 def _filters(config: dict[str, Any]) -> set[str]:

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from typing import Final
 
+import structlog
 from tapelog_chassis.event_log import CorruptStream
 from tapelog_chassis.event_log.codec import (
     MSG_ID,
@@ -16,9 +17,12 @@ from tapelog_chassis.nats.direct import StoredMessage
 from tapelog_chassis.nats.publish import Draft
 from tapelog_chassis.topology import es_stream, pub_subject
 
+from tapelog_notify import telemetry
 from tapelog_notify.application.ports import Outgoing, Positions
 from tapelog_notify.domain.public_event import PublicEvent
 from tapelog_notify.domain.threads import audience_of
+
+_log = structlog.get_logger(__name__)
 
 SOURCE_POSITION: Final = "tl-source-position"
 """How far every log was published with this message: `ES_SESSION=12,ES_RENDER=7`."""
@@ -59,9 +63,10 @@ def decode_public(delivery: Delivery | StoredMessage) -> PublicEvent:
     Raises
     ------
     CorruptStream
-        If a header is missing or unreadable.
+        If a header is missing or unreadable, or the subject is another tenant's.
     """
     headers = delivery.headers
+    tenant = delivery.subject.split(".")[1]
 
     def text(name: str) -> str:
         return decode_value(headers.get(name, ""))
@@ -72,7 +77,7 @@ def decode_public(delivery: Delivery | StoredMessage) -> PublicEvent:
             type=decode_value(headers["ce-type"]),
             source=decode_value(headers["ce-source"]),
             time=parse_time(decode_value(headers["ce-time"])),
-            tenant=decode_value(headers["ce-tenant"]),
+            tenant=_same(decode_value(headers["ce-tenant"]), tenant),
             project=text("tl-project"),
             song=text("tl-song"),
             aggregate=decode_value(headers["ce-subject"]),
@@ -90,3 +95,25 @@ def decode_public(delivery: Delivery | StoredMessage) -> PublicEvent:
         raise CorruptStream(
             delivery.subject, 0, f"the message at position {delivery.position} is not a public event ({error!r})"
         ) from error
+
+
+def _same(named: str, tenant: str) -> str:
+    """Return the tenant that headers name, if it is that of the subject, by which the broker filters."""
+    if named != tenant:
+        raise ValueError("its tenant header contradicts its subject")
+    return named
+
+
+def readable(message: Delivery | StoredMessage) -> PublicEvent | None:
+    """
+    Read a public event back; None, with an alert, for what is none.
+
+    The public stream is a copy that its projector alone writes: what it would not have written is not a fact that
+    could be missed, and must not hold up those behind it.
+    """
+    try:
+        return decode_public(message)
+    except CorruptStream as error:
+        telemetry.FOREIGN_PASSED_BY.inc()
+        _log.error("foreign message passed by", position=message.position, cause=error.reason, alert=True)
+        return None

@@ -1,5 +1,6 @@
 """The public stream on JetStream: fenced writing, and reading for gRPC followers."""
 
+import contextlib
 import json
 from collections.abc import AsyncGenerator, AsyncIterator, Sequence
 from contextlib import asynccontextmanager
@@ -9,7 +10,8 @@ from typing import Final, Self
 import nats.errors
 import structlog
 from nats.aio.client import Client
-from tapelog_chassis.event_log.codec import decode_value, format_time, parse_time
+from tapelog_chassis.event_log import CorruptStream
+from tapelog_chassis.event_log.codec import format_time
 from tapelog_chassis.nats import JetStreamApiError, NatsError, OrderedReader, Unreachable, api, direct
 from tapelog_chassis.nats.publish import (
     BATCH_DUPLICATE,
@@ -25,10 +27,12 @@ from tapelog_notify.domain.event_filter import EventFilter
 from tapelog_notify.domain.public_event import PublicEvent
 from tapelog_notify.errors import CursorAhead, FenceLost, PublishRefused, PublishUnknown
 
-from .public_codec import SOURCE_POSITION, decode_public, encode_public, parse_positions
+from .public_codec import SOURCE_POSITION, decode_public, encode_public, parse_positions, readable
 from .subjects import public_subjects
 
 READ_TIMEOUT_S: Final = 2.0
+LOOK_BACK: Final = 64
+"""Messages at the stream's end that are looked at together for how far the logs are published."""
 TAIL_AHEAD: Final = 1024
 """Events read ahead for all followers together."""
 READ_AHEAD: Final = 128
@@ -58,7 +62,28 @@ class JetStreamPublicStream:
         last = await direct.get_last(self._connection, PUB, "pub.>", timeout_s=READ_TIMEOUT_S)
         if last is None or last.position < position:
             raise Unreachable(f"the last message of {PUB} ({position}) cannot be read yet")
-        return End(last.position, parse_positions(last.headers[SOURCE_POSITION], _STREAMS))
+        return End(last.position, await self._published(int(state["first_seq"]), last.position))
+
+    async def _published(self, first: int, last: int) -> dict[str, int]:
+        """Return how far each log is published: by the last messages of ours, behind which foreign ones may lie.
+
+        The furthest of several counts, so that a message of ours that somebody repeated at the end says nothing.
+        """
+        end = last
+        while True:
+            begin = max(first, end - LOOK_BACK + 1)
+            batch = await direct.get_batch(
+                self._connection, PUB, "pub.>", after_position=begin - 1, count=LOOK_BACK, timeout_s=READ_TIMEOUT_S
+            )
+            sources: dict[str, int] = {}
+            for message in batch.messages:
+                with contextlib.suppress(CorruptStream, KeyError, ValueError):
+                    decode_public(message)
+                    for context, place in parse_positions(message.headers[SOURCE_POSITION], _STREAMS).items():
+                        sources[context] = max(place, sources.get(context, 0))
+            if sources or begin == first:
+                return sources
+            end = begin - 1
 
     async def publish(self, end_position: int, batch: Sequence[Outgoing]) -> int:
         """See `PublicStream.publish`."""
@@ -104,7 +129,8 @@ class JetStreamPublicEvents:
                 self._connection, PUB, "pub.>", after_position=position, timeout_s=READ_TIMEOUT_S
             )
             for message in batch.messages:
-                if parse_time(decode_value(message.headers["ce-time"])) >= time:
+                event = readable(message)
+                if event is not None and event.time >= time:
                     return message.position - 1
                 position = message.position
             if not batch.pending:
@@ -132,7 +158,7 @@ class JetStreamPublicEvents:
         if position < 1:
             return None
         message = await direct.get_at(self._connection, PUB, position, timeout_s=READ_TIMEOUT_S)
-        return decode_public(message) if message is not None else None
+        return readable(message) if message is not None else None
 
     async def range(
         self, tenant: str, *, after_position: int, last: int, event_filter: EventFilter | None = None
@@ -150,8 +176,8 @@ class JetStreamPublicEvents:
                 if message.position > last:
                     return
                 position = message.position
-                event = decode_public(message)
-                if event_filter is None or event.passes(event_filter):
+                event = readable(message)
+                if event is not None and (event_filter is None or event.passes(event_filter)):
                     yield event
             if not batch.pending or not batch.messages:
                 return
@@ -172,7 +198,9 @@ class JetStreamPublicEvents:
         async def events() -> AsyncIterator[PublicEvent]:
             nonlocal place
             async for delivery in reader:
-                event = decode_public(delivery)
+                event = readable(delivery)
+                if event is None:
+                    continue
                 place = (event.position, event.id)
                 yield event
 
@@ -217,9 +245,10 @@ class PublicReader:
 
     async def __anext__(self) -> PublicEvent:
         while True:
-            event = decode_public(await anext(self._reader))
-            self._settled = event.position
-            if event.passes(self._filter):
+            delivery = await anext(self._reader)
+            event = readable(delivery)
+            self._settled = delivery.position
+            if event is not None and event.passes(self._filter):
                 return event
 
     async def settled_position(self) -> int:

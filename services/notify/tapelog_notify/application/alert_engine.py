@@ -18,8 +18,9 @@ from tapelog_chassis import ids
 from tapelog_chassis.clock import Clock
 from tapelog_chassis.commands import Repository
 from tapelog_chassis.errors import ServiceError
-from tapelog_chassis.event_log import EventLog, EventLogError, Metadata, StoredEvent
+from tapelog_chassis.event_log import EventLog, EventLogError, LogItem, Metadata
 from tapelog_chassis.event_registry import EventRegistry
+from tapelog_chassis.gaps import CLOSED, Gaps
 from tapelog_chassis.nats import NatsError
 
 from tapelog_notify.domain import alert as alerts
@@ -66,6 +67,7 @@ class AlertBook:
         self.rules: dict[Key, tuple[Known, Rule]] = {}
         self.alerts: dict[Key, tuple[Known, Alert]] = {}
         self.rules_changed = asyncio.Event()
+        self._gaps = Gaps("alerts")
         self._position = 0
         self._head = -1
         self._moved = asyncio.Condition()
@@ -93,8 +95,9 @@ class AlertBook:
         while True:
             try:
                 self._head = max(self._head, await self._log.head(self._context))
-                async for event in self._log.tail(self._context, after_position=self._position):
-                    self._take(event)
+                async for item in self._log.tail(self._context, after_position=self._position):
+                    self._take(item)
+                    self._position = item.position
                     async with self._moved:
                         self._moved.notify_all()
             except EventLogError as error:
@@ -107,20 +110,26 @@ class AlertBook:
         async with self._moved:
             await self._moved.wait_for(lambda: self._position >= head)
 
-    def _take(self, event: StoredEvent) -> None:
+    def _take(self, item: LogItem) -> None:
+        """Fold an event in; a rule or an alert of which something cannot be read stays as it was before."""
+        event = self._gaps.event_of(item)
+        if event is None or not event.aggregate.id.startswith((RULE_PREFIX, ALERT_PREFIX)):
+            return
+        message = self._gaps.message_of(event, self._events)
+        if message is None:
+            return
         key = (event.aggregate.tenant, event.aggregate.id)
         if event.aggregate.id.startswith(RULE_PREFIX):
             known, rule = self.rules.get(key, (Known(*key, 0, event.position), Rule()))
-            rule = rules.evolve(rule, self._events.decode(event), event.time)
+            rule = rules.evolve(rule, message, event.time)
             self.rules[key] = (Known(*key, event.sequence, known.position), rule)
             if not rule.exists:
                 del self.rules[key]
             self.rules_changed.set()
-        elif event.aggregate.id.startswith(ALERT_PREFIX):
+        else:
             _, alert = self.alerts.get(key, (None, Alert()))
-            alert = alerts.evolve(alert, self._events.decode(event), event.time)
+            alert = alerts.evolve(alert, message, event.time)
             self.alerts[key] = (Known(*key, event.sequence, event.position), alert)
-        self._position = event.position
 
 
 class AlertEngine:
@@ -256,18 +265,23 @@ class AlertEngine:
                     now=self._clock.now(),
                     dedup=detector.rule.dedup,
                 )
-            outcome = await self._repository.execute(
-                self._repository.aggregate(tenant, id_),
-                decide,
-                request_id=ids.follow_up_request_id(f"{tenant}/{id_}/{finding.cause}", step),
-                request_hash="",
-                metadata=Metadata(
-                    actor=SERVICE_PARTY,
-                    causation_id=finding.cause,
-                    project=finding.event.project,
-                    song=finding.event.song,
-                ),
-            )
+            try:
+                outcome = await self._repository.execute(
+                    self._repository.aggregate(tenant, id_),
+                    decide,
+                    request_id=ids.follow_up_request_id(f"{tenant}/{id_}/{finding.cause}", step),
+                    request_hash="",
+                    metadata=Metadata(
+                        actor=SERVICE_PARTY,
+                        causation_id=finding.cause,
+                        project=finding.event.project,
+                        song=finding.event.song,
+                    ),
+                )
+            except CLOSED as refusal:
+                # This one alert can be neither raised nor resolved; the others can.
+                _log.error("alert that cannot be written", id=id_, tenant=tenant, step=step, cause=refusal.message)
+                continue
             if outcome.events:
                 await self._book.wait_for(outcome.events[-1].position)
 

@@ -12,10 +12,12 @@ from dataclasses import dataclass, field
 from typing import Final
 
 import structlog
-from tapelog_chassis.event_log import EventLog, StoredEvent
+from tapelog_chassis.event_log import EventLog, ForeignMessage, StoredEvent
 from tapelog_chassis.failpoints import failpoint
+from tapelog_chassis.topology import pub_subject
 
 from tapelog_notify import telemetry
+from tapelog_notify.domain.threads import audience_of
 from tapelog_notify.errors import FenceLost, ProjectionLost, PublishUnknown
 
 from .ports import End, Outgoing, PublicStream
@@ -38,18 +40,19 @@ _log = structlog.get_logger(__name__)
 
 @dataclass(slots=True)
 class _Source:
-    """One context's log: what was read and is not yet published."""
+    """One context's log: what was read and is not yet published; `passed` is the last that never will be."""
 
     context: str
     position: int
     first_head: int
+    passed: int = 0
     events: deque[StoredEvent] = field(default_factory=deque)
     room: asyncio.Event = field(default_factory=asyncio.Event)
 
     @property
     def is_behind(self) -> bool:
         """Whether events that existed at the start have yet to be read."""
-        return self.position < self.first_head and not self.events
+        return max(self.position, self.passed) < self.first_head and not self.events
 
     def drop_published(self, position: int) -> None:
         while self.events and self.events[0].position <= position:
@@ -88,7 +91,9 @@ class Projector:
 
     def position(self, context: str) -> int:
         """Return up to where a context's log is published; 0 before the first look at the public stream."""
-        return self._end.sources.get(context, 0)
+        published = self._end.sources.get(context, 0)
+        source = next((source for source in self._sources if source.context == context), None)
+        return max(published, source.passed) if source is not None and not source.events else published
 
     async def run(self) -> None:
         """Project for ever; after a failure begin again from what the public stream says."""
@@ -122,6 +127,9 @@ class Projector:
 
     async def _read(self, source: _Source) -> None:
         async for event in self._log.tail(source.context, after_position=source.position):
+            if isinstance(event, ForeignMessage) or not _has_public_subject(event):
+                source.passed = event.position
+                continue
             while len(source.events) >= BUFFERED_MAX:
                 source.room.clear()
                 await source.room.wait()
@@ -212,6 +220,17 @@ class Projector:
             elif _now_s() - still_since_s > TAKEOVER_S:
                 _log.info("projector takes over", end=self._end.position)
                 return
+
+
+def _has_public_subject(event: StoredEvent) -> bool:
+    """Say whether an event can be published; what cannot was not written by any version of ours."""
+    try:
+        audience = audience_of(event.type, event.data)
+        pub_subject(event.aggregate.tenant, event.metadata.project, event.metadata.song, event.type, audience=audience)
+    except ValueError as error:
+        _log.error("event not published", aggregate=str(event.aggregate), position=event.position, cause=str(error))
+        return False
+    return True
 
 
 def _now_s() -> float:

@@ -6,8 +6,9 @@ from dataclasses import dataclass
 from typing import Final
 
 import structlog
-from tapelog_chassis.event_log import EventLog, EventLogError, StoredEvent
+from tapelog_chassis.event_log import EventLog, EventLogError, LogItem
 from tapelog_chassis.event_registry import EventRegistry
+from tapelog_chassis.gaps import Gaps
 from tapelog_chassis.topology import SUBSCRIPTION_PREFIX
 
 from tapelog_notify.domain import subscription as domain
@@ -64,6 +65,7 @@ class Registry:
         self._events = events
         self._on_change = on_change
         self._known: dict[tuple[str, str], Registered] = {}
+        self._gaps = Gaps("subscriptions")
         self._position = 0
         self._is_live = False
         self._moved = asyncio.Condition()
@@ -116,8 +118,9 @@ class Registry:
         head = await self._log.head(self._context)
         if self._position >= head:
             await self._go_live()
-        async for event in self._log.tail(self._context, after_position=self._position):
-            self._take(event)
+        async for item in self._log.tail(self._context, after_position=self._position):
+            self._take(item)
+            self._position = item.position
             if self._position >= head:
                 await self._go_live()
 
@@ -129,24 +132,27 @@ class Registry:
         async with self._moved:
             self._moved.notify_all()
 
-    def _take(self, event: StoredEvent) -> None:
-        if not event.aggregate.id.startswith(SUBSCRIPTION_PREFIX):
-            self._position = event.position
+    def _take(self, item: LogItem) -> None:
+        """Fold an event in; a subscription of which something cannot be read stays as it was before."""
+        event = self._gaps.event_of(item)
+        if event is None or not event.aggregate.id.startswith(SUBSCRIPTION_PREFIX):
+            return
+        message = self._gaps.message_of(event, self._events)
+        if message is None:
             return
         key = (event.aggregate.tenant, event.aggregate.id)
         before = self._known.get(key)
         state = before.subscription if before is not None else Subscription()
-        item = Registered(
+        registered = Registered(
             tenant=event.aggregate.tenant,
             id=event.aggregate.id,
             sequence=event.sequence,
             created_position=before.created_position if before is not None else event.position,
-            subscription=domain.evolve(state, self._events.decode(event), event.time),
+            subscription=domain.evolve(state, message, event.time),
         )
-        if item.subscription.exists:
-            self._known[key] = item
+        if registered.subscription.exists:
+            self._known[key] = registered
         else:
             self._known.pop(key, None)
-        self._position = event.position
         if self._is_live:
-            self._on_change(item)
+            self._on_change(registered)

@@ -12,6 +12,7 @@ from tapelog.render.v1.resources_pb2 import PriorityClass, RenderKind
 from tapelog_chassis import topology, tracing
 from tapelog_chassis.nats import JetStreamApiError, Unreachable
 from tapelog_chassis.nats.api import request
+from tapelog_chassis.nats.direct import get_last
 from tapelog_chassis.nats.provision import put_consumer
 
 from tapelog_render.application.ports import JobKey, QueueFull, QueueUnavailable
@@ -140,15 +141,28 @@ class JetStreamJobQueue:
 
     async def queued(self) -> Collection[JobKey]:
         """See `JobQueue.queued`."""
-        keys: set[JobKey] = set()
+        return {key_of(subject) for subject in await self._subjects()}
+
+    async def discard(self, key: JobKey) -> None:
+        """See `JobQueue.discard`. By position, because a name of somebody else's may be a wildcard."""
+        for subject in [subject for subject in await self._subjects() if key_of(subject) == key]:
+            try:
+                message = await get_last(self._connection, topology.JOBS, subject, timeout_s=API_TIMEOUT_S)
+            except (Unreachable, JetStreamApiError) as error:
+                raise QueueUnavailable(str(error)) from error
+            if message is not None and message.subject == subject:
+                await self._ask(f"STREAM.MSG.DELETE.{topology.JOBS}", {"seq": message.position, "no_erase": True})
+
+    async def _subjects(self) -> set[str]:
+        found: set[str] = set()
         for page in range(PAGES_MAX):
             body = {"subjects_filter": "job.>", "offset": page * SUBJECTS_PER_PAGE}
             answer = await self._ask(f"STREAM.INFO.{topology.JOBS}", body)
             subjects = answer["state"].get("subjects") or {}
-            keys.update(key_of(subject) for subject in subjects)
-            if len(keys) >= int(answer.get("total", 0)) or not subjects:
+            found.update(subjects)
+            if len(found) >= int(answer.get("total", 0)) or not subjects:
                 break
-        return keys
+        return found
 
     async def stop_running(self, key: JobKey) -> None:
         """See `JobQueue.stop_running`."""

@@ -20,7 +20,7 @@ from tapelog.notify.v1 import events_pb2 as notify_events
 from tapelog.render.v1 import events_pb2 as render_events
 from tapelog.render.v1.resources_pb2 import RenderKind
 from tapelog.session.v1 import events_pb2 as session_events
-from tapelog_chassis.event_log import AggregateId, EventLog, StoredEvent
+from tapelog_chassis.event_log import AggregateId, CorruptStream, EventLog, ForeignMessage, StoredEvent
 from tapelog_chassis.objects import ObjectStore, StoredObject
 from tapelog_chassis.topology import CONTEXTS
 
@@ -123,6 +123,8 @@ async def named_in(log: EventLog, *, previews_kept: timedelta = PREVIEWS_KEPT) -
     for context in CONTEXTS:
         sequences: dict[AggregateId, int] = {}
         async for stored in log.read_all(context):
+            if isinstance(stored, ForeignMessage):
+                raise CorruptStream(stored.subject, 0, f"at position {stored.position}: {stored.reason}")
             expected = sequences.get(stored.aggregate, 0) + 1
             if stored.sequence != expected:
                 raise EventMissing(stored, expected)

@@ -19,7 +19,8 @@ from tapelog.render.v1.events_pb2 import (
     RenderSucceeded,
 )
 from tapelog.render.v1.resources_pb2 import JobState, PriorityClass, RenderKind
-from tapelog_chassis.event_log import EventLog, StoredEvent
+from tapelog_chassis.event_log import AggregateId, EventLog, LogItem, StoredEvent
+from tapelog_chassis.gaps import Gaps
 
 from tapelog_render.application.events import REGISTRY, RENDER
 from tapelog_render.application.ports import JobKey
@@ -108,6 +109,7 @@ class JobIndex:
         self._results: dict[tuple[str, RenderKind.ValueType, str], JobKey] = {}
         self._bytes_of: dict[str, int] = {}
         self._watchers: dict[JobKey, set[asyncio.Event]] = {}
+        self._gaps = Gaps("jobs")
         self.position = 0
 
     async def follow(self, caught_up: asyncio.Event) -> None:
@@ -121,14 +123,22 @@ class JobIndex:
         self._past_end = head = await self._log.head(RENDER)
         if head == 0:
             caught_up.set()
-        async for stored in self._log.tail(RENDER, after_position=self.position):
-            self.apply(stored)
-            if stored.position >= head:
+        async for item in self._log.tail(RENDER, after_position=self.position):
+            self.apply(item)
+            if item.position >= head:
                 caught_up.set()
 
-    def apply(self, stored: StoredEvent) -> None:
-        """Take one event in."""
-        event = REGISTRY.decode(stored)
+    def apply(self, item: LogItem) -> None:
+        """Take in what lies at the next position.
+
+        A job of which something cannot be read counts as open no more: nobody can work on it or end it.
+        """
+        self.position = item.position
+        stored = self._gaps.event_of(item)
+        event = None if stored is None else self._gaps.message_of(stored, REGISTRY)
+        if stored is None or event is None:
+            self._close(item.aggregate)
+            return
         key = JobKey(stored.aggregate.tenant, stored.aggregate.id)
         if isinstance(event, RenderRequested):
             self._add(key, event, stored)
@@ -150,7 +160,15 @@ class JobIndex:
                     self._open_of[key.tenant] -= 1
                 if self._on_ended is not None:
                     self._on_ended(key)
-        self.position = stored.position
+        for changed in self._watchers.get(key, ()):
+            changed.set()
+
+    def _close(self, aggregate: AggregateId | None) -> None:
+        if aggregate is None:
+            return
+        key = JobKey(aggregate.tenant, aggregate.id)
+        if self._open.pop(key, None) is not None:
+            self._open_of[key.tenant] -= 1
         for changed in self._watchers.get(key, ()):
             changed.set()
 
@@ -160,6 +178,10 @@ class JobIndex:
         for position in reversed(positions):
             if before_position is None or position < before_position:
                 yield self._jobs[positions[position]]
+
+    def is_open(self, key: JobKey) -> bool:
+        """Say whether a job of this name was asked for and has not ended."""
+        return key in self._open
 
     def open_jobs(self) -> list[IndexedJob]:
         """Return every job that has not ended, oldest first."""

@@ -56,6 +56,10 @@ class JobQueue(Protocol):
         """Return the jobs that wait or are being worked on. Raises `QueueUnavailable`."""
         ...
 
+    async def discard(self, key: JobKey) -> None:
+        """Take out what lies there under a name that may be no job's. Raises `QueueUnavailable`."""
+        ...
+
     async def stop_running(self, key: JobKey) -> None:
         """Tell whoever works on a job, right now and best effort, that it is cancelled."""
         ...

@@ -4,14 +4,16 @@ A crash between recording a job and queueing it, or a lost queue, leaves such jo
 """
 
 import asyncio
+from collections.abc import Collection
 from datetime import timedelta
 from typing import Final
 
 import structlog
 from tapelog_chassis.clock import Clock
 
+from tapelog_render import telemetry
 from tapelog_render.application.job_index import JobIndex
-from tapelog_render.application.ports import JobQueue, QueueFull, QueueUnavailable
+from tapelog_render.application.ports import JobKey, JobQueue, QueueFull, QueueUnavailable
 
 EVERY_S: Final = 10.0
 """A job lost between log and queue waits this long at most, and `GRACE_S`."""
@@ -42,6 +44,35 @@ async def reconcile_once(index: JobIndex, queue: JobQueue, clock: Clock, *, grac
     return count
 
 
+async def sweep_once(index: JobIndex, queue: JobQueue, seen: Collection[JobKey]) -> Collection[JobKey]:
+    """Take out of the queue what is in it under the name of no open job, and was so at the last look too.
+
+    What lies in a lane that workers ask is refused by them; what lies elsewhere would lie there for ever.
+
+    Parameters
+    ----------
+    seen
+        What the last look has returned.
+
+    Returns
+    -------
+    Collection of JobKey
+        What is queued and is no open job; the index may only not have heard of it yet.
+
+    Raises
+    ------
+    QueueUnavailable
+    """
+    if await queue.depth() <= len(index.open_jobs()):
+        return ()
+    strangers = {key for key in await queue.queued() if not index.is_open(key)}
+    for key in strangers.intersection(seen):
+        await queue.discard(key)
+        telemetry.FOREIGN_PASSED_BY.inc()
+        _log.error("no open job, taken out of the queue", job=key.job, tenant=key.tenant, alert=True)
+    return strangers
+
+
 async def requeue_jobs_of(index: JobIndex, queue: JobQueue, worker: str) -> None:
     """Queue the job of a worker that is known to be dead anew, so that it need not wait for its lease to run out.
 
@@ -61,9 +92,11 @@ async def reconcile_forever(
     index: JobIndex, queue: JobQueue, clock: Clock, *, every_s: float = EVERY_S, grace_s: float = GRACE_S
 ) -> None:
     """Reconcile now and again and again."""
+    strangers: Collection[JobKey] = ()
     while True:
         try:
             await reconcile_once(index, queue, clock, grace_s=grace_s)
+            strangers = await sweep_once(index, queue, strangers)
         except (QueueUnavailable, QueueFull) as failure:
             _log.warning("reconciliation put off", cause=str(failure))
         await asyncio.sleep(every_s)

@@ -9,11 +9,12 @@ from typing import Final
 
 from google.protobuf.message import DecodeError
 from nats.aio.client import Client
-from tapelog_chassis.event_log import CorruptStream, StoredEvent, codec
+from tapelog_chassis.event_log import CorruptStream, StoredEvent, chain, codec
 from tapelog_chassis.nats import Delivery, Puller
 from tapelog_chassis.topology import PUB, SESSION_PROCESS, SESSION_RENDERS, es_stream
 
-from tapelog_session.application.processes import ForeignMessageError, UnprocessableError
+from tapelog_session.application.aggregates import EVENTS
+from tapelog_session.application.processes import ForeignMessageError
 from tapelog_session.application.render_outcomes import ENDS, RenderOutcome
 
 OUTSTANDING_MAX: Final = 1
@@ -39,6 +40,10 @@ class DeliveryStep:
         """Acknowledge; a lost acknowledgement brings the event again, which changes nothing."""
         await self.delivery.ack()
 
+    async def put_off(self, delay_s: float) -> None:
+        """Give it back for a while."""
+        await self.delivery.nak(delay_s)
+
 
 @asynccontextmanager
 async def session_events(connection: Client) -> AsyncIterator[AsyncIterator[DeliveryStep]]:
@@ -60,12 +65,24 @@ async def _steps(puller: Puller) -> AsyncIterator[DeliveryStep]:
 
 
 def stored_event_of(step: DeliveryStep) -> StoredEvent:
-    """Read a fact of the log; `UnprocessableError` if it is none."""
+    """Read a fact of the log.
+
+    Raises
+    ------
+    ForeignMessageError
+        It is no event, or not what its hash says: the aggregate is closed, and nothing follows from it.
+    WrittenByNewer
+        What follows from it, only the version that wrote it knows.
+    """
     delivery = step.delivery
     try:
-        return codec.decode(delivery.subject, delivery.headers, delivery.data, delivery.position)
+        stored = codec.decode(delivery.subject, delivery.headers, delivery.data, delivery.position)
+        chain.check_link(stored, None)
     except CorruptStream as failure:
-        raise UnprocessableError(str(failure)) from failure
+        raise ForeignMessageError(str(failure)) from failure
+    if stored.type not in EVENTS.types:
+        EVENTS.decode(stored)  # says why not
+    return stored
 
 
 def render_outcome_of(step: DeliveryStep) -> RenderOutcome:

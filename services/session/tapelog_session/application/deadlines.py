@@ -9,6 +9,7 @@ import structlog
 from tapelog_chassis.clock import Clock
 from tapelog_chassis.errors import Aborted, Unavailable
 from tapelog_chassis.event_log import LogUnavailable, Metadata
+from tapelog_chassis.gaps import CLOSED
 from tapelog_chassis.ids import follow_up_request_id
 
 from tapelog_session.application.aggregates import Aggregates
@@ -26,10 +27,16 @@ _log = structlog.get_logger(__name__)
 
 async def watch_deadlines(aggregates: Aggregates, views: Views, clock: Clock) -> None:
     """Raise an alert for every deadline that passes, for ever."""
+    closed: set[Deadline] = set()
     while True:
         for deadline in views.overdue(clock.now()):
+            if deadline in closed:
+                continue
             try:
                 await raise_alert(aggregates, deadline, clock)
+            except CLOSED as refusal:
+                closed.add(deadline)
+                _log.error("missed deadline of a song that is closed", song=deadline.song, cause=refusal.message)
             except (Aborted, Unavailable, LogUnavailable) as failure:
                 _log.warning("alert of a missed deadline waits", song=deadline.song, cause=str(failure))
         await asyncio.sleep(CHECK_S)

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Final
 
 from tapelog.session.v1 import session_service_pb2 as rpc
+from tapelog_chassis.gaps import CLOSED
 from tapelog_chassis.pages import coerce_page_size, decode_page_token, encode_page_token
 
 from tapelog_session.application.access import Call, authorize
@@ -18,7 +19,7 @@ from tapelog_session.application.song_index import SongIndex, Summary, summary_o
 from tapelog_session.application.talk import for_label, reads_client_thread_alone
 from tapelog_session.application.views import Views
 from tapelog_session.domain.errors import Denied
-from tapelog_session.domain.names import SongName, parse_project
+from tapelog_session.domain.names import SongName, parse_project, project_name
 from tapelog_session.domain.permissions import AUDITOR, LABEL
 from tapelog_session.domain.roles import RoleValue
 
@@ -45,7 +46,12 @@ async def list_projects(
             response.next_page_token = encode_page_token(str(after), request)
             break
         aggregate = aggregates.projects.aggregate(call.tenant, row.id)
-        response.projects.append(project_resource(await aggregates.projects.load(aggregate, as_of_time=past.time)))
+        try:
+            project = await aggregates.projects.load(aggregate, as_of_time=past.time)
+        except CLOSED:
+            response.unreachable.append(project_name(row.id))
+            continue
+        response.projects.append(project_resource(project))
         after = row.order
     return response
 
@@ -71,9 +77,16 @@ async def list_songs(
         stage=request.stage, waiting_for=request.waiting_for, open_notes=request.open_notes, person=request.person
     )
     rows = (row for row in views.songs_of(call.tenant, project, request.external_ref) if row.order > after)
-    async for row, _ in _matching(aggregates, index, call, rows, wanted, client_alone=client_alone, time=past.time):
+    tell = response.unreachable.append
+    async for row, _ in _matching(
+        aggregates, index, call, rows, wanted, unreachable=tell, client_alone=client_alone, time=past.time
+    ):
         aggregate = aggregates.songs.aggregate(call.tenant, row.id)
-        song = song_resource(await aggregates.songs.load(aggregate, as_of_time=past.time))
+        try:
+            song = song_resource(await aggregates.songs.load(aggregate, as_of_time=past.time))
+        except CLOSED:
+            response.unreachable.append(str(SongName(row.project, row.id)))
+            continue
         song = for_label(song) if client_alone else song
         total_bytes += song.ByteSize()
         if len(response.songs) == size or (response.songs and total_bytes > PAGE_BYTES_MAX):
@@ -102,11 +115,12 @@ async def search_songs(
     rows = [song for row in projects.values() for song in row.songs if song.place > after]
     rows = [row for row in rows if request.external_ref in ("", row.external_ref)]
     response = rpc.SearchSongsResponse()
+    tell = response.unreachable.append
     for row in sorted(rows, key=lambda row: row.place):
         project = projects[row.project]
         client_alone = set(project.members.get(call.party, ())) == {LABEL}
         async for _, summary in _matching(
-            aggregates, index, call, [row], request, client_alone=client_alone, time=past.time
+            aggregates, index, call, [row], request, unreachable=tell, client_alone=client_alone, time=past.time
         ):
             if request.waiting_for_person:
                 members = await _members(aggregates, call, project, past.time)
@@ -141,20 +155,28 @@ async def _matching(
     rows: Iterable[SongRow],
     wanted: rpc.SearchSongsRequest,
     *,
+    unreachable: Callable[[str], None],
     client_alone: bool,
     time: datetime | None,
 ) -> AsyncIterator[tuple[SongRow, Summary]]:
-    """Yield the rows that match, with their summaries: at a time from their histories, now from the index."""
+    """Yield the rows that match, with their summaries: at a time from their histories, now from the index.
+
+    The names of songs that cannot be read are handed to `unreachable`, and hold up no others.
+    """
     for row in rows:
         if time is not None and row.create_time > time:
             continue
         if not _took_part(row, wanted.person, time) or wanted.title.lower() not in row.title.lower():
             continue
-        if time is None:
-            summary = await index.summary(call.tenant, row)
-        else:
-            then = await aggregates.songs.load(aggregates.songs.aggregate(call.tenant, row.id), as_of_time=time)
-            summary = summary_of(then)
+        try:
+            if time is None:
+                summary = await index.summary(call.tenant, row)
+            else:
+                then = await aggregates.songs.load(aggregates.songs.aggregate(call.tenant, row.id), as_of_time=time)
+                summary = summary_of(then)
+        except CLOSED:
+            unreachable(str(SongName(row.project, row.id)))
+            continue
         if _is_wanted(summary, wanted, client_alone=client_alone):
             yield row, summary
 

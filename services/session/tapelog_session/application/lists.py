@@ -10,8 +10,9 @@ from typing import Final
 import structlog
 from google.protobuf.message import Message
 from tapelog.session.v1 import events_pb2 as pb
-from tapelog_chassis.event_log import StoredEvent
+from tapelog_chassis.event_log import LogItem, StoredEvent
 from tapelog_chassis.event_registry import EventRegistry
+from tapelog_chassis.gaps import Gaps
 
 from tapelog_session.domain.names import KindValue
 from tapelog_session.domain.roles import RoleValue
@@ -86,13 +87,25 @@ class Lists:
     stored: dict[str, set[str]] = dataclasses.field(default_factory=dict)
     stored_bytes: dict[str, int] = dataclasses.field(default_factory=dict)
     position: int = 0
+    gaps: Gaps = dataclasses.field(default_factory=lambda: Gaps("lists"))
 
-    def apply(self, event: StoredEvent, events: EventRegistry) -> None:
-        """Take in one event; positions that were seen before change nothing."""
-        if event.position > self.position:
-            is_read = event.type in _READ or event.type not in events.types  # which refuses what it does not know
-            self._apply(event, events.decode(event) if is_read else None)
-            self.position = event.position
+    def apply(self, item: LogItem, events: EventRegistry) -> None:
+        """Take in what lies at the next position; positions that were seen before change nothing.
+
+        What cannot be read is stepped over, with all that follows on its aggregate.
+        """
+        if item.position <= self.position:
+            return
+        self.position = item.position
+        event = self.gaps.event_of(item)
+        if event is None:
+            return
+        message = None
+        if event.type in _READ or event.type not in events.types:
+            message = self.gaps.message_of(event, events)
+            if message is None:
+                return
+        self._apply(event, message)
 
     def _apply(self, event: StoredEvent, message: Message | None) -> None:
         tenant, metadata = event.aggregate.tenant, event.metadata

@@ -8,11 +8,12 @@ from __future__ import annotations
 
 import asyncio
 import dataclasses
+import enum
 from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Final, Protocol, TypeVar
 
 import structlog
-from tapelog_chassis.errors import Aborted, ServiceError, Unavailable
+from tapelog_chassis.errors import Aborted, DataLoss, ServiceError, Unavailable, WrittenByNewer
 from tapelog_chassis.event_log import LogUnavailable
 
 from tapelog_session import telemetry
@@ -26,6 +27,8 @@ BACKOFF_S_MAX: Final = 10.0
 DOUBLINGS_MAX: Final = 6
 ALERT_AFTER: Final = 10
 """Attempts after which waiting for another service is logged as an alert, and every tenth after it."""
+PUT_OFF_S: Final = 30.0
+"""Until an event of a newer version is offered again: to whichever version takes it then."""
 UNEXPECTED_MAX: Final = 5
 """Attempts at an event that fails for a reason we do not know; then the process stops and asks for a person."""
 
@@ -48,6 +51,10 @@ class Step(Protocol):
         """Settle it for good."""
         ...
 
+    async def put_off(self, delay_s: float) -> None:
+        """Have it come again later, behind others."""
+        ...
+
 
 StepT = TypeVar("StepT", bound=Step)
 
@@ -57,6 +64,7 @@ class ProcessState:
     """How a process stands, for health and tests."""
 
     handled: int = 0
+    put_off: int = 0
     attempts: int = 0
     stopped_at: str = ""
 
@@ -68,22 +76,36 @@ async def drive(
 
     Waiting for a service that does not answer has no limit but that of each wait; an event that fails for another
     reason stops the process after `UNEXPECTED_MAX` attempts with an alert in the log. What is behind it stays in the
-    stream and is dealt with after the next start. Only what was never an event (`ForeignMessageError`) is passed by,
-    with one alert; it stays in the stream, where its position says.
+    stream and is dealt with after the next start. What was never an event (`ForeignMessageError`), or concerns an
+    aggregate whose history is damaged, is passed by with one alert; it stays in the stream, where its position says.
+    What a newer version wrote is put off, until that version takes it.
     """
     stopped = telemetry.PROCESS_STOPPED.labels(name)
     stopped.set(0)
     async for step in steps:
-        if not await _persist(name, step, handle, state):
+        end = await _persist(name, step, handle, state)
+        if end is _End.STOPPED:
             state.stopped_at = step.label
             stopped.set(1)
             return
+        if end is _End.PUT_OFF:
+            state.put_off += 1
+            await step.put_off(PUT_OFF_S)
+            continue
         await step.done()
         state.handled += 1
         telemetry.PROCESS_HANDLED.labels(name).inc()
 
 
-async def _persist(name: str, step: StepT, handle: Callable[[StepT], Awaitable[None]], state: ProcessState) -> bool:
+class _End(enum.Enum):
+    """What became of a step."""
+
+    SETTLED = "settled"
+    PUT_OFF = "put off"
+    STOPPED = "stopped"
+
+
+async def _persist(name: str, step: StepT, handle: Callable[[StepT], Awaitable[None]], state: ProcessState) -> _End:
     unexpected = 0
     attempt = 0
     while True:
@@ -92,10 +114,13 @@ async def _persist(name: str, step: StepT, handle: Callable[[StepT], Awaitable[N
         advised_s = 0.0
         try:
             await handle(step)
-        except ForeignMessageError as failure:
+        except (ForeignMessageError, DataLoss) as failure:
             telemetry.PROCESS_QUARANTINED.labels(name).inc()
             _log.error("foreign message passed by", process=name, at=step.label, cause=str(failure), alert=True)
-            return True
+            return _End.SETTLED
+        except WrittenByNewer as failure:
+            _log.warning("event of a newer version put off", process=name, at=step.label, cause=failure.message)
+            return _End.PUT_OFF
         except (RenderUnavailable, Unavailable, Aborted, LogUnavailable) as failure:
             advised_s = getattr(failure, "retry_after_s", None) or 0.0
             if attempt % ALERT_AFTER == 0:
@@ -105,9 +130,9 @@ async def _persist(name: str, step: StepT, handle: Callable[[StepT], Awaitable[N
             _log.warning("process failed at an event", process=name, at=step.label, cause=repr(failure))
             if unexpected >= UNEXPECTED_MAX or not _may_pass(failure):
                 _log.exception("process stopped, a person is needed", process=name, at=step.label, alert=True)
-                return False
+                return _End.STOPPED
         else:
-            return True
+            return _End.SETTLED
         doubled_s = BACKOFF_S * 2 ** min(attempt - 1, DOUBLINGS_MAX)
         await asyncio.sleep(min(max(doubled_s, advised_s), BACKOFF_S_MAX))
         await step.in_progress()

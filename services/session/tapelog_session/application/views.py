@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import Final
 
 from tapelog_chassis.errors import Unavailable
-from tapelog_chassis.event_log import EventLog, StoredEvent
+from tapelog_chassis.event_log import AggregateId, EventLog, LogItem
 from tapelog_chassis.event_registry import EventRegistry
 
 from tapelog_session.application.lists import Deadline, Lists, ProjectRow, SongRow
@@ -40,16 +40,16 @@ class Views:
 
     async def run(self) -> None:
         """Follow the log for ever."""
-        async for event in self._log.tail(self._context, after_position=self.position):
-            self.apply(event)
+        async for item in self._log.tail(self._context, after_position=self.position):
+            self.apply(item)
             while self._awaited:
                 moved = self._awaited.pop()
                 if not moved.done():
                     moved.set_result(None)
 
-    def apply(self, event: StoredEvent) -> None:
-        """Take in one event; positions that were seen before change nothing."""
-        self._lists.apply(event, self._events)
+    def apply(self, item: LogItem) -> None:
+        """Take in what lies at the next position; positions that were seen before change nothing."""
+        self._lists.apply(item, self._events)
 
     async def rebuild(self) -> bool:
         """Make the rows anew from the log and let them take the old ones' place, which answer until then.
@@ -67,8 +67,8 @@ class Views:
         async with self._rebuilding:
             fresh = Lists()
             for _ in range(REBUILD_ROUNDS):
-                async for event in self._log.read_all(self._context, after_position=fresh.position):
-                    fresh.apply(event, self._events)
+                async for item in self._log.read_all(self._context, after_position=fresh.position):
+                    fresh.apply(item, self._events)
                 await self.reached(fresh.position)
                 if fresh.position == self.position:
                     is_equal, self._lists = fresh == self._lists, fresh
@@ -106,9 +106,14 @@ class Views:
             ) from None
 
     def project_sequence(self, tenant: str, project: str) -> int | None:
-        """Return the sequence of a project's last event that was taken in; None for a project that is not known."""
+        """Return the sequence of a project's last event that was taken in.
+
+        None for a project that is not known, and for one of which something was stepped over.
+        """
         row = self._lists.projects.get((tenant, project))
-        return None if row is None else row.sequence
+        if row is None or AggregateId(self._context, tenant, project) in self._lists.gaps:
+            return None
+        return row.sequence
 
     def projects_of(self, tenant: str, party: str | None, external_ref: str) -> list[ProjectRow]:
         """Return a tenant's projects, oldest first: of a member, or all for `party` None."""
