@@ -27,8 +27,6 @@ class Weather:
     ----------
     delay_s : tuple of float
         Each block waits for a time between these; blocks keep their order.
-    reset_share : float
-        Share of blocks at which the connection is reset.
     bytes_per_s : float
         0 for as fast as it goes.
     swallows : bool
@@ -36,7 +34,6 @@ class Weather:
     """
 
     delay_s: tuple[float, float] = (0.0, 0.0)
-    reset_share: float = 0.0
     bytes_per_s: float = 0.0
     swallows: bool = False
 
@@ -105,9 +102,6 @@ class Proxy:
             while block := await reader.read(CHUNK):
                 if weather.swallows:
                     continue
-                if weather.reset_share and self._chance.random() < weather.reset_share:
-                    self.resets += 1
-                    break
                 free_s = max(free_s, time.monotonic())
                 if weather.bytes_per_s:
                     free_s += len(block) / weather.bytes_per_s
@@ -115,7 +109,8 @@ class Proxy:
             raise ConnectionResetError
 
     def close_all(self) -> None:
-        """Cut every connection."""
+        """Reset every connection."""
+        self.resets += len(self._open)
         for writer in self._open:
             writer.transport.abort()
 

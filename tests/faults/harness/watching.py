@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from tapelog.session.v1 import events_pb2
 from tapelog_client import Tapelog
+from tapelog_client.errors import Unavailable
 
 from .history import Seen
 
@@ -39,8 +40,8 @@ async def watch_and_resume(run: "Workload", api: Tapelog, name: str) -> None:
                 try:
                     async with asyncio.timeout(max(0.01, end_s - time.monotonic())):
                         event = await anext(events)
-                except TimeoutError:
-                    break
+                except (TimeoutError, Unavailable):
+                    break  # its time is over; or the stream was not opened even once, as the client says after a while
                 cursor = event.position
                 if event.song:
                     seen.append(_seen_of(event.song, event.sequence, event.id, event.data))
