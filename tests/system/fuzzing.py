@@ -6,7 +6,7 @@ import contextlib
 import json
 import random
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, Final
 
@@ -43,6 +43,10 @@ DESTRUCTIVE: Final = {
 """What others could not go on after: asked of a project that only these get."""
 
 
+WHOLE_LOG: Final = {"RebuildViews"}
+"""What reads the whole log at each call: asked of a young one in a night of ten thousand."""
+
+
 def wrong_with(rpc: Rpc, answer: Answer, request: bytes) -> str:
     """Return what is wrong with an answer, with the request's bytes; nothing for a good one."""
     if answer.shown[1:] == CUT_OFF or answer.shown[1] == "CURSOR_AHEAD":
@@ -66,15 +70,25 @@ class Fuzz:
         Requests per RPC and round; each round has projects of its own.
     results : Path, optional
         JSON lines, one per RPC and round; rounds that are in it are done.
+    rpcs : sequence of Rpc
+        Which are sent to.
     """
 
-    def __init__(self, system: System, folder: Path, per_round: int, results: Path | None = None) -> None:
+    def __init__(
+        self,
+        system: System,
+        folder: Path,
+        per_round: int,
+        results: Path | None = None,
+        rpcs: Sequence[Rpc] = RPCS,
+    ) -> None:
+        self._rpcs = rpcs
         self._system = system
         self._folder = folder
         self._per_round = per_round
         self._results = results
         self._heard = Heard()
-        self._learners = {rpc.name: Learner(rpc, number, self._heard) for number, rpc in enumerate(RPCS)}
+        self._learners = {rpc.name: Learner(rpc, number, self._heard) for number, rpc in enumerate(rpcs)}
         self.wrong: list[str] = []
         self.codes: collections.Counter[str] = collections.Counter()
 
@@ -99,11 +113,11 @@ class Fuzz:
         async with self._system.api(EVERYBODY, tenant_roles=ROLES) as api:
             living, doomed = [await make_everything(api, self._folder) for _ in range(2)]
         self._heard.clear()
-        tallies = {rpc.name: _Tally() for rpc in RPCS}
-        for rpc in RPCS:
+        tallies = {rpc.name: _Tally() for rpc in self._rpcs}
+        for rpc in self._rpcs:
             place: Everything = doomed if rpc.name in DESTRUCTIVE else living
             self._learners[rpc.name].rename(place.names, place.examples)
-        order = [rpc for rpc in RPCS for _ in range(self._per_round)]
+        order = [rpc for rpc in self._rpcs for _ in range(self._per_round)]
         random.Random(number).shuffle(order)
         followed = iter([rpc for rpc in order if rpc.method.server_streaming])
         asked = iter([rpc for rpc in order if not rpc.method.server_streaming])

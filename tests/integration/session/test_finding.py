@@ -56,6 +56,23 @@ async def test_lists_and_reads_as_of_a_time_show_what_was_there(booked: Any) -> 
     assert not (await booked.call("pia", "ListProjects", wire.ListProjectsRequest(as_of_time=early))).projects
 
 
+async def test_songs_that_have_not_changed_since_are_found_as_they_are(booked: Any) -> None:
+    """As of a time behind its last event, or in the future, a song is what it is now; before it, what it was."""
+    await booked.agree()
+    before = _now()
+    await booked.advance(pb.STAGE_RECORDING)
+    moments = {"before": before, "after": _now(), "ever": timestamp_pb2.Timestamp(seconds=2**31 - 1)}
+    found = {}
+    for moment, time in moments.items():
+        answer = await booked.call("pia", "SearchSongs", wire.SearchSongsRequest(as_of_time=time))
+        listed = await booked.call("pia", "ListSongs", wire.ListSongsRequest(parent=booked.project, as_of_time=time))
+        found[moment] = answer.songs[0]
+        assert listed.songs[0].stage == answer.songs[0].stage
+    now = (await booked.call("pia", "SearchSongs", wire.SearchSongsRequest())).songs[0]
+    assert found["before"].stage == pb.STAGE_PRE_PRODUCTION
+    assert found["after"] == found["ever"] == now
+
+
 async def test_songs_are_found_across_projects(booked: Any) -> None:
     """By project, stage, person, reference, title, notes, and whom they wait for; of the caller's projects alone."""
     first, first_song = booked.project, booked.song

@@ -54,7 +54,7 @@ def test_big_endian_files_read_the_same(tmp_path: Path, subtype: str):
 
 @pytest.mark.parametrize("bits", [16, 24, 32])
 def test_what_was_expected_is_digested_while_it_is_written(tmp_path: Path, bits: int):
-    """A file has the bytes and the digest that it has anyhow; where other frames came, only reading tells its digest."""
+    """A file has the bytes and the digest that it has anyhow; where other frames came, only reading tells it."""
     made = {}
     for expected in (None, 21, 20):
         path = tmp_path / f"{expected}.wav"

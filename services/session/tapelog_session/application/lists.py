@@ -47,6 +47,8 @@ class SongRow:
     ----------
     order, place : int
         Count from 1, in its project and over all songs of the service.
+    update_time : datetime, optional
+        The latest time of its events; clocks of two processes may differ.
     people : dict[str, datetime]
         Who did something in it, and when for the first time.
     """
@@ -150,7 +152,7 @@ class Lists:
         if row is None:
             _log.error("event of a song that was never created", event_id=event.event_id, song=event.aggregate.id)
             return
-        row.sequence, row.update_time = event.sequence, event.time
+        row.sequence, row.update_time = event.sequence, max(event.time, row.update_time or event.time)
         for party in (event.metadata.actor, event.metadata.on_behalf_of):
             if party:
                 row.people.setdefault(party, event.time)
