@@ -5,9 +5,11 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 TOOLS := $(VENV)/.tools
+# Processes that share the commit tier; 0 runs it in one, one test after another.
+WORKERS ?= 2
 
 .DEFAULT_GOAL := help
-.PHONY: help setup tools demo up test test-faults soak test-nightly bench lint types protos reference accuracy size sbom audit lock clean
+.PHONY: help setup tools demo up test test-faults soak test-nightly bench lint types style generated protos reference accuracy size sbom audit lock clean
 
 help: ## show this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-13s %s\n", $$1, $$2}'
@@ -34,8 +36,8 @@ demo: setup ## a real song from raw stems to a delivered master, through the rea
 up: setup ## the whole system on this machine, until Ctrl-C
 	$(BIN)/tapelog up
 
-test: tools lint ## lint, types and the commit tier of tests (real broker, real servers, real audio)
-	$(BIN)/python -m pytest
+test: tools lint ## lint, types and the commit tier of tests (real broker, real servers, real audio); WORKERS=2
+	$(BIN)/python -m pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder
 
 test-faults: tools ## the fault battery; its figures go into docs/reliability.md (some tests need root)
 	$(BIN)/python -m pytest -q -m faults --battery tests/faults/figures.json; status=$$?; \
@@ -52,9 +54,14 @@ bench: tools ## measure: figures with the command that made them
 	$(BIN)/python -m pytest -m bench -s
 
 lint: tools ## ruff, import contracts, proto lint, mypy strict
+	@$(MAKE) --no-print-directory -j 2 types style generated
+
+style: tools
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/lint-imports
+
+generated: tools
 	$(BIN)/python tools/gen_protos.py --lint --check --breaking
 	$(BIN)/python tools/gen_reference.py --check
 	$(BIN)/python tools/gen_events.py --check
@@ -64,7 +71,6 @@ lint: tools ## ruff, import contracts, proto lint, mypy strict
 	$(BIN)/python tools/gen_metrics.py --check
 	$(BIN)/python tools/gen_battery.py --check
 	$(BIN)/python tools/gen_dashboard.py --check
-	$(MAKE) --no-print-directory types
 
 types: tools ## mypy --strict
 	$(BIN)/mypy libs services cli tools

@@ -1,4 +1,4 @@
-"""How the property tests search, and where fault tests leave their figures.
+"""How the property tests search, where fault tests leave their figures, and what many tests stand on.
 
 Property tests try the same examples in every run; ``TAPELOG_HYPOTHESIS=search`` draws fresh ones (the nightly tier
 does), and what it finds becomes a fixed test. ``--battery FILE`` keeps what the fault tests found.
@@ -7,12 +7,15 @@ does), and what it finds becomes a fixed test. ``--battery FILE`` keeps what the
 import os
 import shutil
 import sys
-from collections.abc import Callable, Generator
+from collections.abc import AsyncIterator, Callable, Generator
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from hypothesis import settings
+
+if TYPE_CHECKING:
+    from tapelog_chassis.testing import Broker
 
 settings.register_profile("repeat", derandomize=True, deadline=None, database=None)
 settings.register_profile("search", deadline=None, max_examples=1_000)
@@ -31,6 +34,15 @@ def path_with_grpcurl(tmp_path_factory: pytest.TempPathFactory) -> str:
         command.chmod(0o755)
         path = f"{folder}:{path}"
     return path
+
+
+@pytest.fixture
+async def broker(tmp_path: Path) -> AsyncIterator["Broker"]:
+    """Run a nats-server with the whole topology."""
+    from tapelog_chassis.testing import embedded_nats
+
+    async with embedded_nats(tmp_path) as running:
+        yield running
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

@@ -11,13 +11,14 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 import tapelog_dsp as dsp
+from generated_files import ROOT, write_or_check
 from plots import Axis, Plot
 from tapelog_dsp.design import matched, response
 from tapelog_dsp.testing import TORTURE, tone
 
 Floats = npt.NDArray[np.float64]
 
-DOCS = Path(__file__).resolve().parent.parent / "docs"
+DOCS = ROOT / "docs"
 RATE = 44_100
 FREQUENCIES = (1_000.0, 2_000.0, 5_000.0, 10_000.0, 15_000.0, 20_000.0)
 
@@ -225,17 +226,7 @@ def files() -> dict[Path, str]:
 
 def main() -> int:
     """Write the files, or compare them."""
-    check = "--check" in sys.argv[1:]
-    stale = []
-    for path, text in files().items():
-        if not path.is_file() or path.read_text() != text:
-            stale.append(path)
-            if not check:
-                path.parent.mkdir(exist_ok=True)
-                path.write_text(text)
-    for path in stale:
-        sys.stdout.write(f"{'differs' if check else 'wrote'}: {path.relative_to(DOCS.parent)}\n")
-    return 1 if check and stale else 0
+    return write_or_check(files(), __doc__)
 
 
 if __name__ == "__main__":

@@ -4,19 +4,17 @@ python tools/gen_asyncapi.py           write it
 python tools/gen_asyncapi.py --check   fail if it is not what the topology and the protos give
 """
 
-import argparse
 import re
 import sys
-from pathlib import Path
 from typing import Any, Final
 
 import yaml
 from event_samples import TIME, json_schema, message_class, referred, sample, schema_key
 from gen_events import EventType, catalogue
+from generated_files import ROOT, write_or_check
 from tapelog_chassis.topology import CANCEL_SUBJECTS, PROGRESS_SUBJECTS, PUB, STREAMS, event_token
 from tapelog_notify.domain.threads import NOTE_TYPES, Thread
 
-ROOT: Final = Path(__file__).resolve().parent.parent
 PAGE: Final = ROOT / "docs" / "asyncapi.yaml"
 HEADERS: Final = {
     "ce-specversion": "CloudEvents version: 1.0.",
@@ -174,18 +172,7 @@ def page_text() -> str:
 
 def main() -> int:
     """Write the file, or compare it."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--check", action="store_true", help="fail on drift")
-    asked = parser.parse_args()
-    text = page_text()
-    is_stale = not PAGE.exists() or PAGE.read_text() != text
-    if asked.check:
-        if is_stale:
-            print(f"{PAGE.relative_to(ROOT)} is not what topology and protos give; run: python tools/gen_asyncapi.py")
-        return 1 if is_stale else 0
-    if is_stale:
-        PAGE.write_text(text)
-    return 0
+    return write_or_check({PAGE: page_text()}, __doc__)
 
 
 if __name__ == "__main__":

@@ -5,16 +5,16 @@ The figures are those of the last run of each test (`make test-faults` keeps the
 that the second table names has to be there.
 """
 
-import argparse
 import json
 import sys
 from pathlib import Path
 from typing import Any, Final
 
-ROOT: Final = Path(__file__).resolve().parent.parent
-sys.path.insert(0, str(ROOT))
+from generated_files import ROOT, write_or_check
 
-from tests.faults.harness.elsewhere import ELSEWHERE  # noqa: E402 - from this tree
+sys.path.insert(0, str(ROOT))  # for what the fault tests say of themselves
+
+from tests.faults.harness.elsewhere import ELSEWHERE
 
 FIGURES: Final = ROOT / "tests" / "faults" / "figures.json"
 RUN: Final = ROOT / "tests" / "faults" / "run.json"
@@ -72,15 +72,7 @@ def page() -> str:
 
 def main() -> int:
     """Run."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--check", action="store_true", help="compare instead of writing")
-    if not parser.parse_args().check:
-        PAGE.write_text(page())
-        return 0
-    if PAGE.read_text() == page():
-        return 0
-    print("docs/reliability.md is not what tools/gen_battery.py makes of tests/faults/figures.json: run it")
-    return 1
+    return write_or_check({PAGE: page()}, __doc__)
 
 
 if __name__ == "__main__":

@@ -9,18 +9,16 @@ by the work of a typical song, and reads waits from Erlang's C formula (queues w
 
 # ruff: noqa: E501 - the page is prose, a sentence a line
 
-import argparse
 import math
 import sys
 from collections.abc import Iterable
-from pathlib import Path
 from typing import Final, NamedTuple
 
+from generated_files import ROOT, write_or_check
 from tapelog.common.v1.recipe_pb2 import EqBand, Equalizer, MixRecipe, Processor, RecipeTrack
 from tapelog.render.v1.resources_pb2 import AnalysisSpec, MasterSpec, MixSpec, RenderJob
 from tapelog_render.application.sizing import render_seconds
 
-ROOT: Final = Path(__file__).resolve().parent.parent
 PAGE: Final = ROOT / "docs" / "capacity.md"
 
 SONG_S: Final = 210.0
@@ -128,15 +126,7 @@ A worker uses one core. The busiest hour has {PEAK:g} times the mean, and {UTILI
 
 def main() -> int:
     """Write the page, or compare it."""
-    parser = argparse.ArgumentParser(description="Generate docs/capacity.md.")
-    parser.add_argument("--check", action="store_true", help="fail if the page is not what the model says")
-    if not parser.parse_args().check:
-        PAGE.write_text(page())
-        return 0
-    if PAGE.read_text() == page():
-        return 0
-    sys.stderr.write("docs/capacity.md is not what the model says: run python tools/gen_capacity.py\n")
-    return 1
+    return write_or_check({PAGE: page()}, __doc__)
 
 
 if __name__ == "__main__":

@@ -4,16 +4,14 @@ python tools/gen_dashboard.py           write it
 python tools/gen_dashboard.py --check   fail if it is not what the code says
 """
 
-import argparse
 import json
 import sys
-from pathlib import Path
 from typing import Any, Final
 
 from gen_metrics import PACKAGES, declared
+from generated_files import ROOT, write_or_check
 from tapelog_chassis.metrics import MetricSpec
 
-ROOT: Final = Path(__file__).resolve().parent.parent
 FILE: Final = ROOT / "deploy" / "observability" / "dashboard.json"
 COLUMNS: Final = 3
 WIDTH: Final = 24 // COLUMNS
@@ -82,16 +80,7 @@ def dashboard() -> dict[str, Any]:
 
 def main() -> int:
     """Write the dashboard, or compare it."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--check", action="store_true", help="fail on drift")
-    wanted = json.dumps(dashboard(), indent=1) + "\n"
-    if not parser.parse_args().check:
-        FILE.write_text(wanted)
-        return 0
-    if not FILE.is_file() or FILE.read_text() != wanted:
-        sys.stderr.write("deploy/observability/dashboard.json is not what the code says: run `make reference`\n")
-        return 1
-    return 0
+    return write_or_check({FILE: json.dumps(dashboard(), indent=1) + "\n"}, __doc__)
 
 
 if __name__ == "__main__":

@@ -6,7 +6,6 @@ python tools/gen_events.py --check   fail if they are not what the protos give
 The comment of every message in an events.proto begins with its aggregate: "// Song: a song was created.".
 """
 
-import argparse
 import json
 import re
 import sys
@@ -14,8 +13,8 @@ from pathlib import Path
 from typing import NamedTuple
 
 from event_samples import sample
+from generated_files import ROOT, write_or_check
 
-ROOT = Path(__file__).resolve().parent.parent
 PROTOS = ROOT / "protos" / "tapelog"
 PAGE = ROOT / "docs" / "events.md"
 MODULE = ROOT / "services" / "notify" / "tapelog_notify" / "domain" / "catalogue.py"
@@ -109,19 +108,9 @@ def page_text(page: str, events: list[EventType]) -> str:
 
 def main() -> int:
     """Write both files, or compare them."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--check", action="store_true", help="fail on drift")
-    asked = parser.parse_args()
     events = catalogue()
-    wanted = {MODULE: module_text(events), PAGE: page_text(PAGE.read_text(), events)}
-    stale = [path for path, text in wanted.items() if not path.exists() or path.read_text() != text]
-    if asked.check:
-        for path in stale:
-            print(f"{path.relative_to(ROOT)} is not what the protos give; run: python tools/gen_events.py")
-        return 1 if stale else 0
-    for path in stale:
-        path.write_text(wanted[path])
-    return 0
+    files = {MODULE: module_text(events), PAGE: page_text(PAGE.read_text(), events)}
+    return write_or_check(files, __doc__)
 
 
 if __name__ == "__main__":

@@ -6,7 +6,6 @@ python tools/gen_limits.py --check   fail if it is not what the code says
 Every constant of the domain whose name says MAX stands in the table, or in `NO_LIMITS` with the reason why it is none.
 """
 
-import argparse
 import importlib
 import pkgutil
 import sys
@@ -14,9 +13,9 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
 
+from generated_files import ROOT, write_or_check
 from tapelog_session import domain
 
-ROOT: Final = Path(__file__).resolve().parent.parent
 PAGE: Final = ROOT / "docs" / "limits.md"
 
 SECTIONS: Final[dict[str, dict[str, str]]] = {
@@ -136,16 +135,7 @@ def page() -> str:
 
 def main() -> int:
     """Write the page, or compare it."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--check", action="store_true", help="fail on drift")
-    wanted = page()
-    if not parser.parse_args().check:
-        PAGE.write_text(wanted)
-        return 0
-    if not PAGE.exists() or PAGE.read_text() != wanted:
-        print("docs/limits.md is not what the code says; run: python tools/gen_limits.py")
-        return 1
-    return 0
+    return write_or_check({PAGE: page()}, __doc__)
 
 
 if __name__ == "__main__":

@@ -4,15 +4,13 @@ python tools/gen_metrics.py           write it
 python tools/gen_metrics.py --check   fail if it is not what the code says
 """
 
-import argparse
 import importlib
 import sys
-from pathlib import Path
 from typing import Final
 
+from generated_files import ROOT, write_or_check
 from tapelog_chassis.metrics import CATALOGUE, MetricSpec
 
-ROOT: Final = Path(__file__).resolve().parent.parent
 PAGE: Final = ROOT / "docs" / "metrics.md"
 PACKAGES: Final = {
     "tapelog_chassis": "Every part",
@@ -58,16 +56,7 @@ def page() -> str:
 
 def main() -> int:
     """Write the page, or compare it."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--check", action="store_true", help="fail on drift")
-    wanted = page()
-    if not parser.parse_args().check:
-        PAGE.write_text(wanted)
-        return 0
-    if not PAGE.is_file() or PAGE.read_text() != wanted:
-        sys.stderr.write("docs/metrics.md is not what the code says: run `make reference`\n")
-        return 1
-    return 0
+    return write_or_check({PAGE: page()}, __doc__)
 
 
 if __name__ == "__main__":

@@ -3,7 +3,6 @@
 Without a flag it writes the pages. ``--check`` fails if the committed pages are not what the protos give.
 """
 
-import argparse
 import re
 import subprocess
 import sys
@@ -12,6 +11,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from gen_protos import ROOT, include_flags, proto_files
+from generated_files import write_or_check
 from google.protobuf import descriptor_pb2
 
 TARGET = ROOT / "docs" / "reference"
@@ -126,20 +126,7 @@ def pages() -> dict[str, str]:
 
 def main() -> int:
     """Write the pages, or compare them."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--check", action="store_true", help="fail on drift between protos and committed pages")
-    check = parser.parse_args().check
-    stale = []
-    TARGET.mkdir(parents=True, exist_ok=True)
-    for name, text in pages().items():
-        path = TARGET / name
-        if check and (not path.exists() or path.read_text() != text):
-            stale.append(name)
-        if not check:
-            path.write_text(text)
-    if stale:
-        print(f"docs/reference is stale ({', '.join(stale)}); run: make reference", file=sys.stderr)
-    return 1 if stale else 0
+    return write_or_check({TARGET / name: text for name, text in pages().items()}, __doc__)
 
 
 if __name__ == "__main__":

@@ -4,24 +4,15 @@ import asyncio
 import json
 import os
 import signal
-from collections.abc import AsyncIterator
-from pathlib import Path
 
 import pytest
 from tapelog_chassis.event_log import AggregateId, AppendUnknown, JetStreamEventLog, StoredEvent, codec
 from tapelog_chassis.nats import api
-from tapelog_chassis.testing import Broker, embedded_nats, eventually, new_event
+from tapelog_chassis.testing import Broker, eventually, new_event
 
 from .event_log_contract import SONG, WHO, Bench, EventLogContract, take
 
 WINDOW_S = 0.1
-
-
-@pytest.fixture
-async def broker(tmp_path: Path) -> AsyncIterator[Broker]:
-    """Run a provisioned server."""
-    async with embedded_nats(tmp_path) as broker:
-        yield broker
 
 
 class TestJetStreamLog(EventLogContract):

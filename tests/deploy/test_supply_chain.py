@@ -1,14 +1,14 @@
 """Bill of materials and audit: both from the lock, both complete."""
 
-import importlib.util
 import json
 import re
 import subprocess
 import sys
 from pathlib import Path
-from types import ModuleType
 from typing import Any
 
+import audit
+import lock_file
 import pytest
 from cyclonedx.model.bom import Bom
 from cyclonedx.schema.schema import SchemaVersion
@@ -16,23 +16,6 @@ from cyclonedx.validation.json import JsonStrictValidator
 
 ROOT = Path(__file__).parents[2]
 TOOLS = ROOT / "tools"
-
-
-def tool(name: str) -> ModuleType:
-    """Load a tool as its script does, with its folder in the path."""
-    specification = importlib.util.spec_from_file_location(name, TOOLS / f"{name}.py")
-    assert specification is not None
-    assert specification.loader is not None
-    module = importlib.util.module_from_spec(specification)
-    sys.modules[name] = module
-    specification.loader.exec_module(module)
-    return module
-
-
-@pytest.fixture(scope="module")
-def lock_file() -> ModuleType:
-    """Give the reader of locks."""
-    return tool("lock_file")
 
 
 def sbom(path: Path) -> dict[str, Any]:
@@ -68,7 +51,7 @@ def test_the_bill_of_materials_is_whole_valid_and_the_same_each_time(tmp_path: P
     assert reached == set(depends), "something in the lock is wanted by nobody"
 
 
-def test_a_lock_without_a_hash_is_refused(lock_file: ModuleType, tmp_path: Path):
+def test_a_lock_without_a_hash_is_refused(tmp_path: Path):
     """A pin alone is not a lock."""
     (tmp_path / "requirements.txt").write_text("numpy==2.3.0\n    # via tapelog (pyproject.toml)\n")
     with pytest.raises(ValueError, match="numpy"):
@@ -100,9 +83,8 @@ def test_a_lock_without_a_hash_is_refused(lock_file: ModuleType, tmp_path: Path)
     ],
     ids=["safe", "missing", "skipped", "vulnerable", "another version", "no report"],
 )
-def test_what_was_not_checked_is_not_safe(lock_file: ModuleType, report: dict[str, Any] | None, code: int, said: str):
+def test_what_was_not_checked_is_not_safe(report: dict[str, Any] | None, code: int, said: str):
     """Only a report that names every locked package, without a skip, is a pass; a known weakness outranks a gap."""
-    audit = tool("audit")
     locked = [lock_file.Locked(name, version, "", ("0" * 64,), ()) for name, version in (("a", "1"), ("b", "2"))]
     found, lines = audit.judge(report, locked)
     assert found == code

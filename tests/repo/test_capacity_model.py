@@ -1,15 +1,7 @@
 """The capacity page's formula against values that are known."""
 
-import importlib.util
-from pathlib import Path
-
+import gen_capacity as model
 import pytest
-
-_SPEC = importlib.util.spec_from_file_location("gen_capacity", Path(__file__).parents[2] / "tools" / "gen_capacity.py")
-assert _SPEC is not None
-assert _SPEC.loader is not None
-model = importlib.util.module_from_spec(_SPEC)
-_SPEC.loader.exec_module(model)
 
 
 @pytest.mark.parametrize(("workers", "load", "waits"), [(1, 0.5, 0.5), (1, 0.9, 0.9), (2, 1.0, 1 / 3), (3, 2.0, 4 / 9)])

@@ -13,7 +13,7 @@ from standardwebhooks.webhooks import Webhook, WebhookVerificationError
 from tapelog.notify.v1 import notify_service_pb2 as pb
 from tapelog.notify.v1 import resources_pb2 as res
 from tapelog_chassis.nats import Puller, connected
-from tapelog_chassis.testing import Broker, embedded_nats, eventually
+from tapelog_chassis.testing import Broker, eventually
 from tapelog_chassis.topology import CONTEXTS, PUB
 from tapelog_notify.testing import NotifyClient, NotifyProcess, Recorder, connected_client, settings_for
 from tapelog_notify.testing_hostile import Behaviour, HostileEndpoint
@@ -45,13 +45,6 @@ async def alerts_tool(created: pb.CreateSubscriptionResponse, found: list[str]) 
             yield
         finally:
             task.cancel()
-
-
-@pytest.fixture
-async def broker(tmp_path: Path) -> AsyncIterator[Broker]:
-    """Run a nats-server with the whole topology."""
-    async with embedded_nats(tmp_path) as running:
-        yield running
 
 
 async def heads(broker: Broker) -> dict[str, int]:

@@ -1,10 +1,9 @@
 """README as a new user follows it: from their own stems to a master."""
 
-import importlib.util
 import os
-import sys
 from pathlib import Path
 
+import new_user_path as path
 import pyloudnorm
 import pytest
 import soundfile
@@ -12,13 +11,6 @@ import soundfile
 from .excerpts import excerpt
 
 ROOT = Path(__file__).resolve().parents[2]
-_SPEC = importlib.util.spec_from_file_location("new_user_path", ROOT / "tools" / "new_user_path.py")
-assert _SPEC is not None
-assert _SPEC.loader is not None
-path = importlib.util.module_from_spec(_SPEC)
-sys.modules[_SPEC.name] = path
-_SPEC.loader.exec_module(path)
-
 STEMS = ("kick", "synth", "lead-vox")
 LENGTH_S = 3.0
 

@@ -3,7 +3,6 @@
 import asyncio
 import signal
 import uuid
-from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Final
 
@@ -11,7 +10,7 @@ import pytest
 from standardwebhooks.webhooks import Webhook
 from tapelog.notify.v1 import alerts_pb2, events_pb2
 from tapelog.notify.v1 import notify_service_pb2 as pb
-from tapelog_chassis.testing import Broker, embedded_nats, eventually
+from tapelog_chassis.testing import Broker, eventually
 from tapelog_notify.testing import TENANT, NotifyProcess, Recorder, connected_client, settings_for
 from tapelog_notify.testing_hostile import HostileEndpoint
 
@@ -32,13 +31,6 @@ PLACES: Final = (
 )
 DEATHS: Final = 5
 SETTLED: Final = "tapelog.usage_account.usage_settled.v1"
-
-
-@pytest.fixture
-async def broker(tmp_path: Path) -> AsyncIterator[Broker]:
-    """Run a nats-server with the whole topology."""
-    async with embedded_nats(tmp_path) as running:
-        yield running
 
 
 async def bill_until_death(process: NotifyProcess, ledger: Ledger) -> int:

@@ -6,8 +6,8 @@ from typing import Annotated
 from cyclopts import Parameter
 
 from tapelog_cli.connection import Connection
-from tapelog_cli.moments import AsOf, moment_of
-from tapelog_cli.naming import song_name, version_name
+from tapelog_cli.moments import AsOf
+from tapelog_cli.naming import song_name
 from tapelog_cli.options import Json, SongName
 
 Number = Annotated[str, Parameter(help="Number of the master, or its name. Default: the newest.", show_default=False)]
@@ -25,35 +25,26 @@ async def propose(
     json: Json = False,
 ) -> int:
     """Propose a master of the approved mix; it renders and is checked against the brief."""
-    from tapelog_cli.commands.version import rendered, tell_version
+    from tapelog_cli.commands.version import follow_proposal
     from tapelog_cli.written import read_master
 
     wanted = read_master(recipe)
     async with connection.open() as api:
         made = await api.versions.propose_master(await song_name(api, song), wanted, comment=comment)
-        if wait or submit:
-            made = await rendered(api, made, quiet=json)
-        if submit:
-            made = await api.versions.submit(made.name)
-    return tell_version(made, json=json)
+        return await follow_proposal(api, made, wait=wait, submit=submit, json=json)
 
 
 async def show(
     song: SongName, number: Number = "", *, as_of: AsOf = "", connection: Connection = _NOBODY, json: Json = False
 ) -> int:
     """Show a master: where it stands, its loudness, the brief's verdicts and the approvals."""
-    from tapelog_cli.commands.version import tell_version
+    from tapelog_cli.commands.version import show_version
 
-    async with connection.open() as api:
-        name = await version_name(api, song, number, kind="master")
-        found = await api.versions.get(name, **moment_of(as_of))
-    return tell_version(found, json=json)
+    return await show_version(connection, song, number, kind="master", as_of=as_of, json=json)
 
 
 async def submit(song: SongName, number: Number = "", *, connection: Connection = _NOBODY, json: Json = False) -> int:
     """Put a rendered master before the artist and the producer."""
-    from tapelog_cli.commands.version import tell_version
+    from tapelog_cli.commands.version import submit_version
 
-    async with connection.open() as api:
-        changed = await api.versions.submit(await version_name(api, song, number, kind="master"))
-    return tell_version(changed, json=json)
+    return await submit_version(connection, song, number, kind="master", json=json)

@@ -6,7 +6,7 @@ from typing import Annotated
 from cyclopts import Parameter
 
 from tapelog_cli.connection import Connection
-from tapelog_cli.moments import AsOf, moment_of
+from tapelog_cli.moments import AsOf
 from tapelog_cli.naming import song_name, version_name
 from tapelog_cli.options import Json, SongName
 
@@ -25,39 +25,30 @@ async def propose(
     json: Json = False,
 ) -> int:
     """Propose a mix: the brief is checked over the recipe at once, then it renders."""
-    from tapelog_cli.commands.version import rendered, tell_version
+    from tapelog_cli.commands.version import follow_proposal
     from tapelog_cli.written import read_mix
 
     async with connection.open() as api:
         name = await song_name(api, song)
         wanted = read_mix(recipe, await api.songs.get(name))
         made = await api.versions.propose_mix(name, wanted, comment=comment)
-        if wait or submit:
-            made = await rendered(api, made, quiet=json)
-        if submit:
-            made = await api.versions.submit(made.name)
-    return tell_version(made, json=json)
+        return await follow_proposal(api, made, wait=wait, submit=submit, json=json)
 
 
 async def show(
     song: SongName, number: Number = "", *, as_of: AsOf = "", connection: Connection = _NOBODY, json: Json = False
 ) -> int:
     """Show a mix: where it stands, its loudness, the brief's verdicts and the approvals."""
-    from tapelog_cli.commands.version import tell_version
+    from tapelog_cli.commands.version import show_version
 
-    async with connection.open() as api:
-        name = await version_name(api, song, number, kind="mix")
-        found = await api.versions.get(name, **moment_of(as_of))
-    return tell_version(found, json=json)
+    return await show_version(connection, song, number, kind="mix", as_of=as_of, json=json)
 
 
 async def submit(song: SongName, number: Number = "", *, connection: Connection = _NOBODY, json: Json = False) -> int:
     """Put a rendered mix before the artist and the producer."""
-    from tapelog_cli.commands.version import tell_version
+    from tapelog_cli.commands.version import submit_version
 
-    async with connection.open() as api:
-        changed = await api.versions.submit(await version_name(api, song, number, kind="mix"))
-    return tell_version(changed, json=json)
+    return await submit_version(connection, song, number, kind="mix", json=json)
 
 
 async def diff(

@@ -3,6 +3,7 @@
 import re
 import uuid
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Final
 
@@ -17,8 +18,6 @@ if TYPE_CHECKING:
     from tapelog.render.v1 import resources_pb2 as render
     from tapelog.session.v1 import resources_pb2 as res
 
-Estimate = Annotated[bool, Parameter(negative="", help="Only say what it would cost; nothing is queued.")]
-Wait = Annotated[bool, Parameter(help="Wait until it has ended.")]
 MixFile = Annotated[Path, Parameter(help="Mix recipe; the files it names must be takes of the song.")]
 Asset = Annotated[str, Parameter(help="SHA-256 of an upload or of a rendered file of the project.")]
 TIMEOUT_S: Final = 3600.0
@@ -27,15 +26,26 @@ _DIGEST: Final = re.compile(r"[0-9a-f]{64}")
 _NOBODY = Connection()
 
 
+@Parameter(name="*")
+@dataclass(frozen=True, kw_only=True)
+class Asked:
+    """How a job is asked for, the same for every kind."""
+
+    estimate: Annotated[bool, Parameter(negative="", help="Only say what it would cost; nothing is queued.")] = False
+    wait: Annotated[bool, Parameter(help="Wait until it has ended.")] = True
+    connection: Connection = _NOBODY
+
+
+_ASKED = Asked()
+
+
 async def mix(
     song: SongName,
     recipe: MixFile,
     *,
     mute: Annotated[list[str] | None, Parameter(help="Tag or id of tracks to leave out: an alternate.")] = None,
     solo: Annotated[list[str] | None, Parameter(help="Tag or id of the only tracks to hear: an alternate.")] = None,
-    estimate: Estimate = False,
-    wait: Wait = True,
-    connection: Connection = _NOBODY,
+    asked: Asked = _ASKED,
     json: Json = False,
 ) -> int:
     """Render a mix, or an alternate of it, without proposing a version."""
@@ -52,7 +62,7 @@ async def mix(
             made.mix.alternate.solo.extend(solo or [])
         return made
 
-    return await _ask(connection, song, job, estimate=estimate, wait=wait, json=json)
+    return await _ask(asked, song, job, json=json)
 
 
 async def master(
@@ -60,9 +70,7 @@ async def master(
     recipe: Annotated[Path, Parameter(help="Master recipe.")],
     asset: Asset,
     *,
-    estimate: Estimate = False,
-    wait: Wait = True,
-    connection: Connection = _NOBODY,
+    asked: Asked = _ASKED,
     json: Json = False,
 ) -> int:
     """Render a master of a mix that is stored, without proposing a version."""
@@ -74,7 +82,7 @@ async def master(
     wanted = read_master(recipe)
     wanted.source.CopyFrom(recipe_pb2.RecipeSource(asset_sha256=_digest(asset)))
     job = render.RenderJob(kind=render.RENDER_KIND_MASTER, master=render.MasterSpec(recipe=wanted))
-    return await _ask(connection, song, lambda _: job, estimate=estimate, wait=wait, json=json)
+    return await _ask(asked, song, lambda _: job, json=json)
 
 
 async def preview(
@@ -83,9 +91,7 @@ async def preview(
     passage: Annotated[str, Parameter(help="What to hear: 1:02.5-1:10.")],
     *,
     loudness_lufs: Annotated[float, Parameter(help="Integrated loudness of the passage.")] = -23.0,
-    estimate: Estimate = False,
-    wait: Wait = True,
-    connection: Connection = _NOBODY,
+    asked: Asked = _ASKED,
     json: Json = False,
 ) -> int:
     """Render a passage at a stated loudness: previews of one loudness can be compared by ear."""
@@ -107,7 +113,7 @@ async def preview(
         spec.range.CopyFrom(audio_pb2.FrameRange(start_frame=first, end_frame=after))
         return render.RenderJob(kind=render.RENDER_KIND_PREVIEW, preview=spec)
 
-    return await _ask(connection, song, job, estimate=estimate, wait=wait, json=json)
+    return await _ask(asked, song, job, json=json)
 
 
 async def stems(
@@ -117,9 +123,7 @@ async def stems(
     stem: Annotated[
         list[str] | None, Parameter(help="drums=kick,snare: a stem and its tracks, buses or tags. Default: one a bus.")
     ] = None,
-    estimate: Estimate = False,
-    wait: Wait = True,
-    connection: Connection = _NOBODY,
+    asked: Asked = _ASKED,
     json: Json = False,
 ) -> int:
     """Render a mix into stems that sum to it."""
@@ -133,7 +137,7 @@ async def stems(
         spec = render.StemsSpec(recipe=read_mix(recipe, of), groups=groups)
         return render.RenderJob(kind=render.RENDER_KIND_STEMS, stems=spec)
 
-    return await _ask(connection, song, job, estimate=estimate, wait=wait, json=json)
+    return await _ask(asked, song, job, json=json)
 
 
 async def comp(
@@ -142,9 +146,7 @@ async def comp(
         Path, Parameter(help="A map with `passages`: asset_sha256, range, crossfade_frames; YAML or JSON.")
     ],
     *,
-    estimate: Estimate = False,
-    wait: Wait = True,
-    connection: Connection = _NOBODY,
+    asked: Asked = _ASKED,
     json: Json = False,
 ) -> int:
     """Put one recording together from passages of takes."""
@@ -153,16 +155,14 @@ async def comp(
     from tapelog_cli.written import read_message
 
     job = render.RenderJob(kind=render.RENDER_KIND_COMP, comp=read_message(file, render.CompSpec()))
-    return await _ask(connection, song, lambda _: job, estimate=estimate, wait=wait, json=json)
+    return await _ask(asked, song, lambda _: job, json=json)
 
 
 async def album(
     song: SongName,
     file: Annotated[Path, Parameter(help="A map with `songs` and `target`, the fields of AlbumSpec; YAML or JSON.")],
     *,
-    estimate: Estimate = False,
-    wait: Wait = True,
-    connection: Connection = _NOBODY,
+    asked: Asked = _ASKED,
     json: Json = False,
 ) -> int:
     """Master songs as one album, their relative loudness kept; it is billed to the song that is named."""
@@ -171,16 +171,14 @@ async def album(
     from tapelog_cli.written import read_message
 
     job = render.RenderJob(kind=render.RENDER_KIND_ALBUM, album=read_message(file, render.AlbumSpec()))
-    return await _ask(connection, song, lambda _: job, estimate=estimate, wait=wait, json=json)
+    return await _ask(asked, song, lambda _: job, json=json)
 
 
 async def analyze(
     song: SongName,
     asset: Asset,
     *,
-    estimate: Estimate = False,
-    wait: Wait = True,
-    connection: Connection = _NOBODY,
+    asked: Asked = _ASKED,
     json: Json = False,
 ) -> int:
     """Decode and measure a file of the project."""
@@ -188,7 +186,7 @@ async def analyze(
 
     spec = render.AnalysisSpec(asset_sha256=_digest(asset))
     job = render.RenderJob(kind=render.RENDER_KIND_ANALYSIS, analysis=spec)
-    return await _ask(connection, song, lambda _: job, estimate=estimate, wait=wait, json=json)
+    return await _ask(asked, song, lambda _: job, json=json)
 
 
 async def repair(
@@ -196,9 +194,7 @@ async def repair(
     asset: Asset,
     *,
     tool: Annotated[list[str] | None, Parameter(help="Only these tools, such as click or hum. Default: all.")] = None,
-    estimate: Estimate = False,
-    wait: Wait = True,
-    connection: Connection = _NOBODY,
+    asked: Asked = _ASKED,
     json: Json = False,
 ) -> int:
     """Repair a file of the project where a tool proves its defect."""
@@ -206,34 +202,26 @@ async def repair(
 
     spec = render.RepairSpec(asset_sha256=_digest(asset), tools=tool or [])
     job = render.RenderJob(kind=render.RENDER_KIND_REPAIR, repair=spec)
-    return await _ask(connection, song, lambda _: job, estimate=estimate, wait=wait, json=json)
+    return await _ask(asked, song, lambda _: job, json=json)
 
 
-async def _ask(
-    connection: Connection,
-    song: str,
-    job_of: "Callable[[res.Song], render.RenderJob]",
-    *,
-    estimate: bool,
-    wait: bool,
-    json: bool,
-) -> int:
+async def _ask(asked: Asked, song: str, job_of: "Callable[[res.Song], render.RenderJob]", *, json: bool) -> int:
     """Ask for a job of a song, and tell how it ended, or what it would cost."""
     from tapelog_cli.answers import tell
     from tapelog_cli.commands.render import cost_words, follow, tell_job
 
-    async with connection.open() as api:
+    async with asked.connection.open() as api:
         of = await api.songs.get(await song_name(api, song))
         job = job_of(of)
         _, project, _, song_id = of.name.split("/")
         job.reference.project, job.reference.song, job.reference.cycle = project, song_id, of.cycle
         job.reference.key = f"desk/{uuid.uuid4()}"
         job.expected_length_frames = _length_frames(job, of)
-        if estimate:
+        if asked.estimate:
             found = await api.renders.estimate(job)
             return tell(found, cost_words(found), json=json)
         made: Any = await api.renders.create(job)
-        if wait:
+        if asked.wait:
             return await follow(api, made.name, json=json, timeout_s=TIMEOUT_S)
     return tell_job(made, json=json)
 

@@ -4,8 +4,10 @@ from typing import TYPE_CHECKING
 
 from tapelog_cli.answers import tell
 from tapelog_cli.choices import word_of
+from tapelog_cli.connection import Connection
 from tapelog_cli.exit_codes import ExitCode
-from tapelog_cli.naming import project_id, project_of, short
+from tapelog_cli.moments import moment_of
+from tapelog_cli.naming import Kind, project_id, project_of, short, version_name
 
 if TYPE_CHECKING:
     from tapelog.session.v1 import resources_pb2 as res
@@ -37,6 +39,30 @@ async def rendered(api: "Tapelog", version: "res.Version", *, quiet: bool) -> "r
             done = await api.versions.wait_rendered(version.name)
             watching.cancel()
     return done
+
+
+async def follow_proposal(api: "Tapelog", made: "res.Version", *, wait: bool, submit: bool, json: bool) -> int:
+    """Wait for what was proposed where that is asked for, put it before artist and producer, and tell how it stands."""
+    if wait or submit:
+        made = await rendered(api, made, quiet=json)
+    if submit:
+        made = await api.versions.submit(made.name)
+    return tell_version(made, json=json)
+
+
+async def show_version(connection: Connection, song: str, number: str, *, kind: Kind, as_of: str, json: bool) -> int:
+    """Tell how a version stands, or stood."""
+    async with connection.open() as api:
+        name = await version_name(api, song, number, kind=kind)
+        found = await api.versions.get(name, **moment_of(as_of))
+    return tell_version(found, json=json)
+
+
+async def submit_version(connection: Connection, song: str, number: str, *, kind: Kind, json: bool) -> int:
+    """Put a rendered version before the artist and the producer."""
+    async with connection.open() as api:
+        changed = await api.versions.submit(await version_name(api, song, number, kind=kind))
+    return tell_version(changed, json=json)
 
 
 def tell_version(version: "res.Version", *, json: bool) -> int:

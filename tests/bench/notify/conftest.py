@@ -1,18 +1,8 @@
 """A broker for load runs."""
 
-from collections.abc import AsyncIterator
-from pathlib import Path
-
 import pytest
-from tapelog_chassis.testing import Broker, embedded_nats
+from tapelog_chassis.testing import Broker
 from tapelog_notify.testing import Recorder
-
-
-@pytest.fixture
-async def broker(tmp_path: Path) -> AsyncIterator[Broker]:
-    """Run a nats-server with the whole topology."""
-    async with embedded_nats(tmp_path) as running:
-        yield running
 
 
 @pytest.fixture

@@ -4,15 +4,8 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
-from tapelog_chassis.testing import Broker, embedded_nats
+from tapelog_chassis.testing import Broker
 from tapelog_notify.testing import NotifyClient, Recorder, running_notify, settings_for
-
-
-@pytest.fixture
-async def broker(tmp_path: Path) -> AsyncIterator[Broker]:
-    """Run a nats-server with the whole topology."""
-    async with embedded_nats(tmp_path) as running:
-        yield running
 
 
 @pytest.fixture

@@ -2,6 +2,7 @@
 
 import contextlib
 import itertools
+import uuid
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 from typing import Any
@@ -31,3 +32,9 @@ async def studio(tmp_path: Path) -> AsyncIterator[Studio]:
     """Open a studio with two workers."""
     async with running_studio(tmp_path) as running:
         yield running
+
+
+@pytest.fixture
+def song() -> str:
+    """Name a song that no other test uses."""
+    return f"sng-{uuid.uuid4().hex[:16]}"

@@ -270,6 +270,13 @@ async def serving(settings: RenderSettings) -> AsyncIterator[tuple[dict[str, Any
         await service
 
 
+async def store_tones(studio: Studio, count: int = 2, *, seconds: float = 1.0) -> list[str]:
+    """Store tones and return their digests."""
+    return [
+        await put_audio(studio.objects, studio.folder, tone(seconds, 220.0 * (n + 1), seed=n)) for n in range(count)
+    ]
+
+
 async def long_mix(studio: Studio, *, seconds: float = 40.0, layers: int = 10, song: str = SONG) -> RenderJob:
     """Make a mix that takes some 0.1 s a layer to render; each layer plays the same sources again."""
     assets = [await put_audio(studio.objects, studio.folder, tone(seconds, 110.0 * (n + 1), seed=n)) for n in range(8)]

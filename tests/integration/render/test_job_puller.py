@@ -6,12 +6,11 @@ import statistics
 import sys
 import time
 from collections.abc import AsyncIterator
-from pathlib import Path
 
 import pytest
 from tapelog.render.v1.resources_pb2 import PriorityClass, RenderKind
 from tapelog_chassis.nats.provision import delete_consumer
-from tapelog_chassis.testing import Broker, embedded_nats, eventually
+from tapelog_chassis.testing import Broker, eventually
 from tapelog_render.adapters.job_puller import JobPuller
 from tapelog_render.adapters.job_queue import JetStreamJobQueue
 from tapelog_render.application.ports import JobKey, QueueUnavailable
@@ -22,13 +21,6 @@ BULK, STANDARD, INTERACTIVE = (
     PriorityClass.PRIORITY_CLASS_STANDARD,
     PriorityClass.PRIORITY_CLASS_INTERACTIVE,
 )
-
-
-@pytest.fixture
-async def broker(tmp_path: Path) -> AsyncIterator[Broker]:
-    """Run a broker."""
-    async with embedded_nats(tmp_path) as running:
-        yield running
 
 
 @pytest.fixture

@@ -38,7 +38,7 @@ from .material import (
     reference,
     tone,
 )
-from .studio import Studio, running_studio
+from .studio import Studio, running_studio, store_tones
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -50,21 +50,9 @@ async def studio(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Stud
         yield running
 
 
-@pytest.fixture
-def song() -> str:
-    """Name a song that no other test uses."""
-    return f"sng-{uuid.uuid4().hex[:16]}"
-
-
-async def _assets(studio: Studio, count: int = 2, *, seconds: float = 1.0) -> list[str]:
-    return [
-        await put_audio(studio.objects, studio.folder, tone(seconds, 220.0 * (n + 1), seed=n)) for n in range(count)
-    ]
-
-
 async def test_a_mix_a_master_and_an_analysis_come_back_with_results(studio: Studio, song: str):
     """Each kind ends as SUCCEEDED, its audio lies in the store under its digest, and its usage is settled once."""
-    assets = await _assets(studio)
+    assets = await store_tones(studio)
     recipe = mix_recipe(assets)
     analysis = await studio.create(analysis_job(assets[0]))
     mix = await studio.create(mix_job(recipe, frames=RATE_HZ, song=song))
@@ -99,7 +87,7 @@ async def test_a_mix_a_master_and_an_analysis_come_back_with_results(studio: Stu
 
 async def test_a_repeated_request_is_one_job_and_a_changed_one_is_refused(studio: Studio, song: str):
     """The same request_id gives the same job and one event; with another body it is INVALID_ARGUMENT."""
-    recipe = mix_recipe(await _assets(studio))
+    recipe = mix_recipe(await store_tones(studio))
     request_id = str(uuid.uuid4())
     first, second = await asyncio.gather(
         studio.create(mix_job(recipe, song=song), request_id=request_id),
@@ -117,7 +105,7 @@ async def test_a_repeated_request_is_one_job_and_a_changed_one_is_refused(studio
 
 async def test_the_same_intent_under_another_request_is_rendered_but_billed_once(studio: Studio, song: str):
     """Two jobs of one song, cycle, kind and recipe give equal bytes and one settlement."""
-    recipe = mix_recipe(await _assets(studio))
+    recipe = mix_recipe(await store_tones(studio))
     jobs = [await studio.create(mix_job(recipe, frames=RATE_HZ, song=song)) for _ in range(2)]
     assert jobs[0].name != jobs[1].name
     results = [await studio.ended(job.name) for job in jobs]
@@ -133,7 +121,7 @@ async def test_the_same_intent_under_another_request_is_rendered_but_billed_once
 
 async def test_a_watch_shows_every_state_and_some_progress(studio: Studio, song: str):
     """From the first state seen none is left out, progress never falls within an attempt, and the stream ends."""
-    job = await studio.create(mix_job(mix_recipe(8 * await _assets(studio, 6, seconds=20.0))))
+    job = await studio.create(mix_job(mix_recipe(8 * await store_tones(studio, 6, seconds=20.0))))
     seen = [
         update
         async for update in studio.stub.WatchRenderJob(WatchRenderJobRequest(name=job.name), metadata=studio.caller())
@@ -149,7 +137,7 @@ async def test_a_watch_shows_every_state_and_some_progress(studio: Studio, song:
 
 async def test_a_running_job_is_cancelled_within_a_second(studio: Studio, song: str):
     """The fact, the engine's end and the release of the usage follow a cancellation; the worker goes on."""
-    assets = await _assets(studio, 8, seconds=60.0)
+    assets = await store_tones(studio, 8, seconds=60.0)
     job = await studio.create(mix_job(mix_recipe(8 * assets), song=song))
     running = await studio.running(job.name)
     engine = studio.engine_of(running)
@@ -170,7 +158,7 @@ async def test_a_running_job_is_cancelled_within_a_second(studio: Studio, song: 
 async def test_a_queued_job_is_cancelled_and_never_starts(open_studio: StudioFactory):
     """Without a worker the job waits; cancelled, it leaves the queue, and cannot be cancelled again."""
     async with open_studio(spawn_workers=False) as studio:
-        job = await studio.create(mix_job(mix_recipe(await _assets(studio))))
+        job = await studio.create(mix_job(mix_recipe(await store_tones(studio))))
         assert await studio.queue_depth() == 1
         request = CancelRenderJobRequest(name=job.name, request_id=str(uuid.uuid4()), etag=job.etag)
         cancelled = await studio.stub.CancelRenderJob(request, metadata=studio.caller())
@@ -187,7 +175,7 @@ async def test_a_queued_job_is_cancelled_and_never_starts(open_studio: StudioFac
 
 async def test_a_batch_of_alternates_renders_as_one_and_a_repeat_adds_nothing(studio: Studio, song: str):
     """Three alternates succeed under one batch; the same request gives the same batch, not six jobs."""
-    recipe = mix_recipe(await _assets(studio, 3))
+    recipe = mix_recipe(await store_tones(studio, 3))
     alternates = [Alternate(id="instrumental", mute=["vocal"]), Alternate(id="a-cappella", solo=["vocal"])]
     jobs = [
         RenderJob(
@@ -215,7 +203,7 @@ async def test_a_batch_of_alternates_renders_as_one_and_a_repeat_adds_nothing(st
 
 async def test_a_batch_with_one_wrong_job_records_nothing(studio: Studio, song: str):
     """All or nothing: the wrong field is named, no job of the batch exists."""
-    recipe = mix_recipe(await _assets(studio))
+    recipe = mix_recipe(await store_tones(studio))
     wrong = mix_job(MixRecipe(sample_rate_hz=RATE_HZ), song=song)
     request = BatchCreateRenderJobsRequest(jobs=[mix_job(recipe, song=song), wrong], request_id=str(uuid.uuid4()))
     with pytest.raises(grpc.aio.AioRpcError) as refusal:
@@ -248,7 +236,7 @@ async def test_wrong_input_fails_at_once_and_is_not_billed(studio: Studio, song:
 
 async def test_people_need_a_role_and_tenants_see_nothing_of_each_other(studio: Studio, song: str):
     """The mixing engineer may render; a stranger is denied; another tenant finds no such job; an auditor reads."""
-    sources = await _assets(studio)
+    sources = await store_tones(studio)
     studio.uploaded.update(sources)
     wanted = mix_job(mix_recipe(sources), key="sketch", song=song)
     engineer = studio.caller("pty-mix", kind="person")
@@ -286,7 +274,7 @@ async def test_nobody_passes_a_render_off_as_one_of_the_songs_own(
     studio: Studio, song: str, party: str, kind: Kind, acts_for: str
 ):
     """Keys of takes and versions are the session service's: alone or in a batch, nothing is recorded for others."""
-    recipe = mix_recipe(await _assets(studio))
+    recipe = mix_recipe(await store_tones(studio))
     engineer = studio.caller(party, kind=kind, acts_for=acts_for)
     own = mix_job(recipe, key="sketch", song=song)
     for key in ("takes/tk-1", "mixVersions/1", "mixVersions/1/alternates/tv", "masterVersions/2"):
@@ -314,7 +302,7 @@ async def test_nobody_passes_a_render_off_as_one_of_the_songs_own(
 async def test_lists_come_in_pages_newest_first(open_studio: StudioFactory):
     """Three jobs in pages of two; a page token belongs to its query."""
     async with open_studio(spawn_workers=False) as studio:
-        asset = (await _assets(studio, 1))[0]
+        asset = (await store_tones(studio, 1))[0]
         names = [(await studio.create(analysis_job(asset))).name for _ in range(3)]
         request = ListRenderJobsRequest(page_size=2)
 
@@ -340,7 +328,7 @@ async def test_lists_come_in_pages_newest_first(open_studio: StudioFactory):
 async def test_a_full_queue_refuses_with_a_time_to_come_back(open_studio: StudioFactory):
     """Beyond the depth limit a job is RESOURCE_EXHAUSTED with RetryInfo, and nothing is recorded."""
     async with open_studio(spawn_workers=False, queue_depth_max=2) as studio:
-        asset = (await _assets(studio, 1))[0]
+        asset = (await store_tones(studio, 1))[0]
         request_id = str(uuid.uuid4())
         first = await studio.create(analysis_job(asset), request_id=request_id)
         await studio.create(analysis_job(asset))

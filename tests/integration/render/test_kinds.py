@@ -45,7 +45,7 @@ from tapelog_render.domain import job as jobs
 
 from .conftest import StudioFactory
 from .material import RATE_HZ, analysis_job, mix_job, mix_recipe, put_audio, reference, tone
-from .studio import TENANT, Studio, running_studio
+from .studio import TENANT, Studio, running_studio, store_tones
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -55,19 +55,6 @@ async def studio(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Stud
     """Run one studio for all tests of this file; each test has a song of its own."""
     async with running_studio(tmp_path_factory.mktemp("studio")) as running:
         yield running
-
-
-@pytest.fixture
-def song() -> str:
-    """Name a song that no other test uses."""
-    return f"sng-{uuid.uuid4().hex[:16]}"
-
-
-async def assets(studio: Studio, count: int = 2, *, seconds: float = 1.0) -> list[str]:
-    """Store tones and return their digests."""
-    return [
-        await put_audio(studio.objects, studio.folder, tone(seconds, 220.0 * (n + 1), seed=n)) for n in range(count)
-    ]
 
 
 async def done(studio: Studio, job: RenderJob) -> RenderJob:
@@ -86,7 +73,7 @@ def samples(studio: Studio, sha256: str) -> np.ndarray:
 
 async def test_previews_of_two_mixes_are_equally_loud_and_counted_apart(studio: Studio, song: str):
     """Two mixes 8 dB apart give previews within 0.1 LU; each is settled as a preview of its own length."""
-    sources = await assets(studio, seconds=2.0)
+    sources = await store_tones(studio, seconds=2.0)
     made = []
     for gain_db in (-6.0, -14.0):
         spec = PreviewSpec(mix=mix_recipe(sources, gain_db=gain_db), target_lufs=-24.0)
@@ -106,7 +93,7 @@ async def test_previews_of_two_mixes_are_equally_loud_and_counted_apart(studio: 
 
 async def test_stems_of_a_job_sum_to_its_mix(studio: Studio, song: str):
     """The stems' files add up to the mix's; each is named; the report lies beside them."""
-    recipe = mix_recipe(await assets(studio, 3))
+    recipe = mix_recipe(await store_tones(studio, 3))
     groups = [StemGroup(id="vocal", members=["vocal"]), StemGroup(id="band", members=["band"])]
     stems = RenderJob(
         kind=RenderKind.RENDER_KIND_STEMS,
@@ -127,7 +114,7 @@ async def test_stems_of_a_job_sum_to_its_mix(studio: Studio, song: str):
 
 async def test_a_comp_is_the_takes_own_frames(studio: Studio, song: str):
     """Two takes cut at a frame give exactly their samples, and nothing is billed."""
-    one, two = await assets(studio)
+    one, two = await store_tones(studio)
     passages = [
         CompPassage(asset_sha256=one, range=FrameRange(start_frame=0, end_frame=20_001)),
         CompPassage(asset_sha256=two, range=FrameRange(start_frame=20_001, end_frame=48_000)),
@@ -143,7 +130,7 @@ async def test_a_comp_is_the_takes_own_frames(studio: Studio, song: str):
 
 async def test_a_repair_of_a_sound_take_is_the_take(studio: Studio, song: str):
     """Nothing is wrong with it: the result is the asset itself, with a report."""
-    (asset,) = await assets(studio, 1)
+    (asset,) = await store_tones(studio, 1)
     job = RenderJob(
         kind=RenderKind.RENDER_KIND_REPAIR,
         repair=RepairSpec(asset_sha256=asset, tools=["dc", "dropout"]),
@@ -190,7 +177,7 @@ async def test_an_album_keeps_the_songs_relative_loudness(studio: Studio, song: 
 
 async def test_a_verified_render_is_the_same(studio: Studio, song: str):
     """A mix rendered again has the same samples, costs nothing, and leaves no mismatch."""
-    mixed = await done(studio, mix_job(mix_recipe(await assets(studio)), song=song))
+    mixed = await done(studio, mix_job(mix_recipe(await store_tones(studio)), song=song))
     request = VerifyRenderRequest(name=mixed.name, request_id=str(uuid.uuid4()))
     queued = await studio.stub.VerifyRender(request, metadata=studio.caller())
     verified = await studio.ended(queued.name)
@@ -208,7 +195,7 @@ async def test_a_verified_render_is_the_same(studio: Studio, song: str):
 
 async def test_a_render_that_is_not_what_it_was_raises_an_event(studio: Studio, song: str):
     """A result with other samples in the log is found out: the event names both digests, and the new file is kept."""
-    (asset,) = await assets(studio, 1)
+    (asset,) = await store_tones(studio, 1)
     job = mix_job(mix_recipe([asset]), song=song)
     mixed = await done(studio, job)
     # The same job again, by hand, with a result that claims other samples: what a faulty engine would have recorded.
@@ -244,7 +231,7 @@ async def test_a_render_that_is_not_what_it_was_raises_an_event(studio: Studio, 
 
 async def test_validate_only_checks_and_estimates_and_spends_nothing(studio: Studio, song: str):
     """Digest, milliseconds, seconds and limits come back; no job, no reservation, no queue; faults are named."""
-    job = mix_job(mix_recipe(await assets(studio)), frames=60 * RATE_HZ, song=song)
+    job = mix_job(mix_recipe(await store_tones(studio)), frames=60 * RATE_HZ, song=song)
     answer = await studio.stub.CreateRenderJob(
         CreateRenderJobRequest(job=job, validate_only=True), metadata=studio.caller()
     )
@@ -266,7 +253,7 @@ async def test_validate_only_checks_and_estimates_and_spends_nothing(studio: Stu
 async def test_a_job_that_waits_beyond_its_deadline_fails_and_is_released(open_studio: StudioFactory):
     """Without a worker the job ends as FAILED with its reason, leaves the queue, and its usage is released."""
     async with open_studio(spawn_workers=False) as studio:
-        job = mix_job(mix_recipe(await assets(studio)), frames=RATE_HZ)
+        job = mix_job(mix_recipe(await store_tones(studio)), frames=RATE_HZ)
         job.deadline_time.FromMilliseconds(round((time.time() + 1.5) * 1000))
         ended = await studio.ended((await studio.create(job)).name, within_s=20.0)
         assert ended.state == JobState.JOB_STATE_FAILED
@@ -281,7 +268,7 @@ async def test_a_job_that_waits_beyond_its_deadline_fails_and_is_released(open_s
 
 async def test_a_person_names_only_what_is_their_projects(studio: Studio, song: str):
     """Foreign songs and sources are refused with each named; uploads and own renders are taken."""
-    mine, other = await assets(studio)
+    mine, other = await store_tones(studio)
     person = studio.caller("pty-mix", kind="person")
     studio.uploaded.add(mine)
     job = mix_job(mix_recipe([mine, other]), key="sketch", song="sng-foreign")
@@ -308,7 +295,7 @@ async def test_a_person_names_only_what_is_their_projects(studio: Studio, song: 
 async def test_a_full_quota_refuses_what_would_be_kept(open_studio: StudioFactory):
     """With no room for results a mix is refused and nothing recorded; previews are taken."""
     async with open_studio(spawn_workers=False, tenant_quota_gib=0) as studio:
-        sources = await assets(studio, 1)
+        sources = await store_tones(studio, 1)
         with pytest.raises(grpc.aio.AioRpcError) as refusal:
             await studio.create(mix_job(mix_recipe(sources)))
         assert from_rpc_error(refusal.value).reason == "STORAGE_QUOTA"
@@ -319,7 +306,7 @@ async def test_a_full_quota_refuses_what_would_be_kept(open_studio: StudioFactor
 
 async def test_a_revision_uses_what_its_host_has_rendered_and_proves_the_same(studio: Studio, song: str):
     """A mix leaves sums on the host; a revision that used them verifies equal without them."""
-    recipe = mix_recipe(await assets(studio, 6, seconds=1.25))
+    recipe = mix_recipe(await store_tones(studio, 6, seconds=1.25))
     for track in recipe.tracks:
         track.ClearField("sends")
         track.output_bus = "band"
@@ -344,7 +331,7 @@ def _sums(folder: Path) -> set[Path]:
 
 async def test_the_collector_reads_the_logs_of_a_real_broker(studio: Studio, song: str):
     """With the administrator's credentials every log can be read, and what is named is not garbage."""
-    await done(studio, mix_job(mix_recipe(await assets(studio, 1)), song=song))
+    await done(studio, mix_job(mix_recipe(await store_tones(studio, 1)), song=song))
     creds = studio.folder / "admin.creds"
     creds.write_text(studio.broker.creds("admin"))
     settings = studio.settings.model_copy(update={"nats_creds": creds})
@@ -356,7 +343,7 @@ async def test_the_collector_reads_the_logs_of_a_real_broker(studio: Studio, son
 
 async def test_a_watch_tells_the_stage_and_what_each_has_taken(studio: Studio, song: str):
     """While it renders, the stage and the seconds of the stages before are told; the result has all three."""
-    job = await studio.create(mix_job(mix_recipe(8 * await assets(studio, 6, seconds=20.0)), song=song))
+    job = await studio.create(mix_job(mix_recipe(8 * await store_tones(studio, 6, seconds=20.0)), song=song))
     seen = [
         update
         async for update in studio.stub.WatchRenderJob(WatchRenderJobRequest(name=job.name), metadata=studio.caller())

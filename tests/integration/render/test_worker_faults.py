@@ -75,7 +75,7 @@ async def test_a_job_whose_engine_dies_is_tried_again(studio: Studio):
 
 async def test_a_job_that_exceeds_its_time_limit_three_times_fails_and_others_go_on(open_studio: StudioFactory):
     """A job that can never end fails with its reason after three attempts, is not billed, and blocks nobody."""
-    async with open_studio(job_time_limit_s=0.4, job_memory_limit_mib=4096) as studio:
+    async with open_studio(job_time_limit_s=1.0, job_memory_limit_mib=4096) as studio:
         poison = await studio.create(await long_mix(studio, layers=30))
         asset = await put_audio(studio.objects, studio.folder, tone(0.5, 440.0))
         good = [await studio.create(analysis_job(asset)) for _ in range(4)]

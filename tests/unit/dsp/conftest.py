@@ -1,6 +1,10 @@
 import numpy as np
 import pytest
-from tapelog_dsp.kernels import call, loader
+from tapelog_dsp import Audio
+
+from tests.unit.instruction_sets import each_isa
+
+__all__ = ["each_isa"]
 
 
 @pytest.fixture
@@ -9,12 +13,13 @@ def random() -> np.random.Generator:
     return np.random.default_rng(20_26)
 
 
-@pytest.fixture(params=loader.runnable_levels())
-def each_isa(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch):
-    """Every instruction set that this processor runs, in turn."""
-    monkeypatch.setenv(loader.ISA_ENVIRONMENT, request.param)
-    loader.open_library.cache_clear()
-    call.function.cache_clear()
-    yield request.param
-    loader.open_library.cache_clear()
-    call.function.cache_clear()
+@pytest.fixture
+def stereo(random: np.random.Generator) -> Audio:
+    """Return stereo noise."""
+    return random.uniform(-0.5, 0.5, (2, 3_000))
+
+
+@pytest.fixture
+def mono(random: np.random.Generator) -> Audio:
+    """Return mono noise."""
+    return random.uniform(-0.5, 0.5, (1, 3_000))

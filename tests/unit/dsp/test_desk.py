@@ -1,7 +1,5 @@
 """What a desk does beyond faders: threads, solos, VCAs, keys, pans and settings that move."""
 
-from typing import Any
-
 import numpy as np
 import pytest
 from tapelog_dsp import (
@@ -30,32 +28,7 @@ from tapelog_dsp import (
 from tapelog_dsp.kernels.twins.console import on_grid
 from tapelog_dsp.processors.pan import pan_gains
 
-RATE = 48_000
-
-
-def mixed(spec: MixSpec, recordings: dict[str, Audio], *, tap: str | None = None, block_frames: int = 512):
-    """Return a whole mix, or one of its taps."""
-    graph = MixGraph(spec, taps=(tap,) if tap else ())
-    readers = {name: ArrayReader(samples) for name, samples in recordings.items()}
-    blocks = list(render(graph, readers, block_frames=block_frames))
-    return np.concatenate([block.taps[tap] if tap else block.mix for block in blocks], axis=1)
-
-
-def one_track(**settings: Any):
-    """Return a mix of one track called t."""
-    return MixSpec(RATE, (TrackSpec("t", **settings),))
-
-
-@pytest.fixture
-def stereo(random: np.random.Generator):
-    """Return stereo noise."""
-    return random.uniform(-0.5, 0.5, (2, 3_000))
-
-
-@pytest.fixture
-def mono(random: np.random.Generator):
-    """Return mono noise."""
-    return random.uniform(-0.5, 0.5, (1, 3_000))
+from .mixes import RATE, mixed, one_track
 
 
 @pytest.mark.parametrize("threads", [2, 5])

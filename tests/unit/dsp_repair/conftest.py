@@ -7,24 +7,16 @@ import numpy as np
 import pytest
 import soundfile
 from tapelog_dsp.audio import Audio
-from tapelog_dsp.kernels import call, loader
+
+from tests.unit.instruction_sets import each_isa
+
+__all__ = ["each_isa"]
 
 
 @pytest.fixture
 def random() -> np.random.Generator:
     """Return a seeded generator."""
     return np.random.default_rng(1_955)
-
-
-@pytest.fixture(params=loader.runnable_levels())
-def each_isa(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch):
-    """Every instruction set that this processor runs, in turn."""
-    monkeypatch.setenv(loader.ISA_ENVIRONMENT, request.param)
-    loader.open_library.cache_clear()
-    call.function.cache_clear()
-    yield request.param
-    loader.open_library.cache_clear()
-    call.function.cache_clear()
 
 
 class Corpus:

@@ -5,10 +5,8 @@ from typing import Final
 import structlog
 from tapelog_chassis import ids
 from tapelog_chassis.commands import Repository
-from tapelog_chassis.event_log import Metadata
 
-from tapelog_render.application.events import job_aggregate
-from tapelog_render.application.ledger import ACTOR
+from tapelog_render.application.events import job_aggregate, own_metadata
 from tapelog_render.application.ports import JobKey
 from tapelog_render.domain import job as jobs
 from tapelog_render.domain.job import Failure, Job
@@ -31,21 +29,13 @@ async def bury(repository: Repository[Job], key: JobKey, cause: str) -> None:
     if not versioned.exists:
         _log.error("a queued job is not in the log", job=key.job, tenant=key.tenant, cause=cause)
         return
-    asked = versioned.state.asked
     message = f"{cause}; look at the workers' logs, then ask for the render again"
     outcome = await repository.execute(
         aggregate,
         lambda job: jobs.abandon(job, Failure(UNDELIVERABLE, message)),
         request_id=ids.follow_up_request_id(f"{key.tenant}/{key.job}", "bury"),
         request_hash="dead-letter",
-        metadata=Metadata(
-            actor=ACTOR,
-            correlation_id=versioned.state.correlation_id,
-            causation_id=versioned.state.request_event_id,
-            project=asked.reference.project,
-            song=asked.reference.song,
-            external_ref=asked.external_ref,
-        ),
+        metadata=own_metadata(versioned.state),
     )
     if outcome.events:
         _log.error("job failed as undeliverable", job=key.job, tenant=key.tenant, cause=cause)

@@ -8,11 +8,9 @@ from tapelog_chassis import ids
 from tapelog_chassis.clock import Clock
 from tapelog_chassis.commands import Repository
 from tapelog_chassis.errors import ServiceError
-from tapelog_chassis.event_log import Metadata
 
-from tapelog_render.application.events import job_aggregate
+from tapelog_render.application.events import job_aggregate, own_metadata
 from tapelog_render.application.job_index import JobIndex
-from tapelog_render.application.ledger import ACTOR
 from tapelog_render.application.ports import JobKey, JobQueue, QueueUnavailable
 from tapelog_render.domain import job as jobs
 from tapelog_render.domain.job import Job
@@ -28,21 +26,13 @@ async def expire(repository: Repository[Job], key: JobKey, job: Job, clock: Cloc
     now = clock.now()
     if not jobs.is_overdue(job, now):
         return False
-    asked = job.asked
     outcome = await repository.execute(
         job_aggregate(*key),
         lambda state: jobs.expire(state, now),
         # Each attempt that was given back may be followed by a wait of its own.
         request_id=ids.follow_up_request_id(f"{key.tenant}/{key.job}/{job.attempts}", "expire"),
         request_hash="deadline",
-        metadata=Metadata(
-            actor=ACTOR,
-            correlation_id=job.correlation_id,
-            causation_id=job.request_event_id,
-            project=asked.reference.project,
-            song=asked.reference.song,
-            external_ref=asked.external_ref,
-        ),
+        metadata=own_metadata(job),
     )
     if outcome.events:
         _log.warning("job failed at its deadline", job=key.job, tenant=key.tenant)

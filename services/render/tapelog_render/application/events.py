@@ -6,7 +6,7 @@ from typing import Final
 from tapelog.render.v1 import events_pb2 as events
 from tapelog_chassis.clock import Clock
 from tapelog_chassis.commands import Repository
-from tapelog_chassis.event_log import AggregateId, EventLog
+from tapelog_chassis.event_log import AggregateId, EventLog, Metadata
 from tapelog_chassis.event_registry import EventRegistry
 
 from tapelog_render.domain import batch, job, usage
@@ -16,6 +16,8 @@ from tapelog_render.domain.usage import Account
 
 RENDER: Final = "render"
 USAGE: Final = "usage"
+ACTOR: Final = "svc-render"
+"""The party that acts where no person does."""
 
 REGISTRY: Final = EventRegistry(
     {
@@ -61,3 +63,15 @@ def job_repository(log: EventLog, *, clock: Clock | None = None) -> Repository[J
 def job_aggregate(tenant: str, job_id: str) -> AggregateId:
     """Return the name of a job's (or batch's) aggregate."""
     return AggregateId(RENDER, tenant, job_id)
+
+
+def own_metadata(job: Job) -> Metadata:
+    """Return what goes with an event that the service itself adds to a job: it follows from the request."""
+    return Metadata(
+        actor=ACTOR,
+        correlation_id=job.correlation_id,
+        causation_id=job.request_event_id,
+        project=job.asked.reference.project,
+        song=job.asked.reference.song,
+        external_ref=job.asked.external_ref,
+    )

@@ -6,7 +6,6 @@ crash between the two loses none. Every step is idempotent, in any order and how
 
 import hashlib
 from collections.abc import Callable, Sequence
-from typing import Final
 
 from google.protobuf.message import Message
 from tapelog.render.v1.events_pb2 import RenderCancelled, RenderFailed, RenderRequested, RenderSucceeded
@@ -15,12 +14,9 @@ from tapelog_chassis import ids
 from tapelog_chassis.event_log import AggregateId, Metadata, StoredEvent
 
 from tapelog_render.application import admission, specs
-from tapelog_render.application.events import REGISTRY, USAGE, Repositories
+from tapelog_render.application.events import ACTOR, REGISTRY, USAGE, Repositories
 from tapelog_render.domain import usage
 from tapelog_render.domain.usage import Account
-
-ACTOR: Final = "svc-render"
-"""The party that acts where no person does."""
 
 
 class UsageLedger:

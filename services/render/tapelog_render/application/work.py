@@ -18,7 +18,6 @@ from tapelog_chassis import ids
 from tapelog_chassis.clock import Clock
 from tapelog_chassis.commands import Outcome, Repository
 from tapelog_chassis.errors import ServiceError, Unavailable
-from tapelog_chassis.event_log import Metadata
 from tapelog_chassis.failpoints import failpoint
 from tapelog_chassis.objects import (
     ObjectStore,
@@ -26,8 +25,7 @@ from tapelog_chassis.objects import (
 
 from tapelog_render.application import specs
 from tapelog_render.application.deadlines import expire
-from tapelog_render.application.events import job_aggregate
-from tapelog_render.application.ledger import ACTOR
+from tapelog_render.application.events import job_aggregate, own_metadata
 from tapelog_render.application.making import make
 from tapelog_render.application.ports import (
     Engine,
@@ -251,15 +249,7 @@ async def _execute(
     bench: Bench, key: JobKey, job: Job, decide: jobs.Decide, *, request_id: str, step: str
 ) -> Outcome[Job]:
     """Execute a command on a job, again while the log does not answer."""
-    asked = job.asked
-    metadata = Metadata(
-        actor=ACTOR,
-        correlation_id=job.correlation_id,
-        causation_id=job.request_event_id,
-        project=asked.reference.project,
-        song=asked.reference.song,
-        external_ref=asked.external_ref,
-    )
+    metadata = own_metadata(job)
     attempt = 0
     while True:
         attempt += 1
