@@ -151,6 +151,11 @@ class Admission:
         }
         self._refusals: dict[tuple[str, str], tuple[errors.ServiceError, bytes]] = {}
 
+    @property
+    def unary(self) -> Slots:
+        """Where unary calls stand in line."""
+        return self._slots["unary"]
+
     async def around(self, inner: Inner, call: Call, context: ServicerContext) -> Any:
         """Let one call in, or shed it."""
         if call.method.startswith("/grpc.health."):
@@ -159,15 +164,15 @@ class Admission:
         slots = self._slots[shape]
         if not await slots.take():
             telemetry.RPCS_SHED.labels(shape).inc()
-            error, details = self._refusal(shape, error_domain(call.method))
+            error, details = self.refusal(shape, error_domain(call.method))
             await context.abort(error.code, error.message, ((STATUS_DETAILS, details),))
         try:
             return await inner(call, context)
         finally:
             slots.give()
 
-    def _refusal(self, shape: str, domain: str) -> tuple[errors.ServiceError, bytes]:
-        """Return a refusal, made once: there are thousands of them a second when it matters what they cost."""
+    def refusal(self, shape: str, domain: str) -> tuple[errors.ServiceError, bytes]:
+        """Return a refusal and its details, made once: there are many a second when it matters what they cost."""
         known = self._refusals.get((shape, domain))
         if known is not None:
             return known

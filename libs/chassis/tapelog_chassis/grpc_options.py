@@ -13,8 +13,8 @@ METADATA_BYTES_MAX: Final = 16 * 1024
 """A token has about 500 bytes; above the soft limit calls are refused with rising probability, above this always."""
 STREAMS_PER_CONNECTION_MAX: Final = 100
 """Bounds what one connection can open at once (rapid reset, CVE-2023-44487)."""
-UNARY_CALLS_MAX: Final = 128
-"""Twice as many as make the most of a service; more would only wait, in vain when their callers give up before."""
+UNARY_CALLS_MAX: Final = 64
+"""As many as make the most of a service; more would only make each other slow. The next stand in line (`slots`)."""
 STREAMING_CALLS_MAX: Final = 2000
 """Counted apart from unary calls, so that quiet subscribers cannot lock out commands."""
 INTERNAL_CALLS_MAX: Final = 64

@@ -18,15 +18,11 @@ from tapelog_chassis.audit.log import AuditLog
 from tapelog_chassis.auth.policy import MethodPolicy, PolicyTable, public
 from tapelog_chassis.auth.verifier import TokenVerifier
 from tapelog_chassis.errors import ConfigRefusal, InsecureBind, PortInUse
-from tapelog_chassis.grpc_options import (
-    INTERNAL_CALLS_MAX,
-    ServerConfig,
-    TlsFiles,
-    channel_options,
-    is_loopback,
-)
+from tapelog_chassis.front_door import DoorServer, Refusal
+from tapelog_chassis.grpc_options import INTERNAL_CALLS_MAX, ServerConfig, TlsFiles, is_loopback
 from tapelog_chassis.handlers import Handlers
 from tapelog_chassis.peers import PeerCheck
+from tapelog_chassis.slots import WAITING_MAX
 
 ServedService = tuple[Callable[[Any, Any], None], Any, str]
 """The generated `add_…Servicer_to_server`, the servicer, and the service's full name."""
@@ -184,10 +180,13 @@ def build_server(
     deadline = call_layers.Deadline()
     peers = None if config.tls is None or config.tls.client_ca is None else PeerCheck(config.tls.revoked)
     identity = access_layers.Identity(verifier, {**policies, **INFRASTRUCTURE}, peers)
+    admission = call_layers.Admission(
+        unary_calls_max=config.unary_calls_max, streaming_calls_max=config.streaming_calls_max
+    )
     layers: tuple[call_layers.Layer, ...] = (
         call_layers.Telemetry(),
         call_layers.Tracing(),
-        call_layers.Admission(unary_calls_max=config.unary_calls_max, streaming_calls_max=config.streaming_calls_max),
+        admission,
         call_layers.Context(),
         *(() if audit is None else (access_layers.Audit(audit),)),
         *(() if peers is None else (access_layers.Certificate(peers),)),
@@ -196,11 +195,6 @@ def build_server(
         call_layers.Errors(),
     )
     handlers = Handlers(layers)
-    server = grpc.aio.server(
-        handlers=[handlers],
-        options=list(channel_options()),
-        maximum_concurrent_rpcs=config.unary_calls_max + config.streaming_calls_max + INTERNAL_CALLS_MAX,
-    )
     aio: Any = health.__dict__["aio"]  # the published type stubs miss it
     health_servicer = aio.HealthServicer()
     health_pb2_grpc.add_HealthServicer_to_server(health_servicer, handlers)
@@ -211,7 +205,19 @@ def build_server(
         aio_reflection: Any = reflection.__dict__["aio"]  # as above
         described = aio_reflection.ReflectionServicer((*names, health.SERVICE_NAME, reflection.SERVICE_NAME))
         add_ServerReflectionServicer_to_server(described, handlers)
+    server: Any = DoorServer(
+        handlers,
+        slots=admission.unary,
+        refusal=_said_at_the_door(admission, names),
+        calls_max=config.unary_calls_max + WAITING_MAX + config.streaming_calls_max + INTERNAL_CALLS_MAX,
+    )
     return RpcServer(server, config, names, health_servicer, deadline, refresh=identity.refresh, audit=audit)
+
+
+def _said_at_the_door(admission: call_layers.Admission, services: Sequence[str]) -> Refusal:
+    """Return what the server says to whom it does not let in; which method it is, it has not looked at."""
+    error, details = admission.refusal("unary", call_layers.error_domain(services[0] if services else ""))
+    return error.code.value[0], error.message, ((call_layers.STATUS_DETAILS, details),)
 
 
 def _bind(server: grpc.aio.Server, config: ServerConfig) -> int:

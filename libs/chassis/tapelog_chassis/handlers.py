@@ -36,14 +36,20 @@ class Handlers(grpc.GenericRpcHandler):  # type: ignore[type-arg]  # generic in 
 
     The generated `add_…Servicer_to_server` is given this in place of the server. It offers each method twice: looked
     up by name, and registered, in which case grpcio accepts calls of each method by itself and, for every single call,
-    waits for all methods anew, at a cost that grows with their number. So what is registered is not passed on; nor is
-    there an interceptor, which costs two coroutines a call for what can be done once a method.
+    waits for all methods anew, at a cost that grows with their number. So only what must not be kept waiting is
+    registered; nor is there an interceptor, which costs two coroutines a call for what can be done once a method.
+
+    Attributes
+    ----------
+    apart : dict of str to handler
+        Methods with an entrance of their own (`front_door`), by full name: health, reflection, and whatever streams.
     """
 
     def __init__(self, layers: Sequence[call_layers.Layer]) -> None:
         self._around = call_layers.layered(layers)
         self._services: list[Any] = []
         self._wrapped: dict[str, _Handler] = {}
+        self.apart: dict[str, _Handler] = {}
 
     def __repr__(self) -> str:
         return f"Handlers({len(self._services)} services)"
@@ -53,7 +59,11 @@ class Handlers(grpc.GenericRpcHandler):  # type: ignore[type-arg]  # generic in 
         self._services += handlers
 
     def add_registered_method_handlers(self, service: str, handlers: Mapping[str, Any]) -> None:
-        """Do without registering: the same methods came before, by name."""
+        """Register what must not be kept waiting; the other methods came before, by name, and do without."""
+        for name, handler in handlers.items():
+            if service.startswith("grpc.") or handler.request_streaming or handler.response_streaming:
+                method = f"/{service}/{name}"
+                self.apart[method] = self._wrapped.setdefault(method, self._wrap(method, handler))
 
     def service(self, handler_call_details: grpc.HandlerCallDetails) -> _Handler | None:
         """Return the handler of a method; None for an unknown one, which grpc answers with UNIMPLEMENTED."""

@@ -21,6 +21,14 @@ RPCS_SHED: Final = counter(
     "tapelog_rpcs_shed", "Calls refused because a concurrency limit was reached.", "calls", ["shape"]
 )
 
+DOOR_CLOSED: Final = counter(
+    "tapelog_rpc_door_closed",
+    "Times, of some milliseconds each, that no unary call was taken from the transport because there was no room; the "
+    "transport ends those beyond its own limit with CANCELLED, uncounted.",
+    "times",
+    [],
+)
+
 INTERNAL_ERRORS: Final = counter(
     "tapelog_internal_errors", "Unexpected errors, each logged under its id.", "errors", ["method"]
 )

@@ -11,7 +11,7 @@ import grpc
 from google.protobuf.message import Message
 from tapelog_chassis import tracing
 
-from tapelog_client.errors import TapelogApiError, from_rpc_error
+from tapelog_client.errors import TapelogApiError, Unavailable, from_rpc_error
 from tapelog_client.tokens import ApiKeyTokenSource, TokenSource
 
 TIMEOUT_S: Final = 30.0
@@ -51,8 +51,8 @@ class Calls:
     ) -> Any:
         """Call a unary method and return its response.
 
-        Repeated on UNAVAILABLE, and where the service says when to come back, at most `ATTEMPTS_MAX` times within
-        `timeout_s`; safe because every mutation carries a request_id, the same in each attempt.
+        Repeated on UNAVAILABLE and CANCELLED, and where the service says when to come back, at most `ATTEMPTS_MAX`
+        times within `timeout_s`; safe because every mutation carries a request_id, the same in each attempt.
 
         Parameters
         ----------
@@ -145,7 +145,7 @@ class Calls:
 
     def _wait_s(self, error: TapelogApiError, attempt: int) -> float | None:
         """Return how long to wait before the next attempt, or None when none is due."""
-        if error.code is not grpc.StatusCode.UNAVAILABLE and error.retry_after_s is None:
+        if not isinstance(error, Unavailable) and error.retry_after_s is None:
             return None
         backoff_s: float = min(BACKOFF_S * 2 ** (attempt - 1), BACKOFF_S_MAX)
         jitter: float = self._random.uniform(1.0, 1.5)

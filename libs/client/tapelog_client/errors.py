@@ -177,8 +177,11 @@ _HINTS: Final[Mapping[str, str]] = {
 }
 
 _BY_CODE: Final[Mapping[grpc.StatusCode, type[TapelogApiError]]] = {
-    kind.code: kind for kind in TapelogApiError.__subclasses__()
+    **{kind.code: kind for kind in TapelogApiError.__subclasses__()},
+    grpc.StatusCode.CANCELLED: Unavailable,
 }
+"""With CANCELLED a server's transport ends calls that it cannot pass on, and a server at its end those that it does not
+wait for. What this side cancels does not come back as a status."""
 
 
 def from_rpc_error(failure: grpc.aio.AioRpcError) -> TapelogApiError:

@@ -19,8 +19,6 @@ from tapelog.session.v1 import session_service_pb2 as rpc
 from tapelog.session.v1.session_service_pb2_grpc import SessionServiceStub
 from tapelog_chassis.auth import LocalIssuer
 
-CHANNELS = 8
-"""A connection carries a hundred calls at once, which is fewer than the service takes."""
 REFUSED_STREAM = "RST_STREAM with error code 7"
 """How the transport refuses a call that is one too many on its connection: the service has not seen it."""
 OWN_CONNECTION = (("grpc.use_local_subchannel_pool", 1),)
@@ -39,6 +37,7 @@ class Offer:
     rate: float = 0.0
     at_once: int = 0
     call_s: float = 10.0
+    connections: int = 8
     codes: Counter[str] = field(default_factory=Counter)
     reasons: dict[str, str] = field(default_factory=dict)
     latencies_s: list[float] = field(default_factory=list)
@@ -49,7 +48,7 @@ class Offer:
         issuer = LocalIssuer.open(Path(self.issuer_dir))
         token = issuer.mint(audiences=["session"], tenant="local", party=self.party, kind="person")
         self._metadata = (("authorization", f"Bearer {token}"),)
-        channels = [grpc.aio.insecure_channel(self.address, options=OWN_CONNECTION) for _ in range(CHANNELS)]
+        channels = [grpc.aio.insecure_channel(self.address, options=OWN_CONNECTION) for _ in range(self.connections)]
         self._stubs = [SessionServiceStub(channel) for channel in channels]
         self._end_s = time.monotonic() + self.seconds
         async with asyncio.TaskGroup() as group:
@@ -91,7 +90,7 @@ class Offer:
         )
         begun_s = time.monotonic()
         try:
-            await self._stubs[number % CHANNELS].AddNote(request, timeout=self.call_s, metadata=self._metadata)
+            await self._stubs[number % self.connections].AddNote(request, timeout=self.call_s, metadata=self._metadata)
         except grpc.aio.AioRpcError as failure:
             code, details = failure.code().name, str(failure.details())
             if REFUSED_STREAM in details:

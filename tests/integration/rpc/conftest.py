@@ -103,6 +103,7 @@ def add_desk(desk: Desk, server: grpc.aio.Server) -> None:
     handlers["Collect"] = grpc.stream_unary_rpc_method_handler(desk.collect, **codec)
     handlers["Talk"] = grpc.stream_stream_rpc_method_handler(desk.talk, **codec)
     server.add_generic_rpc_handlers((grpc.method_handlers_generic_handler(SERVICE, handlers),))
+    server.add_registered_method_handlers(SERVICE, handlers)
 
 
 POLICIES: Final[dict[str, MethodPolicy]] = {

@@ -3,7 +3,7 @@
 import asyncio
 
 import pytest
-from tapelog_chassis.slots import Slots
+from tapelog_chassis.slots import LINE_S, Slots
 
 LONG_S = 60.0
 
@@ -86,3 +86,22 @@ async def test_a_time_that_is_over_in_the_moment_of_the_turn_loses_nothing():
             await asyncio.sleep(0.004)
             slots.give()
     assert [await slots.take(0.0) for _ in range(4)] == [True, True, True, False]
+
+
+async def test_the_line_is_as_long_as_the_wait_in_it_allows():
+    """Turns that come late make it shorter, down to a few places; turns that come in time make it longer again."""
+    slots = Slots(1, waiting_max=64)
+    assert slots.room == 65
+    assert await slots.take()
+    line = [asyncio.create_task(slots.take(LONG_S)) for _ in range(64)]
+    await until_waiting()
+    assert slots.room == 0
+    await asyncio.sleep(1.1 * LINE_S)  # what is tried is the passing of time itself
+    for turn in line:
+        slots.give()
+        assert await turn
+    assert slots.room < 20
+    for _ in range(64):
+        slots.give()
+        assert await slots.take()
+    assert slots.room == 64

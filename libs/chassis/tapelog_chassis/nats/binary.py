@@ -18,7 +18,7 @@ NEEDED_VERSION: Final = (2, 15)
 """Atomic batches, batch direct get and the fixes the log's durability was measured with."""
 VERSION_TIMEOUT_S: Final = 10.0
 
-MEMORY: Final = {"GOGC": "50", "GOMEMLIMIT": "256MiB"}
+MEMORY: Final = {"GOGC": "25", "GOMEMLIMIT": "256MiB"}
 """Collect at half as much garbage as live data, and sooner near the limit, which is soft: blocks that were read lie
 around in memory otherwise, 3 MiB a minute at ten events a second. The environment may say otherwise."""
 

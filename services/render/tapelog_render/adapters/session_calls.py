@@ -10,7 +10,10 @@ from tapelog_render.application.access import Caller
 
 TIMEOUT_S: Final = 3.0
 RETRY_AFTER_S: Final = 0.5
-_NO_ANSWER: Final = frozenset({grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.DEADLINE_EXCEEDED})
+_NO_ANSWER: Final = frozenset(
+    {grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.DEADLINE_EXCEEDED, grpc.StatusCode.CANCELLED}
+)
+"""CANCELLED is how a server's transport ends calls that it cannot pass on."""
 
 
 def metadata_for(caller: Caller) -> tuple[tuple[str, str], ...]:
