@@ -19,6 +19,7 @@ from typing import Any, Final, Protocol
 
 import grpc
 import structlog
+from prometheus_client import Counter, Gauge, Histogram
 
 from tapelog_chassis import errors, telemetry, tracing
 from tapelog_chassis.auth.policy import MethodPolicy
@@ -42,6 +43,10 @@ _log = structlog.get_logger(__name__)
 ServicerContext = grpc.aio.ServicerContext[Any, Any]
 
 
+NO_POLICY: Final = MethodPolicy()
+"""Before it is looked up: lets nobody in."""
+
+
 @dataclasses.dataclass(slots=True)
 class Call:
     """One call on its way through the layers."""
@@ -52,7 +57,7 @@ class Call:
     streams_request: bool
     streams_response: bool
     serve: Callable[[], Awaitable[Any]]
-    policy: MethodPolicy = dataclasses.field(default_factory=MethodPolicy)
+    policy: MethodPolicy = NO_POLICY
     peer: Peer | None = None
     principal: Principal | None = None
     refused: errors.ServiceError | None = None
@@ -104,10 +109,24 @@ async def refuse(call: Call, context: ServicerContext, error: errors.ServiceErro
 class Telemetry:
     """Counts and times every call."""
 
+    def __init__(self) -> None:
+        self._known: dict[str, tuple[Gauge, Counter, Histogram]] = {}
+
+    def _series(self, call: Call) -> tuple[Gauge, Counter, Histogram]:
+        """Return what is counted of a method's calls that end well, looked up once a method."""
+        known = self._known.get(call.method)
+        if known is None:
+            known = self._known[call.method] = (
+                telemetry.RPCS_IN_FLIGHT.labels(call.shape),
+                telemetry.RPCS_HANDLED.labels(call.method, "OK"),
+                telemetry.RPC_SECONDS.labels(call.method),
+            )
+        return known
+
     async def around(self, inner: Inner, call: Call, context: ServicerContext) -> Any:
         """Observe one call."""
         start_s = time.perf_counter()
-        in_flight = telemetry.RPCS_IN_FLIGHT.labels(call.shape)
+        in_flight, handled, seconds = self._series(call)
         in_flight.inc()
         code = "OK"
         try:
@@ -120,8 +139,8 @@ class Telemetry:
             raise
         finally:
             in_flight.dec()
-            telemetry.RPCS_HANDLED.labels(call.method, code).inc()
-            telemetry.RPC_SECONDS.labels(call.method).observe(time.perf_counter() - start_s)
+            (handled if code == "OK" else telemetry.RPCS_HANDLED.labels(call.method, code)).inc()
+            seconds.observe(time.perf_counter() - start_s)
 
 
 class Tracing:

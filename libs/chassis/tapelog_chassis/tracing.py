@@ -7,11 +7,13 @@ Source: W3C Trace Context, 3.2; CloudEvents extension "Distributed Tracing"; Ope
 """
 
 import contextlib
+import os
 from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
 from opentelemetry import context as contexts
 from opentelemetry import trace
+from opentelemetry.environment_variables import OTEL_PYTHON_TRACER_PROVIDER
 from opentelemetry.trace import SpanKind
 from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
 
@@ -25,6 +27,7 @@ FLUSH_MS: Final = 2_000
 """How long the end of a process may wait for its last spans to be sent."""
 
 _PROPAGATOR: Final = TraceContextTextMapPropagator()
+_BY_ENVIRONMENT: Final = OTEL_PYTHON_TRACER_PROVIDER in os.environ
 _INSTALLED: Final[list[trace.TracerProvider]] = []
 
 __all__ = ["TRACEPARENT", "SpanKind", "exporting", "is_on", "note", "recording", "span", "traceparent"]
@@ -32,7 +35,11 @@ __all__ = ["TRACEPARENT", "SpanKind", "exporting", "is_on", "note", "recording",
 
 def is_on() -> bool:
     """Whether spans go anywhere: this process exports them, or the program that embeds us set up OpenTelemetry."""
-    return bool(_INSTALLED) or not isinstance(trace.get_tracer_provider(), trace.ProxyTracerProvider)
+    if _INSTALLED:
+        return True
+    if trace._TRACER_PROVIDER is None and not _BY_ENVIRONMENT:  # noqa: SLF001 - asked in every call, and what is public reads the environment each time
+        return False
+    return not isinstance(trace.get_tracer_provider(), trace.ProxyTracerProvider)
 
 
 def traceparent() -> str:

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from nats.aio.client import Client
 from nats.protocol.parser import Parser
-from tapelog_chassis.nats.wire import Incoming, WholeMessages, hand_over, parse_block
+from tapelog_chassis.nats.wire import Incoming, Taking, WholeMessages, hand_over, parse_block
 
 STREAM = (
     b"MSG _INBOX_session.1.a 1 5\r\nhello\r\n"
@@ -44,14 +44,27 @@ class _Connection:
         self.seen.append((sid, message.subject.encode(), message.reply.encode(), message.data, message.block))
 
 
-def _read(pieces: list[bytes], direct: set[int]) -> tuple[Seen, int]:
+def _read(pieces: list[bytes], direct: set[int], *, size: int = 1 << 15) -> tuple[Seen, int]:
+    """Let the pieces come one by one; the package reads what is left to it whenever the loop gets there."""
     connection = _Connection()
     receivers: dict[int, Any] = {sid: (lambda message, sid=sid: connection.take(sid, message)) for sid in direct}
     parser = WholeMessages(connection, receivers)
 
     async def read() -> None:
-        for piece in pieces:
-            await parser.parse(piece)
+        reader = asyncio.StreamReader()
+        taking = Taking(parser, asyncio.StreamReaderProtocol(reader))
+        feeding = asyncio.create_task(feed(taking, reader))
+        while data := await reader.read(size):
+            await asyncio.sleep(0)
+            await parser.parse(data)
+        await feeding
+
+    async def feed(taking: Taking, reader: asyncio.StreamReader) -> None:
+        for number, piece in enumerate(pieces):
+            taking.data_received(piece)
+            if number % 2:
+                await asyncio.sleep(0)
+        reader.feed_eof()
 
     asyncio.run(read())
     assert not parser.buf
@@ -67,12 +80,15 @@ def _expected() -> tuple[Seen, int]:
 @given(
     cuts=st.lists(st.integers(0, len(STREAM)), max_size=8),
     direct=st.sets(st.sampled_from([1, 2, 3])),
+    size=st.sampled_from([1, 7, 64, 1 << 15]),
 )
-def test_any_cut_of_the_bytes_gives_the_messages_of_the_client_package(cuts: list[int], direct: set[int]) -> None:
+def test_any_cut_of_the_bytes_gives_the_messages_of_the_client_package(
+    cuts: list[int], direct: set[int], size: int
+) -> None:
     """Cut anywhere, with any of the receivers direct: every message once, whole, and in the order they came."""
     places = [0, *sorted(cuts), len(STREAM)]
     pieces = [STREAM[start:end] for start, end in itertools.pairwise(places)]
-    assert _read(pieces, direct) == _expected()
+    assert _read(pieces, direct, size=size) == _expected()
 
 
 @pytest.mark.parametrize(

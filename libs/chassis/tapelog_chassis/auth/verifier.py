@@ -85,7 +85,7 @@ class TokenVerifier:
         self._revoked = revoked or Revocations()
         self._key_file: WatchedFile | None = None
         self._revoked_file: WatchedFile | None = None
-        self._proven: collections.OrderedDict[bytes, _Claims] = collections.OrderedDict()
+        self._proven: collections.OrderedDict[bytes, tuple[_Claims, Principal]] = collections.OrderedDict()
 
     @classmethod
     def from_jwks(
@@ -149,24 +149,15 @@ class TokenVerifier:
         if len(token) > TOKEN_CHARS_MAX:
             raise _refusal("TOKEN_TOO_LONG", f"the token has {len(token)} characters; the limit is {TOKEN_CHARS_MAX}")
         digest = hashlib.sha256(token.encode("utf-8", "surrogateescape")).digest()
-        claims = self._proven.get(digest)
-        if claims is None:
+        known = self._proven.get(digest)
+        if known is None:
             claims = self._prove(token)
             self._check_names(claims)
-            self._proven[digest] = claims
+            known = self._proven[digest] = (claims, _principal_of(claims))
             if len(self._proven) > CACHE_TOKENS_MAX:
                 self._proven.popitem(last=False)
+        claims, principal = known
         self._check_time(claims)
-        principal = Principal(
-            tenant=claims.tenant,
-            party=claims.sub,
-            kind=claims.kind,
-            tenant_roles=frozenset(claims.tenant_roles),
-            on_behalf_of=claims.on_behalf_of,
-            scopes=None if claims.scopes is None else frozenset(claims.scopes),
-            token_id=claims.jti,
-            expires_s=claims.exp,
-        )
         self.check_revoked(principal)
         return principal
 
@@ -216,6 +207,19 @@ class TokenVerifier:
 
     def __repr__(self) -> str:
         return f"TokenVerifier(audience={self.audience!r}, issuer={self.issuer!r}, keys={sorted(self._keys)!r})"
+
+
+def _principal_of(claims: _Claims) -> Principal:
+    return Principal(
+        tenant=claims.tenant,
+        party=claims.sub,
+        kind=claims.kind,
+        tenant_roles=frozenset(claims.tenant_roles),
+        on_behalf_of=claims.on_behalf_of,
+        scopes=None if claims.scopes is None else frozenset(claims.scopes),
+        token_id=claims.jti,
+        expires_s=claims.exp,
+    )
 
 
 def _read_keys(path: Path) -> dict[str, PublicKey]:

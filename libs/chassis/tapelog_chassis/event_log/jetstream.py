@@ -8,6 +8,7 @@ last message, which is the expectation the broker checks.
 from __future__ import annotations
 
 import asyncio
+import functools
 import random
 import time
 from collections import OrderedDict
@@ -16,6 +17,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from nats.aio.client import Client
+from prometheus_client import Histogram
 
 from tapelog_chassis import telemetry
 from tapelog_chassis.nats.errors import JetStreamApiError, Unreachable
@@ -127,7 +129,7 @@ class JetStreamEventLog:
             outcome = "full"
             raise
         finally:
-            telemetry.APPEND_SECONDS.labels(aggregate.context, outcome).observe(time.perf_counter() - start_s)
+            _append_seconds(aggregate.context, outcome).observe(time.perf_counter() - start_s)
         return stored
 
     async def _append(
@@ -242,6 +244,11 @@ class JetStreamEventLog:
             self._own.remember(event, headers)
         self._remember(stored[-1])
         return stored
+
+
+@functools.lru_cache(maxsize=64)
+def _append_seconds(context: str, outcome: str) -> Histogram:
+    return telemetry.APPEND_SECONDS.labels(context, outcome)
 
 
 def _meaning_of(aggregate: AggregateId, refusal: JetStreamApiError) -> Exception:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import AsyncIterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Final, Protocol, TypeAlias
 
@@ -34,21 +34,27 @@ class AggregateId:
     context: str
     tenant: str
     id: str
+    subject: str = field(init=False, repr=False, compare=False)
+    """The one subject that holds this aggregate's events and nothing else."""
+    _hash: int = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
-        for field, token in (("context", self.context), ("tenant", self.tenant), ("id", self.id)):
+        for part, token in (("context", self.context), ("tenant", self.tenant), ("id", self.id)):
             if not TOKEN.fullmatch(token):
                 raise InvalidEvent(
-                    f"{field} {token!r} is not a name: use 1 to 32 of a-z, 0-9 and '-', starting with a letter"
+                    f"{part} {token!r} is not a name: use 1 to 32 of a-z, 0-9 and '-', starting with a letter"
                 )
+
+        # Kept, because a command asks for both a dozen times.
+        subject = f"es.{self.context}.{self.tenant}.{self.id}"
+        object.__setattr__(self, "subject", subject)
+        object.__setattr__(self, "_hash", hash(subject))
 
     def __str__(self) -> str:
         return self.subject
 
-    @property
-    def subject(self) -> str:
-        """The one subject that holds this aggregate's events and nothing else."""
-        return f"es.{self.context}.{self.tenant}.{self.id}"
+    def __hash__(self) -> int:
+        return self._hash
 
     @classmethod
     def parse(cls, subject: str) -> AggregateId:
@@ -94,6 +100,23 @@ class Metadata:
     song: str = ""
     external_ref: str = ""
     traceparent: str = ""
+
+    def of_request(self, request_id: str, request_hash: str, traceparent: str) -> Metadata:
+        """Return it with what is known of the request, as `dataclasses.replace` does in a third of the time."""
+        return Metadata(
+            self.actor,
+            self.on_behalf_of,
+            self.role_used,
+            self.membership_sequence,
+            request_id,
+            request_hash,
+            self.correlation_id,
+            self.causation_id,
+            self.project,
+            self.song,
+            self.external_ref,
+            traceparent,
+        )
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,17 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-from typing import Any, Final
+from typing import Any
 
 import nats.errors
 from nats.aio.client import Client
 from nats.aio.msg import Msg
 from nats.aio.subscription import Subscription
 
-from .wire import Headers, Incoming, Receive, WholeMessages, hand_over, header_block, parse_header_lines
-
-ALONE: Final = 1
-"""Requests that wait for an answer when there is nobody to send together with."""
+from .wire import Headers, Incoming, Receive, Taking, WholeMessages, hand_over, header_block, parse_header_lines
 
 
 class CancellableClient(Client):
@@ -28,8 +25,7 @@ class CancellableClient(Client):
         super().__init__()
         self._requests = 0
         self._receivers: dict[int, Receive] = {}
-        self._ps = WholeMessages(self, self._receivers)
-        self._unsent: list[bytes] = []
+        self._whole = self._ps = WholeMessages(self, self._receivers)
 
     async def publish(self, *arguments: Any, **options: Any) -> None:
         """Publish, see the client package; raises at the end what was asked for meanwhile and got lost."""
@@ -53,6 +49,16 @@ class CancellableClient(Client):
         subscription = await self.subscribe(subject, pending_msgs_limit=0, pending_bytes_limit=0)
         self._receivers[subscription._id] = receive  # noqa: SLF001 - the number under which its messages come
         return subscription
+
+    async def _process_connect_init(self) -> None:
+        """Once a connection stands, be the first who reads it."""
+        await super()._process_connect_init()
+        reader = getattr(self._transport, "_io_reader", None)
+        writer = getattr(self._transport, "_io_writer", None)
+        if reader is None or writer is None:  # a websocket, of which the package reads every message
+            return
+        self._whole.begin(len(reader._buffer))  # noqa: SLF001 - what came behind the handshake and was not read yet
+        writer.transport.set_protocol(Taking(self._whole, writer.transport.get_protocol()))
 
     def _remove_sub(self, sid: int, max_msgs: int = 0) -> None:
         self._receivers.pop(sid, None)
@@ -118,9 +124,8 @@ class CancellableClient(Client):
         """
         Send a message as the client package does, with its header block put together at once and not by letters.
 
-        While nothing waits to be sent it is written here, and not by the package's task one round of the loop later: at
-        once if nobody else waits for an answer, else together with what the others send in this round of the loop, in
-        one write. Who sends headers waits for an answer, so what lies here is bounded by the calls that are served.
+        While nothing waits to be sent it is written here, and not by the package's task one round of the loop later.
+        Who sends headers waits for an answer, so what lies in the transport is bounded by the calls that are served.
         """
         block = None
         if headers and subject:
@@ -132,26 +137,12 @@ class CancellableClient(Client):
         self.stats["out_bytes"] += payload_size
         sizes = f"{len(block)} {len(block) + payload_size}"
         command = f"HPUB {subject} {reply} {sizes}\r\n".encode() + block + payload + b"\r\n"
-        if self._unsent and reply:
-            self._unsent.append(command)
-            return
-        if self._unsent:
-            self._send_together()
-        if self._pending or not self.is_connected or self._transport is None:
-            await self._send_command(command)
-            if self._flush_queue is not None and self._flush_queue.empty():
-                await self._flush_pending()
-        elif not reply or len(self._resp_map) <= ALONE:
+        if not self._pending and self.is_connected and self._transport is not None:
             self._transport.write(command)
-        else:
-            self._unsent.append(command)
-            asyncio.get_running_loop().call_soon(self._send_together)
-
-    def _send_together(self) -> None:
-        """Write what was left for the end of this round; what finds no connection fails as if it had been lost."""
-        commands, self._unsent = self._unsent, []
-        if self.is_connected and self._transport is not None:
-            self._transport.write(commands[0] if len(commands) == 1 else b"".join(commands))
+            return
+        await self._send_command(command)
+        if self._flush_queue is not None and self._flush_queue.empty():
+            await self._flush_pending()
 
     @staticmethod
     def _parse_header_lines(raw: bytes) -> dict[str, str]:

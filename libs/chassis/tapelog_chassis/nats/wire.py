@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import functools
 import re
 from collections.abc import Callable
@@ -76,7 +77,7 @@ Receive = Callable[[Incoming], None]
 
 
 class WholeMessages(Parser):
-    """The client package's parser, which gets what it takes itself: all but whole messages for direct receivers.
+    """The client package's parser, of which whole messages for direct receivers are taken before it gets them.
 
     What comes is nearly always some whole messages; then nothing is copied, matched or awaited but they. A message
     that is in pieces, or is not for a direct receiver, is read by the package, and what is behind it too.
@@ -85,18 +86,28 @@ class WholeMessages(Parser):
     def __init__(self, client: Any, receivers: dict[int, Receive]) -> None:
         super().__init__(client)
         self._receivers = receivers
+        self._behind_bytes = 0
+
+    def begin(self, waiting_bytes: int) -> None:
+        """Begin with a connection, of which so many bytes wait for the package already."""
+        self._behind_bytes = waiting_bytes
+
+    def passed_on(self, count: int) -> None:
+        """Note that bytes were left to the package, which comes to them later."""
+        self._behind_bytes += count
 
     async def parse(self, data: bytes = b"") -> None:
-        """Take what came."""
-        if self.state == AWAITING_CONTROL_LINE and not self.buf:
-            taken = self._take(data)
-            if taken == len(data):
-                return
-            data = data[taken:]
+        """Parse what was left to the package."""
+        self._behind_bytes -= len(data)
         await super().parse(data)
 
-    def _take(self, data: bytes) -> int:
-        """Hand out the messages that are whole and whose receiver is known; return where the first other begins."""
+    def take(self, data: bytes) -> int:
+        """Hand out the messages that are whole and whose receiver is known; return where the first other begins.
+
+        While something before it waits for the package, or is being read by it, that is at once.
+        """
+        if self._behind_bytes or self.buf or self.state != AWAITING_CONTROL_LINE:
+            return 0
         start, end, stats = 0, len(data), self.nc.stats
         while start < end:
             line_end = data.find(_CRLF, start, start + LINE_BYTES_MAX)
@@ -124,6 +135,41 @@ class WholeMessages(Parser):
                 receive, Incoming(words[1].decode(), reply, data[body:headers_end], data[headers_end : start - 2])
             )
         return start
+
+
+class Taking(asyncio.Protocol):
+    """Stands between a connection and the protocol that was there: what it takes itself costs no round of the loop."""
+
+    def __init__(self, parser: WholeMessages, behind: asyncio.Protocol) -> None:
+        self._parser = parser
+        self._behind = behind
+
+    def data_received(self, data: bytes) -> None:
+        """Take what can be taken, and pass on the rest."""
+        taken = self._parser.take(data)
+        if taken < len(data):
+            self._parser.passed_on(len(data) - taken)
+            self._behind.data_received(data[taken:])
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """Pass it on."""
+        self._behind.connection_made(transport)
+
+    def connection_lost(self, error: Exception | None) -> None:
+        """Pass it on."""
+        self._behind.connection_lost(error)
+
+    def eof_received(self) -> bool | None:
+        """Pass it on."""
+        return self._behind.eof_received()
+
+    def pause_writing(self) -> None:
+        """Pass it on."""
+        self._behind.pause_writing()
+
+    def resume_writing(self) -> None:
+        """Pass it on."""
+        self._behind.resume_writing()
 
 
 def hand_over(receive: Receive, message: Incoming) -> None:

@@ -16,7 +16,7 @@ from tapelog_chassis.objects import ObjectStore
 from tapelog_chassis.request_context import current_principal, current_request
 from tapelog_chassis.unfinished import UnfinishedUploads
 
-from tapelog_session.adapters.refusals import refusals
+from tapelog_session.adapters.refusals import wire_error
 from tapelog_session.application.access import Call
 from tapelog_session.application.aggregates import Aggregates
 from tapelog_session.application.api_keys import TokenDesk
@@ -25,7 +25,7 @@ from tapelog_session.application.ports import Parties
 from tapelog_session.application.song_commands import Request
 from tapelog_session.application.song_index import SongIndex
 from tapelog_session.application.views import Views
-from tapelog_session.domain.errors import InvalidCommand
+from tapelog_session.domain.errors import DomainError, InvalidCommand
 from tapelog_session.domain.targets import Targets
 
 RequestT = TypeVar("RequestT")
@@ -68,8 +68,10 @@ def rpc(
 
     @functools.wraps(handler)
     async def method(self: Any, request: RequestT, _context: Any) -> ResponseT:
-        with refusals():
+        try:
             return await handler(self, request, current_call())
+        except DomainError as refusal:
+            raise wire_error(refusal) from refusal
 
     return method
 

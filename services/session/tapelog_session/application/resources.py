@@ -11,6 +11,7 @@ from tapelog.session.v1 import brief_pb2
 from tapelog.session.v1 import resources_pb2 as pb
 from tapelog_chassis.event_log import StoredEvent
 from tapelog_chassis.event_log.codec import source_of
+from tapelog_chassis.timestamps import set_time
 from tapelog_chassis.versioned import Versioned
 
 from tapelog_session.application.ports import PartyRecord
@@ -168,7 +169,7 @@ def note_resource(song: Song, note: Note) -> pb.Note:
     resource.anchor = note.anchor
     if note.carried_number:
         resource.carried_to = song.name.version(note.kind, note.carried_number)
-    resource.create_time.FromDatetime(note.create_time)
+    set_time(resource.create_time, note.create_time)
     return resource
 
 
@@ -255,7 +256,7 @@ def timestamp(time: datetime | None) -> timestamp_pb2.Timestamp | None:
     if time is None:
         return None
     stamp = timestamp_pb2.Timestamp()
-    stamp.FromDatetime(time)
+    set_time(stamp, time)
     return stamp
 
 
