@@ -109,9 +109,12 @@ class Analyzer:
             self._faults.forget_but_runs()
         self._waveform = Waveform(rate_hz, channels) if waveform else None
         self._frames = 0
+        self._rest: Packed = np.empty(0, dtype=np.uint8)
+        self._rest_bytes = 0
 
     def add(self, samples: Samples) -> None:
         """Measure the next block ``[channels, frames]``."""
+        self._add_rest()
         if self._loudness is not None:
             self._loudness.add(samples)
         if self._true_peak is not None:
@@ -126,29 +129,36 @@ class Analyzer:
 
         ``sample_bytes`` is 2 to 4, or `FLOATS` for floats of 32 bits, which have to be finite.
         """
-        frame_bytes = abs(sample_bytes) * self._format.channels
         loudness, true_peak = self._loudness, self._true_peak
-        if loudness is None or true_peak is None:
+        if loudness is None or true_peak is None or loudness.is_within_hop:
             self._add_unpacked(raw, sample_bytes)
             return
-        begun = loudness.frames_to_hop * frame_bytes
-        self._add_unpacked(raw[:begun], sample_bytes)
+        if self._rest.size:
+            raw, self._rest = np.concatenate((self._rest, raw)), self._rest[:0]
         measured = add_packed(
-            raw[begun:], sample_bytes, self._format.channels, loudness=loudness, true_peak=true_peak,
+            raw, sample_bytes, self._format.channels, loudness=loudness, true_peak=true_peak,
             full_scale=self._faults, buckets=None if self._waveform is None else self._waveform.kept,
         )  # fmt: skip
         self._frames += measured
-        self._add_unpacked(raw[begun + measured * frame_bytes :], sample_bytes)
+        self._rest = raw[measured * abs(sample_bytes) * self._format.channels :].copy()
+        self._rest_bytes = sample_bytes
 
     def _add_unpacked(self, raw: Packed, sample_bytes: int) -> None:
-        if raw.size:
-            channels = self._format.channels
-            block = np.empty((channels, raw.size // (abs(sample_bytes) * channels)))
-            unpack_pcm(raw.data, sample_bytes, block)
-            self.add(block)
+        channels = self._format.channels
+        block = np.empty((channels, raw.size // (abs(sample_bytes) * channels)))
+        unpack_pcm(raw.data, sample_bytes, block)
+        self.add(block)
+
+    def _add_rest(self) -> None:
+        """Measure what `add_packed` has left for a whole hop to come."""
+        rest, self._rest = self._rest, self._rest[:0]
+        if rest.size:
+            self._add_unpacked(rest, self._rest_bytes)
 
     def join(self, later: "Analyzer") -> None:
         """Take in the part that follows; neither has a waveform."""
+        self._add_rest()
+        later._add_rest()  # noqa: SLF001  # one of its own kind
         if self._loudness is not None and later._loudness is not None:  # noqa: SLF001  # one of its own kind
             self._loudness.join(later._loudness.state())  # noqa: SLF001
         if self._true_peak is not None and later._true_peak is not None:  # noqa: SLF001
@@ -158,6 +168,7 @@ class Analyzer:
 
     def result(self, *, non_finite_samples: int = 0) -> Analysis:
         """Return what was measured."""
+        self._add_rest()
         numbers = pb.Measurements(
             length_frames=self._frames,
             sample_rate_hz=self._format.sample_rate_hz,

@@ -16,6 +16,7 @@ The order's folder holds `job.binpb` (a `RenderJob`); the answer leaves `result.
 """
 
 import argparse
+import gc
 import json
 import os
 import resource
@@ -82,6 +83,7 @@ def main() -> int:
     confined = confine(
         read=(*installation(), *arguments.read), write=(*arguments.write, *(path for path in cache if path.is_dir()))
     )
+    gc.freeze()  # what was imported stays: no collection has to look at it again
     baseline_bytes = _address_space_bytes()
 
     def say(message: Mapping[str, Any]) -> None:

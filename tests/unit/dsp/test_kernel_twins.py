@@ -1,5 +1,6 @@
 """Every kernel against its plain twin: equal bits, on every instruction set of this processor."""
 
+import itertools
 import math
 from collections.abc import Callable
 from typing import Any
@@ -128,7 +129,7 @@ def test_automation_curves(decibels: bool):
 
 @pytest.mark.parametrize("channels", [1, 2])
 def test_strips_in_lanes_have_the_bits_of_strips_alone(random: np.random.Generator, channels: int):
-    """Eleven tracks run eight at a time equal the same tracks run one at a time, telemetry included."""
+    """Eleven tracks run eight at a time, or two, equal the same tracks run one at a time, telemetry included."""
     bells = tuple(Bell(float(90 * 2**k), 3.0 - k) for k in range(7))
     tracks = tuple(
         TrackSpec(
@@ -164,6 +165,11 @@ def test_strips_in_lanes_have_the_bits_of_strips_alone(random: np.random.Generat
         alone, own = run((track,), (1_501,))
         assert together[track.id] == alone[track.id]
         assert {name: value for name, value in figures.items() if name.startswith(f"{track.id}.")} == own
+    for first, second in itertools.pairwise(tracks):
+        pair, figures = run((first, second), (700, 1, 3, 797))
+        assert pair == {track.id: together[track.id] for track in (first, second)}
+        own = run((first,), (1_501,))[1]
+        assert {name: value for name, value in figures.items() if name.startswith(f"{first.id}.")} == own
 
 
 @pytest.mark.parametrize("channels", [1, 2, 3])

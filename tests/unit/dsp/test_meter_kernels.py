@@ -5,8 +5,9 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 from tapelog_dsp.design.interpolators import LONG_TAPS, hann49, itu48, long128, long_lanes, search_bound, standard_lanes
-from tapelog_dsp.kernels import interpolation, loudness, metering, pcm, recursion, waveform
+from tapelog_dsp.kernels import checksum, interpolation, loudness, metering, pcm, recursion, waveform
 from tapelog_dsp.kernels.call import Float64s
+from tapelog_dsp.kernels.twins import checksum as plain_checksum
 from tapelog_dsp.kernels.twins import interpolation as plain_interpolation
 from tapelog_dsp.kernels.twins import loudness as plain_loudness
 from tapelog_dsp.kernels.twins import metering as plain_metering
@@ -189,6 +190,22 @@ def test_packing_floats(random: np.random.Generator):
         pcm.unpack_pcm(raw.data, pcm.FLOATS, back)
         plain_pcm.unpack_pcm(raw.tobytes(), pcm.FLOATS, want)
         assert back.tobytes() == want.tobytes() == samples.astype(np.float32).astype(np.float64).tobytes()
+
+
+def test_checksums(random: np.random.Generator):
+    """They equal their twin at every length, go on from part to part, and notice a bit, a swap and a zeroed page."""
+    data = random.integers(0, 256, 9_000, dtype=np.uint8)
+    for count in (0, 1, 63, 64, 65, 128, 1_000, 9_000):
+        for seed in (0, 2**64 - 1):
+            assert checksum.checksum(data[:count], seed) == plain_checksum.checksum(data[:count], seed)
+    rows = data[:8_000].view(np.float32).reshape(2, -1)[:, ::2]
+    assert checksum.checksum(rows) == plain_checksum.checksum(rows)
+    flipped, swapped, zeroed = data.copy(), data.copy(), data.copy()
+    flipped[4_321] ^= 1
+    swapped[640:704], swapped[704:768] = data[704:768], data[640:704]
+    zeroed[4_096:8_192] = 0
+    found = {checksum.checksum(each) for each in (data, flipped, swapped, zeroed, data[:-1])}
+    assert len(found) == 5
 
 
 def _buckets(channels: int) -> waveform.Buckets:

@@ -18,7 +18,7 @@ from tapelog_dsp.processors.chain import Chain
 
 from tapelog_desk.nodes.digest import digest_of
 
-FORM: Final = "tapelog.node/2"
+FORM: Final = "tapelog.node/3"
 """Part of every digest: another form of nodes has other digests."""
 
 Strip = dsp.TrackSpec | dsp.BusSpec

@@ -2,21 +2,24 @@
 
 import secrets
 import struct
-import zlib
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from pathlib import Path
-from typing import BinaryIO, Final
+from typing import Any, BinaryIO, Final
 
 import numpy as np
+import numpy.typing as npt
+from tapelog_dsp.kernels.checksum import checksum
 
 from tapelog_desk.files.decoders import Samples
 
-MAGIC: Final = b"TLNODE2\n"
+MAGIC: Final = b"TLNODE3\n"
 _HEAD: Final = struct.Struct("<8s32sI")
 """Magic, key, channels."""
-_BLOCK: Final = struct.Struct("<II")
-"""Frames and CRC-32 of a block; 0 frames end the node, and their CRC is that of what comes then."""
+_BLOCK: Final = struct.Struct("<IQ")
+"""Frames and checksum of a block; 0 frames end the node, and their checksum is that of what comes then."""
+BLOCK_FRAMES_MAX: Final = 1024 * 1024
+"""More frames in one block are damage: they would take 12 MB."""
 _END: Final = struct.Struct("<QI")
 """Frames of the whole node, and bytes of its note."""
 NOTE_BYTES_MAX: Final = 64 * 1024
@@ -59,16 +62,13 @@ class NodeWriter:
         """Append a block ``[channels, frames]`` that is on the float32 grid."""
         if self._file is None or not samples.shape[1]:
             return
-        self.write_block(samples.shape[1], (np.ascontiguousarray(samples, dtype="<f4").data.cast("B"),))
+        self.write_block(samples.shape[1], (np.ascontiguousarray(samples, dtype="<f4"),))
 
-    def write_block(self, frames: int, payload: Sequence[memoryview]) -> None:
-        """Append a block of so many frames, in whatever form."""
-        checksum = 0
-        for part in payload:
-            checksum = zlib.crc32(part, checksum)
-        self._write(_BLOCK.pack(frames, checksum))
-        for part in payload:
-            self._write(part)
+    def write_block(self, frames: int, parts: Sequence[npt.NDArray[Any]]) -> None:
+        """Append a block of so many frames, in whatever form: C-contiguous arrays, one after another."""
+        self._write(_BLOCK.pack(frames, _checksum(frames, parts)))
+        for part in parts:
+            self._write(part.data.cast("B"))
         self._frames += frames
 
     @property
@@ -79,7 +79,7 @@ class NodeWriter:
     def commit(self, path: Path) -> None:
         """Give the node its name, unless another process was first."""
         end = _END.pack(self._frames, len(self.note)) + self.note
-        self._write(_BLOCK.pack(0, zlib.crc32(end)) + end)
+        self._write(_BLOCK.pack(0, _checksum(0, [np.frombuffer(end, dtype=np.uint8)])) + end)
         if self._file is None or len(self.note) > NOTE_BYTES_MAX:
             return
         try:
@@ -138,6 +138,7 @@ class NodeReader:
         self._rest: Samples = np.zeros((self.channels, 0))
         self._frames = 0
         self._ended = False
+        self._block_frames = self._wanted = 0
         self.note = b""
 
     def read(self, frames: int) -> Samples:
@@ -162,32 +163,52 @@ class NodeReader:
         self.close()
 
     def _next(self) -> Samples:
-        payload = self.read_block(4 * self.channels)
-        if payload is None:
-            return np.zeros((self.channels, 0))
-        return np.frombuffer(payload, dtype="<f4").reshape(self.channels, -1).astype(np.float64)
+        block = np.empty((self.channels, self.next_frames()), dtype="<f4")
+        if block.size:
+            self.read_parts((block,))
+        return block.astype(np.float64)
 
-    def read_block(self, frame_bytes: int) -> bytes | None:
-        """Return the bytes of the next block, in which a frame has so many; None at the end."""
+    def next_frames(self) -> int:
+        """Return how many frames the next block has, to be read by `read_parts`; 0 at the end."""
         if self._ended:
-            return None
+            return 0
         head = self._file.read(_BLOCK.size)
         if len(head) != _BLOCK.size:
             raise self._corrupt()
-        frames, checksum = _BLOCK.unpack(head)
-        payload = self._file.read(frame_bytes * frames if frames else _END.size + NOTE_BYTES_MAX)
-        if zlib.crc32(payload) != checksum or len(payload) < frame_bytes * frames:
+        frames, self._wanted = _BLOCK.unpack(head)
+        if frames > BLOCK_FRAMES_MAX:
             raise self._corrupt()
-        if frames:
-            self._frames += frames
-            return payload
+        self._block_frames = int(frames)
+        if not frames:
+            self._end()
+        return self._block_frames
+
+    def read_parts(self, parts: Sequence[npt.NDArray[Any]]) -> None:
+        """Fill the arrays that the next block was written from."""
+        for part in parts:
+            if self._file.readinto(part.data.cast("B")) != part.nbytes:  # type: ignore[attr-defined]  # a buffered file
+                raise self._corrupt()
+        if _checksum(self._block_frames, parts) != self._wanted:
+            raise self._corrupt()
+        self._frames += self._block_frames
+
+    def _end(self) -> None:
         self._ended = True
-        if len(payload) < _END.size or _END.unpack_from(payload)[0] != self._frames:
+        end = self._file.read(_END.size + NOTE_BYTES_MAX)
+        if _checksum(0, [np.frombuffer(end, dtype=np.uint8)]) != self._wanted:
             raise self._corrupt()
-        self.note = payload[_END.size :]
-        return None
+        if len(end) < _END.size or _END.unpack_from(end)[0] != self._frames:
+            raise self._corrupt()
+        self.note = end[_END.size :]
 
     def _corrupt(self) -> NodeCorrupt:
         with suppress(OSError):
             self._file_path.unlink(missing_ok=True)
         return NodeCorrupt(self.key)
+
+
+def _checksum(frames: int, parts: Sequence[npt.NDArray[Any]]) -> int:
+    found = frames
+    for part in parts:
+        found = checksum(part, found)
+    return found

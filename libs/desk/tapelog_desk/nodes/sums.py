@@ -2,9 +2,9 @@
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import BinaryIO, Final
+from typing import Any, BinaryIO, Final
 
-import numpy as np
+import numpy.typing as npt
 import tapelog_dsp as dsp
 
 from tapelog_desk.files.decoders import Samples
@@ -12,8 +12,6 @@ from tapelog_desk.nodes.signals import NodeReader, NodeWriter
 
 SPLIT_MAX: Final = 32.0
 """From this magnitude on (+30 dBFS) a sum does not fit into its two parts, and is not kept."""
-
-_FRAME_BYTES: Final = 2 * (4 + 2)
 
 
 class SumWriter(NodeWriter):
@@ -39,7 +37,7 @@ class SumWriter(NodeWriter):
             self.discard()
             return
         self._left -= frames
-        self.write_block(frames, (self._bed.high.data.cast("B"), self._bed.low.data.cast("B")))
+        self.write_block(frames, _rows(self._bed, 0, frames))
 
     def commit(self, path: Path) -> None:
         """Give the sum its name, if all of its frames have come and fitted."""
@@ -61,9 +59,16 @@ class SumReader(NodeReader):
         while filled < bed.frames:
             left = self._part.frames - self._at
             if not left:
-                if not self._load():
+                frames = self.next_frames()
+                if not frames:
                     break
-                continue
+                if frames <= bed.frames - filled:
+                    # As it is while blocks are as long as those that were written.
+                    self.read_parts(_rows(bed, filled, filled + frames))
+                    filled += frames
+                    continue
+                self._part, self._at, left = dsp.Bed(frames), 0, frames
+                self.read_parts(_rows(self._part, 0, frames))
             count = min(left, bed.frames - filled)
             bed.high[:, filled : filled + count] = self._part.high[:, self._at : self._at + count]
             bed.low[:, filled : filled + count] = self._part.low[:, self._at : self._at + count]
@@ -72,14 +77,7 @@ class SumReader(NodeReader):
         bed.high[:, filled:] = 0.0
         bed.low[:, filled:] = 0
 
-    def _load(self) -> bool:
-        """Read the next block; there is none at the end."""
-        payload = self.read_block(_FRAME_BYTES)
-        if payload is None:
-            return False
-        frames = len(payload) // _FRAME_BYTES
-        self._part = part = dsp.Bed(0)
-        part.high = np.frombuffer(payload, dtype="<f4", count=2 * frames).reshape(2, frames)
-        part.low = np.frombuffer(payload, dtype="<i2", offset=8 * frames).reshape(2, frames)
-        self._at = 0
-        return True
+
+def _rows(bed: dsp.Bed, first: int, last: int) -> tuple[npt.NDArray[Any], ...]:
+    """Return the rows of some frames in the order that they are kept in."""
+    return tuple(row[first:last] for part in (bed.high, bed.low) for row in part)

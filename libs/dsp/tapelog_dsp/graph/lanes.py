@@ -143,7 +143,7 @@ class LaneGroup:
         run_strips(
             program=self._program, numbers=self._numbers, state=self._state, inputs=places.inputs,
             packed=places.packed, curves=curves, sides=self._sides, outputs=places.outputs,
-            start_frame=block.start_frame, frames=block.frames,
+            start_frame=block.start_frame, frames=block.frames, tracks=len(self.strips),
         )  # fmt: skip
         self._frames += block.frames
 

@@ -16,8 +16,11 @@ from tapelog_dsp.graph.tail import TailCutter, cut
 from tapelog_dsp.kernels.console import magnitude
 
 BLOCK_FRAMES: Final = 16_384
-"""What 32 tracks read and write takes 11 MB, so that it stays in the last cache; half as many frames cost a tenth more
-processor time, twice as many save nothing."""
+"""At most. What 32 tracks read and write takes 11 MB, so that it stays in the last cache; half as many frames cost a
+tenth more processor time, twice as many save nothing."""
+
+MEASURED_TOGETHER_S: Final = 0.08
+"""Blocks are whole numbers of this, where that is a whole number of frames: whoever meters them has no rest to keep."""
 
 THREADS_MAX: Final = 64
 """More threads than this have nothing to do: a mix has at most 256 tracks, eight to a piece of work."""
@@ -235,7 +238,7 @@ def render(
     *,
     beds: Mapping[str, BedReader] | None = None,
     keep: Callable[[Mapping[str, Audio]], None] | None = None,
-    block_frames: int = BLOCK_FRAMES,
+    block_frames: int = 0,
     threads: int = 1,
 ) -> Generator[MixBlock, None, None]:
     """Render a mix from its first frame to the end of its tail.
@@ -251,7 +254,7 @@ def render(
     keep : callable, optional
         Given the sums of each block that the graph was asked for, from the song's first frame on and beyond its end.
     block_frames : int
-        How much is read at a time; it cannot be seen in the samples.
+        How much is read at a time, 0 for about a third of a second; it cannot be seen in the samples.
     threads : int
         With more than one, tracks are read and run in so many threads while buses and the caller work on the block
         before; it cannot be seen in the samples either.
@@ -274,7 +277,18 @@ def render(
     if threads > 1:
         pool = ThreadPoolExecutor(min(threads, THREADS_MAX), thread_name_prefix="strips")
     with pool as executor:
-        yield from _blocks(graph, _Transport(graph, feeds, beds or {}, executor), block_frames, keep)
+        yield from _blocks(
+            graph,
+            _Transport(graph, feeds, beds or {}, executor),
+            block_frames or usual_block(graph.spec.sample_rate),
+            keep,
+        )
+
+
+def usual_block(sample_rate: int) -> int:
+    """Return how many frames are read at a time."""
+    unit = round(MEASURED_TOGETHER_S * sample_rate)
+    return BLOCK_FRAMES // unit * unit if unit <= BLOCK_FRAMES else BLOCK_FRAMES
 
 
 def _blocks(

@@ -1,4 +1,4 @@
-"""Door to ``lanes.c``: eight channel strips at once."""
+"""Doors to ``lanes.c`` and ``pair.c``: eight channel strips at once, or two."""
 
 from typing import Final
 
@@ -6,6 +6,9 @@ from tapelog_dsp.kernels.call import Float64s, Int64s, UInt64s, address, functio
 
 LANES: Final = 8
 """Tracks that one call runs side by side: one vector of doubles on the widest processors."""
+
+PAIR: Final = 2
+"""Tracks that run faster with their sections beside each other than with each other."""
 
 PACKED_MARGIN: Final = 8
 """Bytes before packed samples that belong to their memory: a word is read whole."""
@@ -16,9 +19,9 @@ SECTIONS, COMPRESS, SCALE = 0, 1, 2
 
 def run_strips(
     *, program: Int64s, numbers: Float64s, state: Float64s, inputs: UInt64s, packed: Int64s, curves: UInt64s,
-    sides: Float64s, outputs: UInt64s, start_frame: int, frames: int,
+    sides: Float64s, outputs: UInt64s, start_frame: int, frames: int, tracks: int = LANES,
 ) -> None:  # fmt: skip
-    """Run the chains, faders and pans of up to eight tracks.
+    """Run the chains, faders and pans of up to eight tracks; the bits are the same however many there are.
 
     Parameters
     ----------
@@ -36,8 +39,10 @@ def run_strips(
         Gains of pan and polarity.
     start_frame, frames : int
         Song time and length of the block.
+    tracks : int
+        How many lanes are used, the first ones.
     """
-    function("tl_strip_lanes", "plppppppplll")(
+    function("tl_strip_pair" if tracks <= PAIR else "tl_strip_lanes", "plppppppplll")(
         address(program), len(program), address(numbers), address(state), address(inputs),
         address(packed), address(curves), address(sides), address(outputs), len(inputs), start_frame, frames,
     )  # fmt: skip

@@ -143,19 +143,23 @@ TL_EXPORT void tl_pack(const int32_t *restrict pcm, int64_t bytes, int64_t chann
     }
 }
 
+typedef double reals8 __attribute__((vector_size(64), aligned(8)));
+typedef float floats8 __attribute__((vector_size(32)));
+typedef float floats16 __attribute__((vector_size(64), aligned(4)));
+
 /* Planar doubles [channels, stride] to interleaved floats of 32 bits. */
 TL_EXPORT void tl_pack_floats(const double *restrict x, int64_t channels, int64_t stride, float *restrict raw,
                               int64_t frames) {
-    if (channels == 2) {
-        const double *restrict left = x, *restrict right = x + stride;
-        for (int64_t n = 0; n < frames; n++) {
-            raw[2 * n] = (float)left[n];
-            raw[2 * n + 1] = (float)right[n];
+    int64_t done = 0;
+    if (channels == 2)
+        for (; done + 8 <= frames; done += 8) {
+            const floats8 left = __builtin_convertvector(*(const reals8 *)(x + done), floats8);
+            const floats8 right = __builtin_convertvector(*(const reals8 *)(x + stride + done), floats8);
+            *(floats16 *)(raw + 2 * done) =
+                __builtin_shufflevector(left, right, 0, 8, 1, 9, 2, 10, 3, 11, 4, 12, 5, 13, 6, 14, 7, 15);
         }
-        return;
-    }
     for (int64_t c = 0; c < channels; c++)
-        for (int64_t n = 0; n < frames; n++) raw[channels * n + c] = (float)x[c * stride + n];
+        for (int64_t n = done; n < frames; n++) raw[channels * n + c] = (float)x[c * stride + n];
 }
 
 enum { ORDER_MAX = 16 };

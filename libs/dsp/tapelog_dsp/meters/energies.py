@@ -15,6 +15,9 @@ MOMENTARY_HOPS: Final = 40
 STRETCH_HOPS: Final = 16_384
 """Hops taken at a time: those of an hour at once would take 20 MB."""
 
+WAITING_HOPS: Final = 1_024
+"""Hops that are collected before anything is done with them: each time costs as much as the sums of a thousand."""
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class EnergyState:
@@ -54,29 +57,49 @@ class Energies:
         self._first, self._rate = first_hop, rate
         self._room = np.empty(1024)
         self._filled = 0
-        self.count = 0
-        self.loudest = 0.0
+        self._waiting: list[Float64s] = []
+        self._waiting_hops = 0
+        self._count = 0
+        self._loudest = 0.0
         self._head = self._tail = np.empty(0)
 
     @property
     def steps(self) -> Float64s:
         """Energy of every finished step."""
+        self._settle()
         return self._room[: self._filled]
+
+    @property
+    def loudest(self) -> float:
+        """The largest mean power of 400 ms."""
+        self._settle()
+        return self._loudest
 
     def add(self, hops: Float64s) -> None:
         """Take the energies of the next hops."""
+        self._waiting.append(hops)
+        self._waiting_hops += hops.size
+        if self._waiting_hops >= WAITING_HOPS:
+            self._settle()
+
+    def _settle(self) -> None:
+        """Work through what was collected."""
+        if not self._waiting:
+            return
+        hops = np.concatenate(self._waiting)
+        self._waiting, self._waiting_hops = [], 0
         for first in range(0, hops.size, STRETCH_HOPS):
             self._add(hops[first : first + STRETCH_HOPS])
 
     def _add(self, hops: Float64s) -> None:
         joined = np.concatenate((self._tail, hops))
-        begun = self.count - self._tail.size
+        begun = self._count - self._tail.size
         self._look(joined, begun)
-        step, end = self.count // HOPS_PER_STEP, (self.count + hops.size) // HOPS_PER_STEP
+        step, end = self._count // HOPS_PER_STEP, (self._count + hops.size) // HOPS_PER_STEP
         self._keep(step_sums(joined[step * HOPS_PER_STEP - begun : end * HOPS_PER_STEP - begun]))
         if self._head.size < MOMENTARY_HOPS - 1:
             self._head = np.concatenate((self._head, hops))[: MOMENTARY_HOPS - 1]
-        self.count += hops.size
+        self._count += hops.size
         self._tail = joined[-(MOMENTARY_HOPS - 1) :].copy()
 
     def _look(self, hops: Float64s, begun: int) -> None:
@@ -84,14 +107,14 @@ class Energies:
         powers = window_sums(hops, MOMENTARY_HOPS)
         if powers.size:
             powers /= self.frames(MOMENTARY_HOPS, powers.size, begun=begun, every=1)
-            self.loudest = max(self.loudest, float(powers.max()))
+            self._loudest = max(self._loudest, float(powers.max()))
 
     def _keep(self, steps: Float64s) -> None:
         needed = self._filled + steps.size
         if needed > self._room.size:
             # What is not written yet takes no memory, so only the steps themselves count.
             grown = np.empty(max(needed, 2 * self._room.size))
-            grown[: self._filled] = self.steps
+            grown[: self._filled] = self._room[: self._filled]
             self._room = grown
         self._room[self._filled : needed] = steps
         self._filled = needed
@@ -104,17 +127,19 @@ class Energies:
 
     def state(self) -> EnergyState:
         """Return what another part needs to be joined with this one."""
-        return EnergyState(self.steps.copy(), self.count, self._head, self._tail, self.loudest)
+        self._settle()
+        return EnergyState(self.steps.copy(), self._count, self._head, self._tail, self.loudest)
 
     def join(self, later: EnergyState) -> None:
         """Append a part that begins where this one ends, on a step."""
-        self._look(np.concatenate((self._tail, later.head)), self.count - self._tail.size)
-        self.loudest = max(self.loudest, later.loudest)
+        self._settle()
+        self._look(np.concatenate((self._tail, later.head)), self._count - self._tail.size)
+        self._loudest = max(self._loudest, later.loudest)
         self._keep(later.steps)
         if self._head.size < MOMENTARY_HOPS - 1:
             self._head = np.concatenate((self._head, later.head))[: MOMENTARY_HOPS - 1]
         self._tail = np.concatenate((self._tail, later.tail))[-(MOMENTARY_HOPS - 1) :]
-        self.count += later.count
+        self._count += later.count
 
 
 def step_sums(hops: Float64s) -> Float64s:

@@ -159,10 +159,9 @@ class LoudnessMeter:
         return hop, hops, self._start_of(hop + hops) - self._clock
 
     @property
-    def frames_to_hop(self) -> int:
-        """Frames until the next hop of 10 ms begins; 0 where one does."""
-        hop = self._hop_of(self._clock)
-        return self._start_of(hop + 1) - self._clock if self._clock > self._start_of(hop) else 0
+    def is_within_hop(self) -> bool:
+        """Whether a hop of 10 ms has begun and not ended."""
+        return self._clock > self._start_of(self._hop_of(self._clock))
 
     def take(self, energies: Float64s, frames: int) -> None:
         """Take the energies ``[hops, channels]`` of the next frames, filtered with this meter's own memory."""
