@@ -40,7 +40,10 @@ def broker_init(
         tuple[str, ...],
         Parameter(
             negative=(),
-            help="Certificate that is to count no more, such as clients/desk or render; may be given again.",
+            help=(
+                "What is to count no more: a part's certificate and creds (render), a client's certificate "
+                "(clients/desk), a user of the broker by its public key (U…); may be given again."
+            ),
         ),
     ] = (),
     json: Json = False,

@@ -35,6 +35,7 @@ from tapelog_chassis.nats.config import (
     render_standalone_config,
     render_trust,
 )
+from tapelog_chassis.nats.revoked import REVOKED_USERS_FILE, is_user_key, revoke_users, user_key_of
 
 Form = Literal["containers", "processes"]
 
@@ -114,7 +115,8 @@ def make_deployment(
 
     What is not given is as it was when the folder was made; at first: containers, ports 4222 and 8222, 70 % of the free
     disk for the store. There is always a certificate of the client `desk`; `clients` names more desks and tools that
-    are to have one, `revoke` those of parts (`render`) and of clients (`clients/desk`) that are to count no more.
+    are to have one, `revoke` what is to count no more: certificate and creds of a part (`render`), the certificate of a
+    client (`clients/desk`), a user of the broker by its public key (`U…`).
 
     Returns
     -------
@@ -133,9 +135,11 @@ def make_deployment(
         (folder / name).mkdir(mode=0o700, exist_ok=True)
     made = Made([], [])
     choices = Choices.load(folder, form=form, nats_port=nats_port, monitor_port=monitor_port)
+    revoked = tuple(revoke)
+    _revoke_users(folder, made, revoked)
     _make_broker(folder, made, choices, store_bytes)
     _make_issuer(folder, made)
-    _make_certificates(folder, made, clients=clients, revoke=revoke)
+    _make_certificates(folder, made, clients=clients, revoke=[name for name in revoked if not is_user_key(name)])
     _write(folder, CHOICES_FILE, json.dumps(asdict(choices)), made)
     if choices.form == "containers":
         _write(folder, "deployment.env", _env_text(compose_environment(folder)), made)
@@ -250,6 +254,25 @@ def _make_broker(folder: Path, made: Made, choices: Choices, store_bytes: int | 
             made.note(path, is_new=False)
         else:
             _write(folder, path, identity.mint_user(name, permissions), made)
+
+
+def _revoke_users(folder: Path, made: Made, names: Iterable[str]) -> None:
+    """Let the broker know these users no more; the creds of parts are taken away, for new ones to be made."""
+    users = []
+    for name in names:
+        creds = folder / "creds" / f"{name}.creds"
+        if is_user_key(name):
+            users.append(name)
+        elif name in SERVICES and creds.exists():
+            users.append(user_key_of(creds.read_text()))
+    if not users:
+        return
+    keys = folder / "keys"
+    revoke_users(keys, users)
+    made.note(f"keys/{REVOKED_USERS_FILE}", is_new=True)
+    for name in names:
+        if name in SERVICES:
+            (folder / "creds" / f"{name}.creds").unlink(missing_ok=True)
 
 
 def _make_issuer(folder: Path, made: Made) -> None:

@@ -16,6 +16,7 @@ from tapelog_chassis.event_log import (
     DuplicateEventId,
     EventLog,
     EventTooLarge,
+    ForeignMessage,
     InvalidEvent,
     Metadata,
     PositionAhead,
@@ -215,6 +216,32 @@ class EventLogContract:
         await bench.forge(chain.seal(SONG, 1, "0" * 64, [new_event("2")], WHO)[0])
         with pytest.raises(CorruptStream, match="follow"):
             await bench.second.load(SONG)
+
+    @pytest.mark.parametrize("kind", ["another body", "a gap", "another past", "another first"])
+    async def test_a_foreign_message_closes_its_aggregate_alone(self, bench: Bench, kind: str) -> None:
+        """Whoever reads everything steps over it; its aggregate is refused, others are read and appended to."""
+        (first,) = await bench.log.append(SONG, 0, [new_event("1")], WHO)
+        second, third = chain.seal(SONG, 1, first.hash, [new_event("2"), new_event("3")], WHO)
+        forged = {
+            "another body": replace(second, data=b"forged"),
+            "a gap": third,
+            "another past": chain.seal(SONG, 1, "0" * 64, [new_event("2")], WHO)[0],
+            "another first": chain.seal(SONG, 0, chain.genesis_hash(SONG), [new_event("0")], WHO)[0],
+        }[kind]
+        await bench.forge(forged)
+        (other,) = await bench.second.append(OTHER, 0, [new_event("o1")], WHO)
+        for events in (bench.log.read_all("session"), bench.second.tail("session")):
+            one, foreign, three = await take(events, 3)
+            assert (one, three) == (first, other)
+            assert isinstance(foreign, ForeignMessage)
+            assert (foreign.aggregate, first.position < foreign.position < other.position) == (SONG, True)
+        for position in (first.position, foreign.position):
+            *_, last = await take(bench.log.tail("session", after_position=position), 1 + (position == first.position))
+            assert last == other
+        for attempt in (bench.second.load(SONG), bench.log.append(SONG, 1, [new_event("mine")], WHO)):
+            with pytest.raises(CorruptStream, match="sequence 2"):
+                await attempt
+        assert await bench.log.append(OTHER, 1, [new_event("o2")], WHO)
 
     async def test_read_all_gives_the_global_order(self, bench: Bench) -> None:
         """Reading a context yields every aggregate's events by rising position, from any position, without a repeat."""

@@ -1,6 +1,7 @@
 """`verify_log` against a real broker's files: what somebody did to them is told, and nothing else."""
 
 import asyncio
+import json
 import shutil
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -9,8 +10,9 @@ from pathlib import Path
 import pytest
 from nats.aio.client import Client
 from tapelog_chassis.anchors import LogGuard, journal_path, read_journal
-from tapelog_chassis.event_log import AggregateId, EventLog, JetStreamEventLog, LogTampered
-from tapelog_chassis.nats import EmbeddedNats, api, connected
+from tapelog_chassis.anchors.guard import scan
+from tapelog_chassis.event_log import AggregateId, CorruptStream, EventLog, JetStreamEventLog, LogTampered
+from tapelog_chassis.nats import EmbeddedNats, NatsIdentity, api, connected
 from tapelog_chassis.nats.permissions import MAINTENANCE, SERVICES
 from tapelog_chassis.testing import embedded_nats, eventually, new_event
 from tapelog_chassis.verification import LogReport, verify_log
@@ -131,3 +133,50 @@ async def test_a_missing_journal_is_told(folder: Path) -> None:
     journal_path(folder / "anchors", "session").unlink()
     (line,) = (await report_of(folder)).wrong
     assert "no journal" in line
+
+
+async def test_a_foreign_message_is_told_changes_no_anchor_and_can_be_taken_out(folder: Path) -> None:
+    """Its song is refused, the other is extended and anchored; without it everything is as if it had not been there."""
+    async with (
+        reading(folder, user="session") as session,
+        also(folder, session, "admin") as admin,
+        also(folder, session, "maintenance") as reader,
+    ):
+        log = JetStreamEventLog(session)
+        answer = await session.request(SONG.subject, b"junk", timeout=2)
+        position = int(json.loads(answer.data)["seq"])
+        await log.append(OTHER, EVENTS // 2, [new_event("behind", b"behind")], WHO)
+        guard = LogGuard(log, folder / "anchors", ("session",), delay_s=0.02)
+        await guard.check()
+        await anchored(guard, folder, EVENTS + 1)
+        found = await verify_log(reader, "session", folder / "anchors")
+        assert found.closed == {SONG.subject}
+        assert [line for line in found.wrong if f"position {position} is not an event" in line] == found.wrong
+        assert len(guard.foreign["session"]) == 1
+        with pytest.raises(CorruptStream, match=f"sequence {EVENTS // 2 + 1}"):
+            await log.load(SONG)
+        await api.request(admin, "STREAM.MSG.DELETE.ES_SESSION", {"seq": position})
+        assert len(await log.load(SONG)) == EVENTS // 2
+        anchors = read_journal(journal_path(folder / "anchors", "session"), "session")
+        assert (await scan(log, "session", anchors)).events == EVENTS + 1
+        (line,) = (await verify_log(reader, "session", folder / "anchors")).wrong
+        assert f"before position {position + 1} are missing" in line
+
+
+async def anchored(guard: LogGuard, folder: Path, events: int) -> None:
+    """Let a guard anchor so many events."""
+    path = journal_path(folder / "anchors", "session")
+    async with asyncio.TaskGroup() as group:
+        task = group.create_task(guard.run())
+        await eventually(lambda: read_journal(path, "session")[-1].events == events)
+        task.cancel()
+
+
+@asynccontextmanager
+async def also(folder: Path, connection: Client, user: str) -> AsyncIterator[Client]:
+    """Connect as another user to the broker that a connection is to."""
+    creds = NatsIdentity.create(folder / "nats").mint_user(
+        user, MAINTENANCE if user == "maintenance" else SERVICES[user]
+    )
+    async with connected(connection.connected_url.geturl(), name=user, creds=creds) as client:
+        yield client

@@ -3,14 +3,18 @@
 import asyncio
 import dataclasses
 import shutil
+import signal
 import ssl
 import subprocess
+import sys
+import time
 from pathlib import Path
 from typing import Any
 
 import nats
 import pytest
 from tapelog_chassis.event_log import AggregateId, JetStreamEventLog, Metadata
+from tapelog_chassis.grpc_options import CertificatePair
 from tapelog_chassis.nats import SERVICES, JetStreamApiError, TopologyDrift, Unreachable, api, binary, connected
 from tapelog_chassis.nats.config import PINNED_FILE, TRUST_FILE, render_standalone_config
 from tapelog_chassis.testing import eventually, new_event
@@ -189,3 +193,30 @@ async def test_a_copy_made_while_stopped_is_a_backup(deployment: Any, free_ports
         await restored.provision()
         async with restored.connected("session") as connection:
             assert await JetStreamEventLog(connection).load(aggregate) == stored
+
+
+async def test_a_parts_revoked_credentials_end_with_the_reload(broker: Any, tmp_path: Path):
+    """`broker-init --revoke render` and SIGHUP: the old creds are out in seconds, the new ones in, others stay."""
+    stolen = tmp_path / "stolen.creds"
+    shutil.copy(broker.folder / "creds" / "render.creds", stolen)
+    pair = CertificatePair(tmp_path / "desk.pem", tmp_path / "desk.key")
+    shutil.copy(broker.pair("clients/desk").certificate, pair.certificate)
+    shutil.copy(broker.pair("clients/desk").key, pair.key)
+
+    def with_stolen() -> Any:
+        return connected(broker.url, name="render", creds=stolen, tls_ca=broker.tls / "ca.pem", tls_pair=pair)
+
+    async with broker.connected("session") as session, with_stolen() as thief:
+        make_deployment(broker.folder, revoke=["render"])
+        assert (broker.folder / "creds" / "render.creds").read_text() != stolen.read_text()
+        begun_s = time.monotonic()
+        broker.process.send_signal(signal.SIGHUP)
+        await eventually(lambda: not thief.is_connected)
+        took_s = time.monotonic() - begun_s
+        with pytest.raises(Unreachable):
+            async with with_stolen():
+                pass
+        async with broker.connected("render") as render:
+            assert render.is_connected
+        assert (session.is_connected, session.stats["reconnects"]) == (True, 0)
+    sys.stdout.write(f"revoked creds were out {took_s:.2f} s after the reload\n")

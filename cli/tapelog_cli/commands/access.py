@@ -10,10 +10,15 @@ from tapelog_cli.exit_codes import ExitCode
 from tapelog_cli.options import DataDir, Json, Tenant, data_dir_or_default
 
 Party = Annotated[str, Parameter(help="Party id, such as pty-ana.")]
+Revoked = Annotated[str, Parameter(help="Party id, such as pty-ana, or a broker user's public key, U….")]
 
 
-def revoke(party: Party, *, tenant: Tenant = "local", data_dir: DataDir = None, json: Json = False) -> int:
-    """Let a party in no more, nor anybody who acts for it: within 2 s, open streams too."""
+def revoke(party: Revoked, *, tenant: Tenant = "local", data_dir: DataDir = None, json: Json = False) -> int:
+    """Let a party in no more, nor anybody who acts for it, or a user of the broker: within 2 s, open streams too."""
+    from tapelog_chassis.nats.revoked import is_user_key
+
+    if is_user_key(party):
+        return _revoke_user(party, data_dir_or_default(data_dir), as_json=json)
     return _change(party, tenant, _identity(data_dir), is_revoked=True, as_json=json)
 
 
@@ -53,6 +58,27 @@ def _identity(data_dir: Path | None) -> Path:
     if not (folder / KEY_FILE).exists():
         raise UsageError(f"{folder} has no issuer key", hint="name the folder of `tapelog up` or of `broker-init`")
     return folder
+
+
+def _revoke_user(user: str, folder: Path, *, as_json: bool) -> int:
+    """Revoke a user of the broker that runs in a data folder, which takes it by itself."""
+    from tapelog_chassis.nats.revoked import revoke_users
+
+    from tapelog_cli.errors import UsageError
+    from tapelog_cli.output import print_json
+
+    keys = folder / "nats" / "keys"
+    if not keys.is_dir():
+        raise UsageError(
+            f"{folder} has no broker of its own",
+            hint=f"with `broker-init`: tapelog broker-init --out {folder} --revoke",
+        )
+    count = len(revoke_users(keys, [user]))
+    if as_json:
+        print_json({"user": user, "revoked": True, "revoked_users": count})
+    else:
+        sys.stdout.write(f"the broker lets {user} in no more\n")
+    return ExitCode.OK
 
 
 def _change(party: str, tenant: str, identity: Path, *, is_revoked: bool, as_json: bool) -> int:

@@ -33,6 +33,7 @@ class MemoryEventLog:
         history = self._aggregates.get(aggregate, [])
         keys = {(aggregate.context, event.event_id) for event in events}
         if len(history) != expected_sequence or keys & self._event_ids:
+            chain.verify(aggregate, history)
             earlier = chain.already_stored(aggregate, expected_sequence, events, history)
             if earlier is not None:
                 return earlier

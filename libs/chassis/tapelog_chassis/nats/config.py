@@ -8,10 +8,12 @@ import shutil
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from .errors import NatsError
-from .identity import ServerTrust
+
+if TYPE_CHECKING:  # it reads files with what is here
+    from .identity import ServerTrust
 
 STORE_SHARE: Final = 0.70
 """Part of the free disk the server may fill: a full disk stops it, a full stream only refuses."""

@@ -14,6 +14,7 @@ import hashlib
 import json
 import os
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -22,6 +23,7 @@ import nkeys
 
 from .errors import NatsError
 from .permissions import Permissions
+from .revoked import read_revoked
 
 _NO_LIMIT: Final = -1
 _PREFIXES: Final = {
@@ -148,11 +150,14 @@ class NatsIdentity:
         What the server's configuration needs.
     """
 
-    def __init__(self, operator_seed: bytes, account_seed: bytes, system_seed: bytes) -> None:
+    def __init__(
+        self, operator_seed: bytes, account_seed: bytes, system_seed: bytes, revoked: Mapping[str, int] | None = None
+    ) -> None:
         self._operator_seed = operator_seed
         self._account_seed = account_seed
         self._system_seed = system_seed
         self._users = UserMint(account_seed)
+        self._revoked = dict(revoked or {})
         self.trust = self.make_trust()
 
     def __repr__(self) -> str:
@@ -166,12 +171,12 @@ class NatsIdentity:
         Raises
         ------
         NatsError
-            If a key file is readable by others or is not a key of its kind.
+            If a key file is readable by others or is not a key of its kind, or the list of revoked users is damaged.
         """
         folder = data_dir / "keys"
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         seeds = {name: _load_or_make(folder / f"{name}.nk", prefix) for name, prefix in _PREFIXES.items()}
-        return cls(seeds["operator"], seeds["account"], seeds["system"])
+        return cls(seeds["operator"], seeds["account"], seeds["system"], read_revoked(folder))
 
     def mint_user(self, name: str, permissions: Permissions, expires_s: float | None = None) -> str:
         """Make a user of the account; see `UserMint.mint_user`."""
@@ -200,12 +205,22 @@ class NatsIdentity:
         return ServerTrust(
             operator_jwt=operator_jwt,
             account=account,
-            account_jwt=self._account_jwt(operator, account, "tapelog", _jetstream_limits(storage_bytes)),
+            account_jwt=self._account_jwt(
+                operator, account, "tapelog", _jetstream_limits(storage_bytes), revoked=self._revoked
+            ),
             system_account=system,
             system_account_jwt=self._account_jwt(operator, system, "system", dict.fromkeys(_JETSTREAM, 0)),
         )
 
-    def _account_jwt(self, operator: str, account: str, name: str, jetstream: dict[str, int]) -> str:
+    def _account_jwt(
+        self,
+        operator: str,
+        account: str,
+        name: str,
+        jetstream: dict[str, int],
+        *,
+        revoked: Mapping[str, int] | None = None,
+    ) -> str:
         unlimited = dict.fromkeys(("subs", "data", "payload", "imports", "exports", "leaf"), _NO_LIMIT)
         claims = {
             "iat": TRUST_ISSUED_AT,
@@ -217,6 +232,7 @@ class NatsIdentity:
                 "version": 2,
                 "limits": {**unlimited, **jetstream, "conn": MAX_CONNECTIONS, "wildcards": True},
                 "default_permissions": {"pub": {}, "sub": {}},
+                **({"revocations": dict(revoked)} if revoked else {}),
             },
         }
         return _sign_claims(self._operator_seed, claims)

@@ -9,6 +9,7 @@ import fcntl
 import json
 import os
 import shutil
+import signal
 import socket
 import time
 from pathlib import Path
@@ -17,10 +18,13 @@ from typing import Any, Final, Self
 
 import structlog
 
+from tapelog_chassis.watched import WatchedFile
+
 from . import binary
 from .config import Pinned, render_config, write_private
-from .errors import PortInUse, ServerStartFailed, StoreLocked, UnsafeServer
+from .errors import NatsError, PortInUse, ServerStartFailed, StoreLocked, UnsafeServer
 from .identity import NatsIdentity
+from .revoked import REVOKED_USERS_FILE
 from .unsynced import remove_torn
 
 START_TIMEOUT_S: Final = 30.0
@@ -114,6 +118,7 @@ class EmbeddedNats:
         try:
             self._binary = binary.find()
             await binary.check_version(self._binary)
+            self._revoked = WatchedFile(self._folder / "keys" / REVOKED_USERS_FILE)
             self.identity = NatsIdentity.create(self._folder)
             self._pinned = Pinned.load(
                 self._folder / "pinned.json", port=self._wanted_port, store_bytes=self._wanted_store_bytes
@@ -148,8 +153,8 @@ class EmbeddedNats:
         for stale in self._folder.glob("*.ports"):
             stale.unlink()
         remove_torn(self._folder / "store")
-        config = self._folder / "nats-server.conf"
-        write_private(config, render_config(self._folder, self._pinned, self.identity.trust, syncs=self._syncs))
+        self._configured = self._pinned
+        config = self._write_config()
         self._process = await binary.launch(self._binary, config, self._lock)
         try:
             async with asyncio.timeout(START_TIMEOUT_S):
@@ -183,6 +188,26 @@ class EmbeddedNats:
         if not jetstream.get("sync_always"):
             raise UnsafeServer("nats-server does not report sync_always: a power cut could lose acknowledged events")
 
+    def _write_config(self) -> Path:
+        """Write the configuration; what cannot change while the server runs stays as it was when it started."""
+        config = self._folder / "nats-server.conf"
+        write_private(config, render_config(self._folder, self._configured, self.identity.trust, syncs=self._syncs))
+        return config
+
+    def _take_revocations(self, process: asyncio.subprocess.Process) -> None:
+        """Have the server end the connections of users who were revoked since, and let them in no more."""
+        if not self._revoked.has_changed():
+            return
+        try:
+            self.identity = NatsIdentity.create(self._folder)
+        except NatsError as error:
+            _log.error("revoked broker users not taken", error=str(error))
+            return
+        self._write_config()
+        with contextlib.suppress(ProcessLookupError):
+            process.send_signal(signal.SIGHUP)
+        _log.info("revoked broker users taken")
+
     async def _supervise(self) -> None:
         shortest_s, longest_s = RESTART_DELAY_S
         delay_s = shortest_s
@@ -215,6 +240,7 @@ class EmbeddedNats:
                 await asyncio.wait({ended}, timeout=HEALTH_EVERY_S)
                 if ended.done():
                     return
+                self._take_revocations(process)
                 health = await self._health()
                 failing_s = failing_s + HEALTH_EVERY_S if health.get("status", "ok") != "ok" else 0.0
                 if failing_s >= UNWELL_S and shutil.disk_usage(self._folder).free >= RESTART_FREE_BYTES:
