@@ -9,7 +9,7 @@ from tapelog_chassis.testing import eventually, new_event
 
 WHO = Metadata(actor="pty-ana", role_used="PRODUCER")
 CONTEXT = "session"
-ANCHORED_S = 120.0
+ANCHORED_S = 600.0
 
 
 def song(number: int) -> AggregateId:
