@@ -1,12 +1,13 @@
-"""Moments of the past as people say them: after so many events, or at a time."""
+"""Moments of the past and lengths of time as people say them: after so many events, at a time; 90s, 30m, 1h."""
 
 from datetime import datetime
-from typing import Annotated, Any
+from typing import Annotated, Any, Final
 
 from cyclopts import Parameter
 
 from tapelog_cli.errors import UsageError
 
+SECONDS: Final = {"s": 1.0, "m": 60.0, "h": 3600.0, "d": 86_400.0}
 AsOf = Annotated[
     str,
     Parameter(
@@ -34,6 +35,24 @@ def time_of(text: str) -> datetime | None:
         return datetime.fromisoformat(text).astimezone()
     except (ValueError, OverflowError):
         raise UsageError(f"{text!r} is not a time; write 2026-05-03 or 2026-05-03T18:00, with +02:00 or Z") from None
+
+
+def duration_s_of(text: str) -> float:
+    """Return a length of time in seconds.
+
+    Raises
+    ------
+    UsageError
+        It is none, or not longer than 0.
+    """
+    number, unit = (text[:-1], text[-1:]) if text[-1:] in SECONDS else (text, "s")
+    try:
+        found = float(number) * SECONDS[unit]
+    except ValueError:
+        found = 0.0
+    if not 0 < found < float("inf"):
+        raise UsageError(f"{text!r} is no length of time; write seconds, or 90s, 30m, 1h, 1d") from None
+    return found
 
 
 def moment_of(text: str) -> dict[str, Any]:

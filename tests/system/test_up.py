@@ -6,10 +6,11 @@ import socket
 import subprocess
 import sys
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import psutil
 import pytest
+from tapelog_cli.backup.manifest import Manifest
 from tapelog_cli.exit_codes import ExitCode
 from tapelog_client.local import STATE_FILE
 
@@ -19,6 +20,8 @@ from .conftest import System, clean_environment, eventually, kill_tree, start_sy
 from .studio import open_studio
 
 UP_S_MAX: Final = 60
+BACKUP_S: Final = 240
+"""A backup is made with low priority: on a machine that is busy it takes its time."""
 
 
 def _tapelog(*arguments: str) -> "subprocess.CompletedProcess[str]":
@@ -143,4 +146,54 @@ async def test_a_killed_stack_leaves_nothing_running_and_loses_nothing(tmp_path:
         "P10 stack",
         "kill -9 of `tapelog up`: its children end by themselves, the next one has every acknowledged fact",
         f"{len(family)} children ended, {len(facts)} facts of a song, lost 0",
+    )
+
+
+@pytest.mark.faults
+@pytest.mark.timeout(900)
+def test_backups_are_made_beside_the_stack(tmp_path: Path, row: Row) -> None:
+    """`up --backup-to`: one backup after another, told by `status`; one that fails is told too, and made good."""
+    data, copy = tmp_path / "data", tmp_path / "copy"
+    copy.write_text("in the way")
+    command = [
+        sys.executable,
+        "-m",
+        "tapelog_cli",
+        "up",
+        "--data-dir",
+        data,
+        "--backup-to",
+        copy,
+        "--backup-every",
+        "1s",
+    ]
+    with (tmp_path / "up.log").open("wb") as log:
+        process = subprocess.Popen([str(word) for word in command], stdout=log, stderr=log, env=clean_environment())
+    system = System(data, process, "embedded")
+
+    def backup() -> dict[str, Any]:
+        done = _tapelog("status", "--data-dir", str(data), "--json")
+        return dict(json.loads(done.stdout)["backup"] or {}) if done.stdout.startswith("{") else {}
+
+    try:
+        eventually(lambda: backup().get("failures", 0) > 0, timeout_s=BACKUP_S)
+        failed = _tapelog("status", "--data-dir", str(data))
+        assert failed.returncode == ExitCode.UNAVAILABLE
+        assert "backup into" in failed.stdout
+        assert "backup failed" in (tmp_path / "up.log").read_text()
+        copy.unlink()
+        eventually(lambda: backup().get("made", "") != "", timeout_s=BACKUP_S)
+        made = backup()
+        assert (made["failures"], made["wrong"]) == (0, "")
+        eventually(lambda: backup()["made"] > made["made"], timeout_s=BACKUP_S)
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(UP_S_MAX) == ExitCode.OK
+        assert not (data / "backup.json").exists()
+        assert Manifest.read(copy).form == "stack"
+    finally:
+        kill_tree(system.process)
+    row(
+        "F20 schedule",
+        "`up --backup-to`: a run that fails is told by log and status and made good, then one backup after another",
+        f"{made['failures']} failures left, the first backup took {made['took_s']} s, the next followed",
     )

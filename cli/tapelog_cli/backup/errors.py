@@ -107,3 +107,7 @@ class KeystoreTooOld(CliError):  # noqa: N818 - names a state
             f"the keystore {folder} is of {made}, older than the backup of {backup}",
             hint="each run of `tapelog backup` writes both; take the newest keystore there is",
         )
+
+
+class ArchiveError(ValueError):
+    """A stream's archive is of a form that is not known; it is copied whole then."""

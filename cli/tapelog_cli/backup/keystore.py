@@ -40,7 +40,7 @@ class Keystore:
             value: dict[str, Any] = kept["keystore"]
             if not hmac.compare_digest(kept["sha256"], _digest(value, seal)):
                 raise BackupDamaged(folder, [f"{FILE} does not fit its own digest, or has another key"])
-            found = cls(made=value["made"], stream=StreamCopy(**value["stream"]))
+            found = cls(made=value["made"], stream=StreamCopy.of(value["stream"]))
         except FileNotFoundError:
             raise NoKeystore(folder) from None
         except (ValueError, TypeError, KeyError) as error:

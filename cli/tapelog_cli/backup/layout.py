@@ -14,7 +14,8 @@ OWNERS: Final = {"session": "session", "render": "render", "usage": "render", "n
 """Which service writes a context's log, and so where its journal of anchors is."""
 STORES: Final = ("objects", "archive")
 LEFT_OUT: Final = (
-    "objects", "archive", "scratch", "nodes", "creds", "profiles", "state.json", "up.lock", "pids.json", "env",
+    "objects", "archive", "scratch", "nodes", "creds", "profiles", "state.json", "backup.json", "up.lock",
+    "pids.json", "env",
 )  # fmt: skip
 """Top-level names of a stack's folder that are copied otherwise, or made anew at each start."""
 LEFT_OUT_OF_NATS: Final = ("store", ".lock", "nats-server.conf", "nats-server.log")

@@ -10,7 +10,7 @@ import asyncio
 import fcntl
 import hashlib
 import os
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -18,18 +18,28 @@ from pathlib import Path
 from typing import Final
 
 from nats.aio.client import Client
-from tapelog_chassis.nats.stream_copy import snapshot_stream
 from tapelog_chassis.objects import ObjectStore
 from tapelog_chassis.topology import CONTEXTS, PARTY_KEYS, PUB, SNAP, STREAMS, es_stream
 from tapelog_chassis.verification import verify_log
 
-from tapelog_cli.backup.errors import BackupBusy, BackupRefused
+from tapelog_cli.backup.errors import BackupBusy, BackupDamaged, BackupRefused, NoBackup
 from tapelog_cli.backup.keystore import Keystore, keystore_beside
 from tapelog_cli.backup.layout import STORES, DeploymentLayout, Layout
-from tapelog_cli.backup.manifest import Manifest, StreamCopy, sha256_of, sync_folder, write_private
+from tapelog_cli.backup.manifest import (
+    Manifest,
+    StreamCopy,
+    appear,
+    sha256_of,
+    sync_folder,
+    write_part,
+    write_private,
+)
 from tapelog_cli.backup.sealing import Seal, in_one
+from tapelog_cli.backup.streams import copy_log, copy_whole
 
-FIRST: Final = (SNAP, PUB, *(es_stream(context) for context in CONTEXTS))
+LOGS: Final = (PUB, *(es_stream(context) for context in CONTEXTS))
+"""Streams that only grow."""
+FIRST: Final = (SNAP, *LOGS)
 """Streams in this order; the others after them."""
 APART: Final = PARTY_KEYS
 """Is in no backup, but in the keystore."""
@@ -44,6 +54,7 @@ class Copied:
     object_bytes: int = 0
     objects_kept: int = 0
     stream_bytes: int = 0
+    stream_bytes_kept: int = 0
 
 
 async def make_backup(
@@ -81,9 +92,16 @@ async def make_backup(
             if name.endswith(".anchors"):
                 content = content[: content.rfind(b"\n") + 1]  # a line may be half written just now
             manifest.files[name] = await _copy_file(content, to / "files", seal)
+        before = await asyncio.to_thread(_streams_of_before, to, seal)
         for stream in (*FIRST, *(spec.name for spec in STREAMS if spec.name not in (*FIRST, APART))):
-            manifest.streams[stream] = await _copy_stream(connection, stream, to / "streams", seal)
-            copied.stream_bytes += manifest.streams[stream].size_bytes
+            folder = to / "streams"
+            if stream in LOGS:
+                copy, written = await copy_log(connection, stream, folder, seal, before.get(stream))
+            else:
+                copy, written = await copy_whole(connection, stream, folder, seal)
+            manifest.streams[stream] = copy
+            copied.stream_bytes += written
+            copied.stream_bytes_kept += copy.size_bytes + sum(part.size_bytes for part in copy.segments) - written
         await _check_logs(connection, layout, manifest)
         for store in STORES:
             manifest.objects[store] = await _copy_objects(layout.objects(store), to / store, copied, seal)
@@ -96,7 +114,7 @@ async def make_backup(
 async def copy_keystore(connection: Client, folder: Path, *, seal: Seal | None = None) -> Keystore:
     """Copy the keys of people's records as they are now; of the copy before, nothing is left."""
     made = datetime.now(UTC).isoformat(timespec="milliseconds")
-    copy = await _copy_stream(connection, APART, folder, seal)
+    copy, _ = await copy_whole(connection, APART, folder, seal)
     keystore = Keystore(made=made, stream=copy)
     await asyncio.to_thread(keystore.write, folder, seal)
     return keystore
@@ -110,29 +128,12 @@ async def _copy_file(content: bytes, folder: Path, seal: Seal | None) -> str:
     return digest
 
 
-async def _copy_stream(connection: Client, stream: str, folder: Path, seal: Seal | None) -> StreamCopy:
-    described, chunks = await snapshot_stream(connection, stream)
-    digest, size_bytes, partial = await _write(chunks if seal is None else seal.sealed(chunks), folder, stream)
-    name = f"{stream}-{digest[:16]}.tar.s2"
-    partial.replace(folder / name)
-    sync_folder(folder)
-    return StreamCopy(file=name, sha256=digest, size_bytes=size_bytes, described=described)
-
-
-async def _write(chunks: AsyncIterator[bytes], folder: Path, name: str) -> tuple[str, int, Path]:
-    """Write a file that only this user can read, under a name that says that it is not whole yet."""
-    await asyncio.to_thread(folder.mkdir, mode=0o700, parents=True, exist_ok=True)
-    partial = folder / f".{name}.partial"
-    digest, size_bytes = hashlib.sha256(), 0
-    descriptor = os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-    with os.fdopen(descriptor, "wb") as file:
-        async for chunk in chunks:
-            digest.update(chunk)
-            size_bytes += len(chunk)
-            await asyncio.to_thread(file.write, chunk)
-        file.flush()
-        await asyncio.to_thread(os.fsync, file.fileno())
-    return digest.hexdigest(), size_bytes, partial
+def _streams_of_before(folder: Path, seal: Seal | None) -> dict[str, StreamCopy]:
+    """Return the streams of the backup that is there; nothing of one that cannot be read is taken over."""
+    try:
+        return Manifest.read(folder, seal).streams
+    except (NoBackup, BackupDamaged):
+        return {}
 
 
 async def _check_logs(connection: Client, layout: Layout, manifest: Manifest) -> None:
@@ -164,9 +165,8 @@ async def _copy_objects(have: ObjectStore | None, target: Path, copied: Copied, 
             if seal is None:
                 await store.put_stream(chunks, max_bytes=found.size_bytes, expected_sha256=found.sha256)
             else:
-                _, _, partial = await _write(seal.sealed(chunks), path.parent, found.sha256)
-                partial.replace(path)
-                sync_folder(path.parent)
+                _, _, partial = await write_part(seal.sealed(chunks), path.parent, found.sha256)
+                appear(partial, path.name)
             copied.objects += 1
             copied.object_bytes += found.size_bytes
         kept[found.sha256] = found.size_bytes
@@ -180,7 +180,7 @@ def sealed_object(folder: Path, sha256: str) -> Path:
 
 def _clear(to: Path, manifest: Manifest) -> None:
     """Remove what only earlier backups named."""
-    named = {copy.file for copy in manifest.streams.values()}
+    named = {name for copy in manifest.streams.values() for name, _ in copy.parts}
     for path in (to / "streams").iterdir():
         if path.name not in named:
             path.unlink()
@@ -206,7 +206,7 @@ def _locked(to: Path) -> Iterator[None]:
 
 def check_parts(folder: Path, manifest: Manifest) -> list[str]:
     """Compare streams and files of a backup with their digests; return what is wrong."""
-    parts = [(folder / "streams" / copy.file, copy.sha256) for copy in manifest.streams.values()]
+    parts = [(folder / "streams" / name, sha256) for copy in manifest.streams.values() for name, sha256 in copy.parts]
     parts += [(folder / "files" / digest, digest) for digest in manifest.files.values()]
     wrong = []
     for path, digest in parts:

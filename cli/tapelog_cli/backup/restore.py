@@ -13,7 +13,7 @@ from typing import Final
 
 from tapelog_chassis.nats import EmbeddedNats, connected, provision
 from tapelog_chassis.nats.permissions import MAINTENANCE, RESTORE, SERVICES
-from tapelog_chassis.nats.stream_copy import CHUNK_BYTES, restore_stream
+from tapelog_chassis.nats.stream_copy import restore_stream
 from tapelog_chassis.objects import ObjectCorruptError, ObjectNotFoundError, ObjectStore
 from tapelog_chassis.topology import CONTEXTS
 from tapelog_chassis.verification import verify_log
@@ -24,6 +24,7 @@ from tapelog_cli.backup.layout import DeploymentLayout, Layout, layout_of
 from tapelog_cli.backup.make import check_parts, sealed_object
 from tapelog_cli.backup.manifest import Manifest, sync_folder, write_private
 from tapelog_cli.backup.sealing import Seal, as_stream, content_of
+from tapelog_cli.backup.streams import content_of_stream
 from tapelog_cli.data_folder import DataFolder
 
 HOST: Final = "127.0.0.1"
@@ -162,14 +163,14 @@ async def _fill_store(source: Source, manifest: Manifest, keystore: Keystore | N
     A broker that syncs always does so for every 32 KiB that it unpacks: 100,000 events took 70 s, verification
     included, instead of 16.
     """
-    copies = [(source.folder / "streams" / copy.file, copy) for copy in manifest.streams.values()]
+    copies = [(source.folder / "streams", copy) for copy in manifest.streams.values()]
     if keystore is not None and source.keystore is not None:
-        copies.append((source.keystore / keystore.stream.file, keystore.stream))
+        copies.append((source.keystore, keystore.stream))
     async with EmbeddedNats(data_dir, syncs=False) as nats:
         creds = nats.identity.mint_user("restore", RESTORE)
         async with connected(nats.url, name="restore", creds=creds) as connection:
-            for path, copy in copies:
-                await restore_stream(connection, copy.described, content_of(path, source.seal, CHUNK_BYTES))
+            for folder, copy in copies:
+                await restore_stream(connection, copy.described, content_of_stream(folder, copy, source.seal))
     await asyncio.to_thread(_sync_all, data_dir / "nats" / "store")
 
 

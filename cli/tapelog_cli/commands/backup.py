@@ -106,6 +106,7 @@ async def _run(
                 "objects_kept": copied.objects_kept,
                 "object_bytes_copied": copied.object_bytes,
                 "stream_bytes": copied.stream_bytes,
+                "stream_bytes_kept": copied.stream_bytes_kept,
                 "took_s": took_s,
             }
         )
@@ -116,8 +117,8 @@ async def _run(
     console = out()
     console.print(rows)
     console.print(
-        f"{copied.objects} objects copied, {copied.objects_kept} were there; {copied.stream_bytes:,} bytes of streams; "
-        f"{took_s} s"
+        f"{copied.objects} objects copied, {copied.objects_kept} were there; {copied.stream_bytes:,} bytes of streams, "
+        f"{copied.stream_bytes_kept:,} were there; {took_s} s"
     )
 
 

@@ -31,6 +31,13 @@ async def up(
     sign_in: Annotated[
         str, Parameter(help="Party whom the printed link signs in to the review page.")
     ] = "pty-producer",
+    backup_to: Annotated[
+        Path | None, Parameter(help="Folder, best on another disk, into which backups are made by themselves.")
+    ] = None,
+    backup_every: Annotated[str, Parameter(help="From one backup to the next: 90s, 30m, 1h, 1d.")] = "1h",
+    backup_key: Annotated[
+        Path | None, Parameter(help="File of the key that seals them; made at the first. Keep a copy of it elsewhere.")
+    ] = None,
     log_level: LogLevel = "warning",
     json: Json = False,
 ) -> int:
@@ -38,10 +45,13 @@ async def up(
     from tapelog_chassis.logs import configure_logs
     from tapelog_chassis.profiling import profiling_on_demand
 
+    from tapelog_cli.backup.schedule import Schedule, keeping_backups
+    from tapelog_cli.moments import duration_s_of
     from tapelog_cli.plan import StackOptions
     from tapelog_cli.stack import running_stack
 
     configure_logs(log_level)
+    every_s = duration_s_of(backup_every)
     options = StackOptions(
         data_dir=data_dir_or_default(data_dir),
         session_port=session_port,
@@ -52,9 +62,13 @@ async def up(
         workers=workers,
         log_level=log_level,
     )
+    schedule = None
+    if backup_to is not None:
+        key = None if backup_key is None else backup_key.absolute()
+        schedule = Schedule(data_dir=options.data_dir, to=backup_to.absolute(), every_s=every_s, key=key)
     stop = stop_on_signals()
     with profiling_on_demand(options.data_dir / "profiles", "up"):
-        async with running_stack(options) as state:
+        async with running_stack(options) as state, keeping_backups(schedule):
             _print_ready(options.data_dir, state, sign_in, as_json=json)
             await stop.wait()
     return ExitCode.OK

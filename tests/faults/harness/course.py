@@ -19,6 +19,8 @@ RUN: Final = "run.json"
 """Beside the figures: what the last run of everything took."""
 UNKNOWN_S: Final = 20.0
 """Of a test that never ran."""
+UNKNOWN_MAX_S: Final = 600.0
+"""How long it may take."""
 SLACK: Final = 5.0
 SLACK_S: Final = 90.0
 APART: Final = ("tests/faults/test_soak.py",)
@@ -61,8 +63,9 @@ class Course:
         items.sort(key=lambda item: (files[item.nodeid.partition("::")[0]], item.nodeid.partition("::")[0]))
         for item in items:
             is_apart = item.nodeid.partition("::")[0] in APART
-            if item.nodeid in self._usual_s and not is_apart:
-                limit_s = SLACK * self._expected_s(item) + SLACK_S
+            if not is_apart:
+                usual_s = self._usual_s.get(item.nodeid)
+                limit_s = UNKNOWN_MAX_S if usual_s is None else SLACK * usual_s + SLACK_S
                 item.add_marker(pytest.mark.timeout(limit_s), append=False)
             self._left[item.nodeid] = 0.0 if is_apart else self._expected_s(item)
         self._is_whole = not [argument for argument in self._config.args if not Path(argument).is_dir()]

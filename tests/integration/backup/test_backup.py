@@ -3,8 +3,6 @@
 import asyncio
 import os
 import shutil
-import sys
-import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -12,9 +10,9 @@ from typing import Any
 
 import pytest
 from nats.aio.client import Client
-from tapelog_chassis.anchors import LogGuard, journal_path, read_journal
-from tapelog_chassis.event_log import AggregateId, EventLog, JetStreamEventLog, Metadata
-from tapelog_chassis.nats import EmbeddedNats, api, connected, direct
+from tapelog_chassis.anchors import LogGuard
+from tapelog_chassis.event_log import JetStreamEventLog
+from tapelog_chassis.nats import api, connected, direct
 from tapelog_chassis.nats.permissions import MAINTENANCE
 from tapelog_chassis.objects import ObjectStore
 from tapelog_chassis.testing import Broker, embedded_nats, eventually, new_event
@@ -41,25 +39,7 @@ from tapelog_client.local import StackState
 from tapelog_session.adapters.parties import JetStreamParties
 from tapelog_session.application.ports import PartyRecord
 
-WHO = Metadata(actor="pty-ana", role_used="PRODUCER")
-CONTEXT = "session"
-
-
-def song(number: int) -> AggregateId:
-    """Name a song."""
-    return AggregateId(CONTEXT, "acme", f"sng-{number}")
-
-
-async def fill(log: EventLog, folder: Path, count: int, *, first: int = 0) -> None:
-    """Append events to songs of ten events each, and have them anchored."""
-    guard = LogGuard(log, folder, (CONTEXT,), delay_s=0.02)
-    path = journal_path(folder, CONTEXT)
-    async with asyncio.TaskGroup() as group:
-        task = group.create_task(guard.run())
-        for n in range(first, first + count, 10):
-            await log.append(song(n), 0, [new_event(f"{n + k}", f"body {n + k}".encode()) for k in range(10)], WHO)
-        await eventually(lambda: bool(found := read_journal(path, CONTEXT)) and found[-1].events == first + count)
-        task.cancel()
+from .logs import CONTEXT, WHO, fill, song
 
 
 def source_of(copy: Path, *, seal: Seal | None = None) -> Source:
@@ -316,35 +296,3 @@ async def test_backups_go_on_by_themselves(broker: Broker, tmp_path: Path) -> No
     await eventually(lambda: events() == 60, within_s=30)
     going_on.cancel()
     await asyncio.gather(going_on, return_exceptions=True)
-
-
-@pytest.mark.nightly
-async def test_a_hundred_thousand_events_are_restored_within_a_minute(tmp_path: Path) -> None:
-    """Verified, backed up, lost, restored and verified; the times are printed."""
-    data, copy, new = tmp_path / "data", tmp_path / "copy", tmp_path / "new"
-    async with embedded_nats(data) as broker:
-        log = await broker.log(CONTEXT)
-        for n in range(200):
-            events = [new_event(f"{n}-{k}", b"x" * 200) for k in range(500)]
-            await log.append(song(n), 0, events, WHO)
-        guard = LogGuard(log, data / "anchors", (CONTEXT,))
-        running = asyncio.create_task(guard.run())
-        path = journal_path(data / "anchors", CONTEXT)
-        await eventually(
-            lambda: bool(found := read_journal(path, CONTEXT)) and found[-1].events == 100_000, within_s=100
-        )
-        running.cancel()
-        creds = broker.server.identity.mint_user("maintenance", MAINTENANCE)
-        async with connected(broker.url, name="maintenance", creds=creds) as connection:
-            began_s = time.monotonic()
-            await make_backup(connection, layout_of(data), copy)
-            backup_s = time.monotonic() - began_s
-    shutil.rmtree(data)
-    began_s = time.monotonic()
-    manifest = await restore_backup(source_of(copy), new)
-    restore_s = time.monotonic() - began_s
-    sys.stderr.write(f"100,000 events: backup {backup_s:.1f} s, restore {restore_s:.1f} s\n")
-    assert manifest.heads[CONTEXT]["events"] == 100_000
-    assert restore_s < 60
-    async with EmbeddedNats(new) as nats:
-        assert nats.is_ready

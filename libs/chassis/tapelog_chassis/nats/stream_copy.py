@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import AsyncGenerator, Iterable
 from typing import Any, Final
 
 import nats.errors
@@ -28,13 +28,13 @@ RESTORED_TIMEOUT_S: Final = 300.0
 """For the server to open what it was given."""
 
 
-async def snapshot_stream(connection: Client, stream: str) -> tuple[dict[str, Any], AsyncIterator[bytes]]:
+async def snapshot_stream(connection: Client, stream: str) -> tuple[dict[str, Any], AsyncGenerator[bytes, None]]:
     """
     Begin to read a stream as it is now.
 
     Returns
     -------
-    dict, async iterator of bytes
+    dict, async generator of bytes
         Its `config` and `state`, as `restore_stream` takes them; and the archive, which has to be read to its end.
 
     Raises
@@ -51,7 +51,7 @@ async def snapshot_stream(connection: Client, stream: str) -> tuple[dict[str, An
         await subscription.unsubscribe()
         raise
 
-    async def chunks() -> AsyncIterator[bytes]:
+    async def chunks() -> AsyncGenerator[bytes, None]:
         try:
             while True:
                 message = await _next(subscription, stream)
