@@ -15,7 +15,9 @@ import nats.errors
 from nats.aio.client import Client
 from nats.aio.msg import Msg
 
+from .client import subscribe
 from .errors import JetStreamApiError, Unreachable
+from .wire import Incoming
 
 BATCH: Final = 1000
 """Messages asked for at once."""
@@ -106,7 +108,7 @@ def _one(message: Msg, stream: str) -> StoredMessage | None:
     return _stored(message)
 
 
-def _stored(message: Msg) -> StoredMessage:
+def _stored(message: Msg | Incoming) -> StoredMessage:
     headers = message.headers or {}
     return StoredMessage(headers["Nats-Subject"], int(headers["Nats-Sequence"]), headers, message.data)
 
@@ -115,8 +117,8 @@ async def _ask(connection: Client, stream: str, body: dict[str, Any], timeout_s:
     batch = Batch()
     done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
 
-    async def collect(message: Msg) -> None:
-        headers = message.headers or {}
+    def collect(message: Incoming) -> None:
+        headers = message.headers
         status = headers.get("Status")
         if done.done():
             return
@@ -134,7 +136,7 @@ async def _ask(connection: Client, stream: str, body: dict[str, Any], timeout_s:
 
     inbox = connection.new_inbox()
     try:
-        subscription = await connection.subscribe(inbox, cb=collect, pending_msgs_limit=0, pending_bytes_limit=0)
+        subscription = await subscribe(connection, inbox, collect)
         try:
             await connection.publish(f"$JS.API.DIRECT.GET.{stream}", json.dumps(body).encode(), reply=inbox)
             async with asyncio.timeout(timeout_s):

@@ -7,6 +7,7 @@ after: a person with several hats acts in that one where they hold it.
 from __future__ import annotations
 
 import dataclasses
+import functools
 from collections.abc import Callable, Iterable, Mapping
 from typing import TYPE_CHECKING, Final
 
@@ -47,6 +48,8 @@ ON_HOLD: Final = pb.STAGE_ON_HOLD
 """Beside the way; so is CANCELLED, in which nothing is legal."""
 OPEN: Final = STAGES[:4]
 """Stages in which work goes on."""
+ANSWERS_KEPT: Final = 4096
+"""What the matrix says to an RPC of somebody with certain roles, remembered: it never changes."""
 
 AUDITOR: Final = "AUDITOR"
 BILLING_READER: Final = "BILLING_READER"
@@ -266,14 +269,20 @@ def allowing_roles(
     owns : Callable[[Role], bool]
         Whether what is asked about is the person's own work in that role.
     """
+    roles, own = _held_roles(rpc, frozenset(held), kind)
+    return roles + tuple(role for role in own if owns(role)) if own else roles
+
+
+@functools.lru_cache(maxsize=ANSWERS_KEPT)
+def _held_roles(
+    rpc: str, held: frozenset[RoleValue], kind: KindValue | None
+) -> tuple[tuple[RoleValue, ...], tuple[RoleValue, ...]]:
+    """Return the held roles that allow an RPC, and those that do for the person's own work."""
     row = MATRIX.get(rpc)
     if row is None:
-        return ()
-    have = set(held)
+        return (), ()
     roles = row.roles if kind is None else row.kinds.get(kind, row.roles)
-    return tuple(role for role in roles if role in have) + tuple(
-        role for role in row.own if role in have and owns(role)
-    )
+    return tuple(role for role in roles if role in held), tuple(role for role in row.own if role in held)
 
 
 def denial(rpc: str, held: Iterable[RoleValue]) -> Denied:
