@@ -240,7 +240,9 @@ def _care(typed: CommandLine, song: str, folder: Path) -> None:
         "recording", "take", "clean", song, first["id"], str(plain), "--treatment", "hum removed at 50 Hz"
     )
     assert (cleaned["parent"], cleaned["track"]) == (first["id"], "double")
-    typed.json("recording", "take", "list", song)
+    assert len(typed.json("recording", "take", "list", song)) > len(
+        typed.json("recording", "take", "list", song, "--as-of", "1")
+    )
     regions = ("--region", f"{first['id']}=0:00-0:01", "--region", f"{cleaned['id']}=0:01-0:02.5")
     comped = typed.json("recording", "take", "comp", song, "double", *regions)
     track = next(one for one in comped["tracks"] if one["id"] == "double")
@@ -311,6 +313,7 @@ def _disagree(typed: CommandLine, song: str) -> None:
     typed.text("artist", "disagreement", "consent", song, opened)
     assert "closed" in typed.text("producer", "disagreement", "close", song, opened, "--comment", "done")
     assert "a clean stop" in typed.text("label", "disagreement", "list", song)
+    assert typed.json("label", "disagreement", "list", song, "--as-of", "1") == []
 
 
 def _make_of(typed: CommandLine, song: str, folder: Path) -> None:

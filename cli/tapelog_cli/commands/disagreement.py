@@ -8,6 +8,7 @@ from cyclopts import Parameter
 from tapelog_cli.answers import tell, tell_all
 from tapelog_cli.choices import DecisionKind, value_of, word_of
 from tapelog_cli.connection import Connection
+from tapelog_cli.moments import AsOf, moment_of
 from tapelog_cli.naming import short, song_name, version_name
 from tapelog_cli.options import Json, SongName
 
@@ -36,12 +37,12 @@ async def open_(
     return _tell(made, json=json)
 
 
-async def list_(song: SongName, *, connection: Connection = _NOBODY, json: Json = False) -> int:
+async def list_(song: SongName, *, as_of: AsOf = "", connection: Connection = _NOBODY, json: Json = False) -> int:
     """List the disagreements of a song, with positions, options and decisions."""
     from tapelog.session.v1 import resources_pb2 as res
 
     async with connection.open() as api:
-        found = (await api.songs.get(await song_name(api, song))).disagreements
+        found = (await api.songs.get(await song_name(api, song), **moment_of(as_of))).disagreements
 
     def row(item: "res.Disagreement") -> tuple[str, ...]:
         positions = "; ".join(f"{position.party}: {position.concern}" for position in item.positions)

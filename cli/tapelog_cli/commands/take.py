@@ -12,6 +12,7 @@ from tapelog_cli.choices import word_of
 from tapelog_cli.connection import Connection
 from tapelog_cli.errors import UsageError
 from tapelog_cli.exit_codes import ExitCode
+from tapelog_cli.moments import AsOf, moment_of
 from tapelog_cli.naming import only, song_name
 from tapelog_cli.options import Json, SongName
 
@@ -75,10 +76,10 @@ def _advice(failed: "list[res.Take]", like: Path) -> str:
     return "  send them again, exported anew; `tapelog repair` mends clicks, hum and clipping"
 
 
-async def list_(song: SongName, *, connection: Connection = _NOBODY, json: Json = False) -> int:
+async def list_(song: SongName, *, as_of: AsOf = "", connection: Connection = _NOBODY, json: Json = False) -> int:
     """List the takes of a song: their checks, which are selected, and how loud they are."""
     async with connection.open() as api:
-        found = await api.songs.get(await song_name(api, song))
+        found = await api.songs.get(await song_name(api, song), **moment_of(as_of))
     return _tell_takes(found, list(found.takes), json=json)
 
 
