@@ -127,14 +127,19 @@ def mix_blocks(
         spec = mix_spec(recipe, tape.channels, impulse_of)
         try:
             prepared = prepare(spec, tape, use, files, impulse_of)
-            graph = dsp.MixGraph(prepared.spec, sums=prepared.sums, beds=prepared.lies_on)
+            graph = dsp.MixGraph(
+                prepared.spec, sums=prepared.sums, beds=prepared.lies_on, outs=prepared.outs,
+                played=tuple(prepared.played),
+            )  # fmt: skip
         except dsp.DspError as error:
             raise RecipeRefusedError([Violation("", str(error))]) from error
         length = max(tape.length_frames + round(recipe.tail_s * recipe.sample_rate_hz), 1)
         if expect is not None:
             expect(length)
         # Closed here, so that no thread still reads when the files are closed.
-        rendered = dsp.render(graph, prepared.readers, beds=prepared.beds, keep=prepared.keep, threads=threads)
+        rendered = dsp.render(
+            graph, prepared.readers, beds=prepared.beds, played=prepared.played, keep=prepared.keep, threads=threads
+        )
         with closing(rendered) as blocks:
             for block in blocks:
                 yield block

@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     )
     from tapelog_dsp.graph.lines import Bed
     from tapelog_dsp.graph.mixgraph import MixBlock, MixGraph
-    from tapelog_dsp.graph.render import ArrayReader, BedReader, BlockReader, DirectReader, render
+    from tapelog_dsp.graph.render import ArrayReader, BedReader, BlockReader, DirectReader, LineReader, render
     from tapelog_dsp.graph.spec import MIX, BusSpec, GainPoint, MixSpec, PanPoint, SendSpec, TrackSpec, VcaSpec
     from tapelog_dsp.kernels.console import split_sum
     from tapelog_dsp.kernels.pcm import pack_pcm, unpack_pcm
@@ -87,7 +87,7 @@ __getattr__ = on_demand(
         "errors": "AudioError DspError GraphError KernelsMissingError ParameterError TargetUnknownError",
         "graph.lines": "Bed",
         "graph.mixgraph": "MixBlock MixGraph",
-        "graph.render": "ArrayReader BedReader BlockReader DirectReader render",
+        "graph.render": "ArrayReader BedReader BlockReader DirectReader LineReader render",
         "graph.spec": "MIX BusSpec GainPoint MixSpec PanPoint SendSpec TrackSpec VcaSpec",
         "kernels.console": "split_sum",
         "kernels.pcm": "pack_pcm unpack_pcm",
@@ -172,6 +172,7 @@ __all__ = [
     "Key",
     "LevelMeter",
     "Levels",
+    "LineReader",
     "LinearPhaseEq",
     "Loudness",
     "LoudnessMeter",

@@ -17,6 +17,7 @@ from tapelog_desk.nodes import NodeStore
 from tapelog_desk.nodes.digest import digest_of
 from tapelog_desk.nodes.keys import MixKeys
 from tapelog_desk.nodes.reuse import Reuse
+from tapelog_desk.nodes.sums import OutReader
 from tapelog_desk.nodes.versions import remembered
 from tapelog_desk.sources import by_content, pinned
 from tapelog_dsp.testing import programme
@@ -142,22 +143,22 @@ def _rename(recipe: pb.MixRecipe) -> None:
 
 
 REVISIONS = {
-    _track_gain: "t0 t4 band | t4 band",
+    _track_gain: "t0 t4 band | t4 band*",
     _other_insert: "t0 t2 drums band vocals room | t2",
     _mute: "t0 t5 drums band vocals room | t5",
-    _key_source: "t0 drums band vocals room | t0 drums",
-    _bus_fader: "t0 drums band vocals room | drums",
+    _key_source: "t0 drums band vocals room | t0 drums*",
+    _bus_fader: "t0 drums band vocals room | drums*",
     _mix_chain: "",
-    _send: "t2 room | t2 room",
-    _vca: "t0 t1 drums band vocals room | t0 t1 drums",
-    _mute_bus: " | room",
+    _send: "t2 room | t2 room*",
+    _vca: "t0 t1 drums band vocals room | t0 t1 drums*",
+    _mute_bus: " | room*",
     _solo: EVERYTHING,
     _longer_tail: EVERYTHING,
     _later: EVERYTHING,
     _reorder: "",
     _rename: "",
 }
-"""What of the strips runs again after a revision, and what runs to be taken out of a sum."""
+"""What of the strips runs again after a revision, and what runs to be taken out of a sum; a star: is played for it."""
 
 
 def ran(recipe: pb.MixRecipe, store: NodeStore, folder: Path) -> str:
@@ -176,7 +177,8 @@ def ran(recipe: pb.MixRecipe, store: NodeStore, folder: Path) -> str:
     decision = reuse.decision
     order = [*(f"t{number}" for number in range(12)), "other", "drums", "band", "vocals", "room"]
     runs = " ".join(sorted(decision.strips, key=order.index))
-    taken = " ".join(sorted((taken.strip for taken in decision.taken), key=order.index))
+    out = sorted(decision.taken, key=lambda taken: order.index(taken.strip))
+    taken = " ".join(f"{old.strip}*" if isinstance(old.kept, OutReader) else old.strip for old in out)
     return f"{runs} | {taken}" if taken else runs
 
 
@@ -199,6 +201,19 @@ def test_threads_and_a_cache_go_together(recipe: pb.MixRecipe, store: NodeStore,
     plain = mixed(recipe)
     assert [mixed(recipe, store, threads=2) for _ in range(2)] == [plain, plain]
     assert store.hits == 1
+
+
+@pytest.mark.parametrize("pre_fader", [False, True])
+def test_a_bus_with_a_send_is_played_unless_it_is_before_its_fader(
+    recipe: pb.MixRecipe, store: NodeStore, mixed: Callable[..., str], tmp_path: Path, pre_fader: bool
+):
+    """What a bus handed on is taken out of all that it went into; before its fader it was something else."""
+    recipe.buses[0].sends.add(bus="room", gain_db=-7.0, pre_fader=pre_fader)
+    mixed(recipe, store)
+    _bus_fader(recipe)
+    recipe.buses[0].chain[0].compressor.threshold_db = -25.0
+    assert ran(recipe, store, tmp_path).endswith("| drums" if pre_fader else "| drums*")
+    assert mixed(recipe, store) == mixed(recipe)
 
 
 @pytest.mark.parametrize("damage", ["flip", "cut", "head", "empty"])
@@ -227,13 +242,13 @@ def test_the_cache_keeps_to_its_size_and_loses_what_was_not_used(
     store = NodeStore(tmp_path / "nodes", 100 * MIB)
     mixed(recipe, store)
     nodes = sorted((tmp_path / "nodes").iterdir(), key=lambda path: path.stat().st_size)
-    assert len(nodes) == 6  # four buses, the mix, and the recipe that they are of
+    assert len(nodes) == 9  # what goes into four buses and the mix, what three buses hand on, and the recipe
     for age, node in enumerate(nodes):
         os.utime(node, ns=(10**18 + age, 10**18 + age))
     size = nodes[-1].stat().st_size
     small = NodeStore(tmp_path / "nodes", 2 * size + 10)
-    assert small.evict() == 4
-    assert sorted((tmp_path / "nodes").iterdir()) == sorted(nodes[4:])
+    assert small.evict() == 7
+    assert sorted((tmp_path / "nodes").iterdir()) == sorted(nodes[7:])
     tiny = NodeStore(tmp_path / "tiny", size)
     mixed(recipe, tiny)
     assert [path.stat().st_size < size // 10 for path in (tmp_path / "tiny").iterdir()] == [True]

@@ -99,6 +99,10 @@ class MixKeys:
             self._strips[name] = digest_of([*self._common, self._settings[name], vcas, keys, fed])
         return self._strips[name]
 
+    def out_of(self, name: str) -> str:
+        """Return by what that is known which a strip hands on."""
+        return digest_of(["out", self.covered_frames, self.strip(name)])
+
     def listens(self, name: str) -> dict[str, str]:
         """Return the strips that a strip's processors listen to, and the digests of their signals."""
         return {edge.source: self.strip(edge.source) for edge in self.listening.get(name, ())}

@@ -9,7 +9,6 @@ import tapelog_dsp as dsp
 from tapelog.common.v1 import recipe_pb2 as pb
 from tapelog_dsp.graph.plan import edges_of
 
-from tapelog_desk.files.decoders import Samples
 from tapelog_desk.files.readers import open_audio
 from tapelog_desk.files.streams import BlockReader
 from tapelog_desk.impulses import ImpulseOf
@@ -17,7 +16,7 @@ from tapelog_desk.nodes.keys import MixKeys, Strip
 from tapelog_desk.nodes.reuse import Reuse
 from tapelog_desk.nodes.splice import spliced
 from tapelog_desk.nodes.store import NodeStore
-from tapelog_desk.nodes.sums import SumWriter
+from tapelog_desk.nodes.sums import OutWriter, SumWriter
 from tapelog_desk.nodes.versions import OldPart, OldSum, Version, remember, remembered
 from tapelog_desk.sources import Resolve
 
@@ -68,18 +67,22 @@ class Prepared:
         The kept sum that lies under the sum of a bus.
     beds : mapping of str to BedReader
         These kept sums.
-    sums : tuple of str
-        Buses, or the mix, whose input is to be kept.
+    played : mapping of str to LineReader
+        Tracks that need not run.
+    sums, outs : tuple of str
+        Buses, or the mix, whose input is to be kept, and buses of which it is what they hand on.
     keep : callable
-        Given these sums, block by block.
+        Given each block, to keep this of it.
     """
 
     spec: dsp.MixSpec
     readers: Mapping[str, BlockReader]
     lies_on: Mapping[str, str] = field(default_factory=dict)
     beds: Mapping[str, dsp.BedReader] = field(default_factory=dict)
+    played: Mapping[str, dsp.LineReader] = field(default_factory=dict)
     sums: tuple[str, ...] = ()
-    keep: Callable[[Mapping[str, Samples]], None] | None = None
+    outs: tuple[str, ...] = ()
+    keep: Callable[[dsp.MixBlock], None] | None = None
 
 
 def prepare(spec: dsp.MixSpec, tape: Sources, use: NodeUse | None, stack: ExitStack, impulse_of: ImpulseOf) -> Prepared:
@@ -113,7 +116,7 @@ def prepare(spec: dsp.MixSpec, tape: Sources, use: NodeUse | None, stack: ExitSt
     stack.callback(reuse.close)
     keep = _keeper(reuse, keys, use, stack)
     if not decision.beds:
-        return Prepared(spec, tape.readers, sums=tuple(keep), keep=_writes(keep))
+        return Prepared(spec, tape.readers, sums=tuple(keep.sums), outs=tuple(keep.outs), keep=keep.write)
     part = spliced(spec, keys, decision, lambda sha256: tape.channels[tracks[sha256]], impulse_of)
     readers = dict(tape.readers)
     for name, sha256 in part.recordings.items():
@@ -121,19 +124,35 @@ def prepare(spec: dsp.MixSpec, tape: Sources, use: NodeUse | None, stack: ExitSt
         readers[name] = stack.enter_context(open_audio(use.resolve(source), name=f"an earlier {sha256[:12]}..."))
     lies_on = {bus: reader.key for bus, reader in part.beds.items()}
     beds = {reader.key: reader for reader in part.beds.values()}
-    return Prepared(part.spec, readers, lies_on, beds, tuple(keep), _writes(keep))
+    return Prepared(part.spec, readers, lies_on, beds, part.played, tuple(keep.sums), tuple(keep.outs), keep.write)
+
+
+@dataclass(frozen=True, slots=True)
+class _Writers:
+    """What is kept of a mix while it is made."""
+
+    sums: Mapping[str, SumWriter] = field(default_factory=dict)
+    outs: Mapping[str, OutWriter] = field(default_factory=dict)
+
+    def write(self, block: dsp.MixBlock) -> None:
+        """Keep what is wanted of a block."""
+        for target, total in self.sums.items():
+            total.write_sum(block.sums[target])
+        for name, out in self.outs.items():
+            out.write_line(block.outs[name])
 
 
 @contextmanager
-def _keeping(use: NodeUse, keys: MixKeys, fresh: Mapping[str, str], version: Version) -> Iterator[dict[str, SumWriter]]:
-    """Keep sums, and what they are made of, if the mix ends well."""
-    with use.store.writing_sums(fresh, keys.covered_frames) as writers:
-        yield writers
-    if writers:
+def _keeping(use: NodeUse, keys: MixKeys, fresh: Mapping[str, str], version: Version) -> Iterator[_Writers]:
+    """Keep sums and what buses hand on, and what they are made of, if the mix ends well."""
+    left = {bus: key for bus, key in version.outs.items() if bus in fresh}
+    with use.store.writing_mix(fresh, left, keys.covered_frames) as (sums, outs):
+        yield _Writers(sums, outs)
+    if sums:
         remember(use.store, keys.family, version)
 
 
-def _keeper(reuse: Reuse, keys: MixKeys, use: NodeUse, stack: ExitStack) -> dict[str, SumWriter]:
+def _keeper(reuse: Reuse, keys: MixKeys, use: NodeUse, stack: ExitStack) -> _Writers:
     """Return the writers of the sums that are made anew and worth keeping."""
     sums: dict[str, OldSum] = {}
     strips: list[Strip] = [*keys.wiring.tracks, *keys.wiring.buses]
@@ -150,17 +169,14 @@ def _keeper(reuse: Reuse, keys: MixKeys, use: NodeUse, stack: ExitStack) -> dict
             sums[target] = OldSum(keys.sum_of(list(old)), old)
     fresh = {target: sums[target].key for target in sums if target in reuse.decision.fresh}
     if not fresh:
-        return {}
-    version = Version(use.recipe.SerializeToString(deterministic=True), sums)
+        return _Writers()
+    outs = {bus.id: keys.out_of(bus.id) for bus in keys.wiring.buses if bus.id in sums and is_costly(bus)}
+    if keys.covered_frames > keys.length_frames:
+        outs = {}  # `Reuse` does not play them then
+    version = Version(use.recipe.SerializeToString(deterministic=True), sums, outs)
     return stack.enter_context(_keeping(use, keys, fresh, version))
 
 
-def _writes(writers: Mapping[str, SumWriter]) -> Callable[[Mapping[str, Samples]], None] | None:
-    if not writers:
-        return None
-
-    def keep(sums: Mapping[str, Samples]) -> None:
-        for target, writer in writers.items():
-            writer.write_sum(sums[target])
-
-    return keep
+def is_costly(bus: dsp.BusSpec) -> bool:
+    """Tell whether reading what a bus has handed on is less work than making it again."""
+    return bool(bus.processors)

@@ -14,7 +14,7 @@ from tapelog_dsp.graph.spec import MIX
 
 from tapelog_desk.nodes.keys import MixKeys, Part
 from tapelog_desk.nodes.store import NodeStore
-from tapelog_desk.nodes.sums import SumReader
+from tapelog_desk.nodes.sums import OutReader, SumReader
 from tapelog_desk.nodes.versions import OldPart, OldSum, Version
 
 PARTS_MIN: Final = 3
@@ -36,14 +36,14 @@ class Taken:
         Its name there.
     ways : tuple of (int, str)
         Its ways that are wanted, as `OldPart.way` counts them, and the bus of the present mix that each goes to.
-    bed : SumReader, optional
-        For a bus: what went into it.
+    kept : SumReader or OutReader, optional
+        For a bus: what went into it, or, so that it need not run, what it handed on.
     """
 
     version: Version
     strip: str
     ways: tuple[tuple[int, str], ...]
-    bed: SumReader | None
+    kept: SumReader | OutReader | None
 
 
 @dataclass(slots=True)
@@ -66,11 +66,13 @@ class Decision:
     edges: set[Edge] = field(default_factory=set)
     beds: dict[str, SumReader] = field(default_factory=dict)
     fresh: set[str] = field(default_factory=set)
-    _taken: dict[tuple[int, str], tuple[Version, SumReader | None, list[tuple[int, str]]]] = field(default_factory=dict)
+    _taken: dict[tuple[int, str], tuple[Version, SumReader | OutReader | None, list[tuple[int, str]]]] = field(
+        default_factory=dict
+    )
 
-    def take(self, version: Version, part: OldPart, target: str, bed: SumReader | None) -> None:
+    def take(self, version: Version, part: OldPart, target: str, kept: SumReader | OutReader | None) -> None:
         """Take an old part out of a sum."""
-        entry = self._taken.setdefault((id(version), part.strip), (version, bed, []))
+        entry = self._taken.setdefault((id(version), part.strip), (version, kept, []))
         entry[2].append((part.way, target))
 
     def knows(self, version: Version, strip: str) -> bool:
@@ -84,7 +86,7 @@ class Decision:
     @property
     def taken(self) -> list[Taken]:
         """The old strips that run again."""
-        return [Taken(version, strip, tuple(ways), bed) for (_, strip), (version, bed, ways) in self._taken.items()]
+        return [Taken(version, strip, tuple(ways), kept) for (_, strip), (version, kept, ways) in self._taken.items()]
 
 
 class Reuse:
@@ -112,6 +114,7 @@ class Reuse:
         self._old_strips: dict[int, Mapping[str, str]] = {}
         self._changes: set[str] = set()
         self._readers: dict[str, SumReader | None] = {}
+        self._outs: dict[str, OutReader | None] = {}
         self.decision = Decision()
         self._need(MIX)
 
@@ -151,7 +154,7 @@ class Reuse:
 
     def close(self) -> None:
         """Close what was opened."""
-        for reader in self._readers.values():
+        for reader in (*self._readers.values(), *self._outs.values()):
             if reader is not None:
                 reader.close()
 
@@ -201,22 +204,25 @@ class Reuse:
 
     def _lay(self, target: str, version: Version, old: OldSum, surplus: list[OldPart]) -> bool:
         """Use a kept sum, if all that is too much in it can be made again."""
-        beds: dict[str, SumReader | None] = {}
+        again: dict[str, SumReader | OutReader | None] = {}
         bed = self._open(old.key)
         ready = bed is not None
         for part in surplus:
             if ready and self.decision.knows(version, part.strip):
                 # Its main way goes to one bus only.
                 ready = part.way > 0 or not self.decision.has_main(version, part.strip)
-            elif ready and part.strip not in beds:
-                ready = self._hears(part) and self._can_run(version, part.strip, beds)
+            elif ready and part.strip not in again:
+                ready = self._can_play(version, part.strip, again) or (
+                    self._hears(part) and self._can_run(version, part.strip, again)
+                )
         if bed is None or not ready:
             return False
         self.decision.beds[target] = bed
         self._changes.add(target)
         for part in surplus:
-            self.decision.take(version, part, target, beds.get(part.strip))
-            for name in part.listens:
+            kept = again.get(part.strip)
+            self.decision.take(version, part, target, kept)
+            for name in () if isinstance(kept, OutReader) else part.listens:
                 self._run(name)
         return True
 
@@ -224,16 +230,28 @@ class Reuse:
         """Tell whether the strips that an old one listened to are there, and as they were."""
         return all(name in self._names and self._keys.strip(name) == digest for name, digest in part.listens.items())
 
-    def _can_run(self, version: Version, strip: str, beds: dict[str, SumReader | None]) -> bool:
+    def _can_play(self, version: Version, strip: str, again: dict[str, SumReader | OutReader | None]) -> bool:
+        """Tell whether what an old bus has handed on is kept; pre-fader sends are not in it."""
+        key = version.outs.get(strip)
+        if key is None or self._keys.covered_frames > self._keys.length_frames:
+            return False
+        if any(send.pre_fader for bus in version.mix_recipe().buses if bus.id == strip for send in bus.sends):
+            return False
+        if key not in self._outs:
+            self._outs[key] = self._store.open_out(key)
+        again[strip] = self._outs[key]
+        return again[strip] is not None
+
+    def _can_run(self, version: Version, strip: str, again: dict[str, SumReader | OutReader | None]) -> bool:
         """Tell whether an old strip can run again: its recording is there, or what went into it is kept."""
         recordings = self._recordings(version)
         if strip in recordings:
-            beds[strip] = None
+            again[strip] = None
             return recordings[strip] in self._sources
         if strip not in version.sums:
             return False
-        beds[strip] = self._open(version.sums[strip].key)
-        return beds[strip] is not None
+        again[strip] = self._open(version.sums[strip].key)
+        return again[strip] is not None
 
     def _recordings(self, version: Version) -> Mapping[str, str]:
         if id(version) not in self._old_strips:

@@ -77,15 +77,14 @@ class NodeWriter:
         return self._file is None
 
     def commit(self, path: Path) -> None:
-        """Give the node its name, unless another process was first."""
+        """Give the node its name, in place of what may have it: that is the same, or damaged."""
         end = _END.pack(self._frames, len(self.note)) + self.note
         self._write(_BLOCK.pack(0, _checksum(0, [np.frombuffer(end, dtype=np.uint8)])) + end)
         if self._file is None or len(self.note) > NOTE_BYTES_MAX:
             return
         try:
             self._file.flush()
-            with suppress(FileExistsError):
-                path.hardlink_to(self._path)
+            self._path.replace(path)
         except OSError as error:
             self._on_failure(error)
 

@@ -16,7 +16,7 @@ from tapelog_desk.console import bus_spec, track_spec, vca_spec
 from tapelog_desk.impulses import ImpulseOf
 from tapelog_desk.nodes.keys import MixKeys, Strip, owners
 from tapelog_desk.nodes.reuse import Decision, Taken
-from tapelog_desk.nodes.sums import SumReader
+from tapelog_desk.nodes.sums import OutReader, SumReader
 
 VOID: Final = "node:void"
 """A muted bus for the main way of a strip that is not summed where it goes; no recipe can name one."""
@@ -38,11 +38,14 @@ class Spliced:
         SHA-256 of the recordings of the old tracks in it.
     beds : mapping of str to SumReader
         What lies under the sums, by their buses.
+    played : mapping of str to OutReader
+        Old buses that need not run, by the tracks that stand for them.
     """
 
     spec: dsp.MixSpec
     recordings: Mapping[str, str]
     beds: Mapping[str, SumReader]
+    played: Mapping[str, OutReader]
 
 
 def spliced(
@@ -72,6 +75,7 @@ def spliced(
     vcas = [_held(vca, decision.strips) for vca in spec.vcas]
     beds: dict[str, SumReader] = dict(decision.beds)
     recordings: dict[str, str] = {}
+    played: dict[str, OutReader] = {}
     for number, taken in enumerate(decision.taken):
         recipe = taken.version.mix_recipe()
         strip = owners(recipe)[taken.strip]
@@ -79,10 +83,15 @@ def spliced(
         if isinstance(strip, pb.RecipeTrack):
             sha256 = recordings[name] = strip.source.asset_sha256
             tracks.append(_inverted(track_spec(strip, channels_of(sha256), recipe.tempo_bpm, impulse_of), name, taken))
+        elif isinstance(taken.kept, OutReader):
+            sends = bus_spec(strip, recipe.tempo_bpm, impulse_of).sends
+            tracks.append(_inverted(dsp.TrackSpec(taken.strip, channels=2, sends=sends), name, taken))
+            played[name] = taken.kept
+            continue
         else:
             buses.append(_inverted(bus_spec(strip, recipe.tempo_bpm, impulse_of), name, taken))
-            if taken.bed is not None:
-                beds[name] = taken.bed
+            if taken.kept is not None:
+                beds[name] = taken.kept
         for place, vca in enumerate(recipe.vcas):
             if taken.strip in vca.members:
                 vcas.append(dataclasses.replace(vca_spec(vca), id=f"{name}:{place}", members=(name,)))
@@ -94,7 +103,7 @@ def spliced(
         length_frames=keys.length_frames,
         tail_s=0.0,
     )
-    return Spliced(whole, recordings, beds)
+    return Spliced(whole, recordings, beds, played)
 
 
 def _kept(strip: _S, edges: Collection[Edge]) -> _S:

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Final, TypeVar
 
 from tapelog_desk.nodes.signals import NodeCorrupt, NodeReader, NodeWriter
-from tapelog_desk.nodes.sums import SumReader, SumWriter
+from tapelog_desk.nodes.sums import OutReader, OutWriter, SumReader, SumWriter
 
 PARTIAL_AGE_MAX_S: Final = 3600.0
 """What is older and has no name was left by a process that was killed."""
@@ -65,6 +65,10 @@ class NodeStore:
         """Return a reader of a sum, or None where there is none."""
         return self._open(key, SumReader)
 
+    def open_out(self, key: str) -> OutReader | None:
+        """Return a reader of what a strip has handed on, or None where there is none."""
+        return self._open(key, OutReader)
+
     def _open(self, key: str, kind: type[_R]) -> _R | None:
         path = self._path(key)
         try:
@@ -91,11 +95,15 @@ class NodeStore:
             yield {} if self.failure else writers
 
     @contextmanager
-    def writing_sums(self, keys: Mapping[str, str], frames: int) -> Iterator[dict[str, SumWriter]]:
-        """Do the same for sums of so many frames."""
-        writers = {name: SumWriter(self._folder, key, frames, self._disable) for name, key in keys.items()}
-        with self._committing(keys, writers):
-            yield {} if self.failure else writers
+    def writing_mix(
+        self, sums: Mapping[str, str], outs: Mapping[str, str], frames: int
+    ) -> Iterator[tuple[dict[str, SumWriter], dict[str, OutWriter]]]:
+        """Do the same for sums, and for what strips hand on, of so many frames."""
+        made = {name: SumWriter(self._folder, key, frames, self._disable) for name, key in sums.items()}
+        left = {name: OutWriter(self._folder, key, frames, self._disable) for name, key in outs.items()}
+        whole = [*zip(sums.values(), made.values(), strict=True), *zip(outs.values(), left.values(), strict=True)]
+        with self._committing({key: key for key, _ in whole}, dict(whole)):
+            yield ({}, {}) if self.failure else (made, left)
 
     @contextmanager
     def _committing(self, keys: Mapping[str, str], writers: Mapping[str, NodeWriter]) -> Iterator[None]:

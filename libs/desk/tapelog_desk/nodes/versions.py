@@ -5,7 +5,7 @@ import hashlib
 import json
 import zlib
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Final
 
 from google.protobuf.message import DecodeError
@@ -65,10 +65,13 @@ class Version:
         Its `MixRecipe`, resolved, every source named by its content.
     sums : mapping of str to OldSum
         By the bus that each went into.
+    outs : mapping of str to str
+        By what that is kept which a bus handed on.
     """
 
     recipe: bytes
     sums: Mapping[str, OldSum]
+    outs: Mapping[str, str] = field(default_factory=dict)
 
     def mix_recipe(self) -> pb.MixRecipe:
         """Return its recipe."""
@@ -78,7 +81,7 @@ class Version:
 def remember(store: NodeStore, family: str, version: Version) -> None:
     """Keep a version."""
     sums = {target: {"key": old.key, "parts": _plain(old)} for target, old in version.sums.items()}
-    plain = {"recipe": base64.b64encode(version.recipe).decode(), "sums": sums}
+    plain = {"recipe": base64.b64encode(version.recipe).decode(), "sums": sums, "outs": dict(version.outs)}
     body = zlib.compress(json.dumps(plain, sort_keys=True).encode(), 1)
     digest = hashlib.sha256(body).digest()
     if len(body) <= VERSION_BYTES_MAX:
@@ -104,8 +107,9 @@ def remembered(store: NodeStore, family: str) -> list[Version]:
                 target: OldSum(old["key"], {d: OldPart(*part) for d, part in old["parts"].items()})
                 for target, old in plain["sums"].items()
             }
-        except (ValueError, KeyError, TypeError, zlib.error, DecodeError):
+            outs = {str(name): str(key) for name, key in plain["outs"].items()}
+        except (ValueError, KeyError, TypeError, AttributeError, zlib.error, DecodeError):
             store.drop(name)
             continue
-        found.append(Version(recipe, sums))
+        found.append(Version(recipe, sums, outs))
     return found

@@ -14,6 +14,7 @@ from tapelog_dsp.graph.spec import MIX, BusSpec, MixSpec, TrackSpec
 from tapelog_dsp.graph.strip import Strip
 from tapelog_dsp.graph.sums import FrontSums
 from tapelog_dsp.graph.ways import Way
+from tapelog_dsp.kernels.call import Float32s
 from tapelog_dsp.kernels.console import Sums, add_split, weighted_sum
 from tapelog_dsp.processors.delayline import DelayLine
 
@@ -33,12 +34,15 @@ class MixBlock:
     sums : mapping of str to ndarray [shape=(2, frames)]
         What goes into the buses that were asked for, before their processors: exact, in the song time of the lines
         that it was made from, and overwritten by the next block but one.
+    outs : mapping of str to ndarray of float32 [shape=(2, frames)]
+        What leaves the strips that were asked for, after their faders: in song time, and overwritten likewise.
     """
 
     start_frame: int
     mix: Audio
     taps: Mapping[str, Audio] = field(default_factory=dict)
     sums: Mapping[str, Audio] = field(default_factory=dict)
+    outs: Mapping[str, Float32s] = field(default_factory=dict)
 
 
 class MixGraph:
@@ -55,6 +59,10 @@ class MixGraph:
     beds : mapping of str to str, optional
         For buses, or `MIX`, the bed that is added to their input: what was summed before (`BlockLines.beds`). Several
         may lie on one.
+    outs : tuple of str
+        Strips whose signal after the fader is wanted as it is handed on.
+    played : tuple of str
+        Tracks that do not run: what they would hand on is written into their lines (`BlockLines.post_fader`).
 
     Raises
     ------
@@ -71,8 +79,11 @@ class MixGraph:
         taps: tuple[str, ...] = (),
         sums: tuple[str, ...] = (),
         beds: Mapping[str, str] | None = None,
+        outs: tuple[str, ...] = (),
+        played: tuple[str, ...] = (),
     ) -> None:
         self.spec = spec
+        self._outs_wanted = outs
         self._sums_wanted, self._beds = sums, dict(beds or {})
         wiring = plan(spec)
         known = {track.id for track in spec.tracks} | {bus.id for bus in spec.buses}
@@ -91,13 +102,13 @@ class MixGraph:
             vcas = [vca for vca in spec.vcas if name in vca.members]
             self._strips[name] = Strip(specs[name], spec.sample_rate, spec.pan_law_db, vcas)
         self._strips[MIX] = Strip(mix, spec.sample_rate, spec.pan_law_db)
-        self._channels = {track.id: track.channels for track in wiring.tracks}
+        self._channels = {track.id: track.channels for track in wiring.tracks if track.id not in played}
         self._even_out(wiring.edges)
         keyed = {edge.target for edge in wiring.edges if edge.key_position is not None}
-        front = [self._strips[track.id] for track in wiring.tracks if track.id not in keyed]
+        front = [self._strips[track.id] for track in wiring.tracks if track.id not in keyed.union(played)]
         front = [strip for strip in front if not self._arrival[strip.spec.id]]
         self._groups, self._alone = lane_groups(front)
-        first = {strip.spec.id for group in self._groups for strip in group.strips}
+        first = {strip.spec.id for group in self._groups for strip in group.strips}.union(played)
         first |= {strip.spec.id for strip in self._alone}
         self._sums = FrontSums(self._ways, first)
         self._later = [name for name in self._strips if name not in first]
@@ -209,7 +220,8 @@ class MixGraph:
             taps.setdefault(tap, np.zeros((2, frames)))
         mix = block.post_fader[MIX].astype(np.float64)
         self._spare = [*self._spare[-1:], block]
-        return MixBlock(start - self.latency_frames, mix, taps, sums)
+        outs = {name: block.post_fader[name] for name in self._outs_wanted}
+        return MixBlock(start - self.latency_frames, mix, taps, sums, outs)
 
     def _inside(self, name: str, block: BlockLines) -> Audio:
         if name in self._channels:

@@ -1,6 +1,6 @@
 """Render a whole mix from re-readable or one-way sources: constant memory, whatever the song's length."""
 
-from collections.abc import Callable, Generator, Iterator, Mapping
+from collections.abc import Callable, Collection, Generator, Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import AbstractContextManager, nullcontext
 from typing import Final, Protocol, runtime_checkable
@@ -13,6 +13,7 @@ from tapelog_dsp.graph.lines import Bed, BlockLines, Packed
 from tapelog_dsp.graph.mixgraph import MixBlock, MixGraph
 from tapelog_dsp.graph.spec import TAIL_MAX_S, MixSpec, TrackSpec
 from tapelog_dsp.graph.tail import TailCutter, cut
+from tapelog_dsp.kernels.call import Float32s
 from tapelog_dsp.kernels.console import magnitude
 
 BLOCK_FRAMES: Final = 16_384
@@ -62,6 +63,14 @@ class BedReader(Protocol):
 
     def read_bed(self, bed: Bed) -> None:
         """Fill a bed with the next frames; behind the end with zeros."""
+        ...  # pragma: no cover
+
+
+class LineReader(Protocol):
+    """What a strip has handed on before, read from its start to its end."""
+
+    def read_line(self, line: Float32s) -> None:
+        """Fill a line ``[2, frames]`` with the next frames on the grid; behind the end with zeros."""
         ...  # pragma: no cover
 
 
@@ -156,10 +165,12 @@ class _Feed:
         return int(got.shape[1])
 
 
-def _feeds(spec: MixSpec, readers: Mapping[str, BlockReader | DirectReader]) -> dict[str, _Feed]:
+def _feeds(
+    spec: MixSpec, readers: Mapping[str, BlockReader | DirectReader], played: Collection[str]
+) -> dict[str, _Feed]:
     feeds = {}
     for track in spec.tracks:
-        if track.mute:
+        if track.mute or track.id in played:
             continue
         if track.id not in readers:
             raise GraphError(f"track {track.id!r} has no reader")
@@ -178,10 +189,12 @@ class _Transport:
         graph: MixGraph,
         feeds: dict[str, _Feed],
         beds: Mapping[str, BedReader],
+        played: Mapping[str, LineReader],
         pool: ThreadPoolExecutor | None,
     ) -> None:
         self._graph = graph
         self._beds = beds
+        self._played = played
         self._feeds = feeds
         self._pool = pool
         heard = graph.track_channels
@@ -197,6 +210,7 @@ class _Transport:
         jobs = [self._job(block, names, work) for names, work in pieces]
         jobs += [self._skip(feed, frames) for feed in self._unheard.values()]
         jobs += [self._lay(reader, block.beds[name]) for name, reader in self._beds.items()]
+        jobs += [self._play(reader, block.post_fader[name]) for name, reader in self._played.items()]
         if self._pool is None:
             for job in jobs:
                 job()
@@ -222,6 +236,10 @@ class _Transport:
     def _lay(reader: BedReader, bed: Bed) -> Callable[[], None]:
         return lambda: reader.read_bed(bed)
 
+    @staticmethod
+    def _play(reader: LineReader, line: Float32s) -> Callable[[], None]:
+        return lambda: reader.read_line(line)
+
     def song_end(self) -> tuple[bool, int]:
         """Return whether every recording has ended, and where the last one did, as far as they have been read."""
         ended = all(feed.ended for feed in self._feeds.values())
@@ -237,7 +255,8 @@ def render(
     readers: Mapping[str, BlockReader | DirectReader],
     *,
     beds: Mapping[str, BedReader] | None = None,
-    keep: Callable[[Mapping[str, Audio]], None] | None = None,
+    played: Mapping[str, LineReader] | None = None,
+    keep: Callable[[MixBlock], None] | None = None,
     block_frames: int = 0,
     threads: int = 1,
 ) -> Generator[MixBlock, None, None]:
@@ -251,8 +270,11 @@ def render(
         One per track that is not muted, at the mix's sample rate.
     beds : mapping of str to BedReader, optional
         One for each of the graph's beds.
+    played : mapping of str to LineReader, optional
+        One for each of the graph's played tracks.
     keep : callable, optional
-        Given the sums of each block that the graph was asked for, from the song's first frame on and beyond its end.
+        Given each block, with the sums and signals that the graph was asked for, from the song's first frame on and
+        beyond its end.
     block_frames : int
         How much is read at a time, 0 for about a third of a second; it cannot be seen in the samples.
     threads : int
@@ -272,14 +294,14 @@ def render(
     AudioError
         A reader gives samples of the wrong shape, or not finite.
     """
-    feeds = _feeds(graph.spec, readers)
+    feeds = _feeds(graph.spec, readers, played or {})
     pool: AbstractContextManager[ThreadPoolExecutor | None] = nullcontext()
     if threads > 1:
         pool = ThreadPoolExecutor(min(threads, THREADS_MAX), thread_name_prefix="strips")
     with pool as executor:
         yield from _blocks(
             graph,
-            _Transport(graph, feeds, beds or {}, executor),
+            _Transport(graph, feeds, beds or {}, played or {}, executor),
             block_frames or usual_block(graph.spec.sample_rate),
             keep,
         )
@@ -295,7 +317,7 @@ def _blocks(
     graph: MixGraph,
     transport: _Transport,
     block_frames: int,
-    keep: Callable[[Mapping[str, Audio]], None] | None,
+    keep: Callable[[MixBlock], None] | None,
 ) -> Iterator[MixBlock]:
     spec = graph.spec
     declared = spec.tail_s is not None
@@ -319,7 +341,7 @@ def _blocks(
             lines, jobs = transport.start(block_frames)
         block = graph.finish(present)
         if keep is not None:
-            keep(block.sums)
+            keep(block)
         song = cut(block, 0, stop if declared else song_end)
         if song is not None:
             yield song
