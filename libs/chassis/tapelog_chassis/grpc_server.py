@@ -98,14 +98,14 @@ class RpcServer:
             await self._audit.enter_async_context(self._audit_log.running())
         try:
             self.port = _bind(self._server, self._config)
+            await self._health.set(LIVE, health_pb2.HealthCheckResponse.SERVING)  # before anybody can ask
+            await self.set_current(current=True)
+            await self.set_serving(serving=True)
             await self._server.start()
         except BaseException:
             await self._audit.aclose()
             raise
         self._watch = asyncio.create_task(self._refresh_forever(), name="trust")
-        await self._health.set(LIVE, health_pb2.HealthCheckResponse.SERVING)
-        await self.set_current(current=True)
-        await self.set_serving(serving=True)
         _log.info("listening", address=self.address, services=self._names, tls=self._config.tls is not None)
 
     async def set_serving(self, serving: bool) -> None:

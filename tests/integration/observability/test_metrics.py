@@ -38,7 +38,7 @@ async def test_a_running_service_shows_its_metrics(running: Any, name: str):
 
         await eventually(has_samples, every_s=0.1)
         calls = [s for s in found["tapelog_rpcs_handled"] if s.labels["method"] == "/grpc.health.v1.Health/Check"]
-        assert {"OK"} == {sample.labels["code"] for sample in calls}
+        assert "OK" in {sample.labels["code"] for sample in calls}  # of all servers that this process has had
         connected = {s.labels["user"]: s.value for s in found["tapelog_broker_connected"]}
         assert connected[name] == 1.0
         for family, samples in found.items():
