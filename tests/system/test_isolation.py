@@ -37,6 +37,8 @@ ALPHA: Final = 0.01
 """Chance of a false alarm over all RPCs together, before a second look."""
 TELLING_S: Final = 0.0005
 """A difference of medians that a patient asker on the same machine could use."""
+CONTROL_S: Final = 0.01
+"""A difference that the test has to see, on a machine that others use too."""
 PUBLIC_LABELS: Final = frozenset({"method", "code", "shape", "context", "outcome", "user", "projection", "consumer"})
 PUBLIC_LABELS_OF_PARTS: Final = frozenset({"folder", "reader", "process", "class", "kind", "verdict"})
 
@@ -249,7 +251,7 @@ def timed_rpcs(names: dict[str, list[str]]) -> list[tuple[Rpc, Callable[[bool], 
 
 
 async def timed(
-    rival: Caller, rpc: Rpc, make: Callable[[bool], bytes], rounds: int, rng: random.Random
+    rival: Caller, rpc: Rpc, make: Callable[[bool], bytes], rounds: int, rng: random.Random, *, told_s: float = 0.0
 ) -> tuple[float, float]:
     """Ask about both in random order; return the difference of medians, and how likely it is chance."""
     spent: dict[bool, list[float]] = {True: [], False: []}
@@ -258,6 +260,7 @@ async def timed(
             request = make(is_real)
             began_s = time.perf_counter()
             await rival.call(rpc, request)
+            await asyncio.sleep(told_s if is_real else 0.0)
             spent[is_real].append(time.perf_counter() - began_s)
     chance = float(stats.mannwhitneyu(spent[True], spent[False]).pvalue)
     return statistics.median(spent[True]) - statistics.median(spent[False]), chance
@@ -275,12 +278,16 @@ async def test_no_rpc_tells_by_the_clock_what_another_tenant_has(system: System,
             first.append(abs(difference_s))
             if chance < ALPHA / len(chosen) or (chance < ALPHA and abs(difference_s) > TELLING_S):
                 suspects.append((rpc, make, difference_s))
+        control_s, control = await timed(rival, *chosen[0], ROUNDS, rng, told_s=CONTROL_S)
+        assert control_s > 0, "a service that took longer would not be noticed"
+        assert control < ALPHA / len(chosen), "nor here"
         for rpc, make, before_s in suspects:
             difference_s, chance = await timed(rival, rpc, make, 5 * ROUNDS, rng)
             if chance < ALPHA and difference_s * before_s > 0 and abs(difference_s) > TELLING_S:
                 told_by.append(f"{rpc.name}: {1000 * difference_s:+.2f} ms, p = {chance:.1g}")
     sys.stdout.write(
         f"by the clock: {len(told_by)} of {len(chosen)} RPCs told, {len(suspects)} looked at twice; medians differ by "
-        f"{1e6 * statistics.median(first):.0f} us in the middle, {1e6 * max(first):.0f} us at most\n"
+        f"{1e6 * statistics.median(first):.0f} us in the middle, {1e6 * max(first):.0f} us at most; "
+        f"{1000 * CONTROL_S:.0f} ms more are told with p = {control:.1g}\n"
     )
     assert told_by == []

@@ -39,6 +39,8 @@ NOT_SERVING_NOTICE_S: Final = 0.05
 
 CURRENT: Final = "current"
 """Health name under which a server says whether what it shows is current (see `health_lag`)."""
+INTACT: Final = "intact"
+"""Health name under which a server says whether its logs hold nothing but events (see `health_intact`)."""
 LIVE: Final = "live"
 """Health name that is SERVING for as long as the process answers at all, whatever becomes of its broker: a supervisor
 that starts a process again asks for this one, whoever sends calls asks for the others."""
@@ -105,6 +107,7 @@ class RpcServer:
         self._watch = asyncio.create_task(self._refresh_forever(), name="trust")
         await self._health.set(LIVE, health_pb2.HealthCheckResponse.SERVING)
         await self.set_current(current=True)
+        await self.set_intact(intact=True)
         await self.set_serving(serving=True)
         _log.info("listening", address=self.address, services=self._names, tls=self._config.tls is not None)
 
@@ -118,6 +121,11 @@ class RpcServer:
         """Say whether what this server shows is current."""
         states = health_pb2.HealthCheckResponse
         await self._health.set(CURRENT, states.SERVING if current else states.NOT_SERVING)
+
+    async def set_intact(self, intact: bool) -> None:
+        """Say whether this server's logs hold nothing but events."""
+        states = health_pb2.HealthCheckResponse
+        await self._health.set(INTACT, states.SERVING if intact else states.NOT_SERVING)
 
     async def drain(self, grace_s: float | None = None) -> None:
         """Stop well: say NOT_SERVING, end open streams, let calls finish for `grace_s`, then cut what is left."""

@@ -126,6 +126,8 @@ def _position_of(reader: Reader, tenant: str, cursor: str) -> int | None:
     """Return where the job of a page token lies; None for the first page."""
     if not cursor:
         return None
+    if cursor.isdigit():
+        return int(cursor)  # as an earlier version wrote it
     position = reader.index.position_of(JobKey(tenant, cursor))
     if position is None:
         text = f"continues behind {cursor[:40]!r}, which is not remembered any more; begin again without a token"
