@@ -29,8 +29,8 @@ from tapelog_client.errors import DataLoss, FailedPrecondition, TapelogApiError
 
 from tests.system.studio import Studio, open_studio, write_stem
 
-from .conftest import Row
 from .harness import foreign
+from .harness.battery import Row
 from .harness.ports import free_port
 from .harness.rig import Place, Rig, running
 
