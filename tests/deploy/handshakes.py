@@ -7,7 +7,7 @@ import datetime as dt
 import json
 import ssl
 import warnings
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
 
 import aiohttp
@@ -156,23 +156,52 @@ def nats_listener(port: int, authority: Path, creds: Path) -> Listener:
     return Listener("broker", port, knock, plain, greets=True)
 
 
-async def speaks_old_tls(listener: Listener, good: CertificatePair) -> bool:
-    """Say whether a listener completes a handshake of TLS 1.1 or older."""
+async def speaks_tls(listener: Listener, good: CertificatePair, newest: ssl.TLSVersion) -> str:
+    """Complete a handshake of TLS 1.0 to `newest`; return its version, empty where there is none."""
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     context.check_hostname = False
     context.verify_mode = ssl.CERT_NONE
-    context.set_ciphers("ALL:@SECLEVEL=0")
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", DeprecationWarning)  # that they are is the point
-        context.minimum_version = ssl.TLSVersion.TLSv1
-        context.maximum_version = ssl.TLSVersion.TLSv1_1
+    context.set_alpn_protocols(["h2", "http/1.1"])
+    allow_old_tls(context, newest)
     context.load_cert_chain(good.certificate, good.key)
     reader, writer = await asyncio.open_connection("127.0.0.1", listener.port)
     with contextlib.closing(writer):
         if listener.greets:
             await reader.readline()
         await writer.start_tls(context)
-        return True
+        return str(writer.get_extra_info("ssl_object").version())
+
+
+def allow_old_tls(context: ssl.SSLContext, newest: ssl.TLSVersion) -> None:
+    """Let a context speak TLS 1.0 to `newest`, with the ciphers of their time."""
+    context.set_ciphers("ALL:@SECLEVEL=0")
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DeprecationWarning)  # that they are is the point
+        context.minimum_version = ssl.TLSVersion.TLSv1
+        context.maximum_version = newest
+
+
+async def speaks_old_tls(listener: Listener, good: CertificatePair) -> bool:
+    """Say whether a listener completes a handshake of TLS 1.1 or older."""
+    return bool(await speaks_tls(listener, good, ssl.TLSVersion.TLSv1_1))
+
+
+@contextlib.asynccontextmanager
+async def permissive_listener(pair: CertificatePair) -> AsyncIterator[Listener]:
+    """Run a server that takes every version of TLS: what shows that a probe of old ones is able to speak them."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(pair.certificate, pair.key)
+    allow_old_tls(context, ssl.TLSVersion.TLSv1_3)
+
+    async def hang_up(_reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.close()
+
+    async def nobody(_pair: CertificatePair | None = None) -> bool:
+        return False
+
+    server = await asyncio.start_server(hang_up, "127.0.0.1", 0, ssl=context)
+    async with server:
+        yield Listener("permissive", server.sockets[0].getsockname()[1], nobody, nobody)
 
 
 async def serves(trial: Awaitable[bool]) -> bool:

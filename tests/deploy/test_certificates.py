@@ -14,6 +14,8 @@ from tapelog_chassis.certificates import CERTIFICATE_DAYS, RENEW_BEFORE_DAYS, Pr
 from tapelog_chassis.clock import FakeClock
 from tapelog_chassis.errors import ConfigRefusal
 
+from .handshakes import pair_of, permissive_listener, speaks_old_tls, speaks_tls
+
 NOW = dt.datetime(2026, 6, 1, tzinfo=UTC)
 
 
@@ -109,3 +111,14 @@ def test_openssl_shakes_hands_both_ways(tmp_path: Path):
         assert connected.recv(1) == b"!"
     thread.join(10)
     assert "session" in str(seen)
+
+
+@pytest.mark.parametrize("newest", ["TLSv1", "TLSv1_1", "TLSv1_2", "TLSv1_3"])
+async def test_the_probe_of_old_tls_is_able_to_speak_it(tmp_path: Path, newest: str):
+    """S01's control: a server that takes every version takes the one that the probe is told to speak at most."""
+    PrivateAuthority.open(tmp_path).issue("session", ("localhost",))
+    pair = pair_of(tmp_path, "session")
+    async with permissive_listener(pair) as listener:
+        spoken = await speaks_tls(listener, pair, ssl.TLSVersion[newest])
+        assert spoken == newest.replace("_", ".")
+        assert await speaks_old_tls(listener, pair)

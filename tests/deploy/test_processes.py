@@ -35,8 +35,10 @@ from .handshakes import (
     grpc_listener,
     http_listener,
     nats_listener,
+    permissive_listener,
     serves,
     speaks_old_tls,
+    speaks_tls,
     wrong_pairs,
 )
 
@@ -239,6 +241,10 @@ async def nobody_else_gets_in(running: Running, elsewhere: Path) -> None:
         for name, trial in trials.items():
             if await serves(trial):
                 accepted.append(f"{port.name}: {name}")
+    async with permissive_listener(running.desk) as control:
+        assert await speaks_old_tls(control, running.desk), "the probe is not able to speak TLS 1.1"
+    newest = [await speaks_tls(port, running.desk, ssl.TLSVersion.TLSv1_3) for port in ports]
+    assert set(newest) == {"TLSv1.3"}, "the same probe is refused with a version that is allowed"
     sys.stdout.write(f"S01: accepted {len(accepted)} of {len(WRONGS)} x {len(ports)} listeners\n")
     assert accepted == []
 

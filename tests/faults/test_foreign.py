@@ -10,8 +10,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
 
+import grpc
 import pytest
 from aiohttp import ClientSession
+from grpc_health.v1 import health_pb2, health_pb2_grpc
 from nats.aio.client import Client
 from tapelog.session.v1 import events_pb2
 from tapelog.session.v1 import session_service_pb2 as rpc
@@ -27,8 +29,8 @@ from tapelog_client.errors import DataLoss, FailedPrecondition, TapelogApiError
 
 from tests.system.studio import Studio, open_studio, write_stem
 
-from .conftest import Row
 from .harness import foreign
+from .harness.battery import Row
 from .harness.ports import free_port
 from .harness.rig import Place, Rig, running
 
@@ -134,6 +136,14 @@ async def metrics_of(rig: Rig, name: str) -> dict[str, float]:
         return {line.rpartition(" ")[0]: float(line.rpartition(" ")[2]) for line in lines}
 
 
+async def health_of(rig: Rig, name: str) -> bool:
+    """Ask the session service for its health under a name."""
+    async with grpc.aio.insecure_channel(rig.parts["session"].address) as channel:
+        asked = health_pb2.HealthCheckRequest(service=name)
+        answer = await health_pb2_grpc.HealthStub(channel).Check(asked, timeout=REFUSED_S)
+    return bool(answer.status == health_pb2.HealthCheckResponse.SERVING)
+
+
 def alerts_of(rig: Rig, name: str, words: str) -> int:
     """Count the alerts in a service's log."""
     text = (rig.data_dir / "logs" / f"{name}.log").read_text()
@@ -177,6 +187,7 @@ async def test_foreign_messages_in_the_session_log(tmp_path: Path, row: Row) -> 
         found = await metrics_of(on.rig, "session")
         assert found['tapelog_log_foreign_messages{context="session"}'] == on.put
         assert alerts_of(on.rig, "session", "foreign message in the log") == on.put
+        assert [await health_of(on.rig, name) for name in ("", "intact")] == [True, False]
         subjects = {foreign.aggregate_of(TENANT, song).subject for song in closed}
         assert subjects <= await _verified(on.rig)
         assert_nothing_died(on.rig)

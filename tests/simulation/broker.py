@@ -158,6 +158,7 @@ class SimulatedBroker:
                 raise ConcurrencyConflict(aggregate, expected_sequence, len(history))
         else:
             if len(history) != expected_sequence or keys & self.event_ids:
+                chain.verify(aggregate, history)
                 earlier = chain.already_stored(aggregate, expected_sequence, events, history)
                 if earlier is not None:
                     return earlier

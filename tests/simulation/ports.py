@@ -9,6 +9,7 @@ from typing import Any, Final
 from tapelog_chassis.event_log import (
     AggregateId,
     AppendUnknown,
+    LogItem,
     LogUnavailable,
     Metadata,
     NewEvent,
@@ -17,6 +18,7 @@ from tapelog_chassis.event_log import (
     chain,
 )
 from tapelog_chassis.event_log.codec import check_size
+from tapelog_chassis.event_log.continuity import Continuity, Link, first_link
 from tapelog_chassis.nats.direct import StoredMessage
 from tapelog_notify.adapters.public_codec import decode_public
 from tapelog_notify.application.ports import Due, End, Outgoing
@@ -65,18 +67,20 @@ class SimulatedLog:
         chain.verify(aggregate, found, after_sequence=after_sequence, previous_hash=previous_hash)
         return found
 
-    async def read_all(self, context: str, *, after_position: int = 0) -> AsyncIterator[StoredEvent]:
+    async def read_all(self, context: str, *, after_position: int = 0) -> AsyncIterator[LogItem]:
         """See `EventLog.read_all`."""
+        continuity = Continuity(self._link_before, after_position=after_position)
         for event in await self._read(lambda: list(self._broker.contexts.get(context, [])), f"read {context}"):
             if event.position > after_position:
-                yield event
+                yield await continuity.sort(event)
 
-    async def tail(self, context: str, *, after_position: int = 0) -> AsyncIterator[StoredEvent]:
+    async def tail(self, context: str, *, after_position: int = 0) -> AsyncIterator[LogItem]:
         """See `EventLog.tail`."""
         everything = self._broker.contexts.setdefault(context, [])
         if after_position > len(everything):
             raise PositionAhead(context, after_position, len(everything))
         position = after_position
+        continuity = Continuity(self._link_before, after_position=after_position)
         while True:
             while not self._broker.is_up or len(everything) <= position:
                 await self._broker.wait(context)
@@ -84,7 +88,11 @@ class SimulatedLog:
             await self._network.pause()
             for event in everything[position:]:
                 position = event.position
-                yield event
+                yield await continuity.sort(event)
+
+    async def _link_before(self, aggregate: AggregateId, position: int) -> Link:
+        before = [event for event in self._broker.aggregates.get(aggregate, []) if event.position < position]
+        return (before[-1].sequence, before[-1].hash) if before else first_link(aggregate)
 
     async def head(self, context: str) -> int:
         """See `EventLog.head`."""

@@ -39,6 +39,8 @@ NOT_SERVING_NOTICE_S: Final = 0.05
 
 CURRENT: Final = "current"
 """Health name under which a server says whether what it shows is current (see `health_lag`)."""
+INTACT: Final = "intact"
+"""Health name under which a server says whether its logs hold nothing but events (see `health_intact`)."""
 LIVE: Final = "live"
 """Health name that is SERVING for as long as the process answers at all, whatever becomes of its broker: a supervisor
 that starts a process again asks for this one, whoever sends calls asks for the others."""
@@ -100,6 +102,7 @@ class RpcServer:
             self.port = _bind(self._server, self._config)
             await self._health.set(LIVE, health_pb2.HealthCheckResponse.SERVING)  # before anybody can ask
             await self.set_current(current=True)
+            await self.set_intact(intact=True)
             await self.set_serving(serving=True)
             await self._server.start()
         except BaseException:
@@ -118,6 +121,11 @@ class RpcServer:
         """Say whether what this server shows is current."""
         states = health_pb2.HealthCheckResponse
         await self._health.set(CURRENT, states.SERVING if current else states.NOT_SERVING)
+
+    async def set_intact(self, intact: bool) -> None:
+        """Say whether this server's logs hold nothing but events."""
+        states = health_pb2.HealthCheckResponse
+        await self._health.set(INTACT, states.SERVING if intact else states.NOT_SERVING)
 
     async def drain(self, grace_s: float | None = None) -> None:
         """Stop well: say NOT_SERVING, end open streams, let calls finish for `grace_s`, then cut what is left."""

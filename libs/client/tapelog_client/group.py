@@ -1,5 +1,6 @@
 """What every group of methods is made of: one person's link to the services, and walking through pages."""
 
+import logging
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from datetime import datetime
 from typing import Final, TypeVar
@@ -10,6 +11,8 @@ from tapelog_client.link import Link
 
 PAGE_SIZE: Final = 500
 """Items asked for at once while listing; the services give no more."""
+
+_log = logging.getLogger(__name__)
 
 Page = TypeVar("Page")
 Item = TypeVar("Item")
@@ -32,7 +35,7 @@ class Group:
 async def pages(
     fetch: Callable[[str], Awaitable[Page]], items: Callable[[Page], Sequence[Item]], token: Callable[[Page], str]
 ) -> AsyncIterator[Item]:
-    """Yield the items of every page.
+    """Yield the items of every page; what a page names and cannot show is warned of in the log.
 
     Parameters
     ----------
@@ -46,6 +49,8 @@ async def pages(
         page = await fetch(page_token)
         for item in items(page):
             yield item
+        for name in getattr(page, "unreachable", ()):
+            _log.warning("%s is not in the list because it cannot be read; ask for it by itself to learn why", name)
         page_token = token(page)
         if not page_token:
             return

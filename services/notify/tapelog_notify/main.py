@@ -17,6 +17,7 @@ from tapelog_chassis.event_registry import EventRegistry
 from tapelog_chassis.exposition import Sample, exposing
 from tapelog_chassis.grpc_server import build_server
 from tapelog_chassis.health import keep_health, store_probe
+from tapelog_chassis.health_intact import keep_intact
 from tapelog_chassis.health_lag import Follower, keep_current
 from tapelog_chassis.lifecycle import Ready
 from tapelog_chassis.nats import connected
@@ -141,6 +142,7 @@ async def run(settings: NotifySettings, *, ready: Ready, stop: asyncio.Event) ->
             background = [
                 group.create_task(desk.registry.run(), name="registry"),
                 group.create_task(guard.run(), name="log guard"),
+                group.create_task(keep_intact(server, guard.foreign.values()), name="intact"),
                 group.create_task(supervisor.run(), name="supervisor"),
                 group.create_task(alerts.book.run(), name="alert book"),
                 group.create_task(engine.run(), name="alert engine"),

@@ -13,6 +13,7 @@ from tapelog_chassis.event_log import JetStreamEventLog
 from tapelog_chassis.exposition import Sample, exposing
 from tapelog_chassis.grpc_server import build_server
 from tapelog_chassis.health import keep_health, store_probe
+from tapelog_chassis.health_intact import keep_intact
 from tapelog_chassis.health_lag import Follower, keep_current
 from tapelog_chassis.lifecycle import Ready
 from tapelog_chassis.nats import connected
@@ -137,6 +138,7 @@ async def run(settings: RenderSettings, *, ready: Ready, stop: asyncio.Event) ->
                 group.create_task(
                     keep_current(server, log, [Follower("jobs", RENDER, lambda: index.position)]), name="current"
                 ),
+                group.create_task(keep_intact(server, guard.foreign.values()), name="intact"),
                 group.create_task(feed_ledger(connection, ledger), name="usage ledger"),
                 group.create_task(expire_forever(index, repositories.jobs, queue, clock), name="deadlines"),
                 group.create_task(feed_dead_letters(connection, repositories.jobs), name="dead letters"),

@@ -18,6 +18,7 @@ from tapelog_chassis.exposition import exposing
 from tapelog_chassis.freshness import Freshness
 from tapelog_chassis.grpc_server import build_server
 from tapelog_chassis.health import keep_health, store_probe
+from tapelog_chassis.health_intact import keep_intact
 from tapelog_chassis.health_lag import Follower, keep_current
 from tapelog_chassis.lifecycle import Ready
 from tapelog_chassis.nats import connected
@@ -139,6 +140,7 @@ async def run(settings: SessionSettings, *, ready: Ready, stop: asyncio.Event) -
                     name="health",
                 ),
                 group.create_task(guard.run(), name="log guard"),
+                group.create_task(keep_intact(server, guard.foreign.values()), name="intact"),
                 group.create_task(expire_uploads(objects, unfinished), name="unfinished uploads"),
                 group.create_task(
                     keep_current(server, log, [Follower("lists", CONTEXT, lambda: views.position)]), name="current"

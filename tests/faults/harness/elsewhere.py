@@ -128,6 +128,36 @@ ELSEWHERE: Final = (
         "tests/integration/session/test_foreign_messages.py::test_foreign_messages_hold_nobody_up",
     ),
     Elsewhere(
+        "P8 answers",
+        "every RPC from another tenant, about what is here and what is nowhere: told apart 0",
+        "commit",
+        "tests/system/test_every_rpc.py::test_another_tenant_cannot_tell_what_exists",
+    ),
+    Elsewhere(
+        "P8 errors",
+        "answers, error texts and details of every RPC hold nothing of another tenant that was not in the question",
+        "nightly",
+        "tests/system/test_isolation.py::test_errors_and_answers_hold_nothing_of_another_tenant",
+    ),
+    Elsewhere(
+        "P8 objects",
+        "an upload, announced or sent, does not tell whether another tenant has the file",
+        "nightly",
+        "tests/system/test_isolation.py::test_an_upload_does_not_tell_whether_others_have_the_file",
+    ),
+    Elsewhere(
+        "P8 events",
+        "streams, filters, cursors, replays and dead letters of another tenant: events 0",
+        "nightly",
+        "tests/system/test_isolation.py::test_subscriptions_by_name_filter_and_cursor_give_nothing_of_others",
+    ),
+    Elsewhere(
+        "P8 clock",
+        "every RPC that takes a name, about what is here and what is nowhere: ranks of times",
+        "nightly",
+        "tests/system/test_isolation.py::test_no_rpc_tells_by_the_clock_what_another_tenant_has",
+    ),
+    Elsewhere(
         "S01",
         "seven ways to knock without a good certificate, at every listener",
         "commit",

@@ -60,10 +60,10 @@ class Site:
         """Return the SDK as a party."""
         return Tapelog.local(self.data_dir, party=party)
 
-    def link(self, party: str, *, tenant_roles: tuple[str, ...] = ()) -> str:
+    def link(self, party: str, *, tenant_roles: tuple[str, ...] = (), tenant: str = TENANT) -> str:
         """Return a fresh sign-in link."""
         state = StackState.read(self.data_dir)
-        return sign_in_link(Path(state.identity_dir), self.url, tenant=TENANT, party=party, tenant_roles=tenant_roles)
+        return sign_in_link(Path(state.identity_dir), self.url, tenant=tenant, party=party, tenant_roles=tenant_roles)
 
     @contextlib.asynccontextmanager
     async def visitor(self) -> AsyncIterator["Browser"]:
@@ -73,11 +73,13 @@ class Site:
             yield Browser(session)
 
     @contextlib.asynccontextmanager
-    async def browser(self, party: str, *, tenant_roles: tuple[str, ...] = ()) -> AsyncIterator["Browser"]:
+    async def browser(
+        self, party: str, *, tenant_roles: tuple[str, ...] = (), tenant: str = TENANT
+    ) -> AsyncIterator["Browser"]:
         """Return a browser that is signed in as a party."""
         async with self.visitor() as browser:
             await browser.get("/sign-in")
-            answer = await browser.post("/sign-in", code=self.link(party, tenant_roles=tenant_roles))
+            answer = await browser.post("/sign-in", code=self.link(party, tenant_roles=tenant_roles, tenant=tenant))
             assert answer.status == 303, answer.text
             yield browser
 

@@ -24,6 +24,7 @@ FOREIGN: dict[str, tuple[dict[str, str], bytes]] = {
     "a type of somebody else": ({**GOOD, "ce-type": "com.example.sold"}, b"{}"),
     "no id": ({key: value for key, value in GOOD.items() if key != "ce-id"}, b""),
     "no tenant": ({key: value for key, value in GOOD.items() if key != "ce-tenant"}, b""),
+    "another tenant's": ({**GOOD, "ce-tenant": "rival"}, b""),
     "a broken body": (GOOD, b"\x0a\xff\xff\xff\xff\x0f"),
 }
 

@@ -4,9 +4,12 @@ import asyncio
 import dataclasses
 from collections.abc import AsyncIterator, Iterable
 
+from tapelog_chassis.errors import DataLoss, WrittenByNewer
 from tapelog_session.application.ports import RenderUnavailable
 from tapelog_session.application.processes import (
+    PUT_OFF_S,
     UNEXPECTED_MAX,
+    ForeignMessageError,
     ProcessState,
     UnprocessableError,
     drive,
@@ -21,6 +24,7 @@ class Event:
     failures: list[Exception] = dataclasses.field(default_factory=list)
     leases: int = 0
     is_done: bool = False
+    put_off_s: float = 0.0
 
     async def in_progress(self) -> None:
         """Count the renewals of the lease."""
@@ -29,6 +33,10 @@ class Event:
     async def done(self) -> None:
         """Note that it is settled."""
         self.is_done = True
+
+    async def put_off(self, delay_s: float) -> None:
+        """Note for how long it was given back."""
+        self.put_off_s = delay_s
 
 
 async def _feed(events: Iterable[Event]) -> AsyncIterator[Event]:
@@ -65,3 +73,21 @@ async def test_an_unexpected_failure_is_tried_a_few_times_and_then_stops() -> No
     state = ProcessState()
     await asyncio.wait_for(drive("test", _feed([event]), _handle, state), 30)
     assert (event.is_done, state.attempts, state.stopped_at) == (False, UNEXPECTED_MAX, "a")
+
+
+async def test_what_a_newer_version_wrote_is_put_off_and_holds_nobody_up() -> None:
+    """It stays unsettled, for whoever knows it; what is behind it is dealt with."""
+    events = [Event("a", [WrittenByNewer("WRITTEN_BY_NEWER_VERSION", "newer")]), Event("b")]
+    state = ProcessState()
+    await drive("test", _feed(events), _handle, state)
+    assert [(event.is_done, event.put_off_s) for event in events] == [(False, PUT_OFF_S), (True, 0.0)]
+    assert (state.handled, state.put_off, state.stopped_at) == (1, 1, "")
+
+
+async def test_an_event_of_a_closed_song_is_passed_by() -> None:
+    """A song whose history is damaged takes nothing any more, and stops no process."""
+    events = [Event("a", [DataLoss("HISTORY_CORRUPT", "damaged")]), Event("b", [ForeignMessageError("junk")])]
+    state = ProcessState()
+    await drive("test", _feed(events), _handle, state)
+    assert [event.is_done for event in events] == [True, True]
+    assert (state.handled, state.stopped_at) == (2, "")

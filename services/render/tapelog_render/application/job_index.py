@@ -179,6 +179,11 @@ class JobIndex:
             if before_position is None or position < before_position:
                 yield self._jobs[positions[position]]
 
+    def position_of(self, key: JobKey) -> int | None:
+        """Return where a job was asked for; None if it is not remembered."""
+        job = self._jobs.get(key)
+        return None if job is None else job.position
+
     def is_open(self, key: JobKey) -> bool:
         """Say whether a job of this name was asked for and has not ended."""
         return key in self._open

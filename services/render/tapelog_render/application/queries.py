@@ -19,6 +19,7 @@ from tapelog.render.v1.resources_pb2 import RenderJob
 from tapelog_chassis import ids, pages
 from tapelog_chassis.errors import InvalidArgument, NotFound, PermissionDenied
 from tapelog_chassis.event_log import AggregateId
+from tapelog_chassis.gaps import CLOSED
 from tapelog_chassis.versioned import Versioned
 
 from tapelog_render.application import spec_checks, views
@@ -91,7 +92,7 @@ async def list_render_jobs(reader: Reader, caller: Caller, request: ListRenderJo
     size = pages.coerce_page_size(request.page_size, default=JOBS_PAGE_DEFAULT, largest=JOBS_PAGE_MAX)
     cursor = pages.decode_page_token(request.page_token, request)
     projects = await _readable_projects(reader, caller, request.project)
-    before = int(cursor) if cursor else None
+    before = _position_of(reader, caller.tenant, cursor)
     found = list(
         itertools.islice(
             (
@@ -104,15 +105,34 @@ async def list_render_jobs(reader: Reader, caller: Caller, request: ListRenderJo
     )
     slots = asyncio.Semaphore(LOADS_AT_ONCE)
 
-    async def load(key: JobKey) -> RenderJob:
+    async def load(key: JobKey) -> RenderJob | None:
         async with slots:
-            versioned = await reader.repositories.jobs.load(job_aggregate(*key))
+            try:
+                versioned = await reader.repositories.jobs.load(job_aggregate(*key))
+            except CLOSED:
+                return None
         return views.job_resource(versioned, reader.progress.progress_of(key))
 
-    jobs = await asyncio.gather(*(load(job.key) for job in found[:size]))
+    loaded = await asyncio.gather(*(load(job.key) for job in found[:size]))
     has_more = len(found) > size
-    token = pages.encode_page_token(str(found[size - 1].position), request) if has_more else ""
-    return ListRenderJobsResponse(jobs=jobs, next_page_token=token)
+    # The job's id and not its place in the log, which would tell how much all tenants do together.
+    token = pages.encode_page_token(found[size - 1].key.job, request) if has_more else ""
+    unreachable = [views.job_name(job.key.job) for job, read in zip(found, loaded, strict=False) if read is None]
+    jobs = [job for job in loaded if job is not None]
+    return ListRenderJobsResponse(jobs=jobs, next_page_token=token, unreachable=unreachable)
+
+
+def _position_of(reader: Reader, tenant: str, cursor: str) -> int | None:
+    """Return where the job of a page token lies; None for the first page."""
+    if not cursor:
+        return None
+    if cursor.isdigit():
+        return int(cursor)  # as an earlier version wrote it
+    position = reader.index.position_of(JobKey(tenant, cursor))
+    if position is None:
+        text = f"continues behind {cursor[:40]!r}, which is not remembered any more; begin again without a token"
+        raise InvalidArgument.of_field("page_token", text, reason="INVALID_PAGE_TOKEN")
+    return position
 
 
 async def get_batch(reader: Reader, caller: Caller, name: str) -> BatchResource:

@@ -97,7 +97,8 @@ def render_outcome_of(step: DeliveryStep) -> RenderOutcome:
         return codec.decode_value(delivery.headers.get(header, ""))
 
     event_class = ENDS.get(text("ce-type"))
-    if event_class is None or not text("ce-id") or not text("ce-tenant"):
+    tenant = delivery.subject.split(".")[1]
+    if event_class is None or not text("ce-id") or text("ce-tenant") != tenant:
         raise ForeignMessageError(f"the message at position {delivery.position} of {PUB} is no end of a render")
     try:
         end = event_class.FromString(delivery.data)
@@ -105,7 +106,7 @@ def render_outcome_of(step: DeliveryStep) -> RenderOutcome:
         raise ForeignMessageError(f"the body at position {delivery.position} of {PUB} is unreadable") from failure
     return RenderOutcome(
         event_id=text("ce-id"),
-        tenant=text("ce-tenant"),
+        tenant=tenant,
         job=text("ce-subject"),
         correlation_id=text("ce-correlationid"),
         end=end,

@@ -27,7 +27,7 @@ _log = structlog.get_logger(__name__)
 
 @dataclasses.dataclass(slots=True)
 class ProjectRow:
-    """What lists know of a project; `order` rises with every project of the service."""
+    """What lists know of a project; `order` rises with every project of the tenant, and tells nothing of others."""
 
     order: int
     id: str
@@ -46,7 +46,7 @@ class SongRow:
     Attributes
     ----------
     order, place : int
-        Count from 1, in its project and over all songs of the service.
+        Count from 1, in its project and over all songs of the tenant: page tokens have them in them.
     update_time : datetime, optional
         The latest time of its events; clocks of two processes may differ.
     people : dict[str, datetime]
@@ -84,6 +84,7 @@ class Lists:
     projects: dict[tuple[str, str], ProjectRow] = dataclasses.field(default_factory=dict)
     by_tenant: dict[str, list[ProjectRow]] = dataclasses.field(default_factory=dict)
     songs: dict[tuple[str, str], SongRow] = dataclasses.field(default_factory=dict)
+    song_counts: dict[str, int] = dataclasses.field(default_factory=dict)
     uploads: dict[tuple[str, str], str] = dataclasses.field(default_factory=dict)
     deadlines: dict[tuple[str, str, KindValue, int], Deadline] = dataclasses.field(default_factory=dict)
     stored: dict[str, set[str]] = dataclasses.field(default_factory=dict)
@@ -112,7 +113,8 @@ class Lists:
     def _apply(self, event: StoredEvent, message: Message | None) -> None:
         tenant, metadata = event.aggregate.tenant, event.metadata
         if isinstance(message, pb.ProjectCreated):
-            row = ProjectRow(len(self.projects) + 1, message.project, message.external_ref, event.time)
+            order = len(self.by_tenant.get(tenant, ())) + 1
+            row = ProjectRow(order, message.project, message.external_ref, event.time)
             self.projects[tenant, message.project] = row
             self.by_tenant.setdefault(tenant, []).append(row)
             return
@@ -135,9 +137,11 @@ class Lists:
             self.uploads.setdefault((tenant, metadata.request_id), metadata.request_hash)
 
     def _add_song(self, known: ProjectRow, created: pb.SongCreated, event: StoredEvent) -> None:
+        tenant = event.aggregate.tenant
+        place = self.song_counts[tenant] = self.song_counts.get(tenant, 0) + 1
         row = SongRow(
             order=len(known.songs) + 1,
-            place=len(self.songs) + 1,
+            place=place,
             project=known.id,
             id=created.song,
             title=created.title,
@@ -145,7 +149,7 @@ class Lists:
             create_time=event.time,
         )
         known.songs.append(row)
-        self.songs[event.aggregate.tenant, created.song] = row
+        self.songs[tenant, created.song] = row
 
     def _touch(self, event: StoredEvent) -> None:
         row = self.songs.get((event.aggregate.tenant, event.aggregate.id))
