@@ -28,7 +28,7 @@ AGAIN_S: Final = 60.0
 """After a failure, or the usual time where that is shorter."""
 STOP_S: Final = 20.0
 """How long a run may take to stop; one that is cut leaves the last backup valid."""
-NICENESS: Final = 10
+NICENESS: Final = 5
 SPARE_S: Final = 300.0
 """How long a run may take before the backup counts as late."""
 TOLD_CHARACTERS: Final = 500

@@ -12,7 +12,6 @@ from __future__ import annotations
 import base64
 import hashlib
 import json
-import os
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -21,7 +20,7 @@ from typing import Any, Final
 
 import nkeys
 
-from .errors import NatsError
+from .key_files import Signer, load, load_or_make, new_seed, public_of, replace
 from .permissions import Permissions
 from .revoked import read_revoked
 
@@ -46,22 +45,14 @@ def _base64url(data: bytes) -> str:
     return base64.urlsafe_b64encode(data).rstrip(b"=").decode()
 
 
-def _new_seed(prefix: int) -> bytes:
-    return bytes(nkeys.encode_seed(os.urandom(32), prefix))
-
-
-def _public(seed: bytes) -> str:
-    return str(nkeys.from_seed(bytearray(seed)).public_key.decode())
-
-
-def _sign_claims(issuer_seed: bytes, claims: dict[str, Any]) -> str:
+def _sign_claims(issuer: Signer, claims: dict[str, Any]) -> str:
     """Make a JWT of the NATS kind: `alg` ed25519-nkey, `jti` the digest of the claims."""
+    claims = {**claims, "iss": issuer.public}
     canonical = json.dumps({**claims, "jti": ""}, separators=(",", ":"), sort_keys=True).encode()
     claims = {**claims, "jti": base64.b32encode(hashlib.sha256(canonical).digest()).rstrip(b"=").decode()}
     header = _base64url(b'{"typ":"JWT","alg":"ed25519-nkey"}')
     payload = _base64url(json.dumps(claims, separators=(",", ":")).encode())
-    signature = nkeys.from_seed(bytearray(issuer_seed)).sign(f"{header}.{payload}".encode())
-    return f"{header}.{payload}.{_base64url(signature)}"
+    return f"{header}.{payload}.{_base64url(issuer.sign(f'{header}.{payload}'))}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,11 +69,11 @@ class ServerTrust:
 class UserMint:
     """Makes users of one account; needs that account's key and no other, so a service can be given it alone."""
 
-    def __init__(self, account_seed: bytes) -> None:
-        self._account_seed = account_seed
+    def __init__(self, account: Signer) -> None:
+        self._account = account
 
     def __repr__(self) -> str:
-        return f"UserMint(account={_public(self._account_seed)})"
+        return f"UserMint(account={self._account.subject})"
 
     @classmethod
     def open(cls, key_file: Path) -> UserMint:
@@ -94,7 +85,7 @@ class UserMint:
         NatsError
             If the file is readable by others or is not an account's key.
         """
-        return cls(_load(key_file, nkeys.PREFIX_BYTE_ACCOUNT))
+        return cls(load(key_file, nkeys.PREFIX_BYTE_ACCOUNT))
 
     def mint_user(self, name: str, permissions: Permissions, expires_s: float | None = None) -> str:
         """
@@ -114,12 +105,11 @@ class UserMint:
         str
             The text of a `.creds` file: secret, hand it over once.
         """
-        seed = _new_seed(nkeys.PREFIX_BYTE_USER)
+        seed = new_seed(nkeys.PREFIX_BYTE_USER)
         now = int(time.time())
         claims: dict[str, Any] = {
             "iat": now,
-            "iss": _public(self._account_seed),
-            "sub": _public(seed),
+            "sub": public_of(seed),
             "name": name,
             "nats": {
                 "type": "user",
@@ -131,9 +121,11 @@ class UserMint:
                 "payload": _NO_LIMIT,
             },
         }
+        if self._account.is_rotated:
+            claims["nats"]["issuer_account"] = self._account.subject
         if expires_s is not None:
             claims["exp"] = now + max(1, round(expires_s))
-        jwt = _sign_claims(self._account_seed, claims)
+        jwt = _sign_claims(self._account, claims)
         return (
             f"-----BEGIN NATS USER JWT-----\n{jwt}\n------END NATS USER JWT------\n\n"
             f"-----BEGIN USER NKEY SEED-----\n{seed.decode()}\n------END USER NKEY SEED------\n"
@@ -151,12 +143,12 @@ class NatsIdentity:
     """
 
     def __init__(
-        self, operator_seed: bytes, account_seed: bytes, system_seed: bytes, revoked: Mapping[str, int] | None = None
+        self, operator: Signer, account: Signer, system: Signer, revoked: Mapping[str, int] | None = None
     ) -> None:
-        self._operator_seed = operator_seed
-        self._account_seed = account_seed
-        self._system_seed = system_seed
-        self._users = UserMint(account_seed)
+        self._operator = operator
+        self._account = account
+        self._system = system
+        self._users = UserMint(account)
         self._revoked = dict(revoked or {})
         self.trust = self.make_trust()
 
@@ -175,8 +167,26 @@ class NatsIdentity:
         """
         folder = data_dir / "keys"
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        seeds = {name: _load_or_make(folder / f"{name}.nk", prefix) for name, prefix in _PREFIXES.items()}
-        return cls(seeds["operator"], seeds["account"], seeds["system"], read_revoked(folder))
+        signers = {name: load_or_make(folder / f"{name}.nk", prefix) for name, prefix in _PREFIXES.items()}
+        return cls(signers["operator"], signers["account"], signers["system"], read_revoked(folder))
+
+    @classmethod
+    def rotate(cls, data_dir: Path) -> NatsIdentity:
+        """
+        Put new keys in the place of all under `data_dir/keys`; the broker must not run.
+
+        The accounts keep their names, and so their streams. Whatever the keys before have signed or will sign is
+        refused by a server with the new trust: it takes what signing keys sign and nothing else.
+        """
+        before, folder = cls.create(data_dir), data_dir / "keys"
+        names = {
+            "operator": public_of(new_seed(nkeys.PREFIX_BYTE_OPERATOR)),
+            "account": before.trust.account,
+            "system": before.trust.system_account,
+        }
+        for name, subject in names.items():
+            replace(folder / f"{name}.nk", _PREFIXES[name], subject)
+        return cls.create(data_dir)
 
     def mint_user(self, name: str, permissions: Permissions, expires_s: float | None = None) -> str:
         """Make a user of the account; see `UserMint.mint_user`."""
@@ -191,41 +201,36 @@ class NatsIdentity:
         storage_bytes
             What all streams together may reserve, told to whoever asks the broker; -1 for the server's own limit.
         """
-        operator, account, system = map(_public, (self._operator_seed, self._account_seed, self._system_seed))
-        operator_jwt = _sign_claims(
-            self._operator_seed,
-            {
-                "iat": TRUST_ISSUED_AT,
-                "iss": operator,
-                "sub": operator,
-                "name": "tapelog",
-                "nats": {"type": "operator", "version": 2, "system_account": system},
+        claims: dict[str, Any] = {
+            "iat": TRUST_ISSUED_AT,
+            "sub": self._operator.subject,
+            "name": "tapelog",
+            "nats": {
+                "type": "operator",
+                "version": 2,
+                "system_account": self._system.subject,
+                **_signing_keys(self._operator),
             },
-        )
+        }
+        if self._operator.is_rotated:
+            claims["nats"]["strict_signing_key_usage"] = True
         return ServerTrust(
-            operator_jwt=operator_jwt,
-            account=account,
+            operator_jwt=_sign_claims(self._operator, claims),
+            account=self._account.subject,
             account_jwt=self._account_jwt(
-                operator, account, "tapelog", _jetstream_limits(storage_bytes), revoked=self._revoked
+                self._account, "tapelog", _jetstream_limits(storage_bytes), revoked=self._revoked
             ),
-            system_account=system,
-            system_account_jwt=self._account_jwt(operator, system, "system", dict.fromkeys(_JETSTREAM, 0)),
+            system_account=self._system.subject,
+            system_account_jwt=self._account_jwt(self._system, "system", dict.fromkeys(_JETSTREAM, 0)),
         )
 
     def _account_jwt(
-        self,
-        operator: str,
-        account: str,
-        name: str,
-        jetstream: dict[str, int],
-        *,
-        revoked: Mapping[str, int] | None = None,
+        self, account: Signer, name: str, jetstream: dict[str, int], *, revoked: Mapping[str, int] | None = None
     ) -> str:
         unlimited = dict.fromkeys(("subs", "data", "payload", "imports", "exports", "leaf"), _NO_LIMIT)
         claims = {
             "iat": TRUST_ISSUED_AT,
-            "iss": operator,
-            "sub": account,
+            "sub": account.subject,
             "name": name,
             "nats": {
                 "type": "account",
@@ -233,36 +238,15 @@ class NatsIdentity:
                 "limits": {**unlimited, **jetstream, "conn": MAX_CONNECTIONS, "wildcards": True},
                 "default_permissions": {"pub": {}, "sub": {}},
                 **({"revocations": dict(revoked)} if revoked else {}),
+                **_signing_keys(account),
             },
         }
-        return _sign_claims(self._operator_seed, claims)
+        return _sign_claims(self._operator, claims)
+
+
+def _signing_keys(signer: Signer) -> dict[str, list[str]]:
+    return {"signing_keys": [signer.public]} if signer.is_rotated else {}
 
 
 def _jetstream_limits(storage_bytes: int) -> dict[str, int]:
     return {**dict.fromkeys(_JETSTREAM, _NO_LIMIT), "disk_storage": storage_bytes}
-
-
-def _load_or_make(path: Path, prefix: int) -> bytes:
-    try:
-        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    except FileExistsError:
-        pass
-    else:
-        with os.fdopen(descriptor, "wb") as file:
-            file.write(_new_seed(prefix))
-            file.flush()
-            os.fsync(file.fileno())
-    return _load(path, prefix)
-
-
-def _load(path: Path, prefix: int) -> bytes:
-    if path.stat().st_mode & 0o077:
-        raise NatsError(f"{path} holds a private key and is open to others: chmod 600 it")
-    seed = path.read_bytes().strip()
-    try:
-        kind, _ = nkeys.decode_seed(seed)
-    except Exception as error:
-        raise NatsError(f"{path} is not a key: restore it from a backup, or delete the folder to begin anew") from error
-    if kind != prefix:
-        raise NatsError(f"{path} is a key of another kind: restore it from a backup")
-    return seed
