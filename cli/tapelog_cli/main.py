@@ -6,7 +6,7 @@ import sys
 from collections.abc import Sequence
 from typing import Final
 
-from cyclopts import App, CycloptsError
+from cyclopts import App, CycloptsError, MissingArgumentError
 
 from tapelog_cli.command_row import Command
 from tapelog_cli.command_table import COMMANDS, GROUPS
@@ -98,8 +98,13 @@ def _refuse(error: CycloptsError, *, as_json: bool) -> ExitCode:
     from tapelog_cli.output import print_error
 
     words = " ".join(("tapelog", *(error.command_chain or ())))
+    message = str(error)
+    if isinstance(error, MissingArgumentError) and error.argument is not None and not error.argument.tokens:
+        wanted = error.argument
+        is_positional = wanted.field_info.kind is wanted.field_info.POSITIONAL_OR_KEYWORD
+        message = f"{words} needs {wanted.name.lstrip('-').upper() if is_positional else wanted.name}"
     print_error(
-        Explained(str(error), hint=f"{words} --help", reason="USAGE", code=ExitCode.USAGE),
+        Explained(message, hint=f"{words} --help", reason="USAGE", code=ExitCode.USAGE),
         as_json=as_json,
     )
     return ExitCode.USAGE

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from tapelog_cli.errors import CliError, UsageError
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from google.protobuf.message import Message
     from tapelog.common.v1 import recipe_pb2
     from tapelog.session.v1 import brief_pb2
@@ -16,7 +18,7 @@ Filled = TypeVar("Filled", bound="Message")
 
 
 class FileNotTaken(CliError):  # noqa: N818 - names a state
-    """A recipe names a file of which the song has no take."""
+    """A recipe names a file of which the song has no take that a mix may use."""
 
 
 def read_text(path: Path) -> bytes:
@@ -65,12 +67,12 @@ def read_mix(path: Path, song: "res.Song") -> "recipe_pb2.MixRecipe":
     Raises
     ------
     FileNotTaken
-        The song has no such take.
+        The song has no such take, or one that failed its check.
     """
     from tapelog_recipe import load_mix_recipe, sources_of
 
     recipe = load_mix_recipe(read_text(path), notation(path))
-    takes = {take.asset_sha256 for take in song.takes}
+    takes = {take.asset_sha256: take for take in song.takes}
     selected = {track.id: _selected(song, track) for track in song.tracks}
     for track in recipe.tracks:
         if track.source.file and not (path.parent / track.source.file).is_file() and selected.get(track.id):
@@ -95,11 +97,20 @@ def _selected(song: "res.Song", track: "res.Track") -> str:
     return next((take.asset_sha256 for take in song.takes if take.id == track.selected_take), "")
 
 
-def _taken(path: Path, takes: set[str]) -> str:
+def _taken(path: Path, takes: "Mapping[str, res.Take]") -> str:
+    from tapelog.session.v1 import resources_pb2 as res
+
     if not path.is_file():
         raise UsageError(f"the recipe names {path}, which is not there", hint="check the path, or `tapelog take list`")
     with path.open("rb") as file:
         sha256 = hashlib.file_digest(file, "sha256").hexdigest()
     if sha256 not in takes:
         raise FileNotTaken(f"the song has no take with the bytes of {path}", hint="`tapelog take upload` it first")
+    take = takes[sha256]
+    if take.check_state == res.TAKE_CHECK_STATE_FAILED:
+        why = "; ".join(take.findings)
+        raise FileNotTaken(
+            f"the take of {path} failed its check: {why}",
+            hint=f"leave track {take.track} out of the recipe, or upload the stem mended",
+        )
     return sha256

@@ -51,7 +51,7 @@ async def list_(*, connection: Connection = _NOBODY, json: Json = False) -> int:
     """List the tenant's keys, without their secrets. For the tenant's ADMIN."""
     async with connection.open(default_roles=_ADMIN) as api:
         keys = await api.api_keys.list()
-    return tell_all(keys, ("Key", "Integration", "Scopes", "State", "For"), _row, json=json)
+    return tell_all(keys, ("key", "integration", "scopes", "state", "for"), _row, json=json)
 
 
 def _row(key: "ApiKey") -> tuple[str, ...]:

@@ -52,7 +52,7 @@ def show(
     if json:
         print_json([{"service": name, **_as_dict(line)} for name, lines in found.items() for line in lines])
         return ExitCode.OK
-    rows = table("Time", "Service", "Who", "For", "RPC", "Resource", "Decision")
+    rows = table("time", "service", "who", "for", "rpc", "resource", "decision")
     for name, lines in found.items():
         for line in lines:
             decision = f"{line.decision} {line.reason}".strip() or f"{line.kind} {line.lost or ''}".strip()

@@ -73,7 +73,10 @@ def _advice(failed: "list[res.Take]", like: Path) -> str:
             "  a song has one sample rate and bit depth: make it as its stems are, "
             f"`tapelog song create PROJECT TITLE --like {like}`, or convert the stems"
         )
-    return "  send them again, exported anew; `tapelog repair` mends clicks, hum and clipping"
+    return (
+        "  send them again, exported anew (`tapelog repair` mends clicks, hum and clipping), "
+        "or leave them out of the recipe: no mix may use them"
+    )
 
 
 async def list_(song: SongName, *, as_of: AsOf = "", connection: Connection = _NOBODY, json: Json = False) -> int:

@@ -75,7 +75,13 @@ def tell_version(version: "res.Version", *, json: bool) -> int:
 
     notable = (brief_pb2.VERDICT_VIOLATION, brief_pb2.VERDICT_NOT_MEASURED)
     approvals = [f"{item.party} ({word_of(res.Role, item.role)})" for item in version.approvals if not item.superseded]
-    waiting = [word_of(res.Role, role) for role in version.required_approvals]
+    is_open = version.state in (
+        res.VERSION_STATE_PROPOSED,
+        res.VERSION_STATE_RENDERED,
+        res.VERSION_STATE_IN_REVIEW,
+    )
+    given = {item.role for item in version.approvals if not item.superseded}
+    waiting = [word_of(res.Role, role) for role in version.required_approvals if is_open and role not in given]
     return tell(
         version,
         f"{short(version.name)}: {word_of(res.VersionState, version.state)}, by {version.proposed_by}",
@@ -84,7 +90,7 @@ def tell_version(version: "res.Version", *, json: bool) -> int:
         *(f"  {format_words(audio.format)}: {loudness_words(audio.measurements)}" for audio in version.audio),
         *(f"  {verdict_words(verdict)}" for verdict in version.verdicts if verdict.verdict in notable),
         *([f"  approved by {', '.join(approvals)}"] if approvals else []),
-        *([f"  needs {', '.join(waiting)}"] if waiting and not approvals else []),
+        *([f"  needs {', '.join(waiting)}"] if waiting else []),
         json=json,
     )
 

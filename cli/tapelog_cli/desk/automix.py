@@ -56,6 +56,11 @@ def _print(made: FirstMix, output: Path, *, explain: bool) -> None:
             out.print(f"  {move.reason}", markup=False)
             rule = RULES[move.rule]
             out.print(f"  {rule.statement} ({rule.source})", markup=False, style="dim")
+    silent = [move.target for move in made.moves if move.rule == "level.silent"]
+    if silent:
+        words = "is silent and adds nothing" if len(silent) == 1 else "are silent and add nothing"
+        out.print(f"{', '.join(silent)} {words}; the services take no silent stem: leave such files out",
+                  markup=False, soft_wrap=True)  # fmt: skip
     out.print(f"{output}: {made.integrated_lufs:.1f} LUFS, {made.true_peak_dbtp:.1f} dBTP; edit it, then: "
               f"tapelog mix {output} -o mix.wav", markup=False, soft_wrap=True)  # fmt: skip
 

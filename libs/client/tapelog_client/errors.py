@@ -172,6 +172,7 @@ class Unimplemented(TapelogApiError):
 _HINTS: Final[Mapping[str, str]] = {
     "APPEND_UNKNOWN": "repeat the call with the same request_id; it takes effect once",
     "REQUEST_ID_REUSED": "leave request_id empty, the client then makes a new one per call",
+    "TOKEN_REVOKED": "ask whoever runs the installation; `tapelog access restore PARTY` lets a party in again",
     "TOKEN_EXPIRED": "compare the clocks of this machine and the server's",
     "ON_BEHALF_OF_MISSING": "give the client the party for whom it acts (on_behalf_of)",
 }

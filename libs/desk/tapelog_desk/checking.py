@@ -156,7 +156,8 @@ def _read(reader: AudioReader, judging: Translator, raw: Path | None, progress: 
 
 
 def _codec_check(result: CodecResult) -> dsp.Check:
-    words = f"{result.clipped_samples} samples over full scale, {result.loudness_change_lu:+.2f} LU"
+    samples = "1 sample" if result.clipped_samples == 1 else f"{result.clipped_samples} samples"
+    words = f"{samples} over full scale, {result.loudness_change_lu:+.2f} LU"
     title = f"True peak after {result.codec.title}"
     return judge("codec_peak", result.true_peak_dbtp, detail=words, title=title)
 

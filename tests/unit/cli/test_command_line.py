@@ -62,6 +62,17 @@ def test_a_wrong_command_line_is_usage(line: list[str], capsys: pytest.CaptureFi
     assert "Traceback" not in capsys.readouterr().err
 
 
+@pytest.mark.parametrize(
+    ("line", "missing"), [("mix song.yaml", "--output"), ("mix song.yaml -o", "--output"), ("song create", "PROJECT")]
+)
+def test_what_is_missing_is_called_as_help_calls_it(
+    line: str, missing: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """An option by its dashes, a value by its place in the usage line."""
+    assert main(line.split()) == ExitCode.USAGE
+    assert f" needs {missing}\n" in capsys.readouterr().err
+
+
 def test_nothing_running_is_unavailable(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """Client commands without a stack end with 3 and say how to start one."""
     assert main(["status", "--data-dir", str(tmp_path)]) == ExitCode.UNAVAILABLE

@@ -59,6 +59,17 @@ def test_a_file_that_was_edited_is_refused(recipe: Path, song: res.Song) -> None
     assert "tapelog take upload" in refused.value.hint
 
 
+def test_a_file_whose_take_failed_is_refused_with_the_finding(recipe: Path, song: res.Song) -> None:
+    """Before the services say that no such take is selected, which tells nobody why."""
+    (recipe.parent / "stems" / "kick.wav").write_bytes(KICK)
+    song.takes[0].check_state = res.TAKE_CHECK_STATE_FAILED
+    song.takes[0].findings.append("SILENCE: channel 1 never rises above -90 dBFS")
+
+    with pytest.raises(FileNotTaken, match=r"kick\.wav failed its check: SILENCE") as refused:
+        read_mix(recipe, song)
+    assert "leave track kick out" in refused.value.hint
+
+
 def test_a_file_that_is_nowhere_is_refused(recipe: Path) -> None:
     """Neither here nor a selected take."""
     with pytest.raises(UsageError, match=r"stems/kick\.wav, which is not there"):

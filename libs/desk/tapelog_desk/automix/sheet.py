@@ -117,7 +117,8 @@ def _of_sheet(path: Path, taken: list[str]) -> list[Stem]:
     rows = plain.get("tracks")
     if not isinstance(rows, list) or not all(isinstance(row, dict) for row in rows):
         problem = f"{path.name} has no list of tracks"
-        raise SheetError("SHEET_INVALID", problem, "write 'tracks: [{file: kick.wav, role: kick}]'", file=path.name)
+        remedy = "a session sheet has 'tracks: [{file: kick.wav, role: kick}]'; leave the file out if it is none"
+        raise SheetError("SHEET_INVALID", problem, remedy, file=path.name)
     stems: list[Stem] = []
     for index, row in enumerate(rows):
         stems.append(_row(path, index, row, [*taken, *(stem.id for stem in stems)]))

@@ -236,6 +236,7 @@ def overlap_of(request: pb.RotateSecretRequest) -> timedelta:
     if not request.HasField("overlap"):
         return OVERLAP_DEFAULT
     try:
+        request.overlap.ToJsonString()  # which refuses nanoseconds beyond a second, and another sign than the seconds'
         return request.overlap.ToTimedelta()
     except (ValueError, OverflowError):
         raise InvalidArgument.of_field(

@@ -1,5 +1,6 @@
 """Commands and queries on subscriptions that are there: functions of their ports."""
 
+import asyncio
 from typing import Final
 
 from tapelog_chassis import ids
@@ -18,6 +19,8 @@ from .desk import Caller, Desk, View, execute, registered, with_progress
 from .registry import Registered
 
 SERVICE_PARTY: Final = "svc-notify"
+ASKED_AT_ONCE: Final = 16
+"""Subscriptions of a page whose progress the broker is asked for at a time: a page has up to 500."""
 
 
 async def pause_subscription(desk: Desk, caller: Caller, id_: str, *, reason: str, etag: str) -> View:
@@ -72,10 +75,14 @@ async def get_subscription(desk: Desk, tenant: str, id_: str) -> View:
 async def list_subscriptions(desk: Desk, tenant: str, *, after: int, count: int) -> list[tuple[int, View]]:
     """Return up to `count` subscriptions created behind the log position `after`, each with that position."""
     found = [item for item in desk.registry.of_tenant(tenant) if item.created_position > after][:count]
-    return [
-        (item.created_position, await with_progress(desk, tenant, View(item.id, item.sequence, item.subscription)))
-        for item in found
-    ]
+    room = asyncio.Semaphore(ASKED_AT_ONCE)
+
+    async def shown(item: Registered) -> View:
+        async with room:
+            return await with_progress(desk, tenant, View(item.id, item.sequence, item.subscription))
+
+    views = await asyncio.gather(*map(shown, found))
+    return [(item.created_position, view) for item, view in zip(found, views, strict=True)]
 
 
 async def list_attempts(desk: Desk, tenant: str, id_: str, *, before: int | None, count: int) -> list[Attempt]:

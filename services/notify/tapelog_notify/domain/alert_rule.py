@@ -163,6 +163,7 @@ def _check_when(rule: alerts_pb2.AlertRule) -> None:
 def _span(duration: Duration, field: str) -> timedelta:
     """Return a duration of the wire, which may hold what is none."""
     try:
+        duration.ToJsonString()  # which refuses nanoseconds beyond a second, and another sign than the seconds'
         return duration.ToTimedelta()
     except (ValueError, OverflowError):
         raise InvalidValue(field, "INVALID_TIME", "is not a duration") from None

@@ -135,12 +135,13 @@ def to_json(event: PublicEvent) -> bytes:
 
 
 def data_as_json(event: PublicEvent) -> dict[str, Any] | None:
-    """Return the message in protobuf's JSON form; None where it is not known here."""
+    """Return the message in protobuf's JSON form; None where it is not known here, or has no such form."""
     try:
         message = symbol_database.Default().GetSymbol(event.schema).FromString(event.data)
-    except (KeyError, DecodeError):
+        found: dict[str, Any] = json_format.MessageToDict(message, preserving_proto_field_name=True)
+    except (KeyError, DecodeError, json_format.Error, TypeError, ValueError):
+        # A time that is none or a foreign Any can be stored and cannot be written; nobody may be held up by one.
         return None
-    found: dict[str, Any] = json_format.MessageToDict(message, preserving_proto_field_name=True)
     return found
 
 
