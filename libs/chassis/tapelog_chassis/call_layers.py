@@ -21,7 +21,7 @@ import grpc
 import structlog
 from prometheus_client import Counter, Gauge, Histogram
 
-from tapelog_chassis import errors, telemetry, tracing
+from tapelog_chassis import errors, ids, telemetry, tracing
 from tapelog_chassis.auth.policy import MethodPolicy
 from tapelog_chassis.auth.principal import Principal
 from tapelog_chassis.event_log import EventLogError
@@ -212,7 +212,7 @@ class Context:
     async def around(self, inner: Inner, call: Call, context: ServicerContext) -> Any:
         """Set the current request."""
         sent = call.metadata.get(CORRELATION_ID, "")
-        correlation_id = sent if _CORRELATION_PATTERN.fullmatch(sent) else str(uuid.uuid4())
+        correlation_id = sent if _CORRELATION_PATTERN.fullmatch(sent) else ids.random_uuid()
         request_id = getattr(call.request, "request_id", "")
         set_request(CurrentRequest(call.method, correlation_id, request_id if isinstance(request_id, str) else ""))
         return await inner(call, context)

@@ -327,7 +327,7 @@ class Repository(Generic[S]):
             NewEvent(
                 event_id=ids.event_id(command_id, index),
                 type=self._events.type_of(message),
-                schema=message.DESCRIPTOR.full_name,
+                schema=self._events.schema_of(message),
                 data=message.SerializeToString(deterministic=True),
                 time=command.now,
             )

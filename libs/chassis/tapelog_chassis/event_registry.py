@@ -46,6 +46,7 @@ class EventRegistry:
     def __init__(self, words: Mapping[str, Iterable[type[Message]]], *, upcasters: Iterable[Upcaster] = ()) -> None:
         self._classes: dict[str, type[Message]] = {}
         self._types: dict[str, str] = {}
+        self._names: dict[type[Message], tuple[str, str]] = {}
         self._upcasters = {upcaster.type: upcaster for upcaster in upcasters}
         for word, messages in words.items():
             for message in messages:
@@ -67,10 +68,21 @@ class EventRegistry:
 
     def type_of(self, event: Message) -> str:
         """Return the CloudEvents type of an event message."""
-        name = event.DESCRIPTOR.full_name
-        if name not in self._types:
-            raise KeyError(f"event message {name} is not registered: add it to the service's event registry")
-        return self._types[name]
+        return self._names_of(event)[0]
+
+    def schema_of(self, event: Message) -> str:
+        """Return the full name of an event message."""
+        return self._names_of(event)[1]
+
+    def _names_of(self, event: Message) -> tuple[str, str]:
+        """Return type and full name; a descriptor makes its name anew whenever it is asked."""
+        known = self._names.get(type(event))
+        if known is None:
+            name = event.DESCRIPTOR.full_name
+            if name not in self._types:
+                raise KeyError(f"event message {name} is not registered: add it to the service's event registry")
+            known = self._names[type(event)] = (self._types[name], name)
+        return known
 
     def decode(self, stored: StoredEvent) -> Message:
         """Return the message of a stored event.

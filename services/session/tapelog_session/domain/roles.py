@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 from datetime import datetime
 from typing import Final, TypeAlias
 
@@ -31,6 +32,7 @@ class Consent:
     time: datetime
 
 
+@functools.lru_cache(maxsize=64)
 def role_name(role: RoleValue) -> str:
     """Return `ROLE_ARTIST` for the artist."""
     return pb.Role.Name(role)
