@@ -203,6 +203,20 @@ def test_threads_and_a_cache_go_together(recipe: pb.MixRecipe, store: NodeStore,
     assert store.hits == 1
 
 
+def test_tracks_that_were_muted_come_back(
+    recipe: pb.MixRecipe, store: NodeStore, mixed: Callable[..., str], tmp_path: Path
+):
+    """What muted tracks, one mono and one stereo, gave to a sum was silence, whatever their recordings."""
+    for track in recipe.tracks:
+        track.output_bus = ""
+        track.mute = track.id in {"t4", "t5"}
+    mixed(recipe, store)
+    for track in recipe.tracks:
+        track.mute = False
+    assert ran(recipe, store, tmp_path) == "t4 t5 room | t4 t5 room*"
+    assert mixed(recipe, store) == mixed(recipe)
+
+
 @pytest.mark.parametrize("pre_fader", [False, True])
 def test_a_bus_with_a_send_is_played_unless_it_is_before_its_fader(
     recipe: pb.MixRecipe, store: NodeStore, mixed: Callable[..., str], tmp_path: Path, pre_fader: bool

@@ -80,6 +80,8 @@ def spliced(
         recipe = taken.version.mix_recipe()
         strip = owners(recipe)[taken.strip]
         name = f"{TAKEN}:{number}"
+        if isinstance(strip, pb.RecipeTrack) and strip.mute:
+            continue  # it gave silence
         if isinstance(strip, pb.RecipeTrack):
             sha256 = recordings[name] = strip.source.asset_sha256
             tracks.append(_inverted(track_spec(strip, channels_of(sha256), recipe.tempo_bpm, impulse_of), name, taken))
