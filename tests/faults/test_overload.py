@@ -29,7 +29,9 @@ NORMAL_AT_ONCE: Final = 4
 NORMAL_S: Final = 5.0
 LOOK_S: Final = 2.0
 GOODPUT_MIN: Final = 0.8
-"""Of the peak's, by the clock or, where others took the processor meanwhile, for the processor time that there was."""
+"""Of the peak's, by the clock or, where others took the processor meanwhile, for the processor time that there was: the
+service's, and with gRPC's own clients that of the thread that serves. Those clients cost 0.2 ms a call, more than a core
+where there are two, so that the transport's threads take from the thread that serves what they would not elsewhere."""
 RSS_RATIO_MAX: Final = 1.5
 P99_RATIO_MAX: Final = 1.5
 P99_SPARE_S: Final = 0.05
@@ -50,21 +52,26 @@ async def offer(rig: Rig, songs: list[str], client: str = "offer", **what: Any) 
         "songs": songs,
         **what,
     }
-    begun_s = cpu_s(rig)
+    begun_s, begun_thread_s = cpu_s(rig)
     process = await asyncio.create_subprocess_exec(
         sys.executable, HARNESS / f"{client}.py", json.dumps(told), stdout=asyncio.subprocess.PIPE
     )
     out, _ = await process.communicate()
     assert process.returncode == 0
-    result = {**json.loads(out), "cpu_s": cpu_s(rig) - begun_s}
-    result["cpu_ms_per_good"] = 1000 * result["cpu_s"] / max(1, result["codes"].get("OK", 0))
+    result: dict[str, Any] = json.loads(out)
+    ended_s, ended_thread_s = cpu_s(rig)
+    served = max(1, result["codes"].get("OK", 0))
+    result["cpu_ms"] = 1000 * (ended_s - begun_s) / served
+    result["thread_ms"] = 1000 * (ended_thread_s - begun_thread_s) / served
     return result
 
 
-def cpu_s(rig: Rig) -> float:
-    """Return the processor time that the session service has had."""
-    times = psutil.Process(rig.pid("session")).cpu_times()
-    return float(times.user + times.system)
+def cpu_s(rig: Rig) -> tuple[float, float]:
+    """Return the processor time that the session service has had, and the thread of it that serves."""
+    process = psutil.Process(rig.pid("session"))
+    times = process.cpu_times()
+    serving = next(thread for thread in process.threads() if thread.id == process.pid)
+    return times.user + times.system, serving.user_time + serving.system_time
 
 
 async def highest_rss(rig: Rig, seen: list[int]) -> None:
@@ -76,13 +83,13 @@ async def highest_rss(rig: Rig, seen: list[int]) -> None:
 
 
 @pytest.mark.parametrize(
-    ("id_", "client", "who"),
+    ("id_", "client", "who", "counted"),
     [
-        ("L02", "flood", "clients that ignore the limit of streams"),
-        ("L02 grpc", "offer", "gRPC's own clients"),
+        ("L02", "flood", "clients that ignore the limit of streams", "cpu_ms"),
+        ("L02 grpc", "offer", "gRPC's own clients", "thread_ms"),
     ],
 )
-async def test_five_times_the_load(tmp_path: Path, row: Row, id_: str, client: str, who: str) -> None:
+async def test_five_times_the_load(tmp_path: Path, row: Row, id_: str, client: str, who: str, counted: str) -> None:
     """Goodput stays, the rest is ended early, memory is bounded, and ten seconds later all is as before.
 
     Both runs come from the same client. Served is what was answered within its deadline of two seconds, counted from
@@ -106,7 +113,7 @@ async def test_five_times_the_load(tmp_path: Path, row: Row, id_: str, client: s
             after = await offer(rig, songs, at_once=NORMAL_AT_ONCE, seconds=LOOK_S)
             after_s += LOOK_S
     kept = over["good_per_s"] / peak["good_per_s"]
-    kept_of_cpu = peak["cpu_ms_per_good"] / over["cpu_ms_per_good"]
+    kept_of_cpu = peak[counted] / over[counted]
     offered = over["offered_per_s"] / peak["good_per_s"]
     ended = sum(over["codes"].values())
     row(
@@ -116,7 +123,8 @@ async def test_five_times_the_load(tmp_path: Path, row: Row, id_: str, client: s
         f"peak {peak['good_per_s']:.0f}/s, offered {offered:.1f} times, goodput {100 * kept:.0f} % "
         f"({100 * kept_of_cpu:.0f} % for the processor time it got), {over['codes']}; "
         f"RSS {rss / MIB:.0f} to {max(seen) / MIB:.0f} MiB; "
-        f"CPU of the service {peak['cpu_ms_per_good']:.2f} and {over['cpu_ms_per_good']:.2f} ms for each call served; "
+        f"CPU of the service for each call served {peak['cpu_ms']:.2f} and {over['cpu_ms']:.2f} ms, of the thread that "
+        f"serves {peak['thread_ms']:.2f} and {over['thread_ms']:.2f} ms; "
         f"p99 {1000 * normal['p99_s']:.0f} ms before, "
         f"{1000 * after['p99_s']:.0f} ms after {after_s:.0f} s",
     )
