@@ -129,8 +129,8 @@ async def test_five_times_the_load(tmp_path: Path, row: Row, clients: Clients) -
     ended = sum(over["codes"].values())
     row(
         clients.id_,
-        f"{clients.who} offer {TIMES} times the peak on {CONNECTIONS} connections: goodput at least 80 %, the rest refused or "
-        "ended by the transport, RSS at most 1.5 times, p99 as before within 10 s",
+        f"{clients.who} offer {TIMES} times the peak on {CONNECTIONS} connections: goodput at least 80 %, the rest "
+        "refused or ended by the transport, RSS at most 1.5 times, p99 as before within 10 s",
         f"peak {peak['good_per_s']:.0f}/s, offered {offered:.1f} times, goodput {100 * kept:.0f} % "
         f"({100 * kept_of_cpu:.0f} % for the processor time it got), {over['codes']}; "
         f"RSS {rss / MIB:.0f} to {max(seen) / MIB:.0f} MiB; "
