@@ -4,7 +4,7 @@ import asyncio
 import json
 import sys
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 import psutil
 import pytest
@@ -41,6 +41,23 @@ IN_VAIN_MAX: Final = 0.05
 MIB: Final = 1024**2
 
 
+class Clients(NamedTuple):
+    """Who offers: a row's id, a program of the harness, and whose processor time is counted for each call served.
+
+    That is the service's; with gRPC's own clients it is that of the thread that serves. They cost 0.2 ms a call, more
+    than a core of two, and so the transport's threads take from that thread what on another machine they would not.
+    """
+
+    id_: str
+    program: str
+    who: str
+    counted: str
+
+
+LEAN: Final = Clients("L02", "flood", "clients that ignore the limit of streams", "cpu_ms")
+GRPC: Final = Clients("L02 grpc", "offer", "gRPC's own clients", "thread_ms")
+
+
 async def offer(rig: Rig, songs: list[str], client: str = "offer", **what: Any) -> dict[str, Any]:
     """Offer load from another process, by gRPC's client (`offer`) or by frames (`flood`); return what came of it."""
     told = {
@@ -50,21 +67,26 @@ async def offer(rig: Rig, songs: list[str], client: str = "offer", **what: Any) 
         "songs": songs,
         **what,
     }
-    begun_s = cpu_s(rig)
+    begun_s, begun_thread_s = cpu_s(rig)
     process = await asyncio.create_subprocess_exec(
         sys.executable, HARNESS / f"{client}.py", json.dumps(told), stdout=asyncio.subprocess.PIPE
     )
     out, _ = await process.communicate()
     assert process.returncode == 0
-    result = {**json.loads(out), "cpu_s": cpu_s(rig) - begun_s}
-    result["cpu_ms_per_good"] = 1000 * result["cpu_s"] / max(1, result["codes"].get("OK", 0))
+    result: dict[str, Any] = json.loads(out)
+    ended_s, ended_thread_s = cpu_s(rig)
+    served = max(1, result["codes"].get("OK", 0))
+    result["cpu_ms"] = 1000 * (ended_s - begun_s) / served
+    result["thread_ms"] = 1000 * (ended_thread_s - begun_thread_s) / served
     return result
 
 
-def cpu_s(rig: Rig) -> float:
-    """Return the processor time that the session service has had."""
-    times = psutil.Process(rig.pid("session")).cpu_times()
-    return float(times.user + times.system)
+def cpu_s(rig: Rig) -> tuple[float, float]:
+    """Return the processor time that the session service has had, and the thread of it that serves."""
+    process = psutil.Process(rig.pid("session"))
+    times = process.cpu_times()
+    serving = next(thread for thread in process.threads() if thread.id == process.pid)
+    return times.user + times.system, serving.user_time + serving.system_time
 
 
 async def highest_rss(rig: Rig, seen: list[int]) -> None:
@@ -75,14 +97,8 @@ async def highest_rss(rig: Rig, seen: list[int]) -> None:
         await asyncio.sleep(0.1)
 
 
-@pytest.mark.parametrize(
-    ("id_", "client", "who"),
-    [
-        ("L02", "flood", "clients that ignore the limit of streams"),
-        ("L02 grpc", "offer", "gRPC's own clients"),
-    ],
-)
-async def test_five_times_the_load(tmp_path: Path, row: Row, id_: str, client: str, who: str) -> None:
+@pytest.mark.parametrize("clients", [LEAN, GRPC], ids=["lean", "grpc"])
+async def test_five_times_the_load(tmp_path: Path, row: Row, clients: Clients) -> None:
     """Goodput stays, the rest is ended early, memory is bounded, and ten seconds later all is as before.
 
     Both runs come from the same client. Served is what was answered within its deadline of two seconds, counted from
@@ -93,30 +109,33 @@ async def test_five_times_the_load(tmp_path: Path, row: Row, id_: str, client: s
             songs = run.songs
         normal = await offer(rig, songs, at_once=NORMAL_AT_ONCE, seconds=NORMAL_S)
         peak = await offer(
-            rig, songs, client, at_once=PEAK_AT_ONCE, seconds=PEAK_S, connections=PEAK_CONNECTIONS, call_s=10.0
+            rig, songs, clients.program, at_once=PEAK_AT_ONCE, seconds=PEAK_S, connections=PEAK_CONNECTIONS, call_s=10.0
         )
         rss = psutil.Process(rig.pid("session")).memory_info().rss
         seen: list[int] = []
         watching = asyncio.create_task(highest_rss(rig, seen))
         rate = TIMES * peak["good_per_s"]
-        over = await offer(rig, songs, client, rate=rate, seconds=OVERLOAD_S, connections=CONNECTIONS, call_s=CALL_S)
+        over = await offer(
+            rig, songs, clients.program, rate=rate, seconds=OVERLOAD_S, connections=CONNECTIONS, call_s=CALL_S
+        )
         watching.cancel()
         after_s, after = 0.0, {"p99_s": float("inf")}
         while after["p99_s"] > P99_RATIO_MAX * normal["p99_s"] + P99_SPARE_S and after_s < 2 * RECOVERED_S:
             after = await offer(rig, songs, at_once=NORMAL_AT_ONCE, seconds=LOOK_S)
             after_s += LOOK_S
     kept = over["good_per_s"] / peak["good_per_s"]
-    kept_of_cpu = peak["cpu_ms_per_good"] / over["cpu_ms_per_good"]
+    kept_of_cpu = peak[clients.counted] / over[clients.counted]
     offered = over["offered_per_s"] / peak["good_per_s"]
     ended = sum(over["codes"].values())
     row(
-        id_,
-        f"{who} offer {TIMES} times the peak on {CONNECTIONS} connections: goodput at least 80 %, the rest refused or "
-        "ended by the transport, RSS at most 1.5 times, p99 as before within 10 s",
+        clients.id_,
+        f"{clients.who} offer {TIMES} times the peak on {CONNECTIONS} connections: goodput at least 80 %, the rest "
+        "refused or ended by the transport, RSS at most 1.5 times, p99 as before within 10 s",
         f"peak {peak['good_per_s']:.0f}/s, offered {offered:.1f} times, goodput {100 * kept:.0f} % "
         f"({100 * kept_of_cpu:.0f} % for the processor time it got), {over['codes']}; "
         f"RSS {rss / MIB:.0f} to {max(seen) / MIB:.0f} MiB; "
-        f"CPU of the service {peak['cpu_ms_per_good']:.2f} and {over['cpu_ms_per_good']:.2f} ms for each call served; "
+        f"CPU of the service for each call served {peak['cpu_ms']:.2f} and {over['cpu_ms']:.2f} ms, of the thread that "
+        f"serves {peak['thread_ms']:.2f} and {over['thread_ms']:.2f} ms; "
         f"p99 {1000 * normal['p99_s']:.0f} ms before, "
         f"{1000 * after['p99_s']:.0f} ms after {after_s:.0f} s",
     )

@@ -19,8 +19,9 @@ NEEDED_VERSION: Final = (2, 15)
 VERSION_TIMEOUT_S: Final = 10.0
 
 MEMORY: Final = {"GOGC": "25", "GOMEMLIMIT": "256MiB"}
-"""Collect at half as much garbage as live data, and sooner near the limit, which is soft: blocks that were read lie
-around in memory otherwise, 3 MiB a minute at ten events a second. The environment may say otherwise."""
+"""Collect at a quarter as much garbage as live data, and sooner near the limit, which is soft. Live are the newest
+block of each stream that is written to, 8 MiB at most, and blocks that were read a moment ago (ADR 0109). The
+environment may say otherwise."""
 
 _LAUNCHER: Final = (
     "import ctypes,os,sys\n"
