@@ -97,6 +97,9 @@ async def test_errors_and_answers_hold_nothing_of_another_tenant(system: System,
                 found += [
                     f"{rpc.path}: {word}" for word in secret if word.encode() in said and word.encode() not in request
                 ]
+    log = (system.data_dir.parent / f"{system.data_dir.name}.log").read_text()
+    assert len(log.splitlines()) > 0
+    assert MARK not in log
     sys.stdout.write(f"answers and errors: {len(found)} of {asked} hold anything of another tenant\n")
     assert found == []
 

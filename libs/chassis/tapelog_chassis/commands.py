@@ -385,12 +385,8 @@ def _aggregate(context: str, tenant: str, id_: str) -> AggregateId:
 
 
 def _reused(request_id: str) -> InvalidArgument:
-    return InvalidArgument.of_field(
-        "request_id",
-        f"{request_id} was already used for another request; make a new one for a new request",
-        reason="REQUEST_ID_REUSED",
-        metadata={"request_id": request_id},
-    )
+    text = f"{request_id} was already used for another request; make a new one for a new request"
+    return InvalidArgument.of_field("request_id", text, reason="REQUEST_ID_REUSED", metadata={"request_id": request_id})
 
 
 def _outcome_of(failure: Exception) -> str:
