@@ -144,6 +144,24 @@ def test_every_path_is_mounted_and_every_mount_has_a_volume(manifests: list[dict
     assert used == volumes
 
 
+@pytest.mark.parametrize("part", ["session", "render", "notify"])
+def test_what_must_outlive_a_pod_is_on_a_volume(
+    manifests: list[dict[str, Any]], part: str, monkeypatch: pytest.MonkeyPatch
+):
+    """Audit, anchors and their keys lie on a claim that is there, of this part alone, and keep their modes."""
+    for key, value in environment(manifests, part).items():
+        monkeypatch.setenv(key, value)
+    read, spec = SETTINGS[part](), pod(manifests, part)
+    mounts = {Path(mount["mountPath"]): mount["name"] for mount in spec["containers"][0]["volumeMounts"]}
+    volumes = {volume["name"]: volume for volume in spec["volumes"]}
+    for folder in (read.audit_at, read.anchors_at, read.anchor_keys_at):
+        (place,) = [place for place in mounts if place in folder.parents]
+        claim = volumes[mounts[place]]["persistentVolumeClaim"]["claimName"]
+        assert claim == f"records-{part}"
+        assert named(manifests, "PersistentVolumeClaim", claim)["spec"]["accessModes"] == ["ReadWriteOnce"]
+    assert spec["securityContext"]["fsGroupChangePolicy"] == "OnRootMismatch"
+
+
 def test_commands_exist_and_ports_agree(manifests: list[dict[str, Any]]):
     """Modules that run with -m, a command of the table; services point at the ports that containers have."""
     for part in SETTINGS:

@@ -46,6 +46,10 @@ class Layout(Protocol):
         """Return the folder of a context's journal."""
         ...
 
+    def anchor_keys(self, context: str) -> Path:
+        """Return the folder of the key that signs a context's journal."""
+        ...
+
     def verifier(self, context: str) -> AnchorVerifier | None:
         """Return what the journal's signatures are checked with; None where they are not signed."""
         ...
@@ -85,9 +89,14 @@ class StackLayout:
         del context
         return self.folder / "anchors"
 
+    def anchor_keys(self, context: str) -> Path:
+        """See `Layout.anchor_keys`."""
+        del context
+        return self.folder / "anchor-keys"
+
     def verifier(self, context: str) -> AnchorVerifier | None:
         """See `Layout.verifier`."""
-        return AnchorVerifier.read(self.folder / "anchor-keys", context)
+        return AnchorVerifier.read(self.anchor_keys(context), context)
 
     def objects(self, name: str) -> ObjectStore | None:
         """See `Layout.objects`."""
@@ -128,9 +137,13 @@ class DeploymentLayout:
         """See `Layout.anchors`."""
         return self.folder / "state" / OWNERS[context] / "anchors"
 
+    def anchor_keys(self, context: str) -> Path:
+        """See `Layout.anchor_keys`."""
+        return self.folder / "state" / OWNERS[context] / "anchor-keys"
+
     def verifier(self, context: str) -> AnchorVerifier | None:
         """See `Layout.verifier`."""
-        return AnchorVerifier.read(self.folder / "state" / OWNERS[context] / "anchor-keys", context)
+        return AnchorVerifier.read(self.anchor_keys(context), context)
 
     def objects(self, name: str) -> ObjectStore | None:
         """See `Layout.objects`."""

@@ -2,7 +2,7 @@
 
 import sys
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 from cyclopts import Parameter
 
@@ -29,23 +29,40 @@ def restore(party: Party, *, tenant: Tenant = "local", data_dir: DataDir = None,
 
 def rotate_key(
     *,
+    of: Annotated[
+        Literal["tokens", "anchors", "broker"],
+        Parameter(help="What is signed: tokens at any time; anchors and the broker's users while it stands still."),
+    ] = "tokens",
     retire: Annotated[
         bool, Parameter(negative="", help="End the tokens of all earlier keys now, and make no new key.")
     ] = False,
     data_dir: DataDir = None,
     json: Json = False,
 ) -> int:
-    """Sign tokens with a new key; those of the last one count on, until --retire lets go of it."""
+    """Sign with a new key: tokens (those of the last count on, until --retire), anchors, or users of the broker."""
     from tapelog_chassis.auth.issuer import retire_keys
     from tapelog_chassis.auth.issuer import rotate_key as rotate
 
+    from tapelog_cli.errors import UsageError
+    from tapelog_cli.key_rotation import rotate_anchor_keys, rotate_broker_keys
     from tapelog_cli.output import print_json
 
-    key = (retire_keys if retire else rotate)(_identity(data_dir))
-    if json:
-        print_json({"key": key, "retired_others": retire})
+    folder = data_dir_or_default(data_dir)
+    if retire and of != "tokens":
+        raise UsageError(f"--retire is for tokens: the keys of {of} that were replaced count no more")
+    if of == "tokens":
+        key = (retire_keys if retire else rotate)(_identity(data_dir))
+        told = f"tokens are signed with {key}{'; no other key counts' if retire else ''}"
+    elif of == "anchors":
+        key = ", ".join(rotate_anchor_keys(folder))
+        told = f"the anchors of {key} are signed with new keys; keep copies of *.pub.pem and *.handovers.json elsewhere"
     else:
-        sys.stdout.write(f"tokens are signed with {key}{'; no other key counts' if retire else ''}\n")
+        key, then = rotate_broker_keys(folder)
+        told = f"the broker's operator is {key}; {then}"
+    if json:
+        print_json({"of": of, "key": key, "retired_others": retire or of != "tokens"})
+    else:
+        sys.stdout.write(f"{told}\n")
     return ExitCode.OK
 
 

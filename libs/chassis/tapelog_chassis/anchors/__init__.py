@@ -2,7 +2,7 @@
 
 from .digest import Rolling
 from .guard import LogGuard
-from .journal import Anchor, AnchorJournal, journal_path, read_journal
+from .journal import Anchor, AnchorJournal, journal_path, read_journal, rotate_anchor_key
 from .signing import AnchorKey, AnchorVerifier
 
 __all__ = [
@@ -14,4 +14,5 @@ __all__ = [
     "Rolling",
     "journal_path",
     "read_journal",
+    "rotate_anchor_key",
 ]

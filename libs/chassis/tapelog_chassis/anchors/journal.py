@@ -20,7 +20,7 @@ from typing import Final, Self
 from tapelog_chassis.event_log import LogTampered
 
 from .digest import Rolling
-from .signing import AnchorKey, AnchorVerifier
+from .signing import AnchorKey, AnchorVerifier, is_unfinished
 
 ANCHORS_MAX: Final = 4096
 """Anchors of one journal that are held and compared; a longer one is compared at every second, fourth … line."""
@@ -98,7 +98,10 @@ def read_journal(path: Path, context: str, *, verifier: AnchorVerifier | None = 
     LogTampered
         If a line is not an anchor, or does not follow the one before, or the last is not signed with the key.
     """
+    begins_behind = 0 if verifier is None else verifier.last_handover
     if not path.exists():
+        if begins_behind:
+            raise LogTampered(context, f"its journal {path.name} is missing")
         return []
     anchors: list[Anchor] = []
     last, step = None, 1
@@ -109,14 +112,22 @@ def read_journal(path: Path, context: str, *, verifier: AnchorVerifier | None = 
             last = _parse(line, number, last, context)
             if last is None:
                 raise LogTampered(context, f"line {number} of its journal {path.name} was damaged or changed")
+            if verifier is not None and not verifier.ends(context, number, last.hash, last.signature):
+                raise LogTampered(context, f"line {number} of its journal {path.name} is not the last of its key")
             if number % step == 0:
                 anchors.append(last)
             if len(anchors) > ANCHORS_MAX:
                 anchors, step = anchors[1::2], 2 * step
     if last is not None and anchors[-1] is not last:
         anchors.append(last)
+    if (last.number if last is not None else 0) < begins_behind:
+        raise LogTampered(context, f"its journal {path.name} ends before line {begins_behind}, where its key began")
     # The last hash covers every line, so that its signature vouches for all of them.
-    if last is not None and verifier is not None and not verifier.fits(context, last.hash, last.signature):
+    if (
+        last is not None
+        and verifier is not None
+        and not verifier.vouches(context, last.number, last.hash, last.signature)
+    ):
         what = "is not signed with the key of its writer" if last.signature else "is not signed at all"
         raise LogTampered(context, f"line {last.number} of its journal {path.name} {what}: somebody else wrote it")
     return anchors
@@ -204,3 +215,24 @@ class AnchorJournal:
         os.fsync(self._descriptor)
         self.last = Anchor(**line)  # type: ignore[arg-type]  # the fields just made
         return self.last
+
+
+def rotate_anchor_key(folder: Path, key_folder: Path, context: str) -> AnchorKey:
+    """
+    Have a context's anchors signed with a new key from here on; what is there verifies as before.
+
+    Raises
+    ------
+    BlockingIOError
+        If a process writes the journal.
+    LogTampered
+        If the journal is not right: what is not whole is not handed over.
+    ConfigRefusal
+        If a key cannot be used.
+    """
+    with AnchorJournal(folder, context) as journal:
+        if not is_unfinished(key_folder, context):
+            verifier = AnchorVerifier.read(key_folder, context)
+            read_journal(journal_path(folder, context), context, verifier=verifier)
+        last = journal.last
+        return AnchorKey.rotate(key_folder, context, last.number if last else 0, last.hash if last else "")

@@ -188,6 +188,11 @@ class NatsIdentity:
             replace(folder / f"{name}.nk", _PREFIXES[name], subject)
         return cls.create(data_dir)
 
+    @property
+    def operator(self) -> str:
+        """The operator's public key."""
+        return self._operator.subject
+
     def mint_user(self, name: str, permissions: Permissions, expires_s: float | None = None) -> str:
         """Make a user of the account; see `UserMint.mint_user`."""
         return self._users.mint_user(name, permissions, expires_s)
