@@ -3,7 +3,6 @@
 import asyncio
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import Final
 
 from tapelog.session.v1 import resources_pb2 as res
 from tapelog.session.v1 import session_service_pb2 as rpc
@@ -18,8 +17,6 @@ from .listening import Side
 from .people import Grants, People, awaited
 from .story import Teller
 from .waveform import Drawing, Drawings
-
-"""States of a version about which somebody has to say something."""
 
 
 @dataclass(frozen=True, slots=True)
