@@ -20,7 +20,6 @@ Floats = npt.NDArray[np.float64]
 
 DOCS = ROOT / "docs"
 RATE = 44_100
-FREQUENCIES = (1_000.0, 2_000.0, 5_000.0, 10_000.0, 15_000.0, 20_000.0)
 
 
 def _prototype_db(frequency_hz: float, gain_db: float, q: float, at: Floats) -> Floats:

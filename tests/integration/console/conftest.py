@@ -9,20 +9,20 @@ import pytest
 from .site import Production, Site, produce, running_site
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
     """Run a stack."""
     with running_site(tmp_path_factory.mktemp("console")) as running:
         yield running
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def production(site: Site, tmp_path_factory: pytest.TempPathFactory) -> Production:
     """Return a song whose mix 1 breaks the brief; tests only read it."""
     return _make(site, tmp_path_factory.mktemp("stems"), "Read <em>only</em>")
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def lively(site: Site, tmp_path_factory: pytest.TempPathFactory) -> Production:
     """Return another such song, to which tests add what they wait for."""
     return _make(site, tmp_path_factory.mktemp("stems"), "Lively")

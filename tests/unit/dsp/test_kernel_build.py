@@ -11,12 +11,9 @@ from tapelog_dsp import KernelsMissingError
 from tapelog_dsp.kernels import build, call, loader
 
 
-@pytest.fixture
-def copied_kernels(tmp_path: Path) -> Path:
+def copy_kernels(folder: Path) -> Path:
     """Copy the kernel folder alone, without any library, to where nothing else of the project is."""
-    folder = tmp_path / "kernels"
-    shutil.copytree(build.HERE, folder, ignore=shutil.ignore_patterns("lib", "__pycache__", "twins"))
-    return folder
+    return shutil.copytree(build.HERE, folder / "kernels", ignore=shutil.ignore_patterns("lib", "__pycache__", "twins"))
 
 
 def run_build(folder: Path, **environment: str) -> subprocess.CompletedProcess[str]:
@@ -26,29 +23,36 @@ def run_build(folder: Path, **environment: str) -> subprocess.CompletedProcess[s
     return subprocess.run(command, env=clean, capture_output=True, text=True, check=False, timeout=100)
 
 
-def test_builds_without_a_compiler_or_a_home(copied_kernels: Path, tmp_path: Path):
+@pytest.fixture(scope="module")
+def built(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, subprocess.CompletedProcess[str]]:
+    """Build every library in a folder of its own, once; return the folder and what the build said."""
+    folder = tmp_path_factory.mktemp("built")
+    return copy_kernels(folder), run_build(folder / "kernels", TMPDIR=str(folder))
+
+
+def test_builds_without_a_compiler_or_a_home(built: tuple[Path, subprocess.CompletedProcess[str]]):
     """With CC=false, an empty PATH and no home folder every library is built, the same bytes as the ones in use."""
-    outcome = run_build(copied_kernels, TMPDIR=str(tmp_path))
+    folder, outcome = built
     assert outcome.returncode == 0, outcome.stderr
+    assert outcome.stdout.count("built") == len(build.isa_levels())
     for isa in build.isa_levels():
-        built = copied_kernels / "lib" / build.library_path(isa).name
-        assert built.read_bytes() == build.library_path(isa).read_bytes()
+        assert (folder / "lib" / build.library_path(isa).name).read_bytes() == build.library_path(isa).read_bytes()
 
 
-def test_builds_once(copied_kernels: Path, tmp_path: Path):
+def test_builds_once(built: tuple[Path, subprocess.CompletedProcess[str]], tmp_path: Path):
     """A second build does nothing; a changed source makes every library anew."""
-    first = run_build(copied_kernels, TMPDIR=str(tmp_path))
-    again = run_build(copied_kernels, TMPDIR=str(tmp_path))
-    assert first.stdout.count("built") == len(build.isa_levels())
-    assert again.stdout == ""
-    with (copied_kernels / "mix.c").open("a") as source:
+    folder = shutil.copytree(built[0], tmp_path / "kernels")
+    again = run_build(folder, TMPDIR=str(tmp_path))
+    assert (again.returncode, again.stdout) == (0, "")
+    with (folder / "mix.c").open("a") as source:
         source.write("/* changed */\n")
-    changed = run_build(copied_kernels, TMPDIR=str(tmp_path))
-    assert changed.stdout == first.stdout
+    changed = run_build(folder, TMPDIR=str(tmp_path))
+    assert changed.stdout == built[1].stdout
 
 
-def test_broken_source_is_reported(copied_kernels: Path, tmp_path: Path):
+def test_broken_source_is_reported(tmp_path: Path):
     """A source that does not compile fails the build with the compiler's words, and leaves no library behind."""
+    copied_kernels = copy_kernels(tmp_path)
     (copied_kernels / "mix.c").write_text("this is not C\n")
     outcome = run_build(copied_kernels, TMPDIR=str(tmp_path))
     assert outcome.returncode != 0

@@ -3,7 +3,6 @@
 import asyncio
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import Final
 
 from tapelog.session.v1 import resources_pb2 as res
 from tapelog.session.v1 import session_service_pb2 as rpc
@@ -18,9 +17,6 @@ from .listening import Side
 from .people import Grants, People, awaited
 from .story import Teller
 from .waveform import Drawing, Drawings
-
-WAITING: Final = (res.VERSION_STATE_RENDERED, res.VERSION_STATE_IN_REVIEW)
-"""States of a version about which somebody has to say something."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,11 +87,6 @@ class SongView:
     def failing(self) -> list[res.GateCondition]:
         """Conditions that keep the gate closed: all of them."""
         return [] if self.gate is None else [condition for condition in self.gate.conditions if not condition.passed]
-
-    @property
-    def is_waiting(self) -> bool:
-        """Whether somebody has to say something about the version that is looked at."""
-        return self.version is not None and self.version.state in WAITING
 
     @property
     def rendering(self) -> list[res.Version]:
