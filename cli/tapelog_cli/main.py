@@ -68,8 +68,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
         result = build_app(word=tokens[0] if tokens else "")(
             tokens, exit_on_error=False, print_error=False, result_action="return_value"
         )
+        sys.stdout.flush()
     except CycloptsError as error:
         return _refuse(error, as_json="--json" in tokens)
+    except BrokenPipeError:
+        # Whoever read standard output has what it wanted, as `| head` does; nothing is to be said about that.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return ExitCode.OK
     except (Exception, KeyboardInterrupt, BaseExceptionGroup) as error:
         if os.environ.get("TAPELOG_DEBUG"):
             raise

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 from cyclopts import Parameter
 
+from tapelog_cli.choices import word_of
 from tapelog_cli.connection import Connection
 from tapelog_cli.exit_codes import ExitCode
 from tapelog_cli.filters import Chosen
@@ -226,7 +227,7 @@ def _full(name: str) -> str:
 def _state(subscription: "res.Subscription") -> str:
     from tapelog.notify.v1 import resources_pb2 as res
 
-    return res.SubscriptionState.Name(subscription.state).removeprefix("SUBSCRIPTION_STATE_")
+    return word_of(res.SubscriptionState, subscription.state)
 
 
 def _target(subscription: "res.Subscription") -> str:

@@ -69,6 +69,12 @@ async def test_songs_that_have_not_changed_since_are_found_as_they_are(booked: A
         found[moment] = answer.songs[0]
         assert listed.songs[0].stage == answer.songs[0].stage
     now = (await booked.call("pia", "SearchSongs", wire.SearchSongsRequest())).songs[0]
+    projects = {}
+    await booked.call("pia", "CloseProject", wire.CloseProjectRequest(project=booked.project, reason="done"))
+    for moment, time in (moments | {"closed": _now()}).items():
+        answer = await booked.call("pia", "ListProjects", wire.ListProjectsRequest(as_of_time=time))
+        projects[moment] = answer.projects[0]
+    assert projects["closed"] == projects["ever"] != projects["after"] == projects["before"]
     assert found["before"].stage == pb.STAGE_PRE_PRODUCTION
     assert found["after"] == found["ever"] == now
 

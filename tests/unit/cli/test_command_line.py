@@ -73,6 +73,16 @@ def test_what_is_missing_is_called_as_help_calls_it(
     assert f" needs {missing}\n" in capsys.readouterr().err
 
 
+def test_a_reader_that_has_enough_ends_a_command_quietly() -> None:
+    """`tapelog … --json | head`: no message, and no traceback at the end."""
+    read_end, write_end = os.pipe()
+    os.close(read_end)
+    command = [sys.executable, "-m", "tapelog_cli", "targets", "--json"]
+    ended = subprocess.run(command, stdout=write_end, stderr=subprocess.PIPE, text=True, check=False, timeout=60)
+    os.close(write_end)
+    assert (ended.returncode, ended.stderr) == (ExitCode.OK, "")
+
+
 def test_nothing_running_is_unavailable(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """Client commands without a stack end with 3 and say how to start one."""
     assert main(["status", "--data-dir", str(tmp_path)]) == ExitCode.UNAVAILABLE

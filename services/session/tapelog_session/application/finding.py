@@ -47,7 +47,7 @@ async def list_projects(
             break
         aggregate = aggregates.projects.aggregate(call.tenant, row.id)
         try:
-            project = await aggregates.projects.load(aggregate, as_of_time=past.time)
+            project = await aggregates.projects.load(aggregate, as_of_time=_past_of(row, past.time))
         except CLOSED:
             response.unreachable.append(project_name(row.id))
             continue
@@ -182,8 +182,8 @@ async def _matching(
             yield row, summary
 
 
-def _past_of(row: SongRow, time: datetime | None) -> datetime | None:
-    """Return the time, or None where the song has not changed since: then it is as it is now, which costs less."""
+def _past_of(row: SongRow | ProjectRow, time: datetime | None) -> datetime | None:
+    """Return the time, or None where nothing has changed since: then it is as it is now, which costs less."""
     return None if time is None or row.update_time is None or row.update_time <= time else time
 
 
@@ -196,7 +196,7 @@ async def _members(
     aggregates: Aggregates, call: Call, row: ProjectRow, time: datetime | None
 ) -> Mapping[str, Sequence[RoleValue]]:
     """Return the roles of a project's members, now or as they were at a time."""
-    if time is None:
+    if _past_of(row, time) is None:
         return row.members
     aggregate = aggregates.projects.aggregate(call.tenant, row.id)
     then = (await aggregates.projects.load(aggregate, as_of_time=time)).state

@@ -27,12 +27,19 @@ _log = structlog.get_logger(__name__)
 
 @dataclasses.dataclass(slots=True)
 class ProjectRow:
-    """What lists know of a project; `order` rises with every project of the tenant, and tells nothing of others."""
+    """What lists know of a project; `order` rises with every project of the tenant, and tells nothing of others.
+
+    Attributes
+    ----------
+    update_time : datetime
+        The latest time of its own events, not of its songs'; clocks of two processes may differ.
+    """
 
     order: int
     id: str
     external_ref: str
     create_time: datetime
+    update_time: datetime
     sequence: int = 1
     members: dict[str, tuple[RoleValue, ...]] = dataclasses.field(default_factory=dict)
     songs: list[SongRow] = dataclasses.field(default_factory=list)
@@ -114,7 +121,7 @@ class Lists:
         tenant, metadata = event.aggregate.tenant, event.metadata
         if isinstance(message, pb.ProjectCreated):
             order = len(self.by_tenant.get(tenant, ())) + 1
-            row = ProjectRow(order, message.project, message.external_ref, event.time)
+            row = ProjectRow(order, message.project, message.external_ref, event.time, event.time)
             self.projects[tenant, message.project] = row
             self.by_tenant.setdefault(tenant, []).append(row)
             return
@@ -129,7 +136,7 @@ class Lists:
         if event.type.startswith(SONG_TYPES):
             self._touch(event)
         elif event.type.startswith(PROJECT_TYPES):
-            known.sequence = event.sequence
+            known.sequence, known.update_time = event.sequence, max(event.time, known.update_time)
         if message is not None:
             self._expect(event, message)
             self._keep(tenant, known, message)
