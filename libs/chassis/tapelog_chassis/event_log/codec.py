@@ -94,18 +94,20 @@ def cloud_event_headers(
     extensions
         Extension attributes by name (lower-case letters and digits); empty values are left out.
     """
-    attributes = {
-        "specversion": SPEC_VERSION,
-        "id": event_id,
-        "type": type_,
-        "source": source,
-        "time": format_time(time),
-        "subject": subject,
-        "dataschema": SCHEMA_SCHEME + schema,
-        "datacontenttype": CONTENT_TYPE,
-        **extensions,
+    headers = {
+        "ce-specversion": SPEC_VERSION,
+        "ce-id": event_id,
+        "ce-type": type_,
+        "ce-source": source,
+        "ce-time": format_time(time),
+        "ce-subject": subject,
+        "ce-dataschema": SCHEMA_SCHEME + schema,
+        "ce-datacontenttype": CONTENT_TYPE,
     }
-    headers = {f"ce-{name}": value for name, value in attributes.items() if value}
+    for name, value in extensions.items():
+        headers["ce-" + name] = value
+    if not all(headers.values()):
+        headers = {name: value for name, value in headers.items() if value}
     return _encoded(headers)
 
 
