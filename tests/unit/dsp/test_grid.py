@@ -15,6 +15,7 @@ from tapelog_dsp import (
     Compressor,
     GainPoint,
     GraphError,
+    MixBlock,
     MixGraph,
     MixSpec,
     ParametricEq,
@@ -24,6 +25,7 @@ from tapelog_dsp import (
     split_sum,
 )
 from tapelog_dsp.graph.grid import HIGHEST, STEP, WAYS_MAX
+from tapelog_dsp.kernels.call import Float32s
 
 RATE = 48_000
 FRAMES = 3_000
@@ -83,8 +85,8 @@ def test_a_bed_stands_for_what_was_summed(recordings: dict[str, Audio], threads:
     whole = spec(*(track(k) for k in range(TRACKS)))
     kept: dict[str, list[Audio]] = {"group": [], "room": [], MIX: []}
 
-    def keep(sums: Mapping[str, Audio]) -> None:
-        for name, rows in sums.items():
+    def keep(block: MixBlock) -> None:
+        for name, rows in block.sums.items():
             kept[name].append(rows.copy())
 
     readers = {name: ArrayReader(samples) for name, samples in recordings.items()}
@@ -101,6 +103,42 @@ def test_a_bed_stands_for_what_was_summed(recordings: dict[str, Audio], threads:
         heard = render(graph, {one.id: ArrayReader(recordings[one.id]) for one in rest.tracks}, beds=beds,
                        block_frames=700, threads=threads)  # fmt: skip
         assert (np.concatenate([block.mix for block in heard], axis=1) == plain).all()
+
+
+@pytest.mark.parametrize("threads", [1, 2])
+def test_a_played_track_stands_for_what_it_handed_on(recordings: dict[str, Audio], threads: int):
+    """The kept signals of tracks, written into their lines instead of running them, give the same bits."""
+    whole = spec(*(track(k) for k in range(TRACKS)))
+    after = [one.id for one in whole.tracks if not any(send.pre_fader for send in one.sends)][:3]
+    kept: dict[str, list[Audio]] = {name: [] for name in after}
+
+    def keep(block: MixBlock) -> None:
+        for name, rows in block.outs.items():
+            kept[name].append(rows.copy())
+
+    readers = {name: ArrayReader(samples) for name, samples in recordings.items()}
+    blocks = render(MixGraph(whole, outs=tuple(kept)), readers, keep=keep, block_frames=512, threads=threads)
+    plain = np.concatenate([block.mix for block in blocks], axis=1)
+    played = {name: Played(np.concatenate(parts, axis=1)) for name, parts in kept.items()}
+    readers = {name: ArrayReader(samples) for name, samples in recordings.items() if name not in played}
+    blocks = render(MixGraph(whole, played=tuple(kept)), readers, played=played, block_frames=700, threads=threads)
+    assert len(after) == 3
+    assert (np.concatenate([block.mix for block in blocks], axis=1) == plain).all()
+
+
+class Played:
+    """A `LineReader` over what a strip handed on."""
+
+    def __init__(self, rows: Audio) -> None:
+        self._rows = rows
+        self._at = 0
+
+    def read_line(self, line: Float32s) -> None:
+        """Fill a line with the next frames."""
+        left = self._rows[:, self._at : self._at + line.shape[1]]
+        line[:, : left.shape[1]] = left
+        line[:, left.shape[1] :] = 0.0
+        self._at += line.shape[1]
 
 
 class Laid:

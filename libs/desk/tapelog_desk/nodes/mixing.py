@@ -9,8 +9,8 @@ import tapelog_dsp as dsp
 from tapelog.common.v1 import recipe_pb2 as pb
 from tapelog_dsp.graph.plan import edges_of
 
-from tapelog_desk.files.readers import open_audio
-from tapelog_desk.files.streams import BlockReader
+from tapelog_desk.files.readers import AudioReader, open_audio
+from tapelog_desk.files.streams import BlockReader, shared
 from tapelog_desk.impulses import ImpulseOf
 from tapelog_desk.nodes.keys import MixKeys, Strip
 from tapelog_desk.nodes.reuse import Reuse
@@ -119,12 +119,23 @@ def prepare(spec: dsp.MixSpec, tape: Sources, use: NodeUse | None, stack: ExitSt
         return Prepared(spec, tape.readers, sums=tuple(keep.sums), outs=tuple(keep.outs), keep=keep.write)
     part = spliced(spec, keys, decision, lambda sha256: tape.channels[tracks[sha256]], impulse_of)
     readers = dict(tape.readers)
-    for name, sha256 in part.recordings.items():
-        source = pb.RecipeSource(asset_sha256=sha256)
-        readers[name] = stack.enter_context(open_audio(use.resolve(source), name=f"an earlier {sha256[:12]}..."))
+    running = [track for track in use.recipe.tracks if track.id in decision.strips and not track.mute]
+    for name, old in part.recordings.items():
+        twin = next((track for track in running if _in_step(track, old)), None)
+        reader = None if twin is None else readers[twin.id]
+        if twin is not None and isinstance(reader, AudioReader):
+            readers[twin.id], readers[name] = shared(reader)
+            continue
+        sha256 = old.source.asset_sha256
+        readers[name] = stack.enter_context(open_audio(use.resolve(old.source), name=f"an earlier {sha256[:12]}..."))
     lies_on = {bus: reader.key for bus, reader in part.beds.items()}
     beds = {reader.key: reader for reader in part.beds.values()}
     return Prepared(part.spec, readers, lies_on, beds, part.played, tuple(keep.sums), tuple(keep.outs), keep.write)
+
+
+def _in_step(track: pb.RecipeTrack, old: pb.RecipeTrack) -> bool:
+    """Tell whether two tracks play the same recording at the same time."""
+    return track.source.asset_sha256 == old.source.asset_sha256 and track.start_frame == old.start_frame
 
 
 @dataclass(frozen=True, slots=True)

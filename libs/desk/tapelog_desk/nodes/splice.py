@@ -34,8 +34,8 @@ class Spliced:
     ----------
     spec : MixSpec
         The mix.
-    recordings : mapping of str to str
-        SHA-256 of the recordings of the old tracks in it.
+    recordings : mapping of str to RecipeTrack
+        The old tracks in it, as they were written, every source named by its content.
     beds : mapping of str to SumReader
         What lies under the sums, by their buses.
     played : mapping of str to OutReader
@@ -43,7 +43,7 @@ class Spliced:
     """
 
     spec: dsp.MixSpec
-    recordings: Mapping[str, str]
+    recordings: Mapping[str, pb.RecipeTrack]
     beds: Mapping[str, SumReader]
     played: Mapping[str, OutReader]
 
@@ -74,7 +74,7 @@ def spliced(
     buses = [_kept(bus, decision.edges) for bus in keys.wiring.buses if bus.id in decision.strips]
     vcas = [_held(vca, decision.strips) for vca in spec.vcas]
     beds: dict[str, SumReader] = dict(decision.beds)
-    recordings: dict[str, str] = {}
+    recordings: dict[str, pb.RecipeTrack] = {}
     played: dict[str, OutReader] = {}
     for number, taken in enumerate(decision.taken):
         recipe = taken.version.mix_recipe()
@@ -83,7 +83,8 @@ def spliced(
         if isinstance(strip, pb.RecipeTrack) and strip.mute:
             continue  # it gave silence
         if isinstance(strip, pb.RecipeTrack):
-            sha256 = recordings[name] = strip.source.asset_sha256
+            recordings[name] = strip
+            sha256 = strip.source.asset_sha256
             tracks.append(_inverted(track_spec(strip, channels_of(sha256), recipe.tempo_bpm, impulse_of), name, taken))
         elif isinstance(taken.kept, OutReader):
             sends = bus_spec(strip, recipe.tempo_bpm, impulse_of).sends
