@@ -1,6 +1,7 @@
 """How soon things work again: each process after `kill -9`, and the whole system with a hundred thousand events."""
 
 import asyncio
+import contextlib
 import signal
 import uuid
 from collections.abc import Sequence
@@ -23,6 +24,7 @@ from tapelog_session.application.aggregates import CONTEXT, EVENTS
 from tests.system.conftest import System, kill_tree, start_system
 
 from .harness.battery import Row
+from .harness.children import workers_under
 from .harness.quiet import Lap, Stopwatch
 from .harness.rig import Rig, running
 from .harness.workload import MEMBERS, WRITER
@@ -39,8 +41,7 @@ START: Final = datetime(2026, 1, 1, tzinfo=UTC)
 
 
 def _workers(rig: Rig) -> list[psutil.Process]:
-    children = psutil.Process(rig.pid("render")).children()
-    return [child for child in children if "tapelog_render.worker" in " ".join(child.cmdline())]
+    return workers_under(psutil.Process(rig.pid("render")))
 
 
 async def _replaced(rig: Rig) -> Lap:
@@ -51,7 +52,9 @@ async def _replaced(rig: Rig) -> Lap:
 
     def is_connected() -> bool:
         found = [new for new in _workers(rig) if new.pid != worker.pid]
-        return bool(found and found[0].net_connections("tcp"))
+        with contextlib.suppress(psutil.Error):
+            return bool(found and found[0].net_connections("tcp"))
+        return False
 
     await eventually(is_connected, within_s=60)
     return watch.lap(_workers(rig)[0].pid)

@@ -18,6 +18,7 @@ from tests.system.studio import Studio, open_studio, recipe, record_stems
 
 from .harness.battery import Row
 from .harness.checker import Verdict
+from .harness.children import workers_under
 from .harness.rig import Rig, running
 from .harness.samples import Track, sample
 from .harness.workload import workload
@@ -59,7 +60,7 @@ async def _render(api: Tapelog, folder: Path, done: list[str]) -> None:
 def _processes(rig: Rig) -> dict[str, psutil.Process]:
     """Return the system's processes by what they are."""
     found = {name: psutil.Process(pid) for name in ("nats", *rig.parts) if (pid := rig.pid(name))}
-    workers = [child for child in found["render"].children() if "tapelog_render.worker" in " ".join(child.cmdline())]
+    workers = workers_under(found["render"])
     return found | {f"worker {number}": worker for number, worker in enumerate(workers)}
 
 

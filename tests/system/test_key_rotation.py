@@ -12,8 +12,8 @@ from tests.faults.harness.battery import Row
 from .conftest import clean_environment, kill_tree, start_system
 from .studio import open_studio
 
-pytestmark = [pytest.mark.faults, pytest.mark.timeout(300)]
-COMMAND_S = 90
+pytestmark = [pytest.mark.faults, pytest.mark.timeout(900)]
+COMMAND_S = 240
 
 
 def tapelog(*arguments: str | Path) -> "subprocess.CompletedProcess[str]":

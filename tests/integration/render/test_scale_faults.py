@@ -20,6 +20,7 @@ from tapelog.render.v1.resources_pb2 import AlbumSong, AlbumSpec, Batch, JobStat
 from tapelog_chassis.testing import eventually
 
 from tests.faults.harness.battery import Row
+from tests.faults.harness.children import workers_under
 
 from .material import analysis_job, master_job, mix_job, mix_recipe, put_audio, reference, tone
 from .studio import ENDED, Studio, running_studio
@@ -70,11 +71,7 @@ async def killing(studio: Studio, *, every_s: float, broker_at_s: tuple[float, .
     async def workers() -> None:
         while True:
             await asyncio.sleep(chance.uniform(0.5, 1.5) * every_s)
-            found = [
-                child
-                for child in psutil.Process().children(recursive=True)
-                if "tapelog_render.worker" in " ".join(child.cmdline())
-            ]
+            found = workers_under(psutil.Process(), recursive=True)
             if found:
                 with contextlib.suppress(psutil.NoSuchProcess):
                     chance.choice(found).kill()

@@ -176,7 +176,12 @@ class LogGuard:
                 await read.wait()
                 await asyncio.sleep(self._delay_s)
                 read.clear()
-                await asyncio.to_thread(journal.append, place)
+                try:
+                    await asyncio.to_thread(journal.append, place)
+                except OSError as error:  # a full disk does not end the service; what was read is written later
+                    _log.error("head of the log not written down", context=context, error=str(error))
+                    read.set()
+                    await asyncio.sleep(RETRY_S)
 
         found: LogTampered | None = None
         async with asyncio.TaskGroup() as group:
@@ -193,7 +198,8 @@ class LogGuard:
                 writing.cancel()
             except asyncio.CancelledError:
                 if place.events:
-                    journal.append(place)  # an orderly stop leaves nothing unanchored that was read
+                    with contextlib.suppress(OSError):
+                        journal.append(place)  # an orderly stop leaves nothing unanchored that was read
                 raise
         if found is not None:
             raise found

@@ -7,6 +7,7 @@ one torn line at the end, which was promised to nobody and is cut off.
 
 from __future__ import annotations
 
+import errno
 import fcntl
 import hashlib
 import json
@@ -194,7 +195,14 @@ class AnchorJournal:
         os.close(self._descriptor)
 
     def append(self, place: Rolling) -> Anchor:
-        """Add a line, unless it has the place already, and have it on the disk; blocks for the disk's time."""
+        """
+        Add a line, unless it has the place already, and have it on the disk; blocks for the disk's time.
+
+        Raises
+        ------
+        OSError
+            The disk does not take it, such as because it is full; the journal is as it was, and may be asked again.
+        """
         with self._writing:
             if self.last is not None and place.position <= self.last.position:
                 return self.last
@@ -210,11 +218,25 @@ class AnchorJournal:
         line = {name: fields[name] for name in _FIELDS} | {"hash": _hash(previous, fields)}
         if self._key is not None:
             line["signature"] = self._key.sign(self._context, str(line["hash"]))
+        self._put(json.dumps(line, separators=(",", ":")).encode() + b"\n")
+        if self._key is not None:
             self._key.is_new = False
-        os.write(self._descriptor, json.dumps(line, separators=(",", ":")).encode() + b"\n")
-        os.fsync(self._descriptor)
         self.last = Anchor(**line)  # type: ignore[arg-type]  # the fields just made
         return self.last
+
+    def _put(self, line: bytes) -> None:
+        """Write a line whole or not at all: a part of one would make the next one unreadable."""
+        size_bytes = os.fstat(self._descriptor).st_size
+        is_there = False
+        try:
+            is_whole = os.write(self._descriptor, line) == len(line)
+            os.fsync(self._descriptor)
+            is_there = is_whole
+        finally:
+            if not is_there:
+                os.ftruncate(self._descriptor, size_bytes)
+        if not is_there:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(self._path))
 
 
 def rotate_anchor_key(folder: Path, key_folder: Path, context: str) -> AnchorKey:
