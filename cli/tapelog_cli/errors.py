@@ -119,7 +119,7 @@ def _explain_api(error: BaseException) -> Explained | None:
     from tapelog_client.client_errors import AddressMissing, ClientError, StackNotRunning
     from tapelog_client.errors import TapelogApiError
 
-    from tapelog_cli.next_steps import next_step
+    from tapelog_cli.printed.next_steps import next_step
 
     if isinstance(error, ClientError):
         away = isinstance(error, (StackNotRunning, AddressMissing))

@@ -8,8 +8,8 @@ from tapelog_chassis.nats import NatsIdentity
 from tapelog_chassis.topology import CONTEXTS
 
 from tapelog_cli.backup.layout import DeploymentLayout, layout_of
-from tapelog_cli.data_folder import DataFolder
 from tapelog_cli.errors import CliError, UsageError
+from tapelog_cli.installation.data_folder import DataFolder
 
 
 class StillRunning(CliError):  # noqa: N818 - names a state

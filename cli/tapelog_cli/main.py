@@ -8,9 +8,9 @@ from typing import Final
 
 from cyclopts import App, CycloptsError, MissingArgumentError
 
-from tapelog_cli.command_row import Command
-from tapelog_cli.command_table import COMMANDS, GROUPS
 from tapelog_cli.exit_codes import ExitCode
+from tapelog_cli.table.row import Command
+from tapelog_cli.table.whole import COMMANDS, GROUPS
 
 OBJECTS_BEFORE_COLLECTING: Final = 20_000
 """What is loaded is no garbage: by its own 700 the collector takes a tenth of the start of a short command."""
@@ -79,7 +79,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         if os.environ.get("TAPELOG_DEBUG"):
             raise
         from tapelog_cli.errors import explain
-        from tapelog_cli.output import print_error
+        from tapelog_cli.printed.output import print_error
 
         explained = explain(error)
         print_error(explained, as_json="--json" in tokens)
@@ -100,7 +100,7 @@ def _with_own_function(command: Command, *, is_meant: bool) -> App:
 def _refuse(error: CycloptsError, *, as_json: bool) -> ExitCode:
     """Tell a wrong command line like every other error: what is wrong, and where the right one is shown."""
     from tapelog_cli.errors import Explained
-    from tapelog_cli.output import print_error
+    from tapelog_cli.printed.output import print_error
 
     words = " ".join(("tapelog", *(error.command_chain or ())))
     message = str(error)

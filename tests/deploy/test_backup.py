@@ -13,9 +13,9 @@ from tapelog_chassis.objects import ObjectStore
 from tapelog_chassis.testing import eventually, new_event
 from tapelog_cli.commands.backup import backup, restore
 from tapelog_cli.commands.verify import verify
-from tapelog_cli.deployment_folder import make_deployment
 from tapelog_cli.exit_codes import ExitCode
-from tapelog_cli.maintenance import broker_of
+from tapelog_cli.installation.deployment_folder import make_deployment
+from tapelog_cli.installation.maintenance import broker_of
 
 from .conftest import STORE_BYTES, Deployment, run_broker, take_free_ports
 

@@ -19,7 +19,7 @@ from tapelog_chassis.nats import SERVICES, JetStreamApiError, TopologyDrift, Unr
 from tapelog_chassis.nats.config import PINNED_FILE, TRUST_FILE, render_standalone_config
 from tapelog_chassis.testing import eventually, new_event
 from tapelog_chassis.topology import CONSUMERS, STREAMS
-from tapelog_cli.deployment_folder import IN_CONTAINERS, make_deployment
+from tapelog_cli.installation.deployment_folder import IN_CONTAINERS, make_deployment
 
 REFERENCE = Path(__file__).parents[2] / "deploy" / "nats" / "nats.conf"
 REFERENCE_STORE_BYTES = 64 * 1024**3

@@ -18,7 +18,7 @@ from tapelog_chassis.nats import allowed_store_bytes, api, binary, connected, pr
 from tapelog_chassis.nats.config import render_standalone_config
 from tapelog_chassis.testing import eventually, new_event
 from tapelog_chassis.topology import STREAMS, es_stream
-from tapelog_cli.deployment_folder import BROKERS, IN_CLUSTER, IN_CONTAINERS, ROUTES_PORT, make_deployment
+from tapelog_cli.installation.deployment_folder import BROKERS, IN_CLUSTER, IN_CONTAINERS, ROUTES_PORT, make_deployment
 
 from tests.faults.harness.battery import Row
 

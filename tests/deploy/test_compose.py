@@ -16,7 +16,12 @@ from tapelog_chassis.addresses import CONSOLE_PORT, SERVICE_PORTS, default_addre
 from tapelog_chassis.lifecycle import CANCEL_S_MAX, STOP_S_MAX
 from tapelog_chassis.nats.server import STOP_TIMEOUT_S
 from tapelog_chassis.settings import ServiceSettings
-from tapelog_cli.deployment_folder import IN_CONTAINERS, STATE_FOLDERS, make_deployment, process_environments
+from tapelog_cli.installation.deployment_folder import (
+    IN_CONTAINERS,
+    STATE_FOLDERS,
+    make_deployment,
+    process_environments,
+)
 from tapelog_cli.main import COMMANDS
 from tapelog_console.settings import ConsoleSettings
 from tapelog_notify.settings import NotifySettings

@@ -214,7 +214,7 @@ def test_the_dockerfiles_own_steps_make_an_installation_that_runs(context: Path,
     assert {re.sub(r"[_.]", "-", item["name"].lower()) for item in listed} - locked == {"tapelog"}
     program = (
         "import tapelog_session.__main__, tapelog_render.__main__, tapelog_render.worker, tapelog_notify.__main__\n"
-        "import tapelog_chassis.health_check, tapelog_cli.deployment\n"
+        "import tapelog_chassis.health_check, tapelog_cli.commands.deployment\n"
         "from tapelog_dsp.kernels.loader import open_library\n"
         "open_library()\n"
         "print('whole')\n"

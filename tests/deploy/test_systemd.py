@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from tapelog_chassis.lifecycle import CANCEL_S_MAX, EXIT_CONFIG, STOP_S_MAX
 from tapelog_chassis.nats.server import STOP_TIMEOUT_S
-from tapelog_cli.deployment_folder import STATE_FOLDERS, process_environments
+from tapelog_cli.installation.deployment_folder import STATE_FOLDERS, process_environments
 from tapelog_cli.main import COMMANDS
 
 ROOT = Path(__file__).parents[2]

@@ -15,7 +15,7 @@ from typing import Final
 import grpc
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 from tapelog_chassis.settings import ServiceSettings
-from tapelog_cli.plan import Plan, StackOptions, environment_of, prepared
+from tapelog_cli.installation.plan import Plan, StackOptions, environment_of, prepared
 from tapelog_console.settings import ConsoleSettings
 
 RESTART_S: Final = 0.2

@@ -27,7 +27,7 @@ from tapelog_chassis.settings import ServiceSettings
 from tapelog_chassis.testing import eventually
 from tapelog_chassis.topology import CONTEXTS
 from tapelog_chassis.verification import verify_log
-from tapelog_cli.plan import Plan, StackOptions, environment_of, prepared
+from tapelog_cli.installation.plan import Plan, StackOptions, environment_of, prepared
 from tapelog_client import StackState, Tapelog
 from tapelog_notify.adapters.public_check import check_public
 from tapelog_notify.testing_endpoint import Receiver

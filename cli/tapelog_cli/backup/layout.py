@@ -8,7 +8,7 @@ from typing import Final, Protocol
 from tapelog_chassis.anchors import AnchorVerifier
 from tapelog_chassis.objects import ObjectStore
 
-from tapelog_cli.deployment_folder import CHOICES_FILE
+from tapelog_cli.installation.deployment_folder import CHOICES_FILE
 
 OWNERS: Final = {"session": "session", "render": "render", "usage": "render", "notify": "notify"}
 """Which service writes a context's log, and so where its journal of anchors is."""

@@ -25,7 +25,7 @@ from tapelog_cli.backup.make import check_parts, sealed_object
 from tapelog_cli.backup.manifest import Manifest, sync_folder, write_private
 from tapelog_cli.backup.sealing import Seal, as_stream, content_of
 from tapelog_cli.backup.streams import content_of_stream
-from tapelog_cli.data_folder import DataFolder
+from tapelog_cli.installation.data_folder import DataFolder
 
 HOST: Final = "127.0.0.1"
 

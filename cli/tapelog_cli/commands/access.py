@@ -45,7 +45,7 @@ def rotate_key(
 
     from tapelog_cli.errors import UsageError
     from tapelog_cli.key_rotation import rotate_anchor_keys, rotate_broker_keys
-    from tapelog_cli.output import print_json
+    from tapelog_cli.printed.output import print_json
 
     folder = data_dir_or_default(data_dir)
     if retire and of != "tokens":
@@ -82,7 +82,7 @@ def _revoke_user(user: str, folder: Path, *, as_json: bool) -> int:
     from tapelog_chassis.nats.revoked import revoke_users
 
     from tapelog_cli.errors import UsageError
-    from tapelog_cli.output import print_json
+    from tapelog_cli.printed.output import print_json
 
     keys = folder / "nats" / "keys"
     if not keys.is_dir():
@@ -103,7 +103,7 @@ def _change(party: str, tenant: str, identity: Path, *, is_revoked: bool, as_jso
     from tapelog_chassis.ids import ID_PATTERN
 
     from tapelog_cli.errors import UsageError
-    from tapelog_cli.output import print_json
+    from tapelog_cli.printed.output import print_json
 
     for option, name in (("party", party), ("--tenant", tenant)):
         if ID_PATTERN.fullmatch(name) is None:

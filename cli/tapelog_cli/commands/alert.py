@@ -27,8 +27,8 @@ async def list_(
     json: Json = False,
 ) -> int:
     """List the open alerts, newest first."""
-    from tapelog_cli.output import out, print_json, table
-    from tapelog_cli.shapes import as_dict
+    from tapelog_cli.printed.output import out, print_json, table
+    from tapelog_cli.printed.shapes import as_dict
 
     async with connection.open(default_roles=ROLES) as api:
         found = await api.alerts.open_alerts(show_resolved=resolved)
@@ -46,8 +46,8 @@ async def list_(
 
 async def rules(*, connection: Connection = _NOBODY, json: Json = False) -> int:
     """List the alert rules, oldest first."""
-    from tapelog_cli.output import out, print_json, table
-    from tapelog_cli.shapes import as_dict
+    from tapelog_cli.printed.output import out, print_json, table
+    from tapelog_cli.printed.shapes import as_dict
 
     async with connection.open(default_roles=ROLES) as api:
         found = await api.alerts.rules()
@@ -71,8 +71,8 @@ async def add(
     """Create the rules of a file; events from now on count."""
     from tapelog_client.alerts import load_rules
 
-    from tapelog_cli.output import out, print_json
-    from tapelog_cli.shapes import as_dict
+    from tapelog_cli.printed.output import out, print_json
+    from tapelog_cli.printed.shapes import as_dict
 
     wanted = load_rules(file)
     async with connection.open(default_roles=ROLES) as api:
@@ -92,7 +92,7 @@ async def remove(
     json: Json = False,
 ) -> int:
     """Remove an alert rule."""
-    from tapelog_cli.output import tell_removed
+    from tapelog_cli.printed.output import tell_removed
 
     rule = name if "/" in name else f"alertRules/{name}"
     async with connection.open(default_roles=ROLES) as api:
@@ -111,8 +111,8 @@ async def send(
     json: Json = False,
 ) -> int:
     """Have alerts sent to a Slack-compatible channel, or by e-mail; `tapelog subscription` pauses and removes it."""
-    from tapelog_cli.output import out, print_json
-    from tapelog_cli.shapes import as_dict
+    from tapelog_cli.printed.output import out, print_json
+    from tapelog_cli.printed.shapes import as_dict
 
     if bool(slack) == bool(email):
         raise UsageError("it is not plain where alerts go", hint="give --slack URL, or --email ADDRESS")
@@ -146,8 +146,8 @@ async def resolve(name: Name, *, reason: Reason = "", connection: Connection = _
 
 
 def _tell(alert: "alerts_pb2.Alert", *, json: bool) -> int:
-    from tapelog_cli.output import out, print_json
-    from tapelog_cli.shapes import as_dict
+    from tapelog_cli.printed.output import out, print_json
+    from tapelog_cli.printed.shapes import as_dict
 
     if json:
         print_json(as_dict(alert))

@@ -4,9 +4,9 @@ from typing import TYPE_CHECKING, Annotated
 
 from cyclopts import Parameter
 
-from tapelog_cli.answers import tell, tell_all
 from tapelog_cli.connection import Connection
 from tapelog_cli.options import Json
+from tapelog_cli.printed.answers import tell, tell_all
 
 if TYPE_CHECKING:
     from tapelog.session.v1.resources_pb2 import ApiKey

@@ -6,8 +6,8 @@ from cyclopts import Parameter
 
 from tapelog_cli.connection import Connection
 from tapelog_cli.errors import CliError
-from tapelog_cli.naming import song_name, version_name
 from tapelog_cli.options import Json, SongName
+from tapelog_cli.typed.naming import song_name, version_name
 
 Version = Annotated[str, Parameter(help="mix-2 or master-1. Default: the newest version.", show_default=False)]
 _NOBODY = Connection()

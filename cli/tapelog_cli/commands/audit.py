@@ -31,7 +31,7 @@ def show(
     from tapelog_chassis.audit import read_audit, services_of
 
     from tapelog_cli.errors import UsageError
-    from tapelog_cli.output import out, print_json, table
+    from tapelog_cli.printed.output import out, print_json, table
 
     if not 1 <= limit <= LINES_MAX:
         raise UsageError(f"--limit {limit} is outside 1 to {LINES_MAX}")
@@ -66,7 +66,7 @@ def verify(*, data_dir: DataDir = None, json: Json = False) -> int:
     """Check that no record of access was edited, removed, moved or added; say what is wrong, change nothing."""
     from tapelog_chassis.audit import services_of, verify_audit
 
-    from tapelog_cli.output import out, print_json
+    from tapelog_cli.printed.output import out, print_json
 
     folder = data_dir_or_default(data_dir)
     audit, anchors = folder / "audit", folder / "anchors"

@@ -73,7 +73,7 @@ def _may_pass(failure: CliError) -> bool:
 
 
 def _tell_failure(failure: CliError) -> None:
-    from tapelog_cli.output import err
+    from tapelog_cli.printed.output import err
 
     err().print(f"backup failed, the last one stands: {failure}", markup=False, soft_wrap=True)
 
@@ -84,8 +84,8 @@ async def _run(
     from tapelog_chassis.nats import NatsError
 
     from tapelog_cli.backup.make import make_backup
-    from tapelog_cli.maintenance import broker_of
-    from tapelog_cli.output import out, print_json, table
+    from tapelog_cli.installation.maintenance import broker_of
+    from tapelog_cli.printed.output import out, print_json, table
 
     began_s = time.monotonic()
     try:
@@ -143,7 +143,7 @@ async def restore(
     from tapelog_cli.backup.keystore import keystore_beside
     from tapelog_cli.backup.restore import Source, restore_backup
     from tapelog_cli.backup.sealing import Seal
-    from tapelog_cli.output import out, print_json
+    from tapelog_cli.printed.output import out, print_json
 
     configure_logs("error")
     began_s = time.monotonic()

@@ -5,12 +5,12 @@ from typing import TYPE_CHECKING, Annotated
 
 from cyclopts import Parameter
 
-from tapelog_cli.answers import tell
-from tapelog_cli.choices import word_of
 from tapelog_cli.connection import Connection
 from tapelog_cli.exit_codes import ExitCode
-from tapelog_cli.naming import song_name
 from tapelog_cli.options import Json, SongName
+from tapelog_cli.printed.answers import tell
+from tapelog_cli.typed.choices import word_of
+from tapelog_cli.typed.naming import song_name
 
 if TYPE_CHECKING:
     from tapelog.session.v1 import brief_pb2
@@ -27,7 +27,7 @@ async def propose(
     json: Json = False,
 ) -> int:
     """Propose the brief, or amend it; artist and producer agree to each revision."""
-    from tapelog_cli.written import read_brief
+    from tapelog_cli.typed.written import read_brief
 
     wanted = read_brief(file)
     async with connection.open() as api:
@@ -77,7 +77,7 @@ async def check(
     """Check a mix recipe against the brief; stores and renders nothing, ends with 4 where it breaks a rule."""
     from tapelog.session.v1 import brief_pb2
 
-    from tapelog_cli.written import read_mix
+    from tapelog_cli.typed.written import read_mix
 
     async with connection.open() as api:
         name = await song_name(api, song)

@@ -8,8 +8,8 @@ from cyclopts import Parameter
 
 from tapelog_cli.connection import Connection
 from tapelog_cli.exit_codes import ExitCode
-from tapelog_cli.naming import song_name
 from tapelog_cli.options import Json, SongName
+from tapelog_cli.typed.naming import song_name
 
 _NOBODY = Connection()
 
@@ -25,8 +25,8 @@ async def export(
     json: Json = False,
 ) -> int:
     """Write the credits of a song as RIN-shaped XML, and say what they lack; ends with 4 where they lack something."""
-    from tapelog_cli.output import err, print_json
-    from tapelog_cli.shapes import as_dict
+    from tapelog_cli.printed.output import err, print_json
+    from tapelog_cli.printed.shapes import as_dict
 
     async with connection.open() as api:
         found = await api.sessions.export_credits(await song_name(api, song), live=live)

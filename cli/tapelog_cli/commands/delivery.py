@@ -5,14 +5,14 @@ from typing import TYPE_CHECKING, Annotated
 
 from cyclopts import Parameter
 
-from tapelog_cli.answers import tell
-from tapelog_cli.choices import SendBackReason, Stage, value_of, word_of
 from tapelog_cli.connection import Connection
 from tapelog_cli.errors import CliError
 from tapelog_cli.exit_codes import ExitCode
-from tapelog_cli.moments import AsOf, moment_of
-from tapelog_cli.naming import delivery_name, project_of, song_name
 from tapelog_cli.options import Json, SongName
+from tapelog_cli.printed.answers import tell
+from tapelog_cli.typed.choices import SendBackReason, Stage, value_of, word_of
+from tapelog_cli.typed.moments import AsOf, moment_of
+from tapelog_cli.typed.naming import delivery_name, project_of, song_name
 
 if TYPE_CHECKING:
     from tapelog.session.v1 import resources_pb2 as res
@@ -37,7 +37,7 @@ async def build(
     """Build a package: a draft in mastering, the final one when delivered; what is missing is listed, all of it."""
     from tapelog.session.v1 import resources_pb2 as res
 
-    from tapelog_cli.written import read_message
+    from tapelog_cli.typed.written import read_message
 
     wanted = read_message(spec, res.DeliverySpec()) if spec is not None else None
     async with connection.open() as api:
@@ -130,8 +130,8 @@ async def download(
     json: Json = False,
 ) -> int:
     """Download every file of a package and its manifest, each verified by its SHA-256."""
-    from tapelog_cli.output import print_json
-    from tapelog_cli.transfers import bytes_bar
+    from tapelog_cli.printed.output import print_json
+    from tapelog_cli.printed.transfers import bytes_bar
 
     async with connection.open() as api:
         package = await api.deliveries.get(await delivery_name(api, name))
@@ -152,7 +152,7 @@ async def download(
 def _tell(package: "res.DeliveryPackage", *, json: bool) -> int:
     from tapelog.session.v1 import resources_pb2 as res
 
-    from tapelog_cli.shapes import mebibytes
+    from tapelog_cli.printed.shapes import mebibytes
 
     return tell(
         package,

@@ -29,8 +29,8 @@ async def demo(
     from tapelog_cli.demo.run import DemoOptions, play
     from tapelog_cli.demo.show import Show
     from tapelog_cli.demo.summary import print_result
-    from tapelog_cli.output import out as console
-    from tapelog_cli.output import print_json
+    from tapelog_cli.printed.output import out as console
+    from tapelog_cli.printed.output import print_json
 
     folder = out.absolute()
     folder.mkdir(parents=True, exist_ok=True)

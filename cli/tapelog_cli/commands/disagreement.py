@@ -5,12 +5,12 @@ from typing import TYPE_CHECKING, Annotated
 
 from cyclopts import Parameter
 
-from tapelog_cli.answers import tell, tell_all
-from tapelog_cli.choices import DecisionKind, value_of, word_of
 from tapelog_cli.connection import Connection
-from tapelog_cli.moments import AsOf, moment_of
-from tapelog_cli.naming import short, song_name, version_name
 from tapelog_cli.options import Json, SongName
+from tapelog_cli.printed.answers import tell, tell_all
+from tapelog_cli.typed.choices import DecisionKind, value_of, word_of
+from tapelog_cli.typed.moments import AsOf, moment_of
+from tapelog_cli.typed.naming import short, song_name, version_name
 
 if TYPE_CHECKING:
     from tapelog.session.v1 import resources_pb2 as res
@@ -105,7 +105,7 @@ async def decide(
     """Decide. For the producer. A compromise amends the brief (`--brief`) or waives a rule (`--waive`)."""
     from tapelog.session.v1 import resources_pb2 as res
 
-    from tapelog_cli.written import read_brief
+    from tapelog_cli.typed.written import read_brief
 
     chosen = value_of(res.DecisionKind, kind)
     async with connection.open() as api:

@@ -8,8 +8,8 @@ from tapelog_cli.options import DataDir, Json, data_dir_or_default
 
 def doctor(*, data_dir: DataDir = None, json: Json = False) -> int:
     """Check the interpreter, packages, DSP kernels, broker, loopback, disk and data folder; say what to do."""
-    from tapelog_cli.diagnosis import diagnose
-    from tapelog_cli.output import out, print_json, table
+    from tapelog_cli.installation.diagnosis import diagnose
+    from tapelog_cli.printed.output import out, print_json, table
 
     folder: Path = data_dir_or_default(data_dir)
     findings = diagnose(folder)

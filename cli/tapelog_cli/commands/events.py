@@ -7,8 +7,8 @@ from cyclopts import Parameter
 
 from tapelog_cli.connection import Connection
 from tapelog_cli.exit_codes import ExitCode
-from tapelog_cli.filters import Chosen
 from tapelog_cli.options import JsonLines
+from tapelog_cli.typed.filters import Chosen
 
 ROLES = ("AUDITOR",)
 _NOBODY = Connection()
@@ -26,8 +26,8 @@ async def tail(
     json: JsonLines = False,  # noqa: ARG001 - said on the command line alone
 ) -> int:
     """Print public events as JSON lines; goes on by itself when the connection breaks."""
-    from tapelog_cli.output import print_json_line
-    from tapelog_cli.shapes import event_as_dict
+    from tapelog_cli.printed.output import print_json_line
+    from tapelog_cli.printed.shapes import event_as_dict
 
     printed = 0
     async with connection.open(default_roles=ROLES) as api:
@@ -56,8 +56,8 @@ async def replay(
     json: JsonLines = False,  # noqa: ARG001 - said on the command line alone
 ) -> int:
     """Print public events of the past as JSON lines, and end."""
-    from tapelog_cli.output import print_json_line
-    from tapelog_cli.shapes import event_as_dict
+    from tapelog_cli.printed.output import print_json_line
+    from tapelog_cli.printed.shapes import event_as_dict
 
     async with connection.open(default_roles=ROLES) as api:
         end = to or await api.events.end()

@@ -4,12 +4,12 @@ from typing import TYPE_CHECKING, Annotated
 
 from cyclopts import Parameter
 
-from tapelog_cli.answers import tell
-from tapelog_cli.choices import Stage, value_of, word_of
 from tapelog_cli.connection import Connection
-from tapelog_cli.moments import AsOf, moment_of
-from tapelog_cli.naming import song_name
 from tapelog_cli.options import Json, SongName
+from tapelog_cli.printed.answers import tell
+from tapelog_cli.typed.choices import Stage, value_of, word_of
+from tapelog_cli.typed.moments import AsOf, moment_of
+from tapelog_cli.typed.naming import song_name
 
 if TYPE_CHECKING:
     from tapelog.session.v1 import resources_pb2 as res

@@ -6,9 +6,9 @@ from typing import Annotated
 from cyclopts import Parameter
 
 from tapelog_cli.connection import Connection
-from tapelog_cli.moments import AsOf
-from tapelog_cli.naming import song_name
 from tapelog_cli.options import Json, SongName
+from tapelog_cli.typed.moments import AsOf
+from tapelog_cli.typed.naming import song_name
 
 Number = Annotated[str, Parameter(help="Number of the master, or its name. Default: the newest.", show_default=False)]
 _NOBODY = Connection()
@@ -26,7 +26,7 @@ async def propose(
 ) -> int:
     """Propose a master of the approved mix; it renders and is checked against the brief."""
     from tapelog_cli.commands.version import follow_proposal
-    from tapelog_cli.written import read_master
+    from tapelog_cli.typed.written import read_master
 
     wanted = read_master(recipe)
     async with connection.open() as api:

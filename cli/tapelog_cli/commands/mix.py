@@ -6,9 +6,9 @@ from typing import Annotated
 from cyclopts import Parameter
 
 from tapelog_cli.connection import Connection
-from tapelog_cli.moments import AsOf
-from tapelog_cli.naming import song_name, version_name
 from tapelog_cli.options import Json, SongName
+from tapelog_cli.typed.moments import AsOf
+from tapelog_cli.typed.naming import song_name, version_name
 
 Number = Annotated[str, Parameter(help="Number of the mix, or its name. Default: the newest.", show_default=False)]
 _NOBODY = Connection()
@@ -26,7 +26,7 @@ async def propose(
 ) -> int:
     """Propose a mix: the brief is checked over the recipe at once, then it renders."""
     from tapelog_cli.commands.version import follow_proposal
-    from tapelog_cli.written import read_mix
+    from tapelog_cli.typed.written import read_mix
 
     async with connection.open() as api:
         name = await song_name(api, song)

@@ -4,14 +4,14 @@ from typing import TYPE_CHECKING, Annotated
 
 from cyclopts import Parameter
 
-from tapelog_cli.answers import tell, tell_all
-from tapelog_cli.choices import NoteCategory, NoteSeverity, NoteState, NoteThread, value_of, word_of
 from tapelog_cli.connection import Connection
 from tapelog_cli.errors import UsageError
-from tapelog_cli.moments import AsOf, moment_of
-from tapelog_cli.naming import short, song_name, version_name
 from tapelog_cli.options import Json, SongName
-from tapelog_cli.timecodes import passage_of
+from tapelog_cli.printed.answers import tell, tell_all
+from tapelog_cli.typed.choices import NoteCategory, NoteSeverity, NoteState, NoteThread, value_of, word_of
+from tapelog_cli.typed.moments import AsOf, moment_of
+from tapelog_cli.typed.naming import short, song_name, version_name
+from tapelog_cli.typed.timecodes import passage_of
 
 if TYPE_CHECKING:
     from tapelog.session.v1 import resources_pb2 as res
@@ -72,7 +72,7 @@ async def list_(
     """List the notes of a song, oldest first."""
     from tapelog.session.v1 import resources_pb2 as res
 
-    from tapelog_cli.song_sheet import passage
+    from tapelog_cli.printed.song_sheet import passage
 
     async with connection.open() as api:
         name = await song_name(api, song)

@@ -4,10 +4,10 @@ from typing import Annotated
 
 from cyclopts import Parameter
 
-from tapelog_cli.answers import tell
 from tapelog_cli.connection import Connection
 from tapelog_cli.errors import UsageError
 from tapelog_cli.options import Json
+from tapelog_cli.printed.answers import tell
 
 Id = Annotated[str, Parameter(help="Party id, such as pty-ana.")]
 _NOBODY = Connection()

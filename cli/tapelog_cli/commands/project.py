@@ -4,13 +4,13 @@ from typing import TYPE_CHECKING, Annotated
 
 from cyclopts import Parameter
 
-from tapelog_cli.answers import tell, tell_all
-from tapelog_cli.choices import value_of, word_of
 from tapelog_cli.connection import Connection
 from tapelog_cli.errors import UsageError
-from tapelog_cli.moments import AsOf, AsOfTime, moment_of, time_of
-from tapelog_cli.naming import project_name
 from tapelog_cli.options import Json
+from tapelog_cli.printed.answers import tell, tell_all
+from tapelog_cli.typed.choices import value_of, word_of
+from tapelog_cli.typed.moments import AsOf, AsOfTime, moment_of, time_of
+from tapelog_cli.typed.naming import project_name
 
 if TYPE_CHECKING:
     from tapelog.session.v1 import resources_pb2 as res

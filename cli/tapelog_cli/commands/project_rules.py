@@ -4,11 +4,11 @@ from typing import Annotated
 
 from cyclopts import Parameter
 
-from tapelog_cli.answers import tell
 from tapelog_cli.connection import Connection
 from tapelog_cli.exit_codes import ExitCode
-from tapelog_cli.naming import project_name
 from tapelog_cli.options import Json
+from tapelog_cli.printed.answers import tell
+from tapelog_cli.typed.naming import project_name
 
 Name = Annotated[str, Parameter(help="projects/{project}, or its id.")]
 SERVICE = "/tapelog.session.v1.SessionService"

@@ -6,12 +6,12 @@ from typing import TYPE_CHECKING, Annotated
 
 from cyclopts import Parameter
 
-from tapelog_cli.answers import tell, tell_all
-from tapelog_cli.choices import word_of
 from tapelog_cli.connection import Connection
 from tapelog_cli.exit_codes import ExitCode
-from tapelog_cli.naming import project_id, resource
 from tapelog_cli.options import Json
+from tapelog_cli.printed.answers import tell, tell_all
+from tapelog_cli.typed.choices import word_of
+from tapelog_cli.typed.naming import project_id, resource
 
 if TYPE_CHECKING:
     from tapelog.render.v1 import resources_pb2 as render
@@ -50,7 +50,7 @@ async def create(
     """Queue a render job that belongs to no version, or estimate it."""
     from tapelog.render.v1 import resources_pb2 as render
 
-    from tapelog_cli.written import read_message
+    from tapelog_cli.typed.written import read_message
 
     wanted = read_message(file, render.RenderJob())
     async with connection.open() as api:
@@ -72,7 +72,7 @@ async def create_batch(
     """Queue a batch of render jobs, all or nothing, or estimate it."""
     from tapelog.render.v1 import render_service_pb2 as rpc
 
-    from tapelog_cli.written import read_message
+    from tapelog_cli.typed.written import read_message
 
     wanted = read_message(file, rpc.BatchCreateRenderJobsRequest())
     async with connection.open() as api:
@@ -99,9 +99,9 @@ async def watch(name: Name, *, connection: Connection = _NOBODY, json: Json = Fa
     """Follow a render job until it ends; with --json one line per change. Ends with 1 where it fails."""
     from tapelog.render.v1 import resources_pb2 as render
 
-    from tapelog_cli.output import print_json_line
-    from tapelog_cli.shapes import as_dict
-    from tapelog_cli.transfers import PERCENT, percent_bar
+    from tapelog_cli.printed.output import print_json_line
+    from tapelog_cli.printed.shapes import as_dict
+    from tapelog_cli.printed.transfers import PERCENT, percent_bar
 
     job = render.RenderJob()
     async with connection.open() as api:
@@ -152,8 +152,8 @@ async def show_batch(
     json: Json = False,
 ) -> int:
     """Show a batch: how many of its jobs are done, failed or refused, and each job."""
-    from tapelog_cli.output import out, print_json
-    from tapelog_cli.shapes import as_dict
+    from tapelog_cli.printed.output import out, print_json
+    from tapelog_cli.printed.shapes import as_dict
 
     async with connection.open() as api:
         found = await api.renders.get_batch(resource("batches", name))
@@ -175,7 +175,7 @@ async def follow(api: "Tapelog", name: str, *, json: bool, timeout_s: float) -> 
 
     from tapelog.render.v1 import resources_pb2 as render
 
-    from tapelog_cli.transfers import PERCENT, percent_bar
+    from tapelog_cli.printed.transfers import PERCENT, percent_bar
 
     job = render.RenderJob()
     with percent_bar(f"rendering {name}", quiet=json) as progress:
@@ -198,7 +198,7 @@ def cost_words(job: "render.RenderJob") -> str:
 
 def tell_job(job: "render.RenderJob", *, json: bool) -> int:
     """Tell where a job stands, its files and why it failed."""
-    from tapelog_cli.shapes import format_words, loudness_words
+    from tapelog_cli.printed.shapes import format_words, loudness_words
 
     name, kind, state, done, for_, error = _row(job)
     return tell(

@@ -11,8 +11,8 @@ from cyclopts import Parameter
 
 from tapelog_cli.connection import Connection
 from tapelog_cli.errors import UsageError
-from tapelog_cli.naming import song_name
 from tapelog_cli.options import Json, SongName
+from tapelog_cli.typed.naming import song_name
 
 if TYPE_CHECKING:
     from tapelog.render.v1 import resources_pb2 as render
@@ -51,7 +51,7 @@ async def mix(
     """Render a mix, or an alternate of it, without proposing a version."""
     from tapelog.render.v1 import resources_pb2 as render
 
-    from tapelog_cli.written import read_mix
+    from tapelog_cli.typed.written import read_mix
 
     def job(of: "res.Song") -> "render.RenderJob":
         made = render.RenderJob(kind=render.RENDER_KIND_MIX, mix=render.MixSpec(recipe=read_mix(recipe, of)))
@@ -77,7 +77,7 @@ async def master(
     from tapelog.common.v1 import recipe_pb2
     from tapelog.render.v1 import resources_pb2 as render
 
-    from tapelog_cli.written import read_master
+    from tapelog_cli.typed.written import read_master
 
     wanted = read_master(recipe)
     wanted.source.CopyFrom(recipe_pb2.RecipeSource(asset_sha256=_digest(asset)))
@@ -98,8 +98,8 @@ async def preview(
     from tapelog.common.v1 import audio_pb2
     from tapelog.render.v1 import resources_pb2 as render
 
-    from tapelog_cli.timecodes import passage_of
-    from tapelog_cli.written import read_mix
+    from tapelog_cli.typed.timecodes import passage_of
+    from tapelog_cli.typed.written import read_mix
 
     def job(of: "res.Song") -> "render.RenderJob":
         spec = render.PreviewSpec(target_lufs=loudness_lufs)
@@ -129,7 +129,7 @@ async def stems(
     """Render a mix into stems that sum to it."""
     from tapelog.render.v1 import resources_pb2 as render
 
-    from tapelog_cli.written import read_mix
+    from tapelog_cli.typed.written import read_mix
 
     groups = [_group(text) for text in stem or []]
 
@@ -152,7 +152,7 @@ async def comp(
     """Put one recording together from passages of takes."""
     from tapelog.render.v1 import resources_pb2 as render
 
-    from tapelog_cli.written import read_message
+    from tapelog_cli.typed.written import read_message
 
     job = render.RenderJob(kind=render.RENDER_KIND_COMP, comp=read_message(file, render.CompSpec()))
     return await _ask(asked, song, lambda _: job, json=json)
@@ -168,7 +168,7 @@ async def album(
     """Master songs as one album, their relative loudness kept; it is billed to the song that is named."""
     from tapelog.render.v1 import resources_pb2 as render
 
-    from tapelog_cli.written import read_message
+    from tapelog_cli.typed.written import read_message
 
     job = render.RenderJob(kind=render.RENDER_KIND_ALBUM, album=read_message(file, render.AlbumSpec()))
     return await _ask(asked, song, lambda _: job, json=json)
@@ -207,8 +207,8 @@ async def repair(
 
 async def _ask(asked: Asked, song: str, job_of: "Callable[[res.Song], render.RenderJob]", *, json: bool) -> int:
     """Ask for a job of a song, and tell how it ended, or what it would cost."""
-    from tapelog_cli.answers import tell
     from tapelog_cli.commands.render import cost_words, follow, tell_job
+    from tapelog_cli.printed.answers import tell
 
     async with asked.connection.open() as api:
         of = await api.songs.get(await song_name(api, song))

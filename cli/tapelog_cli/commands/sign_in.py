@@ -35,7 +35,7 @@ def sign_in(
     from tapelog_console.identity.sign_in import sign_in_link
 
     from tapelog_cli.errors import UsageError
-    from tapelog_cli.output import print_json
+    from tapelog_cli.printed.output import print_json
 
     for option, name in (("party", party), ("--tenant", tenant)):
         if ID_PATTERN.fullmatch(name) is None:

@@ -5,13 +5,13 @@ from typing import TYPE_CHECKING, Annotated
 
 from cyclopts import Parameter
 
-from tapelog_cli.answers import tell, tell_all
-from tapelog_cli.choices import Role, SendBackReason, Stage, value_of, word_of
 from tapelog_cli.connection import Connection
 from tapelog_cli.exit_codes import ExitCode
-from tapelog_cli.moments import AsOf, AsOfTime, moment_of, time_of
-from tapelog_cli.naming import project_name, song_name
 from tapelog_cli.options import Json, SongName
+from tapelog_cli.printed.answers import tell, tell_all
+from tapelog_cli.typed.choices import Role, SendBackReason, Stage, value_of, word_of
+from tapelog_cli.typed.moments import AsOf, AsOfTime, moment_of, time_of
+from tapelog_cli.typed.naming import project_name, song_name
 
 if TYPE_CHECKING:
     from tapelog.session.v1 import resources_pb2 as res
@@ -100,9 +100,9 @@ async def show(
     json: Json = False,
 ) -> int:
     """Show a song: where it stands, its versions and notes, and what its next gate waits for."""
-    from tapelog_cli.output import print_json
-    from tapelog_cli.shapes import as_dict
-    from tapelog_cli.song_sheet import print_song
+    from tapelog_cli.printed.output import print_json
+    from tapelog_cli.printed.shapes import as_dict
+    from tapelog_cli.printed.song_sheet import print_song
 
     async with connection.open() as api:
         found = await api.songs.get(await song_name(api, song), **moment_of(as_of))
@@ -122,8 +122,8 @@ async def history(
     json: Json = False,
 ) -> int:
     """Tell a song as a story: who did what, in which role, and why."""
-    from tapelog_cli.output import out, print_json
-    from tapelog_cli.shapes import as_dict
+    from tapelog_cli.printed.output import out, print_json
+    from tapelog_cli.printed.shapes import as_dict
 
     async with connection.open() as api:
         lines = [line async for line in api.songs.history(await song_name(api, song), **moment_of(as_of))]

@@ -5,12 +5,12 @@ from typing import Annotated
 
 from cyclopts import Parameter
 
-from tapelog_cli.answers import tell
-from tapelog_cli.choices import ReferenceAspect, value_of
 from tapelog_cli.connection import Connection
 from tapelog_cli.exit_codes import ExitCode
-from tapelog_cli.naming import project_of, song_name
 from tapelog_cli.options import Json, JsonLines, SongName
+from tapelog_cli.printed.answers import tell
+from tapelog_cli.typed.choices import ReferenceAspect, value_of
+from tapelog_cli.typed.naming import project_of, song_name
 
 Writer = Annotated[list[str], Parameter(negative=(), help="Party id of who wrote it; may be given again.")]
 _NOBODY = Connection()
@@ -88,7 +88,7 @@ async def attach_reference(
     """Attach a reference track, beside those that the brief agreed on."""
     from tapelog.session.v1 import brief_pb2
 
-    from tapelog_cli.transfers import bytes_bar
+    from tapelog_cli.printed.transfers import bytes_bar
 
     wanted = brief_pb2.ReferenceTrack(
         title=title, comment=comment, aspects=[value_of(brief_pb2.ReferenceAspect, word) for word in aspect]
@@ -110,8 +110,8 @@ async def events(
     json: JsonLines = False,  # noqa: ARG001 - said on the command line alone
 ) -> int:
     """Print the facts of a song from its own log, one JSON object a line."""
-    from tapelog_cli.output import print_json_line
-    from tapelog_cli.shapes import event_as_dict
+    from tapelog_cli.printed.output import print_json_line
+    from tapelog_cli.printed.shapes import event_as_dict
 
     async with connection.open() as api:
         async for event in api.songs.events(await song_name(api, song)):

@@ -22,7 +22,7 @@ async def status(*, data_dir: DataDir = None, json: Json = False) -> int:
     from tapelog_client.local import StackState
 
     from tapelog_cli.backup.schedule import BackupState
-    from tapelog_cli.output import out, print_json, table
+    from tapelog_cli.printed.output import out, print_json, table
 
     folder: Path = data_dir_or_default(data_dir)
     state = StackState.read(folder)

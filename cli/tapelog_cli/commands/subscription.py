@@ -5,11 +5,11 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 from cyclopts import Parameter
 
-from tapelog_cli.choices import word_of
 from tapelog_cli.connection import Connection
 from tapelog_cli.exit_codes import ExitCode
-from tapelog_cli.filters import Chosen
 from tapelog_cli.options import Json, JsonLines
+from tapelog_cli.typed.choices import word_of
+from tapelog_cli.typed.filters import Chosen
 
 if TYPE_CHECKING:
     from tapelog.notify.v1 import resources_pb2 as res
@@ -22,8 +22,8 @@ _ALL = Chosen()
 
 async def list_(*, connection: Connection = _NOBODY, json: Json = False) -> int:
     """List the tenant's subscriptions, oldest first."""
-    from tapelog_cli.output import out, print_json, table
-    from tapelog_cli.shapes import as_dict
+    from tapelog_cli.printed.output import out, print_json, table
+    from tapelog_cli.printed.shapes import as_dict
 
     async with connection.open(default_roles=ROLES) as api:
         found = [subscription async for subscription in api.subscriptions.list()]
@@ -57,8 +57,8 @@ async def create(
     """Create a webhook or a NATS consumer; its secret or credentials are printed now and never again."""
     from tapelog.notify.v1 import resources_pb2 as res
 
-    from tapelog_cli.output import out, print_json
-    from tapelog_cli.shapes import as_dict
+    from tapelog_cli.printed.output import out, print_json
+    from tapelog_cli.printed.shapes import as_dict
 
     start = None if from_ is None else res.StartPosition(after_position=from_)
     events = chosen.as_filter()
@@ -101,7 +101,7 @@ async def resume(name: Name, *, connection: Connection = _NOBODY, json: Json = F
 
 async def delete(name: Name, *, connection: Connection = _NOBODY, json: Json = False) -> int:
     """Remove a subscription and its consumer."""
-    from tapelog_cli.output import tell_removed
+    from tapelog_cli.printed.output import tell_removed
 
     async with connection.open(default_roles=ROLES) as api:
         await api.subscriptions.delete(_full(name))
@@ -116,8 +116,8 @@ async def rotate(
     json: Json = False,
 ) -> int:
     """Replace a webhook's signing secret; the new one is printed now and never again."""
-    from tapelog_cli.output import out, print_json
-    from tapelog_cli.shapes import as_dict
+    from tapelog_cli.printed.output import out, print_json
+    from tapelog_cli.printed.shapes import as_dict
 
     async with connection.open(default_roles=ROLES) as api:
         made = await api.subscriptions.rotate_secret(_full(name), overlap_s=overlap_s)
@@ -158,8 +158,8 @@ async def replay(
     json: JsonLines = False,  # noqa: ARG001 - said on the command line alone
 ) -> int:
     """Post a range of events again; prints each as a JSON line, ends with 1 at one that failed for good."""
-    from tapelog_cli.output import print_json_line
-    from tapelog_cli.shapes import as_dict
+    from tapelog_cli.printed.output import print_json_line
+    from tapelog_cli.printed.shapes import as_dict
 
     is_whole = False
     async with connection.open(default_roles=ROLES) as api:
@@ -193,8 +193,8 @@ async def deliveries(
 
 
 def _tell(subscription: "res.Subscription", *, json: bool) -> int:
-    from tapelog_cli.output import out, print_json
-    from tapelog_cli.shapes import as_dict
+    from tapelog_cli.printed.output import out, print_json
+    from tapelog_cli.printed.shapes import as_dict
 
     if json:
         print_json(as_dict(subscription))
@@ -204,8 +204,8 @@ def _tell(subscription: "res.Subscription", *, json: bool) -> int:
 
 
 def _tell_deliveries(found: "list[res.Delivery]", *, json: bool, is_list: bool = False) -> int:
-    from tapelog_cli.output import out, print_json, table
-    from tapelog_cli.shapes import as_dict
+    from tapelog_cli.printed.output import out, print_json, table
+    from tapelog_cli.printed.shapes import as_dict
 
     if json:
         shown: Any = [as_dict(delivery) for delivery in found]

@@ -7,14 +7,14 @@ from typing import TYPE_CHECKING, Annotated, Final
 
 from cyclopts import Parameter
 
-from tapelog_cli.answers import tell, tell_all
-from tapelog_cli.choices import word_of
 from tapelog_cli.connection import Connection
 from tapelog_cli.errors import UsageError
 from tapelog_cli.exit_codes import ExitCode
-from tapelog_cli.moments import AsOf, moment_of
-from tapelog_cli.naming import only, song_name
 from tapelog_cli.options import Json, SongName
+from tapelog_cli.printed.answers import tell, tell_all
+from tapelog_cli.typed.choices import word_of
+from tapelog_cli.typed.moments import AsOf, moment_of
+from tapelog_cli.typed.naming import only, song_name
 
 if TYPE_CHECKING:
     from tapelog.session.v1 import resources_pb2 as res
@@ -41,7 +41,7 @@ async def upload(
     """Upload takes and check them; ends with 1 where one fails. A new track is defined, one that is not required."""
     from tapelog.session.v1 import resources_pb2 as res
 
-    from tapelog_cli.output import err
+    from tapelog_cli.printed.output import err
 
     if track and len(files) > 1:
         raise UsageError(f"--track {track} with {len(files)} files", hint="name one file, or leave --track out")
@@ -120,7 +120,7 @@ def track_ids(files: Iterable[Path]) -> list[str]:
 
 
 async def _upload_one(api: "Tapelog", song: str, path: Path, track: str, *, quiet: bool) -> "res.Take":
-    from tapelog_cli.transfers import bytes_bar
+    from tapelog_cli.printed.transfers import bytes_bar
 
     known = {item.id for item in (await api.songs.get(song)).tracks}
     if track not in known:
@@ -134,7 +134,7 @@ async def _upload_one(api: "Tapelog", song: str, path: Path, track: str, *, quie
 def _tell_takes(song: "res.Song", takes: "list[res.Take]", *, json: bool) -> int:
     from tapelog.session.v1 import resources_pb2 as res
 
-    from tapelog_cli.shapes import figure
+    from tapelog_cli.printed.shapes import figure
 
     selected = {track.selected_take for track in song.tracks}
 

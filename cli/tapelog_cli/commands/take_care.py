@@ -5,13 +5,13 @@ from typing import TYPE_CHECKING, Annotated
 
 from cyclopts import Parameter
 
-from tapelog_cli.answers import tell
-from tapelog_cli.choices import TakeCheckKind, value_of, word_of
 from tapelog_cli.connection import Connection
 from tapelog_cli.errors import UsageError
-from tapelog_cli.naming import project_of, song_name
 from tapelog_cli.options import Json, SongName
-from tapelog_cli.timecodes import passage_of
+from tapelog_cli.printed.answers import tell
+from tapelog_cli.typed.choices import TakeCheckKind, value_of, word_of
+from tapelog_cli.typed.naming import project_of, song_name
+from tapelog_cli.typed.timecodes import passage_of
 
 if TYPE_CHECKING:
     from tapelog.session.v1 import resources_pb2 as res
@@ -64,7 +64,7 @@ async def clean(
     """Upload a cleaned take that names the one it was made from; that one is untouched."""
     from tapelog.session.v1 import resources_pb2 as res
 
-    from tapelog_cli.transfers import bytes_bar
+    from tapelog_cli.printed.transfers import bytes_bar
 
     async with connection.open() as api:
         name = await song_name(api, song)

@@ -28,7 +28,7 @@ def token(
     from tapelog_client.tokens import AUDIENCES
 
     from tapelog_cli.errors import UsageError
-    from tapelog_cli.output import print_json
+    from tapelog_cli.printed.output import print_json
 
     if kind not in ("person", "integration"):
         raise UsageError(f"--kind {kind!r} is not person or integration", hint="services mint their own tokens")

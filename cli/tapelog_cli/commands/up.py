@@ -46,9 +46,9 @@ async def up(
     from tapelog_chassis.profiling import profiling_on_demand
 
     from tapelog_cli.backup.schedule import Schedule, keeping_backups
-    from tapelog_cli.moments import duration_s_of
-    from tapelog_cli.plan import StackOptions
-    from tapelog_cli.stack import running_stack
+    from tapelog_cli.installation.plan import StackOptions
+    from tapelog_cli.installation.stack import running_stack
+    from tapelog_cli.typed.moments import duration_s_of
 
     configure_logs(log_level)
     every_s = duration_s_of(backup_every)
@@ -89,7 +89,7 @@ def _print_ready(data_dir: Path, state: "StackState", party: str, *, as_json: bo
     from tapelog_client.local import TENANT_DEFAULT
     from tapelog_console.identity.sign_in import sign_in_link
 
-    from tapelog_cli.output import out, print_json_line, table
+    from tapelog_cli.printed.output import out, print_json_line, table
 
     if as_json:
         print_json_line({"ready": asdict(state), "data_dir": str(data_dir)})

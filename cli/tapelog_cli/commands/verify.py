@@ -42,7 +42,7 @@ async def verify(
     from tapelog_notify.adapters.public_check import check_public
 
     from tapelog_cli.backup.layout import layout_of
-    from tapelog_cli.maintenance import broker_of
+    from tapelog_cli.installation.maintenance import broker_of
 
     configure_logs("error")
     folder = data_dir_or_default(data_dir)
@@ -93,7 +93,7 @@ def _tell(
     *,
     as_json: bool,
 ) -> None:
-    from tapelog_cli.output import out, print_json, table
+    from tapelog_cli.printed.output import out, print_json, table
 
     if as_json:
         print_json(

@@ -2,12 +2,12 @@
 
 from typing import TYPE_CHECKING
 
-from tapelog_cli.answers import tell
-from tapelog_cli.choices import word_of
 from tapelog_cli.connection import Connection
 from tapelog_cli.exit_codes import ExitCode
-from tapelog_cli.moments import moment_of
-from tapelog_cli.naming import Kind, project_id, project_of, short, version_name
+from tapelog_cli.printed.answers import tell
+from tapelog_cli.typed.choices import word_of
+from tapelog_cli.typed.moments import moment_of
+from tapelog_cli.typed.naming import Kind, project_id, project_of, short, version_name
 
 if TYPE_CHECKING:
     from tapelog.session.v1 import resources_pb2 as res
@@ -21,7 +21,7 @@ async def rendered(api: "Tapelog", version: "res.Version", *, quiet: bool) -> "r
 
     from tapelog_client import TapelogApiError
 
-    from tapelog_cli.transfers import PERCENT, percent_bar
+    from tapelog_cli.printed.transfers import PERCENT, percent_bar
 
     async def watch() -> None:
         """Draw the job's progress; whether it is done the song says, so a failure to look is no failure."""
@@ -71,7 +71,7 @@ def tell_version(version: "res.Version", *, json: bool) -> int:
     from tapelog.session.v1 import resources_pb2 as res
 
     from tapelog_cli.commands.brief import verdict_words
-    from tapelog_cli.shapes import format_words, loudness_words
+    from tapelog_cli.printed.shapes import format_words, loudness_words
 
     notable = (brief_pb2.VERDICT_VIOLATION, brief_pb2.VERDICT_NOT_MEASURED)
     approvals = [f"{item.party} ({word_of(res.Role, item.role)})" for item in version.approvals if not item.superseded]
@@ -97,8 +97,8 @@ def tell_version(version: "res.Version", *, json: bool) -> int:
 
 async def tell_difference(api: "Tapelog", before: str, after: str, *, json: bool) -> int:
     """Print what changed in the recipe and in the measured sound between two versions."""
-    from tapelog_cli.output import out, plain, print_json, table
-    from tapelog_cli.shapes import as_dict
+    from tapelog_cli.printed.output import out, plain, print_json, table
+    from tapelog_cli.printed.shapes import as_dict
 
     found = await api.versions.diff(before, after)
     if json:

@@ -5,11 +5,11 @@ from typing import Annotated
 
 from cyclopts import Parameter
 
-from tapelog_cli.answers import tell
 from tapelog_cli.connection import Connection
 from tapelog_cli.errors import UsageError
-from tapelog_cli.naming import Kind, project_of, short, song_name, version_name
 from tapelog_cli.options import Json, SongName
+from tapelog_cli.printed.answers import tell
+from tapelog_cli.typed.naming import Kind, project_of, short, song_name, version_name
 
 Number = Annotated[str, Parameter(help="Number of the version. Default: the newest.", show_default=False)]
 Output = Annotated[Path, Parameter(name=["--output", "-o"], help="File to write, .wav or .flac.")]
@@ -27,7 +27,7 @@ async def alternates(
     """Ask for alternates of a mix, such as an instrumental; they render as one batch, which is waited for."""
     from tapelog_recipe import load_alternate
 
-    from tapelog_cli.written import notation, read_text
+    from tapelog_cli.typed.written import notation, read_text
 
     wanted = [load_alternate(read_text(path), notation(path)) for path in files]
     async with connection.open() as api:
@@ -62,7 +62,7 @@ async def download_master(
 
 
 async def _download(song: str, number: str, kind: Kind, output: Path, connection: Connection, *, json: bool) -> int:
-    from tapelog_cli.transfers import bytes_bar
+    from tapelog_cli.printed.transfers import bytes_bar
 
     async with connection.open() as api:
         version = await api.versions.get(await version_name(api, song, number, kind=kind))

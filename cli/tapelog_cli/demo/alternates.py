@@ -5,7 +5,7 @@ from tapelog.session.v1 import resources_pb2 as res
 from tapelog_cli.demo.material import Material
 from tapelog_cli.demo.people import Booking
 from tapelog_cli.demo.show import Show
-from tapelog_cli.shapes import loudness_words
+from tapelog_cli.printed.shapes import loudness_words
 
 
 async def make_alternates(

@@ -11,7 +11,7 @@ from tapelog.session.v1 import resources_pb2 as res
 
 from tapelog_cli.demo.errors import DemoFailed
 from tapelog_cli.demo.people import Booking
-from tapelog_cli.shapes import event_as_dict
+from tapelog_cli.printed.shapes import event_as_dict
 
 
 async def fetch_audio(

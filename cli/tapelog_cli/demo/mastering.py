@@ -8,7 +8,7 @@ from tapelog_cli.demo.mixing import approve, violations
 from tapelog_cli.demo.people import Booking
 from tapelog_cli.demo.rendering import version_words, wait_rendered
 from tapelog_cli.demo.show import Show
-from tapelog_cli.shapes import loudness_words
+from tapelog_cli.printed.shapes import loudness_words
 
 
 async def master(booking: Booking, material: Material, show: Show) -> res.Version:

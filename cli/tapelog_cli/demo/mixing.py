@@ -9,7 +9,7 @@ from tapelog_cli.demo.material import Material
 from tapelog_cli.demo.people import Booking
 from tapelog_cli.demo.rendering import version_words, wait_rendered
 from tapelog_cli.demo.show import Show
-from tapelog_cli.shapes import loudness_words
+from tapelog_cli.printed.shapes import loudness_words
 
 
 async def break_the_brief(

@@ -7,7 +7,7 @@ from tapelog_cli.demo.errors import DemoFailed
 from tapelog_cli.demo.material import Material
 from tapelog_cli.demo.people import Booking
 from tapelog_cli.demo.show import Show
-from tapelog_cli.shapes import mebibytes
+from tapelog_cli.printed.shapes import mebibytes
 
 
 async def record(booking: Booking, material: Material, show: Show) -> dict[str, str]:

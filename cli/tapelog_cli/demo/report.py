@@ -16,7 +16,7 @@ from tapelog_desk.report import Section, report_html
 from tapelog_cli.demo import files
 from tapelog_cli.demo.people import Booking
 from tapelog_cli.demo.summary import Result, decisions, stage_times_s
-from tapelog_cli.shapes import figure, format_words
+from tapelog_cli.printed.shapes import figure, format_words
 
 ANALYSIS: Final = "analysis"
 """Role of the attachment in which a render says what it reached and how its limiter worked."""

@@ -12,7 +12,6 @@ from typing import Final
 from tapelog_client import Tapelog
 from tapelog_client.local import StackState
 
-from tapelog_cli.data_folder import LOCK_FILE, DataFolder
 from tapelog_cli.demo import alternates, files, mastering, mixing, people, pre_production, recording
 from tapelog_cli.demo.errors import DemoFailed
 from tapelog_cli.demo.material import Material
@@ -21,8 +20,9 @@ from tapelog_cli.demo.report import write_report
 from tapelog_cli.demo.show import Show
 from tapelog_cli.demo.subscribers import subscribed
 from tapelog_cli.demo.summary import Result
-from tapelog_cli.plan import StackOptions
-from tapelog_cli.stack import running_stack
+from tapelog_cli.installation.data_folder import LOCK_FILE, DataFolder
+from tapelog_cli.installation.plan import StackOptions
+from tapelog_cli.installation.stack import running_stack
 
 DATA_FOLDER: Final = "tapelog-data"
 STORE_BYTES: Final = 2 * 1024**3

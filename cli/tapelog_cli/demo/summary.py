@@ -11,8 +11,8 @@ from tapelog.session.v1 import events_pb2 as facts
 from tapelog.session.v1 import resources_pb2 as res
 
 from tapelog_cli.demo.reconcile import Agreement
-from tapelog_cli.output import table
-from tapelog_cli.shapes import as_dict, figure, format_words
+from tapelog_cli.printed.output import table
+from tapelog_cli.printed.shapes import as_dict, figure, format_words
 
 STAGE_ADVANCED: Final = "tapelog.song.stage_advanced.v1"
 SONG_CREATED: Final = "tapelog.song.song_created.v1"

@@ -11,7 +11,7 @@ from tapelog_cli.desk import show
 from tapelog_cli.desk.told import told
 from tapelog_cli.errors import explain
 from tapelog_cli.exit_codes import ExitCode
-from tapelog_cli.output import print_error
+from tapelog_cli.printed.output import print_error
 
 
 @told

@@ -13,7 +13,7 @@ from tapelog.common.v1 import audio_pb2
 from tapelog_desk.analysis import Progress as Told
 from tapelog_desk.analysis import measurements_json
 
-from tapelog_cli.output import out
+from tapelog_cli.printed.output import out
 
 if TYPE_CHECKING:
     from tapelog_desk.rendered import Rendered

@@ -5,7 +5,7 @@ from collections.abc import Callable
 from typing import ParamSpec
 
 from tapelog_cli.errors import UsageError, explain
-from tapelog_cli.output import print_error
+from tapelog_cli.printed.output import print_error
 
 P = ParamSpec("P")
 

@@ -13,13 +13,13 @@ from tapelog_desk.report.compared import Compared, compare
 from tapelog_desk.report.heard import Heard, hear
 from tapelog_desk.report.sheet import Sheet
 
-from tapelog_cli import naming
 from tapelog_cli.connection import Connection
+from tapelog_cli.printed.transfers import bytes_bar
 from tapelog_cli.reports import delivery as packages
 from tapelog_cli.reports import version as versions
 from tapelog_cli.reports.files import Asked
 from tapelog_cli.reports.people import read_names
-from tapelog_cli.transfers import bytes_bar
+from tapelog_cli.typed import naming
 
 SESSIONS_MAX: Final = 500
 """Studio sessions read of one song."""

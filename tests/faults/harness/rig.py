@@ -23,7 +23,7 @@ from tapelog_chassis.event_log import JetStreamEventLog
 from tapelog_chassis.nats import connected
 from tapelog_chassis.settings import ServiceSettings
 from tapelog_chassis.testing import eventually
-from tapelog_cli.plan import Plan, StackOptions, environment_of, prepared
+from tapelog_cli.installation.plan import Plan, StackOptions, environment_of, prepared
 from tapelog_client import Tapelog
 from tapelog_client.api import LocalIdentity
 from tapelog_client.link import Channels

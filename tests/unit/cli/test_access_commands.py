@@ -11,8 +11,8 @@ from tapelog_chassis.auth.issuer import JWKS_FILE
 from tapelog_chassis.auth.revocations import REVOKED_FILE
 from tapelog_chassis.errors import Unauthenticated
 from tapelog_cli.commands import access, audit
-from tapelog_cli.deployment_folder import make_deployment
 from tapelog_cli.errors import UsageError
+from tapelog_cli.installation.deployment_folder import make_deployment
 
 
 @pytest.fixture

@@ -3,8 +3,8 @@ from typing import Any, get_args
 import pytest
 from tapelog.session.v1 import brief_pb2
 from tapelog.session.v1 import resources_pb2 as res
-from tapelog_cli import choices
 from tapelog_cli.errors import UsageError
+from tapelog_cli.typed import choices
 
 ENUMS = ("Role", "Stage", "SendBackReason", "NoteSeverity", "NoteCategory", "NoteThread", "NoteState", "DecisionKind",
          "TakeCheckKind", "ReferenceAspect", "StudioSessionType")  # fmt: skip

@@ -4,9 +4,9 @@ import sys
 from pathlib import Path
 
 import pytest
-from tapelog_cli.data_folder import DataFolder
 from tapelog_cli.errors import DataFolderInUse
 from tapelog_cli.exit_codes import ExitCode
+from tapelog_cli.installation.data_folder import DataFolder
 
 
 def test_a_second_user_of_a_folder_is_refused_with_folder_and_process(tmp_path: Path) -> None:
@@ -23,7 +23,7 @@ def test_the_lock_goes_with_its_process(tmp_path: Path) -> None:
     """A stack that was killed leaves a folder that the next one can use."""
     code = (
         "import os, pathlib, signal\n"
-        "from tapelog_cli.data_folder import DataFolder\n"
+        "from tapelog_cli.installation.data_folder import DataFolder\n"
         f"DataFolder(pathlib.Path({str(tmp_path)!r})).__enter__()\n"
         "os.kill(os.getpid(), signal.SIGKILL)\n"
     )

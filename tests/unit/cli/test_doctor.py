@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 from tapelog_chassis.auth import LocalIssuer
-from tapelog_cli.diagnosis import Finding, diagnose
 from tapelog_cli.exit_codes import ExitCode
+from tapelog_cli.installation.diagnosis import Finding, diagnose
 from tapelog_cli.main import main
 
 

@@ -4,7 +4,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 from tapelog_cli.errors import UsageError
-from tapelog_cli.moments import moment_of, time_of
+from tapelog_cli.typed.moments import moment_of, time_of
 
 
 def test_a_number_is_a_sequence_and_a_date_a_time() -> None:

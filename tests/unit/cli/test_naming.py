@@ -3,7 +3,7 @@ from pathlib import Path
 import pytest
 from tapelog_cli.commands.take import track_ids
 from tapelog_cli.errors import UsageError
-from tapelog_cli.naming import delivery_name, project_id, project_name, short, song_name, version_name
+from tapelog_cli.typed.naming import delivery_name, project_id, project_name, short, song_name, version_name
 from tapelog_client import StaticTokenSource, Tapelog
 
 SONG = "projects/prj-1/songs/sng-1"

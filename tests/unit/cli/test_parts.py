@@ -9,7 +9,7 @@ from tapelog_chassis.errors import PortInUse
 from tapelog_chassis.lifecycle import Ready
 from tapelog_chassis.settings import ServiceSettings
 from tapelog_cli.errors import PartFailed
-from tapelog_cli.parts import Parts
+from tapelog_cli.installation.parts import Parts
 
 
 def _settings(tmp_path: Path) -> ServiceSettings:

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 from tapelog_chassis.settings import ServiceSettings
-from tapelog_cli.plan import StackOptions, environment_of, prepared
+from tapelog_cli.installation.plan import StackOptions, environment_of, prepared
 from tapelog_notify.settings import NotifySettings
 from tapelog_render.settings import RenderSettings
 from tapelog_session.settings import SessionSettings

@@ -5,7 +5,7 @@ import io
 from rich.console import Console
 from tapelog.session.v1 import resources_pb2 as res
 from tapelog_cli.commands.disagreement import _option
-from tapelog_cli.output import plain, table
+from tapelog_cli.printed.output import plain, table
 
 
 def test_square_brackets_in_a_cell_are_no_markup() -> None:

@@ -2,7 +2,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from tapelog_cli.errors import UsageError
-from tapelog_cli.timecodes import frames_of, passage_of
+from tapelog_cli.typed.timecodes import frames_of, passage_of
 from tapelog_client.timecodes import timecode
 
 

@@ -8,13 +8,13 @@ import sys
 import pytest
 
 PERCENT = """
-from tapelog_cli.transfers import percent_bar
+from tapelog_cli.printed.transfers import percent_bar
 with percent_bar("rendering mix-1", quiet={quiet}) as show:
     show(40.0)
 """
 BYTES = """
 from tapelog_client import Progress
-from tapelog_cli.transfers import bytes_bar
+from tapelog_cli.printed.transfers import bytes_bar
 with bytes_bar("sending kick.wav", quiet={quiet}) as show:
     show(Progress("hash", 10, 1000))
     show(Progress("send", 500, 1000))

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from tapelog.session.v1 import resources_pb2 as res
 from tapelog_cli.errors import UsageError
-from tapelog_cli.written import FileNotTaken, read_brief, read_master, read_message, read_mix
+from tapelog_cli.typed.written import FileNotTaken, read_brief, read_master, read_message, read_mix
 from tapelog_desk.automix import BriefError
 from tapelog_recipe import RecipeError
 

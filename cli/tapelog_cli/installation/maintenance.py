@@ -13,10 +13,10 @@ from tapelog_chassis.nats.permissions import MAINTENANCE
 from tapelog_client.client_errors import StackNotRunning
 from tapelog_client.local import StackState
 
-from tapelog_cli.data_folder import DataFolder
-from tapelog_cli.deployment import BrokerUnreachable
-from tapelog_cli.deployment_folder import CHOICES_FILE, Choices
+from tapelog_cli.commands.deployment import BrokerUnreachable
 from tapelog_cli.errors import CliError
+from tapelog_cli.installation.data_folder import DataFolder
+from tapelog_cli.installation.deployment_folder import CHOICES_FILE, Choices
 
 USER: Final = "maintenance"
 CREDENTIALS_S: Final = 12 * 3600.0

@@ -2,7 +2,7 @@
 
 from typing import Final
 
-from tapelog_cli.command_row import Command
+from tapelog_cli.table.row import Command
 
 _HERE: Final = "tapelog_cli.commands"
 

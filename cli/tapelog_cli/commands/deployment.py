@@ -49,9 +49,9 @@ def broker_init(
     json: Json = False,
 ) -> int:
     """Make keys, credentials, certificates and the broker's configuration for parts that run on their own."""
-    from tapelog_cli.deployment_folder import make_deployment
-    from tapelog_cli.output import out as console
-    from tapelog_cli.output import print_json
+    from tapelog_cli.installation.deployment_folder import make_deployment
+    from tapelog_cli.printed.output import out as console
+    from tapelog_cli.printed.output import print_json
 
     made = make_deployment(
         out.absolute(),
@@ -95,7 +95,7 @@ async def provision(
     from tapelog_chassis.nats import provision as provision_topology
     from tapelog_chassis.topology import CONSUMERS, STREAMS
 
-    from tapelog_cli.output import out, print_json
+    from tapelog_cli.printed.output import out, print_json
 
     configure_logs("error")
     if not creds.is_file():

@@ -3,10 +3,10 @@
 from tapelog.session.v1 import resources_pb2 as res
 from tapelog_client.timecodes import timecode
 
-from tapelog_cli.choices import word_of
-from tapelog_cli.naming import short
-from tapelog_cli.output import out, plain, table
-from tapelog_cli.shapes import figure
+from tapelog_cli.printed.output import out, plain, table
+from tapelog_cli.printed.shapes import figure
+from tapelog_cli.typed.choices import word_of
+from tapelog_cli.typed.naming import short
 
 
 def print_song(song: res.Song) -> None:

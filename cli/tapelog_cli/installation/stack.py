@@ -12,8 +12,8 @@ import tapelog_render.main
 import tapelog_session.main
 from tapelog_client.local import StackState
 
-from tapelog_cli.parts import Parts
-from tapelog_cli.plan import StackOptions, prepared
+from tapelog_cli.installation.parts import Parts
+from tapelog_cli.installation.plan import StackOptions, prepared
 
 
 @asynccontextmanager

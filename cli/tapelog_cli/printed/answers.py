@@ -13,8 +13,8 @@ Told = TypeVar("Told", bound="Message")
 
 def tell(message: "Message", *lines: str, json: bool) -> int:
     """Print one resource: as JSON, or the lines that a person reads; return `ExitCode.OK`."""
-    from tapelog_cli.output import out, print_json
-    from tapelog_cli.shapes import as_dict
+    from tapelog_cli.printed.output import out, print_json
+    from tapelog_cli.printed.shapes import as_dict
 
     if json:
         print_json(as_dict(message))
@@ -28,8 +28,8 @@ def tell_all(
     messages: Iterable[Told], columns: Sequence[str], row: Callable[[Told], Sequence[str]], *, json: bool
 ) -> int:
     """Print a list: as a JSON array, or a table with one row each; return `ExitCode.OK`."""
-    from tapelog_cli.output import out, plain, print_json, table
-    from tapelog_cli.shapes import as_dict
+    from tapelog_cli.printed.output import out, plain, print_json, table
+    from tapelog_cli.printed.shapes import as_dict
 
     if json:
         print_json([as_dict(message) for message in messages])

@@ -20,7 +20,7 @@ from tapelog_notify.settings import NotifySettings
 from tapelog_render.settings import RenderSettings
 from tapelog_session.settings import SessionSettings
 
-from tapelog_cli.data_folder import DataFolder
+from tapelog_cli.installation.data_folder import DataFolder
 
 LogLevel = Literal["debug", "info", "warning", "error"]
 HOST: Final = "127.0.0.1"

@@ -13,7 +13,7 @@ PERCENT: float = 100.0
 @contextmanager
 def percent_bar(words: str, *, quiet: bool) -> Iterator[Callable[[float], None]]:
     """Show how much of a piece of work is done, 0 to 100."""
-    from tapelog_cli.output import err
+    from tapelog_cli.printed.output import err
 
     console = err()
     if quiet or not console.is_terminal:
@@ -30,7 +30,7 @@ def percent_bar(words: str, *, quiet: bool) -> Iterator[Callable[[float], None]]
 @contextmanager
 def bytes_bar(words: str, *, quiet: bool) -> Iterator["Callable[[Moved], None]"]:
     """Show how much of a file is hashed and moved, how fast, and the time left."""
-    from tapelog_cli.output import err
+    from tapelog_cli.printed.output import err
 
     console = err()
     if quiet or not console.is_terminal:

@@ -2,10 +2,10 @@
 
 from typing import Final
 
-from tapelog_cli.command_row import Command
-from tapelog_cli.production_table import PRODUCTION, PRODUCTION_GROUPS
-from tapelog_cli.release_table import RELEASE, RELEASE_GROUPS
-from tapelog_cli.studio_table import STUDIO, STUDIO_GROUPS
+from tapelog_cli.table.production import PRODUCTION, PRODUCTION_GROUPS
+from tapelog_cli.table.release import RELEASE, RELEASE_GROUPS
+from tapelog_cli.table.row import Command
+from tapelog_cli.table.studio import STUDIO, STUDIO_GROUPS
 
 COMMANDS: Final = (
     Command(
@@ -250,13 +250,13 @@ COMMANDS: Final = (
     ),
     Command(
         "broker-init",
-        "tapelog_cli.deployment:broker_init",
+        "tapelog_cli.commands.deployment:broker_init",
         "Make the keys and the broker configuration of parts that run as processes or containers of their own.",
         "tapelog broker-init --out deployment",
     ),
     Command(
         "provision",
-        "tapelog_cli.deployment:provision",
+        "tapelog_cli.commands.deployment:provision",
         "Create the streams and consumers on a broker that runs on its own.",
         "tapelog provision --nats-url tls://127.0.0.1:4222 --creds deployment/creds/admin.creds "
         "--tls-ca deployment/tls/ca.pem",

@@ -1,0 +1,1 @@
+"""What commands print: tables, JSON, progress and what to do next."""
