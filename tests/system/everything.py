@@ -99,7 +99,7 @@ def names_of(studio: Studio, more: dict[str, str]) -> Names:
     things = [project, song, version, asset, session, more["job"], more["subscription"], f"parties/{EVERYBODY}"]
     ids = [project.split("/")[1], song.split("/")[3]]
     return {
-        "name": [*things, f"{song}/deliveries/dlv-1", more["key"]],
+        "name": [*things, f"{song}/deliveries/dlv-1", more["key"], "events/1"],
         "parent": [project, song],
         "project": [project, ids[0]],
         "song": [song, ids[1], more["draft"]],

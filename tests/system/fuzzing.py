@@ -26,6 +26,7 @@ CUT_OFF: Final = ("", "Internal error from Core")
 NEVER: Final = {"INTERNAL", "UNKNOWN", "UNIMPLEMENTED", "DATA_LOSS", "DEADLINE_EXCEEDED"}
 REFUSALS_OF_BYTES: Final = {"MALFORMED_MESSAGE", "REQUEST_ID_REUSED"}
 WRONG_KEPT: Final = 50
+BROKER_AWAY: Final = ("Unreachable", "TimeoutError", "no answer to")
 DESTRUCTIVE: Final = {
     "AddMember",
     "RemoveMember",
@@ -161,6 +162,12 @@ class _Tally:
         self.seconds = 0.0
         self.new = 0
         self.wrong: list[str] = []
+
+
+def defects_in(log: Path) -> list[str]:
+    """Return what a stack's log has tracebacks of, but for a broker that was too slow: answers do not show these."""
+    lines = [line for line in log.read_text().splitlines() if '"exception"' in line]
+    return [line for line in lines if not any(word in line for word in BROKER_AWAY)]
 
 
 def lines_of(results: Path | None) -> list[dict[str, Any]]:

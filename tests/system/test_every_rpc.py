@@ -18,7 +18,7 @@ from tapelog_client.channel import open_channel
 
 from .conftest import System
 from .everything import EVERYBODY, ROLES, Everything, make_everything
-from .fuzzing import WHOLE_LOG, Fuzz, lines_of, summary_of
+from .fuzzing import WHOLE_LOG, Fuzz, defects_in, lines_of, summary_of
 from .hostile_requests import Hostile
 from .rpcs import RPCS, Answer, Caller, Rpc, fill_names
 
@@ -163,6 +163,7 @@ async def test_nothing_that_is_sent_breaks_a_service(system: System, tmp_path: P
     sys.stdout.write(f"requests: {sum(fuzz.codes.values())} over {len(RPCS)} RPCs: {dict(fuzz.codes.most_common())}\n")
     assert fuzz.wrong == []
     assert await all_are_serving(system)
+    assert defects_in(system.data_dir.with_suffix(".log")) == []
     assert fuzz.codes["OK"] > 100, fuzz.codes
     assert fuzz.codes["INVALID_ARGUMENT"] > 1000, fuzz.codes
 
@@ -188,3 +189,4 @@ async def test_nothing_that_is_sent_all_night_breaks_a_service(system: System, t
     sys.stdout.write(summary_of(lines_of(results)))
     assert young.wrong + fuzz.wrong == []
     assert await all_are_serving(system)
+    assert defects_in(system.data_dir.with_suffix(".log")) == []

@@ -81,10 +81,11 @@ class Supervisor:
         while True:
             try:
                 await self._serve(item)
-            except (NatsError, NotifyServiceError) as error:
-                log.warning("dispatcher starts anew", error=str(error), in_s=delay_s)
-            except Exception:  # one subscription's defect must not stop the others
-                log.exception("dispatcher failed", in_s=delay_s)
+            except Exception as error:  # one subscription's defect must not stop the others
+                if passes_by_itself(error):
+                    log.warning("dispatcher starts anew", error=str(error), in_s=delay_s)
+                else:
+                    log.exception("dispatcher failed", in_s=delay_s)
             else:
                 return
             await asyncio.sleep(delay_s)
@@ -114,3 +115,10 @@ class _Running:
 
     item: Registered
     task: asyncio.Task[None]
+
+
+def passes_by_itself(error: BaseException) -> bool:
+    """Say whether an error is a broker's that did not answer, or a group of nothing else: no defect of the code."""
+    if isinstance(error, BaseExceptionGroup):
+        return all(map(passes_by_itself, error.exceptions))
+    return isinstance(error, NatsError | NotifyServiceError)
