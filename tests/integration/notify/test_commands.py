@@ -79,7 +79,7 @@ async def test_a_webhook_from_creation_to_removal(tapelog: Run, recorder: Record
         assert (await tapelog("subscription", "test", name))[0] == ExitCode.FAILURE
         paused = await read(tapelog, "subscription", "pause", name, "--reason", "holidays")
         assert paused["state"] == "SUBSCRIPTION_STATE_PAUSED"
-        assert (await tapelog("subscription", "resume", name))[1].strip() == f"{name}: ACTIVE"
+        assert (await tapelog("subscription", "resume", name))[1].strip() == f"{name}: active"
     assert (await tapelog("subscription", "delete", name))[0] == ExitCode.OK
     assert await read(tapelog, "subscription", "list") == []
     assert (await tapelog("subscription", "pause", name))[0] == ExitCode.FAILURE
