@@ -37,7 +37,9 @@ Judge = Callable[[Workload], Verdict]
 async def test_a_disk_that_fills_up_and_gets_room_again(tmp_path: Path, judged: Judge, row: Row) -> None:
     """Not ready in time, refusals at once, reading goes on; with room again the supervisor brings the broker back."""
     with memory_disk(tmp_path / "disk", DISK_MIB) as disk:
-        async with running(disk / "data", store_bytes=STORE_BYTES) as rig, workload(rig) as run:
+        logs = tmp_path / "logs"
+        logs.mkdir()
+        async with running(disk / "data", store_bytes=STORE_BYTES, logs=logs) as rig, workload(rig) as run:
             run.history.planned = 1
             await run.grow(200)
             async with run.fault("disk full"), rig.api("pty-producer") as api:

@@ -223,6 +223,7 @@ async def running(
     places: Mapping[str, Place] | None = None,
     nats_port: int = 0,
     store_bytes: int = STORE_BYTES,
+    logs: Path | None = None,
 ) -> AsyncIterator[Rig]:
     """Run a system until the block ends.
 
@@ -234,10 +235,12 @@ async def running(
         How some of them run.
     nats_port : int
         Where the broker listens; proxies need to know before it starts.
+    logs : Path, optional
+        Folder of what the parts log, if not in the data folder: a disk that is full keeps nothing of it.
     """
     places = places or {}
     options = StackOptions(data_dir=data_dir, store_bytes=store_bytes, nats_port=nats_port, workers=1)
-    async with prepared(options) as plan, _keeping(plan, services, places) as parts:
+    async with prepared(options) as plan, _keeping(plan, services, places, logs or plan.folder.folder("logs")) as parts:
         rig = Rig(plan, parts, {name: part.address for name, part in parts.items() if name != WORKER})
         for part in parts.values():
             await part.serving()
@@ -245,10 +248,11 @@ async def running(
 
 
 @asynccontextmanager
-async def _keeping(plan: Plan, services: Sequence[str], places: Mapping[str, Place]) -> AsyncIterator[dict[str, Part]]:
+async def _keeping(
+    plan: Plan, services: Sequence[str], places: Mapping[str, Place], logs: Path
+) -> AsyncIterator[dict[str, Part]]:
     worker = plan.render.model_copy(update={"nats_creds": plan.render.worker_nats_creds})
     known = {"session": plan.session, "render": plan.render, "notify": plan.notify, WORKER: worker}
-    logs = plan.folder.folder("logs")
     parts = {name: Part(name, known[name], places.get(name, Place()), logs / f"{name}.log") for name in services}
     async with asyncio.TaskGroup() as group:
         tasks = [group.create_task(part.keep_running(), name=name) for name, part in parts.items()]
