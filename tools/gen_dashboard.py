@@ -10,7 +10,7 @@ from typing import Any, Final
 
 from gen_metrics import PACKAGES, declared
 from generated_files import ROOT, write_or_check
-from tapelog_chassis.metrics import MetricSpec
+from tapelog_chassis.observability.metrics import MetricSpec
 
 FILE: Final = ROOT / "deploy" / "observability" / "dashboard.json"
 COLUMNS: Final = 3

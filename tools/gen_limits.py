@@ -109,12 +109,12 @@ full; the message names the value and the limit.
 
 def limits() -> Iterator[tuple[str, int | float]]:
     """Yield every constant of the domain whose name says MAX, as `module.NAME`, where it is defined."""
-    for info in pkgutil.iter_modules(domain.__path__):
-        module = importlib.import_module(f"{domain.__name__}.{info.name}")
+    for info in pkgutil.walk_packages(domain.__path__, f"{domain.__name__}."):
+        module = importlib.import_module(info.name)
         source = Path(str(module.__file__)).read_text()
         for name, value in vars(module).items():
             if "MAX" in name and not name.startswith("_") and f"\n{name}: Final" in source:
-                yield f"{info.name}.{name}", value
+                yield f"{info.name.rpartition('.')[2]}.{name}", value
 
 
 def page() -> str:

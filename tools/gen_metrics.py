@@ -9,7 +9,7 @@ import sys
 from typing import Final
 
 from generated_files import ROOT, write_or_check
-from tapelog_chassis.metrics import CATALOGUE, MetricSpec
+from tapelog_chassis.observability.metrics import CATALOGUE, MetricSpec
 
 PAGE: Final = ROOT / "docs" / "metrics.md"
 PACKAGES: Final = {

@@ -21,7 +21,7 @@ from tapelog_cli.exit_codes import ExitCode
 from tapelog_cli.options import data_dir_or_default
 
 if TYPE_CHECKING:
-    from tapelog_chassis.grpc_options import CertificatePair
+    from tapelog_chassis.rpc.grpc_options import CertificatePair
     from tapelog_client import Tapelog
     from tapelog_client.tokens import TokenSource
 
@@ -161,7 +161,7 @@ class Connection:
 
 def _certificate(known: Mapping[str, Any]) -> "CertificatePair | None":
     """Return the certificate that a profile names for services that ask for one."""
-    from tapelog_chassis.grpc_options import CertificatePair
+    from tapelog_chassis.rpc.grpc_options import CertificatePair
 
     if not known.keys() & {"certificate", "key"}:
         return None

@@ -28,8 +28,8 @@ from tapelog_desk import (
     render_stems,
 )
 from tapelog_render.adapters.engine_process import EngineProcess
+from tapelog_render.application.asking.specs import digest_of
 from tapelog_render.application.ports import Made, RenderOrder
-from tapelog_render.application.specs import digest_of
 
 from .revisions import RATE_HZ, TRACKS, asset, master, write_recordings
 from .revisions import recipe as song_recipe

@@ -10,7 +10,7 @@ import pytest
 import soundfile
 from tapelog_desk import analyze_file, beside, render_master, render_mix
 from tapelog_recipe import load_master_recipe, load_mix_recipe
-from tapelog_render.application import sizing
+from tapelog_render.application.asking import sizing
 
 pytestmark = pytest.mark.bench
 

@@ -11,8 +11,8 @@ from typing import Any
 
 import pytest
 from nats.aio.client import Client
-from tapelog_chassis.grpc_options import CertificatePair
 from tapelog_chassis.nats import NatsError, allowed_store_bytes, binary, connected, provision
+from tapelog_chassis.rpc.grpc_options import CertificatePair
 from tapelog_cli.installation.deployment_folder import make_deployment, process_environments
 
 STORE_BYTES = 2 * 1024**3

@@ -17,10 +17,10 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 from grpc_health.v1 import health_pb2, health_pb2_grpc
-from tapelog_chassis.certificates import PrivateAuthority
+from tapelog_chassis.auth.certificates import PrivateAuthority
 from tapelog_chassis.clock import FakeClock, SystemClock
-from tapelog_chassis.grpc_options import CertificatePair
 from tapelog_chassis.nats import Unreachable, connected
+from tapelog_chassis.rpc.grpc_options import CertificatePair
 from tapelog_client.channel import open_channel
 
 WRONGS = ("plaintext", "TLS 1.1", "wrong authority", "expired", "wrong name", "no certificate", "revoked")

@@ -14,9 +14,9 @@ from typing import Any
 import nats
 import pytest
 from tapelog_chassis.event_log import AggregateId, JetStreamEventLog, Metadata
-from tapelog_chassis.grpc_options import CertificatePair
 from tapelog_chassis.nats import SERVICES, JetStreamApiError, TopologyDrift, Unreachable, api, binary, connected
 from tapelog_chassis.nats.config import PINNED_FILE, TRUST_FILE, render_standalone_config
+from tapelog_chassis.rpc.grpc_options import CertificatePair
 from tapelog_chassis.testing import eventually, new_event
 from tapelog_chassis.topology import CONSUMERS, STREAMS
 from tapelog_cli.installation.deployment_folder import IN_CONTAINERS, make_deployment

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from cryptography import x509
 from cryptography.x509 import verification
-from tapelog_chassis.certificates import CERTIFICATE_DAYS, RENEW_BEFORE_DAYS, PrivateAuthority, subject_hosts
+from tapelog_chassis.auth.certificates import CERTIFICATE_DAYS, RENEW_BEFORE_DAYS, PrivateAuthority, subject_hosts
 from tapelog_chassis.clock import FakeClock
 from tapelog_chassis.errors import ConfigRefusal
 

@@ -13,9 +13,9 @@ from typing import Any, Final
 import pytest
 import yaml
 from tapelog_chassis.event_log import AggregateId, AppendUnknown, JetStreamEventLog, LogUnavailable, Metadata
-from tapelog_chassis.grpc_options import CertificatePair
 from tapelog_chassis.nats import allowed_store_bytes, api, binary, connected, provision
 from tapelog_chassis.nats.config import render_standalone_config
+from tapelog_chassis.rpc.grpc_options import CertificatePair
 from tapelog_chassis.testing import eventually, new_event
 from tapelog_chassis.topology import STREAMS, es_stream
 from tapelog_cli.installation.deployment_folder import BROKERS, IN_CLUSTER, IN_CONTAINERS, ROUTES_PORT, make_deployment

@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pytest
 from tapelog_chassis.auth import LocalIssuer, TokenVerifier
-from tapelog_chassis.certificates import PrivateAuthority
-from tapelog_chassis.grpc_options import ServerConfig, TlsFiles
-from tapelog_chassis.grpc_server import RpcServer, build_server
+from tapelog_chassis.auth.certificates import PrivateAuthority
+from tapelog_chassis.rpc.grpc_options import ServerConfig, TlsFiles
+from tapelog_chassis.rpc.grpc_server import RpcServer, build_server
 
 
 @contextlib.asynccontextmanager

@@ -11,7 +11,7 @@ import kubernetes_validate
 import pytest
 from tapelog_chassis.addresses import CONSOLE_PORT, SERVICE_PORTS
 from tapelog_chassis.auth import LocalIssuer
-from tapelog_chassis.certificates import PrivateAuthority, public_key_fingerprint
+from tapelog_chassis.auth.certificates import PrivateAuthority, public_key_fingerprint
 from tapelog_chassis.errors import ConfigRefusal
 from tapelog_chassis.lifecycle import CANCEL_S_MAX, STOP_S_MAX
 from tapelog_chassis.nats import NatsIdentity, binary

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 import yaml
-from tapelog_chassis.metrics import CATALOGUE, MetricSpec
+from tapelog_chassis.observability.metrics import CATALOGUE, MetricSpec
 
 ROOT = Path(__file__).parents[2]
 FOLDER = ROOT / "deploy" / "observability"

@@ -22,7 +22,7 @@ import soundfile
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 from tapelog.session.v1 import brief_pb2
 from tapelog.session.v1 import resources_pb2 as res
-from tapelog_chassis.grpc_options import CertificatePair
+from tapelog_chassis.rpc.grpc_options import CertificatePair
 from tapelog_cli.installation.deployment_folder import make_deployment
 from tapelog_client import Tapelog
 from tapelog_client.channel import open_channel

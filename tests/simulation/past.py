@@ -16,10 +16,13 @@ from tapelog_chassis.nats.direct import StoredMessage
 from tapelog_notify.adapters.public_codec import encode_public
 from tapelog_notify.application.ports import Outgoing
 from tapelog_session.application.aggregates import CONTEXT, EVENTS
-from tapelog_session.domain import brief, recording, songs, stages
+from tapelog_session.domain import songs
 from tapelog_session.domain.evolve import evolve
+from tapelog_session.domain.gates import stages
 from tapelog_session.domain.roles import Actor
 from tapelog_session.domain.song import Song
+from tapelog_session.domain.tracking import recording
+from tapelog_session.domain.vision import brief
 
 from .loop import EPOCH
 

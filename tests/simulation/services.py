@@ -11,20 +11,20 @@ from tapelog.render.v1.render_service_pb2 import CreateRenderJobRequest
 from tapelog_chassis.errors import Aborted, ResourceExhausted, ServiceError, Unavailable
 from tapelog_chassis.topology import RENDER_LEDGER, RENDER_OUTCOMES, SESSION_PROCESS, SESSION_RENDERS
 from tapelog_render.application.access import Caller
+from tapelog_render.application.asking.room import Submission
+from tapelog_render.application.asking.submit import create_render_job
 from tapelog_render.application.events import Repositories, job_repository
 from tapelog_render.application.job_index import JobIndex
-from tapelog_render.application.ledger import UsageLedger
-from tapelog_render.application.reconcile import reconcile_forever
-from tapelog_render.application.room import Submission
-from tapelog_render.application.submit import create_render_job
-from tapelog_render.application.work import Bench, work_on
+from tapelog_render.application.queueing.reconcile import reconcile_forever
+from tapelog_render.application.usage.ledger import UsageLedger
+from tapelog_render.application.working.work import Bench, work_on
 from tapelog_session.adapters import feeds
 from tapelog_session.application.aggregates import EVENTS, Aggregates
-from tapelog_session.application.follow_ups import follow_up
+from tapelog_session.application.following.follow_ups import follow_up
+from tapelog_session.application.following.processes import PARTY, ProcessState, drive
+from tapelog_session.application.following.render_outcomes import record_outcome
+from tapelog_session.application.following.render_requests import CREATE, request_renders
 from tapelog_session.application.ports import RenderRefused, RenderUnavailable
-from tapelog_session.application.processes import PARTY, ProcessState, drive
-from tapelog_session.application.render_outcomes import record_outcome
-from tapelog_session.application.render_requests import CREATE, request_renders
 
 from .broker import SimulatedBroker
 from .faults import Network, Process, caller

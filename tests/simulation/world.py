@@ -15,8 +15,9 @@ from tapelog_chassis.errors import Aborted, Unavailable
 from tapelog_chassis.event_log import AggregateId, Metadata, StoredEvent
 from tapelog_chassis.topology import RENDER_LEDGER, SESSION_PROCESS, SESSION_RENDERS
 from tapelog_render.application.events import RENDER
-from tapelog_session.domain import recording, versions
 from tapelog_session.domain.errors import DomainError
+from tapelog_session.domain.tracking import recording
+from tapelog_session.domain.versioning import versions
 
 from .broker import Defect, SimulatedBroker
 from .delivery import PUBLIC_CONTEXTS, SUBSCRIPTION, NotifyService, Subscriber

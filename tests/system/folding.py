@@ -4,9 +4,9 @@ from datetime import UTC, datetime
 
 from tapelog.common.v1 import event_pb2
 from tapelog.session.v1 import resources_pb2 as res
-from tapelog_chassis.versioned import Versioned
+from tapelog_chassis.aggregates.versioned import Versioned
 from tapelog_session.application.aggregates import EVENTS
-from tapelog_session.application.resources import song_resource
+from tapelog_session.application.reading.resources import song_resource
 from tapelog_session.domain.evolve import evolve
 from tapelog_session.domain.song import Song
 

@@ -17,7 +17,7 @@ import pytest
 from scipy import stats
 from tapelog.notify.v1 import notify_service_pb2, resources_pb2
 from tapelog.session.v1 import session_service_pb2 as session_rpc
-from tapelog_chassis.metrics import CATALOGUE
+from tapelog_chassis.observability.metrics import CATALOGUE
 from tapelog_client import StackState, Tapelog
 from tapelog_client.errors import TapelogApiError
 

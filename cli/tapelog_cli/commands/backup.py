@@ -40,7 +40,7 @@ async def backup(
     json: Json = False,
 ) -> int:
     """Copy a data folder while it runs: log, keys, journals, and the audio that is not in the backup yet."""
-    from tapelog_chassis.logs import configure_logs
+    from tapelog_chassis.observability.logs import configure_logs
 
     from tapelog_cli.backup.keystore import keystore_beside
     from tapelog_cli.backup.layout import layout_of
@@ -138,7 +138,7 @@ async def restore(
     json: Json = False,
 ) -> int:
     """Put a backup into a new data folder, checked before and after; then `tapelog up` goes on from there."""
-    from tapelog_chassis.logs import configure_logs
+    from tapelog_chassis.observability.logs import configure_logs
 
     from tapelog_cli.backup.keystore import keystore_beside
     from tapelog_cli.backup.restore import Source, restore_backup

@@ -23,7 +23,7 @@ async def demo(
     json: Json = False,
 ) -> int:
     """Play a whole production: brief, recording, two mixes, master, delivery, alternates, three subscribers."""
-    from tapelog_chassis.logs import configure_logs
+    from tapelog_chassis.observability.logs import configure_logs
 
     from tapelog_cli.commands.up import stop_on_signals
     from tapelog_cli.demo.run import DemoOptions, play

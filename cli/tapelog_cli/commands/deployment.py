@@ -89,10 +89,10 @@ async def provision(
     json: Json = False,
 ) -> int:
     """Create the streams and consumers that are missing, and check the others; nothing is ever edited."""
-    from tapelog_chassis.grpc_options import CertificatePair
-    from tapelog_chassis.logs import configure_logs
     from tapelog_chassis.nats import Unreachable, allowed_store_bytes, connected
     from tapelog_chassis.nats import provision as provision_topology
+    from tapelog_chassis.observability.logs import configure_logs
+    from tapelog_chassis.rpc.grpc_options import CertificatePair
     from tapelog_chassis.topology import CONSUMERS, STREAMS
 
     from tapelog_cli.printed.output import out, print_json

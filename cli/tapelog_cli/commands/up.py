@@ -42,8 +42,8 @@ async def up(
     json: Json = False,
 ) -> int:
     """Run the broker, the services, the review page and the render workers until Ctrl-C or SIGTERM."""
-    from tapelog_chassis.logs import configure_logs
-    from tapelog_chassis.profiling import profiling_on_demand
+    from tapelog_chassis.observability.logs import configure_logs
+    from tapelog_chassis.observability.profiling import profiling_on_demand
 
     from tapelog_cli.backup.schedule import Schedule, keeping_backups
     from tapelog_cli.installation.plan import StackOptions

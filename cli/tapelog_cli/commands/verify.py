@@ -36,7 +36,7 @@ async def verify(
 ) -> int:
     """Check every event, chain, header and anchor of the log, running or stopped; say what is wrong, change nothing."""
     from tapelog_chassis.anchors import AnchorVerifier
-    from tapelog_chassis.logs import configure_logs
+    from tapelog_chassis.observability.logs import configure_logs
     from tapelog_chassis.topology import CONTEXTS
     from tapelog_chassis.verification import verify_log
     from tapelog_notify.adapters.public_check import check_public

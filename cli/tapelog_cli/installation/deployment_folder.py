@@ -14,16 +14,16 @@ from typing import Final, Literal, Self
 
 from tapelog_chassis.addresses import CONSOLE_PORT, LOOPBACK, SERVICE_PORTS, default_address
 from tapelog_chassis.auth import LocalIssuer
-from tapelog_chassis.auth.issuer import KEY_FILE, write_private
-from tapelog_chassis.auth.revocations import REVOKED_FILE as REVOKED_PARTIES_FILE
-from tapelog_chassis.auth.revocations import Revocations
-from tapelog_chassis.certificates import (
+from tapelog_chassis.auth.certificates import (
     AUTHORITY_KEY_FILE,
     CLIENTS_FOLDER,
     REVOKED_FILE,
     PrivateAuthority,
     public_key_fingerprint,
 )
+from tapelog_chassis.auth.issuer import KEY_FILE, write_private
+from tapelog_chassis.auth.revocations import REVOKED_FILE as REVOKED_PARTIES_FILE
+from tapelog_chassis.auth.revocations import Revocations
 from tapelog_chassis.errors import ConfigRefusal
 from tapelog_chassis.nats import SERVICES, NatsIdentity
 from tapelog_chassis.nats.config import (

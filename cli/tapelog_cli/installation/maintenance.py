@@ -6,10 +6,10 @@ from pathlib import Path
 from typing import Final
 
 from nats.aio.client import Client
-from tapelog_chassis.grpc_options import CertificatePair
 from tapelog_chassis.nats import EmbeddedNats, Unreachable, connected
 from tapelog_chassis.nats.identity import NatsIdentity
 from tapelog_chassis.nats.permissions import MAINTENANCE
+from tapelog_chassis.rpc.grpc_options import CertificatePair
 from tapelog_client.client_errors import StackNotRunning
 from tapelog_client.local import StackState
 

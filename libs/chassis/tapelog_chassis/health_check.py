@@ -14,9 +14,9 @@ from cryptography import x509
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 from pydantic import ValidationError
 
-from tapelog_chassis.certificates import subject_hosts
-from tapelog_chassis.grpc_options import ServerConfig, TlsFiles
+from tapelog_chassis.auth.certificates import subject_hosts
 from tapelog_chassis.lifecycle import EXIT_CONFIG, EXIT_CRASH, EXIT_OK
+from tapelog_chassis.rpc.grpc_options import ServerConfig, TlsFiles
 from tapelog_chassis.settings import ServiceSettings
 
 TIMEOUT_S: Final = 3.0

@@ -11,10 +11,10 @@ import structlog
 
 from tapelog_chassis.errors import ConfigRefusal
 from tapelog_chassis.event_log import CorruptStream, LogTampered, PositionAhead
-from tapelog_chassis.logs import configure_logs
-from tapelog_chassis.profiling import profiling_on_demand
+from tapelog_chassis.observability.logs import configure_logs
+from tapelog_chassis.observability.profiling import profiling_on_demand
+from tapelog_chassis.observability.tracing import exporting
 from tapelog_chassis.settings import ServiceSettings
-from tapelog_chassis.tracing import exporting
 
 EXIT_OK: Final = 0
 EXIT_CRASH: Final = 1

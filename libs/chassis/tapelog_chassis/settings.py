@@ -7,7 +7,7 @@ from pydantic import Field
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from tapelog_chassis.errors import ConfigRefusal, InsecureBind
-from tapelog_chassis.grpc_options import CertificatePair, ServerConfig, TlsFiles, is_loopback
+from tapelog_chassis.rpc.grpc_options import CertificatePair, ServerConfig, TlsFiles, is_loopback
 
 
 class ServiceSettings(BaseSettings):

@@ -5,7 +5,7 @@ Labels take few values: methods, codes, outcomes; never an id of a song, a party
 
 from typing import Final
 
-from tapelog_chassis.metrics import counter, gauge, histogram
+from tapelog_chassis.observability.metrics import counter, gauge, histogram
 
 RPCS_HANDLED: Final = counter(
     "tapelog_rpcs_handled", "Calls answered, by method and status code.", "calls", ["method", "code"]

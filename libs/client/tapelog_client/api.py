@@ -7,7 +7,7 @@ from types import TracebackType
 from typing import Self
 
 from tapelog_chassis.auth import Kind
-from tapelog_chassis.grpc_options import CertificatePair
+from tapelog_chassis.rpc.grpc_options import CertificatePair
 
 from tapelog_client.alerts import Alerts
 from tapelog_client.api_keys import ApiKeys

@@ -9,7 +9,7 @@ from typing import Any, Final, TypeVar, cast
 
 import grpc
 from google.protobuf.message import Message
-from tapelog_chassis import tracing
+from tapelog_chassis.observability import tracing
 
 from tapelog_client.errors import TapelogApiError, Unavailable, from_rpc_error
 from tapelog_client.tokens import ApiKeyTokenSource, TokenSource

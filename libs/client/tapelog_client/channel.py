@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Final
 
 import grpc
-from tapelog_chassis.grpc_options import CertificatePair
+from tapelog_chassis.rpc.grpc_options import CertificatePair
 
 MESSAGE_BYTES_MAX: Final = 4 * 1024 * 1024
 METADATA_BYTES_MAX: Final = 16 * 1024

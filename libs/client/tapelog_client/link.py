@@ -10,7 +10,7 @@ from google.protobuf.message import Message
 from tapelog.notify.v1.notify_service_pb2_grpc import NotifyServiceStub
 from tapelog.render.v1.render_service_pb2_grpc import RenderServiceStub
 from tapelog.session.v1.session_service_pb2_grpc import SessionServiceStub
-from tapelog_chassis.grpc_options import CertificatePair
+from tapelog_chassis.rpc.grpc_options import CertificatePair
 
 from tapelog_client.calls import TIMEOUT_S, Calls
 from tapelog_client.channel import open_channel

@@ -10,11 +10,11 @@ from urllib.parse import urlsplit
 from aiohttp import web
 from tapelog.common.v1 import event_pb2
 from tapelog_chassis.auth import TokenVerifier
+from tapelog_chassis.auth.http_peers import only_peers, server_context
 from tapelog_chassis.clock import SystemClock
 from tapelog_chassis.errors import PortInUse
-from tapelog_chassis.http_peers import only_peers, server_context
 from tapelog_chassis.lifecycle import Ready
-from tapelog_chassis.peers import PeerCheck
+from tapelog_chassis.rpc.peers import PeerCheck
 from tapelog_client.link import Channels
 
 from .identity.clients import Clients

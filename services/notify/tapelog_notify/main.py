@@ -7,21 +7,21 @@ from typing import Final
 import structlog
 from nats.aio.client import Client
 from tapelog.notify.v1 import events_pb2, notify_service_pb2_grpc
+from tapelog_chassis.aggregates.commands import Repository
+from tapelog_chassis.aggregates.event_registry import EventRegistry
 from tapelog_chassis.anchors import LogGuard
 from tapelog_chassis.audit import AuditLog
 from tapelog_chassis.auth import TokenVerifier
 from tapelog_chassis.clock import SystemClock
-from tapelog_chassis.commands import Repository
 from tapelog_chassis.event_log import EventLog, JetStreamEventLog, JetStreamSnapshotStore, StoredEvent
-from tapelog_chassis.event_registry import EventRegistry
-from tapelog_chassis.exposition import Sample, exposing
-from tapelog_chassis.grpc_server import build_server
-from tapelog_chassis.health import keep_health, store_probe
-from tapelog_chassis.health_intact import keep_intact
-from tapelog_chassis.health_lag import Follower, keep_current
 from tapelog_chassis.lifecycle import Ready
 from tapelog_chassis.nats import connected
-from tapelog_chassis.samples import lag_of
+from tapelog_chassis.observability.exposition import Sample, exposing
+from tapelog_chassis.observability.health import keep_health, store_probe
+from tapelog_chassis.observability.health_intact import keep_intact
+from tapelog_chassis.observability.health_lag import Follower, keep_current
+from tapelog_chassis.observability.samples import lag_of
+from tapelog_chassis.rpc.grpc_server import build_server
 from tapelog_chassis.topology import CONTEXTS
 
 from . import telemetry

@@ -2,7 +2,7 @@
 
 from typing import Final
 
-from tapelog_chassis.metrics import counter, gauge, histogram
+from tapelog_chassis.observability.metrics import counter, gauge, histogram
 
 PUBLISHED: Final = counter(
     "tapelog_notify_published", "Events copied to the public stream, by context.", "events", ["context"]

@@ -21,8 +21,8 @@ from tapelog.session.v1 import events_pb2 as session
 from tapelog_chassis.auth import LocalIssuer
 from tapelog_chassis.event_log import AggregateId, JetStreamEventLog, Metadata, NewEvent, StoredEvent
 from tapelog_chassis.failpoints import VARIABLE as FAILPOINT
+from tapelog_chassis.rpc.testing_rpc import TokenFactory
 from tapelog_chassis.testing import Broker
-from tapelog_chassis.testing_rpc import TokenFactory
 
 from .domain.public_event import PublicEvent
 from .main import run

@@ -30,8 +30,8 @@ from tapelog_desk.nodes import NodeStore
 from tapelog_desk.targets import aim
 from tapelog_dsp import ENGINE_VERSION
 
-from tapelog_render.application import specs
-from tapelog_render.application.spec_checks import groups_of
+from tapelog_render.application.asking import specs
+from tapelog_render.application.asking.spec_checks import groups_of
 
 Progress = Callable[[float], None]
 

@@ -10,14 +10,14 @@ from tapelog_chassis.audit import AuditLog
 from tapelog_chassis.auth import TokenVerifier
 from tapelog_chassis.clock import SystemClock
 from tapelog_chassis.event_log import JetStreamEventLog
-from tapelog_chassis.exposition import Sample, exposing
-from tapelog_chassis.grpc_server import build_server
-from tapelog_chassis.health import keep_health, store_probe
-from tapelog_chassis.health_intact import keep_intact
-from tapelog_chassis.health_lag import Follower, keep_current
 from tapelog_chassis.lifecycle import Ready
 from tapelog_chassis.nats import connected
-from tapelog_chassis.samples import consumers_of, lag_of
+from tapelog_chassis.observability.exposition import Sample, exposing
+from tapelog_chassis.observability.health import keep_health, store_probe
+from tapelog_chassis.observability.health_intact import keep_intact
+from tapelog_chassis.observability.health_lag import Follower, keep_current
+from tapelog_chassis.observability.samples import consumers_of, lag_of
+from tapelog_chassis.rpc.grpc_server import build_server
 from tapelog_client.channel import open_channel
 from tapelog_dsp.version import ENGINE_VERSION
 
@@ -29,16 +29,16 @@ from tapelog_render.adapters.session_permissions import SessionPermissions
 from tapelog_render.adapters.session_registry import SessionRegistry
 from tapelog_render.adapters.signals import NatsProgressBoard
 from tapelog_render.adapters.worker_pool import WorkerPool
-from tapelog_render.application.billing import Billing
-from tapelog_render.application.books import Books
-from tapelog_render.application.deadlines import expire_forever
+from tapelog_render.application.asking.room import Submission
 from tapelog_render.application.events import RENDER, Repositories
 from tapelog_render.application.job_figures import count_change, sample_jobs
 from tapelog_render.application.job_index import JobIndex
-from tapelog_render.application.ledger import UsageLedger
 from tapelog_render.application.queries import Reader
-from tapelog_render.application.reconcile import reconcile_forever, requeue_jobs_of
-from tapelog_render.application.room import Submission
+from tapelog_render.application.queueing.deadlines import expire_forever
+from tapelog_render.application.queueing.reconcile import reconcile_forever, requeue_jobs_of
+from tapelog_render.application.usage.billing import Billing
+from tapelog_render.application.usage.books import Books
+from tapelog_render.application.usage.ledger import UsageLedger
 from tapelog_render.settings import RenderSettings, WorkerSettings
 
 AUDIENCE: Final = "render"

@@ -2,7 +2,7 @@
 
 from typing import Final
 
-from tapelog_chassis.metrics import LONG_SECONDS, counter, gauge, histogram
+from tapelog_chassis.observability.metrics import LONG_SECONDS, counter, gauge, histogram
 
 JOBS_IN_STREAM: Final = gauge(
     "tapelog_render_jobs_in_stream",

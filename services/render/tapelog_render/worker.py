@@ -13,14 +13,14 @@ from pathlib import Path
 from typing import Final
 
 import structlog
-from tapelog_chassis import tracing
 from tapelog_chassis.clock import SystemClock
 from tapelog_chassis.errors import ConfigRefusal, DataLoss, ServiceError, WrittenByNewer
 from tapelog_chassis.event_log import InvalidEvent, JetStreamEventLog
-from tapelog_chassis.exposition import exposing
 from tapelog_chassis.lifecycle import Ready, run_service
 from tapelog_chassis.nats import RECONNECT_CROWD_S, connected
 from tapelog_chassis.objects import ObjectStore
+from tapelog_chassis.observability import tracing
+from tapelog_chassis.observability.exposition import exposing
 
 from tapelog_render.adapters.engine_process import EngineProcess
 from tapelog_render.adapters.job_puller import DeliveredJob, JobPuller
@@ -28,7 +28,7 @@ from tapelog_render.adapters.processes import die_with, worker_id
 from tapelog_render.adapters.signals import NatsWorkSignals
 from tapelog_render.application.events import job_repository
 from tapelog_render.application.ports import EngineFailure
-from tapelog_render.application.work import Bench, work_on
+from tapelog_render.application.working.work import Bench, work_on
 from tapelog_render.settings import WorkerSettings
 
 PAUSE_S: Final = 1.0

@@ -8,22 +8,22 @@ from typing import Final
 
 from nats.aio.client import Client
 from tapelog.session.v1.session_service_pb2_grpc import add_SessionServiceServicer_to_server
-from tapelog_chassis import tracing
+from tapelog_chassis.aggregates.freshness import Freshness
 from tapelog_chassis.anchors import LogGuard
 from tapelog_chassis.audit import AuditLog
 from tapelog_chassis.auth import LocalIssuer, TokenVerifier
 from tapelog_chassis.clock import SystemClock
 from tapelog_chassis.event_log import JetStreamEventLog, JetStreamSnapshotStore, SharedTail
-from tapelog_chassis.exposition import exposing
-from tapelog_chassis.freshness import Freshness
-from tapelog_chassis.grpc_server import build_server
-from tapelog_chassis.health import keep_health, store_probe
-from tapelog_chassis.health_intact import keep_intact
-from tapelog_chassis.health_lag import Follower, keep_current
 from tapelog_chassis.lifecycle import Ready
 from tapelog_chassis.nats import connected
 from tapelog_chassis.objects import ObjectStore
-from tapelog_chassis.samples import consumers_of, disk_of, lag_of
+from tapelog_chassis.observability import tracing
+from tapelog_chassis.observability.exposition import exposing
+from tapelog_chassis.observability.health import keep_health, store_probe
+from tapelog_chassis.observability.health_intact import keep_intact
+from tapelog_chassis.observability.health_lag import Follower, keep_current
+from tapelog_chassis.observability.samples import consumers_of, disk_of, lag_of
+from tapelog_chassis.rpc.grpc_server import build_server
 from tapelog_chassis.unfinished import UnfinishedUploads
 from tapelog_client.channel import open_channel
 
@@ -37,16 +37,16 @@ from tapelog_session.adapters.render_client import GrpcRenderJobs
 from tapelog_session.adapters.servicer import SessionServicer
 from tapelog_session.adapters.targets import known_targets
 from tapelog_session.application.aggregates import CONTEXT, EVENTS, Aggregates
-from tapelog_session.application.deadlines import watch_deadlines
-from tapelog_session.application.follow_ups import follow_up
+from tapelog_session.application.following.deadlines import watch_deadlines
+from tapelog_session.application.following.follow_ups import follow_up
+from tapelog_session.application.following.processes import ProcessState, drive
+from tapelog_session.application.following.render_outcomes import record_outcome
+from tapelog_session.application.following.render_requests import request_renders
 from tapelog_session.application.ports import RenderJobs
-from tapelog_session.application.processes import ProcessState, drive
 from tapelog_session.application.project_heads import ProjectHeads
-from tapelog_session.application.render_outcomes import record_outcome
-from tapelog_session.application.render_requests import request_renders
-from tapelog_session.application.song_index import SongIndex
+from tapelog_session.application.reading.song_index import SongIndex
+from tapelog_session.application.reading.views import Views
 from tapelog_session.application.uploads import expire_uploads
-from tapelog_session.application.views import Views
 from tapelog_session.settings import SessionSettings
 
 NEW_OBJECTS: Final = 50_000

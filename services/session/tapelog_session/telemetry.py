@@ -2,7 +2,7 @@
 
 from typing import Final
 
-from tapelog_chassis.metrics import counter, gauge
+from tapelog_chassis.observability.metrics import counter, gauge
 
 PROCESS_STOPPED: Final = gauge(
     "tapelog_session_process_stopped",

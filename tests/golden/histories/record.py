@@ -15,12 +15,13 @@ from typing import Any, Final
 from google.protobuf.descriptor import Descriptor
 from google.protobuf.json_format import MessageToDict
 from google.protobuf.message import Message
-from tapelog_chassis.versioned import Versioned
+from tapelog_chassis.aggregates.versioned import Versioned
 from tapelog_session.application.aggregates import EVENTS
-from tapelog_session.application.resources import delivery_resource, project_resource, song_resource
+from tapelog_session.application.reading.resources import delivery_resource, project_resource, song_resource
 from tapelog_session.application.studio_sessions import session_resource
-from tapelog_session.domain import delivery, evolve, project, studio_session
-from tapelog_session.domain.delivery import DeliveryPackage
+from tapelog_session.domain import evolve, project, studio_session
+from tapelog_session.domain.handover import delivery
+from tapelog_session.domain.handover.delivery import DeliveryPackage
 from tapelog_session.domain.project import Project
 from tapelog_session.domain.song import Song
 from tapelog_session.domain.studio_session import StudioSession

@@ -26,8 +26,8 @@ from tapelog.render.v1.resources_pb2 import (
     UsageEntry,
 )
 from tapelog_chassis import ids
+from tapelog_chassis.aggregates.versioned import Versioned
 from tapelog_chassis.event_log import AggregateId, Metadata, NewEvent, StoredEvent, chain, codec
-from tapelog_chassis.versioned import Versioned
 from tapelog_notify.application.alert_handlers import rule_message
 from tapelog_notify.domain import alert_rule, subscription
 from tapelog_notify.domain.event_filter import EventFilter

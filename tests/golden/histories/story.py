@@ -8,32 +8,20 @@ from google.protobuf.message import Message
 from tapelog.common.v1 import audio_pb2, recipe_pb2
 from tapelog.session.v1 import brief_pb2, events_pb2
 from tapelog.session.v1 import resources_pb2 as pb
-from tapelog_session.domain import (
-    brief,
-    delivery,
-    disagreements,
-    holds,
-    notes,
-    policies,
-    project,
-    recording,
-    reviews,
-    send_backs,
-    songs,
-    stages,
-    stems,
-    studio_session,
-    take_checks,
-    takes,
-    versions,
-)
-from tapelog_session.domain.delivery import DeliveryPackage
+from tapelog_session.domain import policies, project, songs, studio_session
+from tapelog_session.domain.gates import holds, send_backs, stages
+from tapelog_session.domain.handover import delivery
+from tapelog_session.domain.handover.delivery import DeliveryPackage
 from tapelog_session.domain.names import parse_version
 from tapelog_session.domain.project import Project
 from tapelog_session.domain.roles import Actor
 from tapelog_session.domain.song import Policy
 from tapelog_session.domain.studio_session import StudioSession
-from tapelog_session.domain.versions import MASTER, MIX
+from tapelog_session.domain.talk import disagreements, notes
+from tapelog_session.domain.tracking import recording, take_checks, takes
+from tapelog_session.domain.versioning import reviews, stems, versions
+from tapelog_session.domain.versioning.versions import MASTER, MIX
+from tapelog_session.domain.vision import brief
 
 ARTIST = Actor("ana", pb.ROLE_ARTIST)
 PRODUCER = Actor("pia", pb.ROLE_STUDIO_PRODUCER)

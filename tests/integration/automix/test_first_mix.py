@@ -19,8 +19,8 @@ from tapelog_desk.automix.sheet import Stem
 from tapelog_desk.automix.testing import RATE, kick, tone, voice, write_song
 from tapelog_desk.errors import SourceError
 from tapelog_recipe import load_mix_recipe, recipe_digest, validate_mix
-from tapelog_session.domain.brief_check import VIOLATION, check_recipe
 from tapelog_session.domain.song import Brief
+from tapelog_session.domain.vision.brief_check import VIOLATION, check_recipe
 
 DIGEST_OF = """
 import sys

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import aiohttp
 import pytest
-from tapelog_chassis.certificates import PrivateAuthority
+from tapelog_chassis.auth.certificates import PrivateAuthority
 from tapelog_chassis.lifecycle import EXIT_CONFIG
 from tapelog_cli.main import main
 from tapelog_client import StackState

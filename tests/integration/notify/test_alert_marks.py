@@ -8,8 +8,8 @@ from datetime import datetime, timedelta
 
 import pytest
 from tapelog.notify.v1 import alerts_pb2
+from tapelog_chassis.aggregates.commands import Repository
 from tapelog_chassis.clock import SystemClock
-from tapelog_chassis.commands import Repository
 from tapelog_chassis.event_log import AggregateId, JetStreamEventLog, JetStreamSnapshotStore, Metadata
 from tapelog_chassis.testing import Broker, eventually
 from tapelog_notify.adapters.public_stream import JetStreamPublicEvents, JetStreamPublicStream

@@ -12,8 +12,8 @@ import pytest
 from tapelog.notify.v1 import notify_service_pb2_grpc
 from tapelog_chassis.clock import SystemClock
 from tapelog_chassis.nats import api
+from tapelog_chassis.rpc.testing_rpc import running_server
 from tapelog_chassis.testing import Broker, eventually
-from tapelog_chassis.testing_rpc import running_server
 from tapelog_notify.adapters.delivery_log import JetStreamDeliveryLog
 from tapelog_notify.adapters.feeds import JetStreamFeeds
 from tapelog_notify.adapters.follow import Follow

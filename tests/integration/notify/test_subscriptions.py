@@ -14,8 +14,8 @@ from tapelog.notify.v1 import (
     resources_pb2,
 )
 from tapelog_chassis.nats import Puller, api, connected, direct
+from tapelog_chassis.rpc.testing_rpc import assert_every_rpc_has_a_row
 from tapelog_chassis.testing import Broker, eventually
-from tapelog_chassis.testing_rpc import assert_every_rpc_has_a_row
 from tapelog_chassis.topology import PUB, SECRETS
 from tapelog_notify.adapters.policies import POLICIES, SERVICE
 from tapelog_notify.domain.signature import parse_secret

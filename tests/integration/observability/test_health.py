@@ -9,8 +9,8 @@ from typing import Any
 import grpc
 import pytest
 from grpc_health.v1 import health_pb2, health_pb2_grpc
-from tapelog_chassis.grpc_server import LIVE
-from tapelog_chassis.health import keep_health, store_probe
+from tapelog_chassis.observability.health import keep_health, store_probe
+from tapelog_chassis.rpc.grpc_server import LIVE
 from tapelog_chassis.testing import Broker, eventually
 
 SERVING = health_pb2.HealthCheckResponse.SERVING

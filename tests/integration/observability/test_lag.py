@@ -6,8 +6,8 @@ from typing import Any
 import grpc
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 from tapelog_chassis.event_log import AggregateId, LogUnavailable, MemoryEventLog, Metadata
-from tapelog_chassis.grpc_server import CURRENT
-from tapelog_chassis.health_lag import Follower, keep_current
+from tapelog_chassis.observability.health_lag import Follower, keep_current
+from tapelog_chassis.rpc.grpc_server import CURRENT
 from tapelog_chassis.testing import eventually, new_event
 
 SONG = AggregateId("session", "acme", "sng-1")

@@ -10,10 +10,10 @@ import aiohttp
 import grpc
 import pytest
 from grpc_health.v1 import health_pb2, health_pb2_grpc
-from tapelog_chassis import metrics
-from tapelog_chassis.certificates import PrivateAuthority
+from tapelog_chassis.auth.certificates import PrivateAuthority
 from tapelog_chassis.errors import ConfigRefusal, PortInUse
-from tapelog_chassis.exposition import exposing
+from tapelog_chassis.observability import metrics
+from tapelog_chassis.observability.exposition import exposing
 from tapelog_chassis.settings import ServiceSettings
 from tapelog_chassis.testing import eventually
 

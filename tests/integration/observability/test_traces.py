@@ -13,7 +13,7 @@ from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 from tapelog.session.v1 import brief_pb2
 from tapelog.session.v1 import resources_pb2 as res
-from tapelog_chassis import tracing
+from tapelog_chassis.observability import tracing
 from tapelog_client import Tapelog
 from tapelog_client.tokens import LocalKeyTokenSource
 

@@ -31,13 +31,13 @@ from tapelog.session.v1.session_service_pb2 import (
 from tapelog.session.v1.session_service_pb2_grpc import SessionServiceServicer, add_SessionServiceServicer_to_server
 from tapelog_chassis import topology
 from tapelog_chassis.auth import Kind, LocalIssuer, TokenVerifier, signed_in
-from tapelog_chassis.call_layers import AUTHORIZATION
 from tapelog_chassis.event_log import AggregateId, JetStreamEventLog, StoredEvent
-from tapelog_chassis.grpc_options import ServerConfig
-from tapelog_chassis.grpc_server import build_server
 from tapelog_chassis.nats.api import request
 from tapelog_chassis.objects import ObjectStore
-from tapelog_chassis.request_context import current_principal
+from tapelog_chassis.rpc.call_layers import AUTHORIZATION
+from tapelog_chassis.rpc.grpc_options import ServerConfig
+from tapelog_chassis.rpc.grpc_server import build_server
+from tapelog_chassis.rpc.request_context import current_principal
 from tapelog_chassis.testing import Broker, embedded_nats, eventually
 from tapelog_render.adapters.worker_pool import WorkerPool
 from tapelog_render.application.events import REGISTRY, job_aggregate

@@ -12,8 +12,8 @@ import structlog
 from google.protobuf.wrappers_pb2 import StringValue
 from tapelog_chassis import errors
 from tapelog_chassis.auth import MethodPolicy, members, public, services, signed_in, tenant_role
-from tapelog_chassis.request_context import current_principal, current_request
-from tapelog_chassis.testing_rpc import LocalServer, running_server
+from tapelog_chassis.rpc.request_context import current_principal, current_request
+from tapelog_chassis.rpc.testing_rpc import LocalServer, running_server
 
 SERVICE: Final = "tapelog.desk.v1.DeskService"
 

@@ -4,10 +4,10 @@ import asyncio
 import sys
 
 from tapelog_chassis.errors import ConfigRefusal
-from tapelog_chassis.grpc_server import build_server
 from tapelog_chassis.lifecycle import Ready, run_service
+from tapelog_chassis.rpc.grpc_server import build_server
+from tapelog_chassis.rpc.testing_rpc import TokenFactory
 from tapelog_chassis.settings import ServiceSettings
-from tapelog_chassis.testing_rpc import TokenFactory
 
 
 async def run(settings: ServiceSettings, *, ready: Ready, stop: asyncio.Event) -> None:

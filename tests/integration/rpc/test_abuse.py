@@ -12,7 +12,7 @@ import grpc
 import psutil
 import pytest
 from google.protobuf.wrappers_pb2 import StringValue
-from tapelog_chassis.testing_rpc import LocalServer
+from tapelog_chassis.rpc.testing_rpc import LocalServer
 
 from .raw_http2 import (
     CANCEL,

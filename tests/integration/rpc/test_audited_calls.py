@@ -10,7 +10,7 @@ import pytest
 from google.protobuf.wrappers_pb2 import StringValue
 from tapelog_chassis.audit import AuditLog, Decision, read_audit, verify_audit
 from tapelog_chassis.audit.record import Line
-from tapelog_chassis.grpc_options import ServerConfig
+from tapelog_chassis.rpc.grpc_options import ServerConfig
 
 CALLS = 400
 AT_ONCE = 50

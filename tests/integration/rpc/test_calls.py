@@ -7,7 +7,7 @@ from typing import Any
 import grpc
 import pytest
 from google.protobuf.wrappers_pb2 import StringValue
-from tapelog_chassis.testing_rpc import LocalServer
+from tapelog_chassis.rpc.testing_rpc import LocalServer
 from tapelog_client import errors as client_errors
 from tapelog_client.errors import from_rpc_error
 

@@ -17,8 +17,8 @@ from tapelog_chassis import errors
 from tapelog_chassis.auth import LocalIssuer, TokenVerifier, signed_in
 from tapelog_chassis.auth.issuer import JWKS_FILE
 from tapelog_chassis.clock import FakeClock
-from tapelog_chassis.grpc_options import ServerConfig
-from tapelog_chassis.testing_rpc import LocalServer, TokenFactory, running_server
+from tapelog_chassis.rpc.grpc_options import ServerConfig
+from tapelog_chassis.rpc.testing_rpc import LocalServer, TokenFactory, running_server
 from tapelog_client import errors as client_errors
 from tapelog_client.calls import ATTEMPTS_MAX, Calls, with_request_id
 from tapelog_client.channel import open_channel

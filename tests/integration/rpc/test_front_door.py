@@ -9,9 +9,10 @@ import pytest
 from google.protobuf.wrappers_pb2 import StringValue
 from grpc._cython import cygrpc
 from grpc_health.v1 import health_pb2, health_pb2_grpc
-from tapelog_chassis import front_door, telemetry
-from tapelog_chassis.front_door import DoorServer
-from tapelog_chassis.grpc_options import ServerConfig
+from tapelog_chassis import telemetry
+from tapelog_chassis.rpc import front_door
+from tapelog_chassis.rpc.front_door import DoorServer
+from tapelog_chassis.rpc.grpc_options import ServerConfig
 from tapelog_client.errors import from_rpc_error
 
 CONNECTIONS: Final = 16

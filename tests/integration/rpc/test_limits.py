@@ -13,8 +13,8 @@ from grpc_health.v1 import health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection_pb2, reflection_pb2_grpc
 from tapelog_chassis import telemetry
 from tapelog_chassis.errors import ConfigRefusal, InsecureBind, PortInUse
-from tapelog_chassis.grpc_options import ServerConfig, channel_options, is_loopback
-from tapelog_chassis.testing_rpc import LocalServer
+from tapelog_chassis.rpc.grpc_options import ServerConfig, channel_options, is_loopback
+from tapelog_chassis.rpc.testing_rpc import LocalServer
 from tapelog_client.errors import from_rpc_error
 
 

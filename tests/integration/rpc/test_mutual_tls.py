@@ -9,11 +9,11 @@ import grpc
 import pytest
 from google.protobuf.wrappers_pb2 import StringValue
 from tapelog_chassis.auth import LocalIssuer
-from tapelog_chassis.certificates import PrivateAuthority
+from tapelog_chassis.auth.certificates import PrivateAuthority
 from tapelog_chassis.errors import ConfigRefusal, InsecureBind
-from tapelog_chassis.grpc_options import CertificatePair, ServerConfig, TlsFiles
+from tapelog_chassis.rpc.grpc_options import CertificatePair, ServerConfig, TlsFiles
+from tapelog_chassis.rpc.testing_rpc import LocalServer
 from tapelog_chassis.settings import ServiceSettings
-from tapelog_chassis.testing_rpc import LocalServer
 from tapelog_client.channel import open_channel
 from tapelog_client.errors import from_rpc_error
 from tapelog_console.settings import ConsoleSettings

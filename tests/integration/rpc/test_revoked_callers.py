@@ -13,8 +13,8 @@ from tapelog_chassis.auth import LocalIssuer, Revocations, TokenVerifier
 from tapelog_chassis.auth.issuer import JWKS_FILE, retire_keys, rotate_key
 from tapelog_chassis.auth.revocations import REVOKED_FILE
 from tapelog_chassis.clock import FakeClock
-from tapelog_chassis.grpc_options import ServerConfig
-from tapelog_chassis.grpc_server import RpcServer, build_server
+from tapelog_chassis.rpc.grpc_options import ServerConfig
+from tapelog_chassis.rpc.grpc_server import RpcServer, build_server
 from tapelog_client.errors import from_rpc_error
 
 WITHIN_S = 2.0

@@ -23,17 +23,17 @@ from tapelog.session.v1 import brief_pb2
 from tapelog.session.v1 import resources_pb2 as pb
 from tapelog.session.v1 import session_service_pb2 as wire
 from tapelog.session.v1.session_service_pb2_grpc import SessionServiceStub
+from tapelog_chassis.aggregates.event_registry import event_type_of
 from tapelog_chassis.auth import LocalIssuer
 from tapelog_chassis.event_log import AggregateId, Metadata, StoredEvent
 from tapelog_chassis.event_log.codec import encode
-from tapelog_chassis.event_registry import event_type_of
 from tapelog_chassis.objects import ObjectStore
 from tapelog_chassis.testing import Broker, embedded_nats, eventually
 from tapelog_chassis.topology import pub_subject
 from tapelog_client.calls import Calls
 from tapelog_client.channel import open_channel
 from tapelog_client.tokens import StaticTokenSource
-from tapelog_session.application.render_requests import job_id_of
+from tapelog_session.application.following.render_requests import job_id_of
 from tapelog_session.domain.names import SongName
 from tapelog_session.main import run
 from tapelog_session.settings import SessionSettings

@@ -16,7 +16,7 @@ from tapelog.session.v1 import resources_pb2 as pb
 from tapelog_chassis.event_log import EventLog, Metadata, NewEvent
 from tapelog_chassis.testing import Broker
 from tapelog_session.application.aggregates import CONTEXT, EVENTS, Aggregates
-from tapelog_session.application.views import Views
+from tapelog_session.application.reading.views import Views
 
 pytestmark = [pytest.mark.bench, pytest.mark.timeout(900)]
 

@@ -10,8 +10,8 @@ from tapelog_chassis.clock import FakeClock
 from tapelog_chassis.event_log import Metadata
 from tapelog_chassis.testing import Broker, eventually
 from tapelog_session.application.aggregates import Aggregates
-from tapelog_session.application.deadlines import CHECK_S
-from tapelog_session.domain import versions
+from tapelog_session.application.following.deadlines import CHECK_S
+from tapelog_session.domain.versioning import versions
 
 LEFT_S = 2.0
 """Of the hour, when the version comes into review."""

@@ -11,9 +11,9 @@ from typing import Any
 import pytest
 from tapelog.session.v1 import events_pb2
 from tapelog.session.v1 import resources_pb2 as pb
+from tapelog_chassis.aggregates.versioned import FORMAT
 from tapelog_chassis.event_log import Metadata, NewEvent
 from tapelog_chassis.testing import Broker
-from tapelog_chassis.versioned import FORMAT
 from tapelog_session.application.aggregates import EVENTS, Aggregates
 from tapelog_session.application.song_snapshot import SongCodec
 from tapelog_session.main import collect_seldom

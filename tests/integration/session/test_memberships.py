@@ -8,16 +8,16 @@ from typing import Any
 import pytest
 from tapelog.session.v1 import resources_pb2 as pb
 from tapelog.session.v1 import session_service_pb2 as wire
+from tapelog_chassis.aggregates.freshness import LIMIT_S, Freshness
 from tapelog_chassis.auth import Principal
 from tapelog_chassis.event_log import AggregateId, SharedTail, StoredEvent
-from tapelog_chassis.freshness import LIMIT_S, Freshness
 from tapelog_chassis.testing import Broker, eventually
 from tapelog_client.channel import open_channel
 from tapelog_client.errors import PermissionDenied
 from tapelog_session.application.access import Call, authorize
 from tapelog_session.application.aggregates import CONTEXT, EVENTS, Aggregates
 from tapelog_session.application.project_heads import ProjectHeads
-from tapelog_session.application.views import Views
+from tapelog_session.application.reading.views import Views
 from tapelog_session.domain.errors import Denied
 from tapelog_session.domain.permissions import SESSION
 

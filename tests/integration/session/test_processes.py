@@ -15,13 +15,13 @@ from tapelog.session.v1 import resources_pb2 as pb
 from tapelog.session.v1 import session_service_pb2 as wire
 from tapelog_chassis.auth import TokenVerifier, services
 from tapelog_chassis.errors import InvalidArgument, PermissionDenied, Unavailable
-from tapelog_chassis.grpc_options import ServerConfig
-from tapelog_chassis.grpc_server import build_server
 from tapelog_chassis.objects import ObjectStore
-from tapelog_chassis.request_context import current_principal
+from tapelog_chassis.rpc.grpc_options import ServerConfig
+from tapelog_chassis.rpc.grpc_server import build_server
+from tapelog_chassis.rpc.request_context import current_principal
 from tapelog_chassis.testing import eventually
 from tapelog_client.channel import open_channel
-from tapelog_session.domain.comps import passages_digest
+from tapelog_session.domain.tracking.comps import passages_digest
 
 RENDER = "/tapelog.render.v1.RenderService/"
 

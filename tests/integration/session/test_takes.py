@@ -9,7 +9,7 @@ from tapelog.session.v1 import resources_pb2 as pb
 from tapelog.session.v1 import session_service_pb2 as wire
 from tapelog_chassis.testing import eventually
 from tapelog_client.errors import NotFound, PermissionDenied
-from tapelog_session.domain import comps
+from tapelog_session.domain.tracking import comps
 
 
 async def test_a_take_is_cleaned_and_both_are_comped(booked: Any, renders: Any) -> None:

@@ -6,9 +6,9 @@ from typing import Any
 from google.protobuf import timestamp_pb2
 from tapelog.session.v1 import resources_pb2 as pb
 from tapelog.session.v1 import session_service_pb2 as wire
-from tapelog_chassis.versioned import Versioned
+from tapelog_chassis.aggregates.versioned import Versioned
 from tapelog_session.application.aggregates import EVENTS
-from tapelog_session.application.resources import song_resource
+from tapelog_session.application.reading.resources import song_resource
 from tapelog_session.domain.evolve import evolve
 from tapelog_session.domain.song import Song
 

@@ -13,11 +13,11 @@ from tapelog.session.v1 import resources_pb2 as pb
 from tapelog_chassis.clock import FakeClock
 from tapelog_chassis.event_log import MemoryEventLog, Metadata
 from tapelog_session.application.aggregates import EVENTS, Aggregates
-from tapelog_session.application.resources import song_resource
+from tapelog_session.application.reading.resources import song_resource
 from tapelog_session.application.song_snapshot import SongCodec
-from tapelog_session.domain import send_backs
 from tapelog_session.domain.errors import DomainError
 from tapelog_session.domain.evolve import evolve
+from tapelog_session.domain.gates import send_backs
 from tapelog_session.domain.permissions import STAGES
 from tapelog_session.domain.song import Song
 

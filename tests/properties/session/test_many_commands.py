@@ -8,12 +8,12 @@ import pytest
 from google.protobuf.message import Message
 from tapelog.session.v1 import resources_pb2 as pb
 from tapelog_session.application.aggregates import EVENTS
-from tapelog_session.application.resources import song_resource
+from tapelog_session.application.reading.resources import song_resource
 from tapelog_session.application.song_snapshot import SongCodec
 from tapelog_session.domain.evolve import evolve
 from tapelog_session.domain.permissions import STAGES
 from tapelog_session.domain.song import Song
-from tapelog_session.domain.versions import MASTER, MIX
+from tapelog_session.domain.versioning.versions import MASTER, MIX
 
 from .test_song_machine import TRACKS, SongMachine
 

@@ -9,28 +9,19 @@ from hypothesis.stateful import initialize, invariant, precondition, rule
 from tapelog.common.v1 import audio_pb2, recipe_pb2
 from tapelog.session.v1 import brief_pb2, events_pb2
 from tapelog.session.v1 import resources_pb2 as pb
-from tapelog_session.domain import (
-    brief,
-    delivery,
-    disagreements,
-    holds,
-    notes,
-    policies,
-    recording,
-    reviews,
-    send_backs,
-    songs,
-    stages,
-    takes,
-    versions,
-    waivers,
-)
+from tapelog_session.domain import policies, songs
+from tapelog_session.domain.gates import holds, send_backs, stages
+from tapelog_session.domain.handover import delivery
 from tapelog_session.domain.names import VersionName
 from tapelog_session.domain.permissions import STAGES
 from tapelog_session.domain.roles import REQUIRED_CONSENTS, Actor
 from tapelog_session.domain.song import Policy
-from tapelog_session.domain.targets import Target
-from tapelog_session.domain.versions import MASTER, MIX
+from tapelog_session.domain.talk import disagreements, notes
+from tapelog_session.domain.tracking import recording, takes
+from tapelog_session.domain.versioning import reviews, versions
+from tapelog_session.domain.versioning.targets import Target
+from tapelog_session.domain.versioning.versions import MASTER, MIX
+from tapelog_session.domain.vision import brief, waivers
 
 from .logged_song import LoggedSong
 

@@ -7,8 +7,8 @@ from tapelog.common.v1 import recipe_pb2
 from tapelog.session.v1 import brief_pb2 as pb
 from tapelog_desk.automix import BriefError, Limits, load_brief
 from tapelog_recipe import PROCESSOR_KINDS
-from tapelog_session.domain.brief_check import VIOLATION, check_recipe
 from tapelog_session.domain.song import Brief
+from tapelog_session.domain.vision.brief_check import VIOLATION, check_recipe
 
 LEAD = ("lead-vox", "vocal", "lead")
 

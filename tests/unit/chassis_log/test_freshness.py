@@ -5,9 +5,9 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 import pytest
+from tapelog_chassis.aggregates.freshness import ASK_EVERY_S, LIMIT_S, Freshness
 from tapelog_chassis.errors import Unavailable
 from tapelog_chassis.event_log import LogUnavailable, MemoryEventLog
-from tapelog_chassis.freshness import ASK_EVERY_S, LIMIT_S, Freshness
 from tapelog_chassis.testing import eventually
 
 

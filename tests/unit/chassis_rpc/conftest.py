@@ -10,8 +10,9 @@ import msgspec
 import pytest
 from google.protobuf.message import Message
 from tapelog.session.v1.events_pb2 import MemberAdded, MemberRemoved, ProjectCreated
+from tapelog_chassis.aggregates.commands import Outcome, Repository
+from tapelog_chassis.aggregates.event_registry import EventRegistry
 from tapelog_chassis.clock import FakeClock
-from tapelog_chassis.commands import Outcome, Repository
 from tapelog_chassis.event_log import (
     AggregateId,
     AppendUnknown,
@@ -20,7 +21,6 @@ from tapelog_chassis.event_log import (
     NewEvent,
     StoredEvent,
 )
-from tapelog_chassis.event_registry import EventRegistry
 from tapelog_chassis.ids import request_hash
 
 GUESTS: Final = AggregateId("session", "acme", "prj-guests")

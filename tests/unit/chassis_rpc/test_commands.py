@@ -10,10 +10,10 @@ import pytest
 from google.protobuf.wrappers_pb2 import StringValue
 from tapelog.session.v1.events_pb2 import MemberAdded, MemberRemoved, ProjectCreated
 from tapelog_chassis import ids
+from tapelog_chassis.aggregates.event_registry import EventRegistry, event_type_of
+from tapelog_chassis.aggregates.versioned import FORMAT, unpack
 from tapelog_chassis.errors import Aborted, DataLoss, InvalidArgument, OutOfRange, Unavailable, WrittenByNewer
 from tapelog_chassis.event_log import AggregateId, MemorySnapshotStore, Metadata, NewEvent
-from tapelog_chassis.event_registry import EventRegistry, event_type_of
-from tapelog_chassis.versioned import FORMAT, unpack
 
 A, B, C = (str(uuid.UUID(int=n)) for n in (1, 2, 3))
 

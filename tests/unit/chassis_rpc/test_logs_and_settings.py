@@ -11,8 +11,8 @@ import pytest
 import structlog
 from pydantic import SecretStr
 from tapelog.session.v1.events_pb2 import MemberAdded
-from tapelog_chassis.grpc_options import ServerConfig, TlsFiles
-from tapelog_chassis.logs import configure_logs
+from tapelog_chassis.observability.logs import configure_logs
+from tapelog_chassis.rpc.grpc_options import ServerConfig, TlsFiles
 from tapelog_chassis.settings import ServiceSettings
 
 

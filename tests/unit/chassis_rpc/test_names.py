@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 from tapelog.session.v1.session_service_pb2 import CreateProjectRequest, CreateSongRequest, ListSongsRequest
 from tapelog_chassis import ids
 from tapelog_chassis.errors import Aborted, InvalidArgument
-from tapelog_chassis.etag import check_etag, format_etag, parse_etag
-from tapelog_chassis.pages import coerce_page_size, decode_page_token, encode_page_token
+from tapelog_chassis.rpc.etag import check_etag, format_etag, parse_etag
+from tapelog_chassis.rpc.pages import coerce_page_size, decode_page_token, encode_page_token
 
 WORDS = ("acme", "ana", "/tapelog.session.v1.SessionService/CreateSong", "r1")
 

@@ -5,7 +5,7 @@ import os
 import threading
 from pathlib import Path
 
-from tapelog_chassis.profiling import KEPT_MAX, SIGNAL, Profiler, profiling_on_demand, sample
+from tapelog_chassis.observability.profiling import KEPT_MAX, SIGNAL, Profiler, profiling_on_demand, sample
 from tapelog_chassis.testing import eventually
 
 

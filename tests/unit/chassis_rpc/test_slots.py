@@ -3,7 +3,7 @@
 import asyncio
 
 import pytest
-from tapelog_chassis.slots import LINE_S, Slots
+from tapelog_chassis.rpc.slots import LINE_S, Slots
 
 LONG_S = 60.0
 

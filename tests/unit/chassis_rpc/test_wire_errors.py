@@ -6,6 +6,7 @@ from google.rpc import error_details_pb2
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from tapelog_chassis import errors
+from tapelog_chassis.aggregates.log_refusals import refusal_of
 from tapelog_chassis.event_log import (
     AggregateId,
     AppendUnknown,
@@ -17,7 +18,6 @@ from tapelog_chassis.event_log import (
     LogFull,
     LogUnavailable,
 )
-from tapelog_chassis.log_refusals import refusal_of
 from tapelog_client import errors as client_errors
 
 SONG = AggregateId("session", "acme", "sng-1")

@@ -15,7 +15,7 @@ from tapelog.session.v1 import session_service_pb2 as session
 from tapelog.session.v1 import session_service_pb2_grpc as session_grpc
 from tapelog_chassis.auth import signed_in
 from tapelog_chassis.errors import InvalidArgument, Unavailable
-from tapelog_chassis.testing_rpc import TokenFactory, running_server
+from tapelog_chassis.rpc.testing_rpc import TokenFactory, running_server
 from tapelog_client import StaticTokenSource, Tapelog
 
 SESSION = "tapelog.session.v1.SessionService"

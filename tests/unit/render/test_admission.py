@@ -32,7 +32,7 @@ from tapelog.render.v1.resources_pb2 import (
     VerifySpec,
 )
 from tapelog_chassis.errors import InvalidArgument
-from tapelog_render.application import admission, sizing, specs
+from tapelog_render.application.asking import admission, sizing, specs
 
 ASSET = "ab" * 32
 RECIPE = MixRecipe(

@@ -7,8 +7,8 @@ from google.protobuf.message import Message
 from tapelog.render.v1.events_pb2 import UsageAdjusted, UsageReleased, UsageReserved, UsageSettled
 from tapelog.render.v1.resources_pb2 import UsageEntry
 from tapelog_chassis.event_log import AggregateId, MemoryEventLog, Metadata, NewEvent, StoredEvent
-from tapelog_render.application.books import Books
 from tapelog_render.application.events import REGISTRY, USAGE
+from tapelog_render.application.usage.books import Books
 from tapelog_render.domain.statement import Period, statement_of
 
 START = datetime(2026, 11, 1, tzinfo=UTC)

@@ -19,16 +19,16 @@ from tapelog.render.v1.resources_pb2 import (
     RenderResult,
 )
 from tapelog_chassis.event_log import AggregateId, MemoryEventLog, Metadata, StoredEvent
+from tapelog_chassis.rpc.testing_rpc import assert_every_rpc_has_a_row
 from tapelog_chassis.testing import eventually
-from tapelog_chassis.testing_rpc import assert_every_rpc_has_a_row
 from tapelog_render import telemetry
 from tapelog_render.adapters.policies import POLICIES, SERVICE
+from tapelog_render.application.asking.specs import made_ms
 from tapelog_render.application.events import REGISTRY, Repositories, job_aggregate
 from tapelog_render.application.job_figures import count_change
 from tapelog_render.application.job_index import IndexedJob, JobIndex
-from tapelog_render.application.ledger import UsageLedger
 from tapelog_render.application.ports import JobKey
-from tapelog_render.application.specs import made_ms
+from tapelog_render.application.usage.ledger import UsageLedger
 from tapelog_render.domain import job as jobs
 
 RESULT = RenderResult(audio=[AudioResult(format=AudioFormat(sample_rate_hz=48_000, length_frames=72_000))])

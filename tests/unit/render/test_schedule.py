@@ -3,7 +3,7 @@
 import collections
 
 import pytest
-from tapelog_render.application.schedule import TENANTS_MAX, ClassRotation, FairShare
+from tapelog_render.application.queueing.schedule import TENANTS_MAX, ClassRotation, FairShare
 
 CLASSES = ("interactive", "standard", "bulk")
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 from tapelog_render.application.ports import EngineFailure
-from tapelog_render.application.sources import ProvedFiles
+from tapelog_render.application.working.sources import ProvedFiles
 
 
 def stored(folder: Path, content: bytes) -> tuple[str, Path]:

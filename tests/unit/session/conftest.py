@@ -10,11 +10,17 @@ from google.protobuf.message import Message
 from tapelog.common.v1 import audio_pb2, recipe_pb2
 from tapelog.session.v1 import brief_pb2, events_pb2
 from tapelog.session.v1 import resources_pb2 as pb
-from tapelog_session.domain import brief, delivery, notes, recording, reviews, songs, stages, versions
+from tapelog_session.domain import songs
 from tapelog_session.domain.evolve import evolve
+from tapelog_session.domain.gates import stages
+from tapelog_session.domain.handover import delivery
 from tapelog_session.domain.roles import Actor
 from tapelog_session.domain.song import Song
-from tapelog_session.domain.targets import Target
+from tapelog_session.domain.talk import notes
+from tapelog_session.domain.tracking import recording
+from tapelog_session.domain.versioning import reviews, versions
+from tapelog_session.domain.versioning.targets import Target
+from tapelog_session.domain.vision import brief
 
 TARGETS = {"streaming": Target(-14.0, -1.0), "cd": Target(None, -0.3)}
 EPOCH = datetime(2026, 1, 1, tzinfo=UTC)

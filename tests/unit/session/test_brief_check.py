@@ -7,10 +7,10 @@ from tapelog.common.v1 import audio_pb2, recipe_pb2
 from tapelog.session.v1 import brief_pb2
 from tapelog.session.v1 import resources_pb2 as pb
 from tapelog_recipe import load_mix_recipe, validate_mix
-from tapelog_session.domain.brief import check_brief
-from tapelog_session.domain.brief_check import check_recipe, check_signal
 from tapelog_session.domain.errors import InvalidCommand
 from tapelog_session.domain.song import Brief
+from tapelog_session.domain.vision.brief import check_brief
+from tapelog_session.domain.vision.brief_check import check_recipe, check_signal
 
 PASS, VIOLATION = brief_pb2.VERDICT_PASS, brief_pb2.VERDICT_VIOLATION
 NOT_MEASURED, NOT_APPLICABLE = brief_pb2.VERDICT_NOT_MEASURED, brief_pb2.VERDICT_NOT_APPLICABLE

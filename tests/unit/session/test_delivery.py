@@ -9,10 +9,12 @@ import pytest
 from tapelog.common.v1 import recipe_pb2
 from tapelog.session.v1 import events_pb2
 from tapelog.session.v1 import resources_pb2 as pb
-from tapelog_session.domain import delivery, package_contents, send_backs, songs
+from tapelog_session.domain import songs
 from tapelog_session.domain.errors import InvalidCommand, Moved, NotNow
-from tapelog_session.domain.naming import depth_word, file_name, initials, rate_word, title_word
-from tapelog_session.domain.versions import MASTER, MIX
+from tapelog_session.domain.gates import send_backs
+from tapelog_session.domain.handover import delivery, package_contents
+from tapelog_session.domain.handover.naming import depth_word, file_name, initials, rate_word, title_word
+from tapelog_session.domain.versioning.versions import MASTER, MIX
 from tapelog_session.domain.waiting import waiting_for
 
 

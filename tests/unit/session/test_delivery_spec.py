@@ -6,9 +6,10 @@ from typing import Any
 import pytest
 from tapelog.common.v1 import audio_pb2
 from tapelog.session.v1 import resources_pb2 as pb
-from tapelog_session.domain import delivery, package_contents, stems
 from tapelog_session.domain.errors import InvalidCommand, NotNow, Unknown
-from tapelog_session.domain.versions import MIX
+from tapelog_session.domain.handover import delivery, package_contents
+from tapelog_session.domain.versioning import stems
+from tapelog_session.domain.versioning.versions import MIX
 
 GROUPS = [pb.StemGroup(id="voice", members=["lead-vox"])]
 

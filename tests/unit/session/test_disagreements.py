@@ -6,12 +6,14 @@ import pytest
 from tapelog.common.v1 import recipe_pb2
 from tapelog.session.v1 import brief_pb2, events_pb2
 from tapelog.session.v1 import resources_pb2 as pb
-from tapelog_session.application.resources import disagreement_resource
-from tapelog_session.domain import disagreements, reviews, versions, waivers
+from tapelog_session.application.reading.resources import disagreement_resource
 from tapelog_session.domain.errors import InvalidCommand, NotNow, Unknown
 from tapelog_session.domain.names import VersionName
 from tapelog_session.domain.roles import Actor
-from tapelog_session.domain.versions import MIX
+from tapelog_session.domain.talk import disagreements
+from tapelog_session.domain.versioning import reviews, versions
+from tapelog_session.domain.versioning.versions import MIX
+from tapelog_session.domain.vision import waivers
 
 ARTIST = Actor("ana", pb.ROLE_ARTIST)
 PRODUCER = Actor("pia", pb.ROLE_STUDIO_PRODUCER)

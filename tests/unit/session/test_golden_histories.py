@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 from tapelog.session.v1 import events_pb2
-from tapelog_chassis.event_registry import EventRegistry, Upcaster
+from tapelog_chassis.aggregates.event_registry import EventRegistry, Upcaster
 from tapelog_session.application.aggregates import EVENTS
 
 FOLDER = Path(__file__).parents[2] / "golden" / "histories"

@@ -8,12 +8,17 @@ from tapelog.common.v1 import recipe_pb2
 from tapelog.session.v1 import brief_pb2, events_pb2
 from tapelog.session.v1 import resources_pb2 as pb
 from tapelog_session.application.aggregates import EVENTS
-from tapelog_session.domain import brief, notes, recording, reviews, songs, stages, take_checks, versions
+from tapelog_session.domain import songs
 from tapelog_session.domain.errors import InvalidCommand, NotNow, Unknown
 from tapelog_session.domain.evolve import ON, evolve
+from tapelog_session.domain.gates import stages
 from tapelog_session.domain.roles import Actor
 from tapelog_session.domain.song import Song
-from tapelog_session.domain.versions import MASTER, MIX
+from tapelog_session.domain.talk import notes
+from tapelog_session.domain.tracking import recording, take_checks
+from tapelog_session.domain.versioning import reviews, versions
+from tapelog_session.domain.versioning.versions import MASTER, MIX
+from tapelog_session.domain.vision import brief
 
 ARTIST = Actor("ana", pb.ROLE_ARTIST)
 PRODUCER = Actor("pia", pb.ROLE_STUDIO_PRODUCER)

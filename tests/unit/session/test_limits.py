@@ -12,12 +12,15 @@ from google.protobuf.message import Message
 from tapelog.common.v1 import recipe_pb2
 from tapelog.session.v1 import events_pb2
 from tapelog.session.v1 import resources_pb2 as pb
-from tapelog_session.domain import notes, project, recording, takes, versions
+from tapelog_session.domain import project
 from tapelog_session.domain.errors import InvalidCommand, NotNow
 from tapelog_session.domain.project import Member, Project
 from tapelog_session.domain.roles import Actor
 from tapelog_session.domain.song import Note, Take, Track, changed
-from tapelog_session.domain.take_checks import LENGTH_S_MAX
+from tapelog_session.domain.talk import notes
+from tapelog_session.domain.tracking import recording, takes
+from tapelog_session.domain.tracking.take_checks import LENGTH_S_MAX
+from tapelog_session.domain.versioning import versions
 
 ROOT = Path(__file__).parents[3]
 PRODUCER = Actor("pia", pb.ROLE_STUDIO_PRODUCER)

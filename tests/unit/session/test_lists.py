@@ -5,8 +5,8 @@ from datetime import UTC, datetime
 from tapelog.session.v1 import events_pb2 as pb
 from tapelog_chassis.event_log import AggregateId, ForeignMessage, MemoryEventLog, Metadata, NewEvent
 from tapelog_session.application.aggregates import CONTEXT, EVENTS
-from tapelog_session.application.lists import Lists
-from tapelog_session.application.views import Views
+from tapelog_session.application.reading.lists import Lists
+from tapelog_session.application.reading.views import Views
 
 NOW = datetime(2026, 3, 1, tzinfo=UTC)
 FUTURE = "tapelog.project.sold.v9"

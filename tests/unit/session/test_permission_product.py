@@ -22,15 +22,15 @@ from tapelog_chassis.clock import SystemClock
 from tapelog_chassis.errors import FailedPrecondition, PermissionDenied, ServiceError
 from tapelog_chassis.event_log import MemoryEventLog, Metadata, NewEvent
 from tapelog_chassis.objects import ObjectStore
-from tapelog_chassis.request_context import CurrentRequest, acting_as, serving
+from tapelog_chassis.rpc.request_context import CurrentRequest, acting_as, serving
 from tapelog_chassis.unfinished import UnfinishedUploads
 from tapelog_session.adapters.grpc_api_keys import IssuedTokens
 from tapelog_session.adapters.grpc_common import Desk
 from tapelog_session.adapters.servicer import SessionServicer
 from tapelog_session.application.aggregates import CONTEXT, EVENTS, Aggregates
 from tapelog_session.application.ports import Parties
-from tapelog_session.application.song_index import SongIndex
-from tapelog_session.application.views import Views
+from tapelog_session.application.reading.song_index import SongIndex
+from tapelog_session.application.reading.views import Views
 from tapelog_session.domain.permissions import SESSION
 
 from .test_permission_matrix import ROLES, ROWS, STAGES

@@ -10,14 +10,16 @@ from tapelog.session.v1 import resources_pb2 as pb
 from tapelog_chassis.clock import FakeClock
 from tapelog_chassis.event_log import MemoryEventLog, Metadata
 from tapelog_session.application.aggregates import EVENTS, Aggregates
-from tapelog_session.application.deadlines import raise_alert
-from tapelog_session.application.views import Views
-from tapelog_session.domain import policies, project, reviews, stages, versions
+from tapelog_session.application.following.deadlines import raise_alert
+from tapelog_session.application.reading.views import Views
+from tapelog_session.domain import policies, project
 from tapelog_session.domain.errors import InvalidCommand, NotNow
+from tapelog_session.domain.gates import stages
 from tapelog_session.domain.project import Project
 from tapelog_session.domain.roles import Actor
 from tapelog_session.domain.song import Policy
-from tapelog_session.domain.versions import MIX
+from tapelog_session.domain.versioning import reviews, versions
+from tapelog_session.domain.versioning.versions import MIX
 
 ARTIST, BAND = Actor("ana", pb.ROLE_ARTIST), Actor("ben", pb.ROLE_ARTIST)
 PRODUCER = Actor("pia", pb.ROLE_STUDIO_PRODUCER)

@@ -5,8 +5,7 @@ import dataclasses
 from collections.abc import AsyncIterator, Iterable
 
 from tapelog_chassis.errors import DataLoss, WrittenByNewer
-from tapelog_session.application.ports import RenderUnavailable
-from tapelog_session.application.processes import (
+from tapelog_session.application.following.processes import (
     PUT_OFF_S,
     UNEXPECTED_MAX,
     ForeignMessageError,
@@ -14,6 +13,7 @@ from tapelog_session.application.processes import (
     UnprocessableError,
     drive,
 )
+from tapelog_session.application.ports import RenderUnavailable
 
 
 @dataclasses.dataclass

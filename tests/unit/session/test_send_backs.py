@@ -6,11 +6,15 @@ from typing import Any
 import pytest
 from tapelog.session.v1 import events_pb2
 from tapelog.session.v1 import resources_pb2 as pb
-from tapelog_session.domain import delivery, holds, notes, recording, send_backs, songs, stages
+from tapelog_session.domain import songs
 from tapelog_session.domain.errors import InvalidCommand, NotNow, Unknown
+from tapelog_session.domain.gates import holds, send_backs, stages
+from tapelog_session.domain.gates.send_backs import EDGES
+from tapelog_session.domain.handover import delivery
 from tapelog_session.domain.roles import Actor
-from tapelog_session.domain.send_backs import EDGES
-from tapelog_session.domain.versions import MASTER, MIX
+from tapelog_session.domain.talk import notes
+from tapelog_session.domain.tracking import recording
+from tapelog_session.domain.versioning.versions import MASTER, MIX
 
 ARTIST = Actor("ana", pb.ROLE_ARTIST)
 PRODUCER = Actor("pia", pb.ROLE_STUDIO_PRODUCER)

@@ -12,35 +12,31 @@ from tapelog.common.v1 import recipe_pb2
 from tapelog.render.v1 import events_pb2 as render_events
 from tapelog.session.v1 import brief_pb2, events_pb2
 from tapelog.session.v1 import resources_pb2 as pb
+from tapelog_chassis.aggregates.versioned import Versioned
 from tapelog_chassis.auth import Principal
 from tapelog_chassis.errors import WrittenByNewer
 from tapelog_chassis.event_log import AggregateId, MemoryEventLog, Metadata, StoredEvent
-from tapelog_chassis.versioned import Versioned
 from tapelog_recipe import apply_alternate
 from tapelog_session.application.access import Call, authorize
 from tapelog_session.application.aggregates import EVENTS, Aggregates
-from tapelog_session.application.resources import song_resource
+from tapelog_session.application.reading.resources import song_resource
+from tapelog_session.application.reading.talk import for_label, is_internal
 from tapelog_session.application.song_commands import Request
-from tapelog_session.application.talk import for_label, is_internal
-from tapelog_session.domain import disagreements as talks
-from tapelog_session.domain import (
-    notes,
-    package_contents,
-    reviews,
-    send_backs,
-    songs,
-    stages,
-    versions,
-    waivers,
-)
+from tapelog_session.domain import songs
 from tapelog_session.domain.errors import Denied, DomainError, NotNow
 from tapelog_session.domain.evolve import evolve
+from tapelog_session.domain.gates import send_backs, stages
+from tapelog_session.domain.handover import package_contents
 from tapelog_session.domain.names import VersionName
 from tapelog_session.domain.permissions import SESSION, STAGES
 from tapelog_session.domain.project import Project
 from tapelog_session.domain.roles import Actor
 from tapelog_session.domain.song import Song
-from tapelog_session.domain.versions import MASTER, MIX
+from tapelog_session.domain.talk import disagreements as talks
+from tapelog_session.domain.talk import notes
+from tapelog_session.domain.versioning import reviews, versions
+from tapelog_session.domain.versioning.versions import MASTER, MIX
+from tapelog_session.domain.vision import waivers
 
 ARTIST, PRODUCER = Actor("ana", pb.ROLE_ARTIST), Actor("pia", pb.ROLE_STUDIO_PRODUCER)
 LABEL = Actor("lou", pb.ROLE_LABEL)

@@ -9,8 +9,8 @@ from tapelog_recipe import recipe_digest, resolved
 from tapelog_recipe.difference import Change, diff_recipes
 from tapelog_session.domain import story
 from tapelog_session.domain.evolve import ON
-from tapelog_session.domain.version_diff import diff_sound, match_gains_db
-from tapelog_session.domain.versions import MASTER, MIX
+from tapelog_session.domain.versioning.version_diff import diff_sound, match_gains_db
+from tapelog_session.domain.versioning.versions import MASTER, MIX
 
 DELAY = recipe_pb2.Processor(delay=recipe_pb2.Delay(time_ms=300))
 EQ = recipe_pb2.Processor(eq=recipe_pb2.Equalizer(bands=[recipe_pb2.EqBand(frequency_hz=3000, gain_db=2)]))

@@ -6,10 +6,11 @@ from typing import Any
 import pytest
 from google.protobuf.timestamp_pb2 import Timestamp
 from tapelog.session.v1 import resources_pb2 as pb
-from tapelog_session.domain import package_contents, studio_session
+from tapelog_session.domain import studio_session
 from tapelog_session.domain.errors import InvalidCommand, NotNow, Unknown
+from tapelog_session.domain.handover import package_contents
 from tapelog_session.domain.studio_session import StudioSession
-from tapelog_session.domain.versions import MASTER
+from tapelog_session.domain.versioning.versions import MASTER
 
 TIME = datetime(2026, 1, 1, tzinfo=UTC)
 

@@ -6,9 +6,9 @@ import pytest
 from tapelog.common.v1 import audio_pb2
 from tapelog.session.v1 import brief_pb2
 from tapelog.session.v1 import resources_pb2 as pb
-from tapelog_session.domain import recording, take_checks
 from tapelog_session.domain.errors import InvalidCommand, NotNow, Unknown
 from tapelog_session.domain.roles import Actor
+from tapelog_session.domain.tracking import recording, take_checks
 
 PRODUCER = Actor("pia", pb.ROLE_STUDIO_PRODUCER)
 FORM = {"sample_rate_hz": 48_000, "channels": 1, "bit_depth": 24, "length_frames": 48_000}

@@ -5,10 +5,12 @@ from typing import Any
 import pytest
 from tapelog.common.v1 import audio_pb2
 from tapelog.session.v1 import resources_pb2 as pb
-from tapelog_session.domain import comps, recording, stages, takes, versions
-from tapelog_session.domain.brief_check import tracks_of
 from tapelog_session.domain.errors import InvalidCommand, NotNow, Unknown
+from tapelog_session.domain.gates import stages
 from tapelog_session.domain.roles import Actor
+from tapelog_session.domain.tracking import comps, recording, takes
+from tapelog_session.domain.versioning import versions
+from tapelog_session.domain.vision.brief_check import tracks_of
 
 ENGINEER = Actor("rex", pb.ROLE_RECORDING_ENGINEER)
 MIXER = Actor("mia", pb.ROLE_MIXING_ENGINEER)

@@ -6,11 +6,12 @@ import pytest
 from tapelog.common.v1 import audio_pb2
 from tapelog.session.v1 import events_pb2
 from tapelog.session.v1 import resources_pb2 as pb
-from tapelog_session.application.talk import ABOUT_NOTES
-from tapelog_session.domain import notes, versions
+from tapelog_session.application.reading.talk import ABOUT_NOTES
 from tapelog_session.domain.errors import InvalidCommand, NotNow, Unknown
 from tapelog_session.domain.roles import Actor
-from tapelog_session.domain.versions import MIX
+from tapelog_session.domain.talk import notes
+from tapelog_session.domain.versioning import versions
+from tapelog_session.domain.versioning.versions import MIX
 
 PRODUCER = Actor("pia", pb.ROLE_STUDIO_PRODUCER)
 LABEL = Actor("lou", pb.ROLE_LABEL)

@@ -9,7 +9,7 @@ from tapelog.common.v1 import audio_pb2, recipe_pb2
 from tapelog_desk.targets import aim
 from tapelog_session.adapters.targets import known_targets
 from tapelog_session.domain.errors import InvalidCommand
-from tapelog_session.domain.targets import loudness_fault, resolve_target, true_peak_fault
+from tapelog_session.domain.versioning.targets import loudness_fault, resolve_target, true_peak_fault
 
 
 @pytest.mark.parametrize("name", [name for name, row in tapelog_dsp.load_targets().items() if row.integrated_lufs])

@@ -4,12 +4,14 @@ from typing import Any
 
 import pytest
 from tapelog.session.v1 import resources_pb2 as pb
-from tapelog_session.domain import disagreements, stages, waivers
 from tapelog_session.domain.errors import NotNow
+from tapelog_session.domain.gates import stages
 from tapelog_session.domain.names import parse_version
 from tapelog_session.domain.roles import Actor
 from tapelog_session.domain.song import Song
-from tapelog_session.domain.versions import MASTER
+from tapelog_session.domain.talk import disagreements
+from tapelog_session.domain.versioning.versions import MASTER
+from tapelog_session.domain.vision import waivers
 
 PRODUCER = Actor("pia", pb.ROLE_STUDIO_PRODUCER)
 ARTIST = Actor("ana", pb.ROLE_ARTIST)

@@ -3,11 +3,16 @@
 from typing import Any
 
 from tapelog.session.v1 import resources_pb2 as pb
-from tapelog_chassis.versioned import Versioned
-from tapelog_session.application.song_index import summary_of
-from tapelog_session.domain import brief, disagreements, holds, notes, recording, songs, versions
+from tapelog_chassis.aggregates.versioned import Versioned
+from tapelog_session.application.reading.song_index import summary_of
+from tapelog_session.domain import songs
+from tapelog_session.domain.gates import holds
 from tapelog_session.domain.roles import Actor
-from tapelog_session.domain.versions import MIX
+from tapelog_session.domain.talk import disagreements, notes
+from tapelog_session.domain.tracking import recording
+from tapelog_session.domain.versioning import versions
+from tapelog_session.domain.versioning.versions import MIX
+from tapelog_session.domain.vision import brief
 from tapelog_session.domain.waiting import waiting_for
 
 ARTIST = Actor("ana", pb.ROLE_ARTIST)

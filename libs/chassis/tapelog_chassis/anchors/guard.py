@@ -28,7 +28,7 @@ from tapelog_chassis.event_log import (
     PositionAhead,
     StoredEvent,
 )
-from tapelog_chassis.foreign import ForeignMessages
+from tapelog_chassis.observability.foreign import ForeignMessages
 
 from .digest import Rolling
 from .journal import Anchor, AnchorJournal, journal_path, read_journal, verifier_of

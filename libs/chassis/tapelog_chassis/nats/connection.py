@@ -16,7 +16,7 @@ import structlog
 from nats.aio.client import Client, RawCredentials, ReconnectToServerHandler, Server
 
 from tapelog_chassis import telemetry
-from tapelog_chassis.grpc_options import CertificatePair
+from tapelog_chassis.rpc.grpc_options import CertificatePair
 
 from .client import CancellableClient
 from .errors import Unreachable

@@ -8,7 +8,7 @@ from tapelog.notify.v1 import alerts_pb2, notify_service_pb2_grpc
 from tapelog.notify.v1 import notify_service_pb2 as pb
 from tapelog_chassis import ids
 from tapelog_chassis.errors import InvalidArgument
-from tapelog_chassis.request_context import current_principal
+from tapelog_chassis.rpc.request_context import current_principal
 from tapelog_chassis.timestamps import time_of
 
 from tapelog_notify.application import alert_handlers as handlers

@@ -8,8 +8,8 @@ import grpc
 from tapelog.notify.v1 import notify_service_pb2 as pb
 from tapelog.notify.v1 import notify_service_pb2_grpc, resources_pb2
 from tapelog_chassis.errors import InvalidArgument
-from tapelog_chassis.pages import coerce_page_size, decode_page_token, encode_page_token
-from tapelog_chassis.request_context import current_principal
+from tapelog_chassis.rpc.pages import coerce_page_size, decode_page_token, encode_page_token
+from tapelog_chassis.rpc.request_context import current_principal
 from tapelog_chassis.timestamps import time_of
 
 from tapelog_notify.application import care, handlers

@@ -12,9 +12,9 @@ from tapelog.notify.v1 import notify_service_pb2 as pb
 from tapelog.notify.v1 import resources_pb2
 from tapelog_chassis import ids
 from tapelog_chassis.errors import DataLoss, FailedPrecondition, InvalidArgument, NotFound, Unavailable
-from tapelog_chassis.etag import format_etag
 from tapelog_chassis.nats import NatsError
-from tapelog_chassis.request_context import current_principal, current_request
+from tapelog_chassis.rpc.etag import format_etag
+from tapelog_chassis.rpc.request_context import current_principal, current_request
 from tapelog_chassis.timestamps import time_of
 from tapelog_chassis.topology import PUB, SUBSCRIPTION_PREFIX
 

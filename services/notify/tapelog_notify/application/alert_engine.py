@@ -15,12 +15,12 @@ from typing import Final
 import structlog
 from google.protobuf.message import Message
 from tapelog_chassis import ids
+from tapelog_chassis.aggregates.commands import Repository
+from tapelog_chassis.aggregates.event_registry import EventRegistry
+from tapelog_chassis.aggregates.gaps import CLOSED, Gaps
 from tapelog_chassis.clock import Clock
-from tapelog_chassis.commands import Repository
 from tapelog_chassis.errors import ServiceError
 from tapelog_chassis.event_log import EventLog, EventLogError, LogItem, Metadata
-from tapelog_chassis.event_registry import EventRegistry
-from tapelog_chassis.gaps import CLOSED, Gaps
 from tapelog_chassis.nats import NatsError
 
 from tapelog_notify.domain import alert as alerts

@@ -9,10 +9,10 @@ from typing import Any, Final
 from google.protobuf.message import Message
 from tapelog.notify.v1 import alerts_pb2
 from tapelog_chassis import ids
+from tapelog_chassis.aggregates.commands import Outcome, Repository
 from tapelog_chassis.clock import Clock
-from tapelog_chassis.commands import Outcome, Repository
 from tapelog_chassis.errors import ResourceExhausted
-from tapelog_chassis.etag import format_etag
+from tapelog_chassis.rpc.etag import format_etag
 
 from tapelog_notify.domain import alert as alerts
 from tapelog_notify.domain import alert_rule as rules

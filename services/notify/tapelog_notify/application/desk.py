@@ -4,8 +4,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 from google.protobuf.message import Message
+from tapelog_chassis.aggregates.commands import Outcome, Repository
 from tapelog_chassis.clock import Clock
-from tapelog_chassis.commands import Outcome, Repository
 from tapelog_chassis.event_log import Metadata
 
 from tapelog_notify.domain.errors import UnknownSubscription

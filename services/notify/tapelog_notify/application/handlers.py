@@ -4,7 +4,7 @@ import asyncio
 from typing import Final
 
 from tapelog_chassis import ids
-from tapelog_chassis.commands import Outcome
+from tapelog_chassis.aggregates.commands import Outcome
 from tapelog_chassis.errors import NotFound
 from tapelog_chassis.event_log import Metadata
 

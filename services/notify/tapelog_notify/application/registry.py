@@ -6,9 +6,9 @@ from dataclasses import dataclass
 from typing import Final
 
 import structlog
+from tapelog_chassis.aggregates.event_registry import EventRegistry
+from tapelog_chassis.aggregates.gaps import Gaps
 from tapelog_chassis.event_log import EventLog, EventLogError, LogItem
-from tapelog_chassis.event_registry import EventRegistry
-from tapelog_chassis.gaps import Gaps
 from tapelog_chassis.topology import SUBSCRIPTION_PREFIX
 
 from tapelog_notify.domain import subscription as domain

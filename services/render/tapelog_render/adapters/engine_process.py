@@ -14,8 +14,8 @@ import structlog
 from tapelog.render.v1.resources_pb2 import RenderResult
 
 from tapelog_render.adapters.memory_pressure import kills_so_far
+from tapelog_render.application.asking.sizing import Limits, limits_of
 from tapelog_render.application.ports import EngineFailure, Made, MadeFile, RenderOrder
-from tapelog_render.application.sizing import Limits, limits_of
 from tapelog_render.sandbox import Confinement
 
 START_TIMEOUT_S: Final = 60.0

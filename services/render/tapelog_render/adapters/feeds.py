@@ -6,20 +6,20 @@ from typing import Any, Final
 import structlog
 from nats.aio.client import Client
 from tapelog_chassis import topology
-from tapelog_chassis.commands import Repository
+from tapelog_chassis.aggregates.commands import Repository
+from tapelog_chassis.aggregates.gaps import CLOSED
 from tapelog_chassis.errors import DataLoss, ServiceError
 from tapelog_chassis.event_log import CorruptStream, InvalidEvent, chain
 from tapelog_chassis.event_log.codec import decode
-from tapelog_chassis.gaps import CLOSED
 from tapelog_chassis.nats import Delivery, JetStreamApiError, Puller, Unreachable
 from tapelog_chassis.nats.api import MESSAGE_NOT_FOUND, request
 from tapelog_chassis.nats.direct import get_at
 
 from tapelog_render import telemetry
 from tapelog_render.adapters.job_queue import key_of
-from tapelog_render.application.dead_letters import bury
 from tapelog_render.application.events import RENDER
-from tapelog_render.application.ledger import UsageLedger
+from tapelog_render.application.queueing.dead_letters import bury
+from tapelog_render.application.usage.ledger import UsageLedger
 from tapelog_render.domain.job import Job
 
 RETRY_S: Final = 1.0

@@ -6,20 +6,20 @@ from typing import Any
 from tapelog.render.v1 import render_service_pb2 as messages
 from tapelog.render.v1.render_service_pb2_grpc import RenderServiceServicer
 from tapelog.render.v1.resources_pb2 import Batch, RenderJob, Statement, StatementLine
-from tapelog_chassis.call_layers import AUTHORIZATION
-from tapelog_chassis.request_context import current_principal, current_request
+from tapelog_chassis.rpc.call_layers import AUTHORIZATION
+from tapelog_chassis.rpc.request_context import current_principal, current_request
 
 from tapelog_render.application import queries
 from tapelog_render.application.access import Caller
-from tapelog_render.application.billing import Billing, adjust_usage, get_statement
-from tapelog_render.application.cancel import cancel_render_job
+from tapelog_render.application.asking.room import Submission
+from tapelog_render.application.asking.submit import create_render_job
+from tapelog_render.application.asking.submit_batch import batch_create_render_jobs
 from tapelog_render.application.ports import JobQueue
 from tapelog_render.application.queries import Reader
-from tapelog_render.application.room import Submission
-from tapelog_render.application.submit import create_render_job
-from tapelog_render.application.submit_batch import batch_create_render_jobs
-from tapelog_render.application.verify import verify_render
+from tapelog_render.application.queueing.cancel import cancel_render_job
+from tapelog_render.application.usage.billing import Billing, adjust_usage, get_statement
 from tapelog_render.application.watch import watch_render_job
+from tapelog_render.application.working.verify import verify_render
 
 Context = Any
 """grpc.aio.ServicerContext; its stubs are generic over types that do not matter here."""

@@ -22,11 +22,11 @@ from nats.aio.subscription import Subscription
 from tapelog_chassis import topology
 from tapelog_chassis.nats import Delivery, JetStreamApiError, Unreachable
 from tapelog_chassis.nats.api import nanoseconds, request
-from tapelog_chassis.tracing import TRACEPARENT
+from tapelog_chassis.observability.tracing import TRACEPARENT
 
 from tapelog_render.adapters.job_queue import key_of
 from tapelog_render.application.ports import JobKey
-from tapelog_render.application.schedule import ClassRotation, FairShare
+from tapelog_render.application.queueing.schedule import ClassRotation, FairShare
 
 LOOK_TIMEOUT_S: Final = 1.0
 """For the answer to "is there a job now?"; a broker on the way back may never give it."""

@@ -9,11 +9,12 @@ import nats.errors
 import structlog
 from nats.aio.client import Client
 from tapelog.render.v1.resources_pb2 import PriorityClass, RenderKind
-from tapelog_chassis import topology, tracing
+from tapelog_chassis import topology
 from tapelog_chassis.nats import JetStreamApiError, Unreachable
 from tapelog_chassis.nats.api import request
 from tapelog_chassis.nats.direct import get_last
 from tapelog_chassis.nats.provision import put_consumer
+from tapelog_chassis.observability import tracing
 
 from tapelog_render.application.ports import JobKey, QueueFull, QueueUnavailable
 

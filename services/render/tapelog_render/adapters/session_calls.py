@@ -3,8 +3,8 @@
 from typing import Final
 
 import grpc
-from tapelog_chassis.call_layers import AUTHORIZATION, CORRELATION_ID, ON_BEHALF_OF
 from tapelog_chassis.errors import Unavailable
+from tapelog_chassis.rpc.call_layers import AUTHORIZATION, CORRELATION_ID, ON_BEHALF_OF
 
 from tapelog_render.application.access import Caller
 

@@ -4,10 +4,10 @@ import dataclasses
 from typing import Final
 
 from tapelog.render.v1 import events_pb2 as events
+from tapelog_chassis.aggregates.commands import Repository
+from tapelog_chassis.aggregates.event_registry import EventRegistry
 from tapelog_chassis.clock import Clock
-from tapelog_chassis.commands import Repository
 from tapelog_chassis.event_log import AggregateId, EventLog, Metadata
-from tapelog_chassis.event_registry import EventRegistry
 
 from tapelog_render.domain import batch, job, usage
 from tapelog_render.domain.batch import Batch

@@ -19,8 +19,8 @@ from tapelog.render.v1.events_pb2 import (
     RenderSucceeded,
 )
 from tapelog.render.v1.resources_pb2 import JobState, PriorityClass, RenderKind
+from tapelog_chassis.aggregates.gaps import Gaps
 from tapelog_chassis.event_log import AggregateId, EventLog, LogItem, StoredEvent
-from tapelog_chassis.gaps import Gaps
 
 from tapelog_render.application.events import REGISTRY, RENDER
 from tapelog_render.application.ports import JobKey

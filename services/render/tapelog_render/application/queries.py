@@ -16,14 +16,16 @@ from tapelog.render.v1.render_service_pb2 import (
 )
 from tapelog.render.v1.resources_pb2 import Batch as BatchResource
 from tapelog.render.v1.resources_pb2 import RenderJob
-from tapelog_chassis import ids, pages
+from tapelog_chassis import ids
+from tapelog_chassis.aggregates.gaps import CLOSED
+from tapelog_chassis.aggregates.versioned import Versioned
 from tapelog_chassis.errors import InvalidArgument, NotFound, PermissionDenied
 from tapelog_chassis.event_log import AggregateId
-from tapelog_chassis.gaps import CLOSED
-from tapelog_chassis.versioned import Versioned
+from tapelog_chassis.rpc import pages
 
-from tapelog_render.application import spec_checks, views
+from tapelog_render.application import views
 from tapelog_render.application.access import Caller, Grant, Permissions, granted
+from tapelog_render.application.asking import spec_checks
 from tapelog_render.application.events import USAGE, Repositories, job_aggregate
 from tapelog_render.application.job_index import JobIndex
 from tapelog_render.application.ports import JobKey, ProgressBoard

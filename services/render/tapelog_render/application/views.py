@@ -8,10 +8,10 @@ from google.protobuf.timestamp_pb2 import Timestamp
 from google.rpc import code_pb2, error_details_pb2, status_pb2
 from tapelog.render.v1.resources_pb2 import Batch as BatchResource
 from tapelog.render.v1.resources_pb2 import BatchRefusal, JobState, RenderJob
-from tapelog_chassis.versioned import Versioned
+from tapelog_chassis.aggregates.versioned import Versioned
 
+from tapelog_render.application.asking.sizing import estimate_of
 from tapelog_render.application.ports import Progress
-from tapelog_render.application.sizing import estimate_of
 from tapelog_render.domain.job import ENDED, Failure, Job
 
 ERROR_DOMAIN: Final = "render.tapelog"

@@ -14,8 +14,8 @@ from tapelog_chassis.nats import Delivery, Puller
 from tapelog_chassis.topology import PUB, SESSION_PROCESS, SESSION_RENDERS, es_stream
 
 from tapelog_session.application.aggregates import EVENTS
-from tapelog_session.application.processes import ForeignMessageError
-from tapelog_session.application.render_outcomes import ENDS, RenderOutcome
+from tapelog_session.application.following.processes import ForeignMessageError
+from tapelog_session.application.following.render_outcomes import ENDS, RenderOutcome
 
 OUTSTANDING_MAX: Final = 1
 """One event at a time: what follows from it is asked for before the next one is looked at."""

@@ -13,20 +13,20 @@ from tapelog_chassis import ids
 from tapelog_chassis.clock import Clock
 from tapelog_chassis.event_log import EventLog
 from tapelog_chassis.objects import ObjectStore
-from tapelog_chassis.request_context import current_principal, current_request
+from tapelog_chassis.rpc.request_context import current_principal, current_request
 from tapelog_chassis.unfinished import UnfinishedUploads
 
 from tapelog_session.adapters.refusals import wire_error
 from tapelog_session.application.access import Call
 from tapelog_session.application.aggregates import Aggregates
 from tapelog_session.application.api_keys import TokenDesk
-from tapelog_session.application.past import Past
 from tapelog_session.application.ports import Parties
+from tapelog_session.application.reading.past import Past
+from tapelog_session.application.reading.song_index import SongIndex
+from tapelog_session.application.reading.views import Views
 from tapelog_session.application.song_commands import Request
-from tapelog_session.application.song_index import SongIndex
-from tapelog_session.application.views import Views
 from tapelog_session.domain.errors import DomainError, InvalidCommand
-from tapelog_session.domain.targets import Targets
+from tapelog_session.domain.versioning.targets import Targets
 
 RequestT = TypeVar("RequestT")
 ResponseT = TypeVar("ResponseT")

@@ -7,10 +7,11 @@ from tapelog.session.v1 import resources_pb2 as pb
 from tapelog.session.v1 import session_service_pb2 as wire
 
 from tapelog_session.adapters.grpc_common import Part, past_of, request_of, rpc
-from tapelog_session.application import archive, deliveries, packages, queries
 from tapelog_session.application.access import Call
-from tapelog_session.application.follow_ups import follow_up
-from tapelog_session.application.resources import delivery_resource, song_resource
+from tapelog_session.application.following.follow_ups import follow_up
+from tapelog_session.application.handover import archive, deliveries, packages
+from tapelog_session.application.reading import queries
+from tapelog_session.application.reading.resources import delivery_resource, song_resource
 from tapelog_session.domain.names import parse_delivery, parse_song
 
 

@@ -10,10 +10,11 @@ from tapelog_chassis import ids
 from tapelog_session.adapters.grpc_common import Part, request_of, rpc
 from tapelog_session.application import references, song_commands
 from tapelog_session.application.access import Call
-from tapelog_session.application.resources import disagreement_resource, song_version
+from tapelog_session.application.reading.resources import disagreement_resource, song_version
 from tapelog_session.application.song_commands import Decision
-from tapelog_session.domain import disagreements, waivers
 from tapelog_session.domain.names import parse_song, parse_version
+from tapelog_session.domain.talk import disagreements
+from tapelog_session.domain.vision import waivers
 
 DisagreementRequest = (
     wire.OpenDisagreementRequest

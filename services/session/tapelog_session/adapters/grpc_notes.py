@@ -6,18 +6,19 @@ from __future__ import annotations
 from tapelog.session.v1 import resources_pb2 as pb
 from tapelog.session.v1 import session_service_pb2 as wire
 from tapelog_chassis import ids
-from tapelog_chassis.commands import Outcome
+from tapelog_chassis.aggregates.commands import Outcome
 
 from tapelog_session.adapters.grpc_common import Part, past_of, request_of, rpc
-from tapelog_session.application import song_commands, talk
+from tapelog_session.application import song_commands
 from tapelog_session.application.access import Call
-from tapelog_session.application.resources import note_resource
-from tapelog_session.domain import notes
+from tapelog_session.application.reading import talk
+from tapelog_session.application.reading.resources import note_resource
 from tapelog_session.domain.errors import InvalidCommand
 from tapelog_session.domain.names import SongName, parse_song, parse_version
 from tapelog_session.domain.permissions import LABEL
 from tapelog_session.domain.roles import RoleValue
 from tapelog_session.domain.song import Song
+from tapelog_session.domain.talk import notes
 
 
 class NotePart(Part):

@@ -11,8 +11,9 @@ from tapelog.session.v1 import session_service_pb2 as wire
 
 from tapelog_session.adapters.grpc_common import Part, current_call, past_of, request_of, rpc
 from tapelog_session.adapters.refusals import refusals
-from tapelog_session.application import queries, uploads
+from tapelog_session.application import uploads
 from tapelog_session.application.access import Call
+from tapelog_session.application.reading import queries
 from tapelog_session.application.song_commands import Request
 from tapelog_session.application.uploads import Upload
 from tapelog_session.domain.errors import InvalidCommand

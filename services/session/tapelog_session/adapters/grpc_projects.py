@@ -8,9 +8,10 @@ from tapelog.session.v1 import resources_pb2 as pb
 from tapelog.session.v1 import session_service_pb2 as wire
 
 from tapelog_session.adapters.grpc_common import Part, past_of, request_of, rpc
-from tapelog_session.application import finding, parties, project_commands, queries
+from tapelog_session.application import parties, project_commands
 from tapelog_session.application.access import Call
-from tapelog_session.application.resources import party_resource, project_resource
+from tapelog_session.application.reading import finding, queries
+from tapelog_session.application.reading.resources import party_resource, project_resource
 from tapelog_session.domain import project as domain
 from tapelog_session.domain.names import parse_party, parse_project
 

@@ -9,10 +9,10 @@ from tapelog.session.v1 import session_service_pb2 as wire
 from tapelog_session.adapters.grpc_common import Part, request_of, rpc
 from tapelog_session.application import song_commands
 from tapelog_session.application.access import Call
-from tapelog_session.application.resources import song_resource
+from tapelog_session.application.reading.resources import song_resource
 from tapelog_session.application.song_commands import Decision
-from tapelog_session.domain import recording, take_checks, takes
 from tapelog_session.domain.names import parse_song
+from tapelog_session.domain.tracking import recording, take_checks, takes
 
 RecordingRequest = (
     wire.DefineTrackRequest

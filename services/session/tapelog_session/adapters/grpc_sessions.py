@@ -12,7 +12,7 @@ from tapelog_chassis import ids
 from tapelog_session.adapters.grpc_common import Part, past_of, request_of, rpc, time_of
 from tapelog_session.application import studio_sessions
 from tapelog_session.application.access import Call
-from tapelog_session.application.follow_ups import follow_up
+from tapelog_session.application.following.follow_ups import follow_up
 from tapelog_session.application.studio_sessions import Decision, session_resource
 from tapelog_session.domain import studio_session as domain
 from tapelog_session.domain.names import parse_song, parse_studio_session

@@ -10,14 +10,17 @@ from tapelog.session.v1 import resources_pb2 as pb
 from tapelog.session.v1 import session_service_pb2 as wire
 
 from tapelog_session.adapters.grpc_common import Part, past_of, request_of, rpc
-from tapelog_session.application import finding, histories, queries, references, song_commands
+from tapelog_session.application import references, song_commands
 from tapelog_session.application.access import Call
-from tapelog_session.application.resources import song_resource
+from tapelog_session.application.reading import finding, histories, queries
+from tapelog_session.application.reading.resources import song_resource
 from tapelog_session.application.song_commands import Decision
-from tapelog_session.domain import brief, songs, stems
+from tapelog_session.domain import songs
 from tapelog_session.domain.names import parse_project, parse_song
 from tapelog_session.domain.roles import RoleValue
 from tapelog_session.domain.song import Song
+from tapelog_session.domain.versioning import stems
+from tapelog_session.domain.vision import brief
 
 SongRequest = (
     wire.RegisterWorkRequest

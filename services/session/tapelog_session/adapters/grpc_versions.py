@@ -6,17 +6,19 @@ from __future__ import annotations
 from tapelog.session.v1 import events_pb2
 from tapelog.session.v1 import resources_pb2 as pb
 from tapelog.session.v1 import session_service_pb2 as wire
-from tapelog_chassis.commands import Outcome
+from tapelog_chassis.aggregates.commands import Outcome
 
 from tapelog_session.adapters.grpc_common import Part, past_of, request_of, rpc
-from tapelog_session.application import histories, queries, song_commands
+from tapelog_session.application import song_commands
 from tapelog_session.application.access import Call
-from tapelog_session.application.resources import song_resource, song_version
-from tapelog_session.domain import reviews, songs, stems, versions
+from tapelog_session.application.reading import histories, queries
+from tapelog_session.application.reading.resources import song_resource, song_version
+from tapelog_session.domain import songs
 from tapelog_session.domain.errors import InvalidCommand
 from tapelog_session.domain.names import KindValue, parse_song, parse_version
 from tapelog_session.domain.song import Song
-from tapelog_session.domain.versions import MASTER, MIX
+from tapelog_session.domain.versioning import reviews, stems, versions
+from tapelog_session.domain.versioning.versions import MASTER, MIX
 
 
 class VersionPart(Part):

@@ -11,13 +11,13 @@ from google.protobuf.message import Message
 from tapelog.render.v1 import render_service_pb2 as pb
 from tapelog.render.v1 import resources_pb2 as render_pb
 from tapelog.render.v1.render_service_pb2_grpc import RenderServiceStub
-from tapelog_chassis import tracing
 from tapelog_chassis.auth import LocalIssuer
-from tapelog_chassis.call_layers import AUTHORIZATION, CORRELATION_ID
+from tapelog_chassis.observability import tracing
+from tapelog_chassis.rpc.call_layers import AUTHORIZATION, CORRELATION_ID
 from tapelog_client.errors import TapelogApiError, from_rpc_error
 
+from tapelog_session.application.following.processes import PARTY
 from tapelog_session.application.ports import RenderRefused, RenderUnavailable
-from tapelog_session.application.processes import PARTY
 
 TIMEOUT_S: Final = 10.0
 TOKEN_LIFETIME_S: Final = 300

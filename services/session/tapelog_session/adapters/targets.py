@@ -4,7 +4,7 @@ from pathlib import Path
 
 from tapelog_dsp import read_targets
 
-from tapelog_session.domain.targets import Target, Targets
+from tapelog_session.domain.versioning.targets import Target, Targets
 
 
 def known_targets(own: Path | None = None) -> Targets:

@@ -7,10 +7,10 @@ from collections.abc import Callable, Iterable
 from typing import Final
 
 from tapelog.session.v1 import resources_pb2 as pb
+from tapelog_chassis.aggregates.commands import Repository
+from tapelog_chassis.aggregates.versioned import Versioned
 from tapelog_chassis.auth import Principal
-from tapelog_chassis.commands import Repository
 from tapelog_chassis.event_log import Metadata
-from tapelog_chassis.versioned import Versioned
 
 from tapelog_session.domain.errors import Denied, NotNow, Unknown
 from tapelog_session.domain.names import KindValue, project_name

@@ -7,22 +7,22 @@ from typing import Final, Self
 
 from google.protobuf.message import Message
 from tapelog.session.v1 import events_pb2 as pb
+from tapelog_chassis.aggregates.commands import Repository
+from tapelog_chassis.aggregates.event_registry import EventRegistry
+from tapelog_chassis.aggregates.freshness import Heads
 from tapelog_chassis.clock import Clock
-from tapelog_chassis.commands import Repository
 from tapelog_chassis.event_log import EventLog, SnapshotStore, StoredEvent
-from tapelog_chassis.event_registry import EventRegistry
-from tapelog_chassis.freshness import Heads
 
 from tapelog_session.application.song_snapshot import SongCodec
 from tapelog_session.domain import asset as assets
-from tapelog_session.domain import delivery as deliveries
 from tapelog_session.domain import evolve as song_fold
 from tapelog_session.domain import key_ring as key_rings
 from tapelog_session.domain import person as people
 from tapelog_session.domain import project as projects
 from tapelog_session.domain import studio_session as studio_sessions
 from tapelog_session.domain.asset import Asset
-from tapelog_session.domain.delivery import DeliveryPackage
+from tapelog_session.domain.handover import delivery as deliveries
+from tapelog_session.domain.handover.delivery import DeliveryPackage
 from tapelog_session.domain.key_ring import KeyRing
 from tapelog_session.domain.person import Person
 from tapelog_session.domain.project import Project

@@ -14,9 +14,9 @@ from tapelog_chassis.event_log import Metadata
 from tapelog_session.application.access import Call
 from tapelog_session.application.aggregates import Aggregates
 from tapelog_session.application.ports import Parties, PartyRecord
-from tapelog_session.application.resources import party_resource
+from tapelog_session.application.reading.resources import party_resource
+from tapelog_session.application.reading.views import Views
 from tapelog_session.application.song_commands import Request
-from tapelog_session.application.views import Views
 from tapelog_session.domain.checks import TITLE_CHARS_MAX, Fields
 from tapelog_session.domain.errors import Denied, InvalidCommand, Moved, NotNow, Unknown
 from tapelog_session.domain.names import SongName, project_name

@@ -9,8 +9,8 @@ from google.protobuf.message import Message
 from tapelog.session.v1 import events_pb2
 from tapelog.session.v1 import resources_pb2 as pb
 from tapelog_chassis import ids
+from tapelog_chassis.aggregates.commands import Outcome
 from tapelog_chassis.auth import Principal
-from tapelog_chassis.commands import Outcome
 
 from tapelog_session.application.access import Access, Call, authorize
 from tapelog_session.application.aggregates import Aggregates

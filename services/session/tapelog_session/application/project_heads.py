@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import dataclasses
 
+from tapelog_chassis.aggregates.freshness import Freshness
 from tapelog_chassis.event_log import AggregateId
-from tapelog_chassis.freshness import Freshness
 
-from tapelog_session.application.views import Views
+from tapelog_session.application.reading.views import Views
 
 
 @dataclasses.dataclass(frozen=True, slots=True)

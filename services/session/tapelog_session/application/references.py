@@ -10,11 +10,11 @@ from tapelog.session.v1 import brief_pb2
 from tapelog_session.application.access import Call
 from tapelog_session.application.aggregates import Aggregates
 from tapelog_session.application.song_commands import Decision, registered_asset
-from tapelog_session.domain.brief_form import REFERENCES_MAX
 from tapelog_session.domain.errors import InvalidCommand
 from tapelog_session.domain.names import SongName
 from tapelog_session.domain.roles import Actor
 from tapelog_session.domain.song import Song
+from tapelog_session.domain.vision.brief_form import REFERENCES_MAX
 
 
 async def of_project(

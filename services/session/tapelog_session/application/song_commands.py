@@ -11,19 +11,21 @@ from typing import Final
 from google.protobuf.message import Message
 from tapelog.session.v1 import events_pb2
 from tapelog_chassis import ids
-from tapelog_chassis.commands import Outcome
+from tapelog_chassis.aggregates.commands import Outcome
 
 from tapelog_session.application.access import Call, authorize
 from tapelog_session.application.aggregates import Aggregates
-from tapelog_session.domain import policies, recording, songs, stages, takes
+from tapelog_session.domain import policies, songs
 from tapelog_session.domain.asset import Registration, asset_id
 from tapelog_session.domain.checks import REFERENCE_CHARS_MAX, SHA256
 from tapelog_session.domain.errors import Denied, Unknown
 from tapelog_session.domain.evolve import evolve
+from tapelog_session.domain.gates import stages
 from tapelog_session.domain.names import KindValue, SongName
 from tapelog_session.domain.permissions import SESSION
 from tapelog_session.domain.roles import Actor, RoleValue, missing_consents
 from tapelog_session.domain.song import Song, StageValue
+from tapelog_session.domain.tracking import recording, takes
 
 POLICY_MATTERS: Final = frozenset(
     SESSION + rpc

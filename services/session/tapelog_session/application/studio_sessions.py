@@ -10,20 +10,20 @@ from google.protobuf.message import Message
 from tapelog.session.v1 import resources_pb2 as pb
 from tapelog.session.v1 import session_service_pb2 as rpc
 from tapelog_chassis import ids
-from tapelog_chassis.commands import Outcome
-from tapelog_chassis.pages import coerce_page_size, decode_page_token, encode_page_token
-from tapelog_chassis.versioned import Versioned
+from tapelog_chassis.aggregates.commands import Outcome
+from tapelog_chassis.aggregates.versioned import Versioned
+from tapelog_chassis.rpc.pages import coerce_page_size, decode_page_token, encode_page_token
 
 from tapelog_session.application.access import Call, authorize
 from tapelog_session.application.aggregates import Aggregates
-from tapelog_session.application.past import Past
 from tapelog_session.application.ports import Parties
-from tapelog_session.application.resources import party_resource
+from tapelog_session.application.reading.past import Past
+from tapelog_session.application.reading.resources import party_resource
 from tapelog_session.application.song_commands import Request, load_song, no_such_song
-from tapelog_session.domain import credits as domain_credits
 from tapelog_session.domain import studio_session as domain
-from tapelog_session.domain.credits import Credits
 from tapelog_session.domain.errors import Unknown
+from tapelog_session.domain.handover import credits as domain_credits
+from tapelog_session.domain.handover.credits import Credits
 from tapelog_session.domain.names import SongName, studio_session_name
 from tapelog_session.domain.permissions import require_stage
 from tapelog_session.domain.project import Project

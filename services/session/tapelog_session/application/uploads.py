@@ -24,9 +24,9 @@ from tapelog_chassis.unfinished import BrokeOffError, Coming, UnfinishedUploads,
 
 from tapelog_session.application.access import Access, Call, authorize
 from tapelog_session.application.aggregates import Aggregates
-from tapelog_session.application.resources import asset_resource
+from tapelog_session.application.reading.resources import asset_resource
+from tapelog_session.application.reading.views import Views
 from tapelog_session.application.song_commands import Request
-from tapelog_session.application.views import Views
 from tapelog_session.domain import asset as domain
 from tapelog_session.domain.checks import SHA256
 from tapelog_session.domain.errors import InvalidCommand, Unknown

@@ -9,25 +9,13 @@ from typing import Any, Final
 from google.protobuf.message import Message
 from tapelog.session.v1 import events_pb2 as pb
 
-from tapelog_session.domain import (
-    brief,
-    comps,
-    disagreement_folds,
-    holds,
-    note_folds,
-    policies,
-    recording,
-    send_backs,
-    songs,
-    stages,
-    stems,
-    studio_session,
-    take_checks,
-    takes,
-    version_folds,
-    waivers,
-)
+from tapelog_session.domain import policies, songs, studio_session
+from tapelog_session.domain.gates import holds, send_backs, stages
 from tapelog_session.domain.song import Song
+from tapelog_session.domain.talk import disagreement_folds, note_folds
+from tapelog_session.domain.tracking import comps, recording, take_checks, takes
+from tapelog_session.domain.versioning import stems, version_folds
+from tapelog_session.domain.vision import brief, waivers
 
 ON: Final[Mapping[type[Message], Callable[[Song, Any, datetime], Song]]] = {
     pb.SongCreated: songs.on_song_created,

@@ -18,7 +18,7 @@ from tapelog_session.domain.checks import REFERENCE_CHARS_MAX, TITLE_CHARS_MAX, 
 from tapelog_session.domain.errors import InvalidCommand, NotNow, Unknown, WrongField
 from tapelog_session.domain.permissions import require_stage
 from tapelog_session.domain.song import Alternate, Precheck, Song, changed
-from tapelog_session.domain.versions import MIX, require_version, wrong_state
+from tapelog_session.domain.versioning.versions import MIX, require_version, wrong_state
 
 SAMPLE_RATES_HZ: Final = (44100, 48000, 88200, 96000, 176400, 192000)
 BIT_DEPTHS: Final = (16, 24, 32)

@@ -7,11 +7,11 @@ from typing import Final
 
 from tapelog.session.v1 import resources_pb2 as pb
 
-from tapelog_session.domain.notes import SETTLED
+from tapelog_session.domain.gates.stages import KIND_OF
 from tapelog_session.domain.permissions import ARTIST, LABEL, MASTERING, MIXING, PRODUCER, RECORDING
 from tapelog_session.domain.roles import RoleValue, missing_consents
 from tapelog_session.domain.song import Song
-from tapelog_session.domain.stages import KIND_OF
+from tapelog_session.domain.talk.notes import SETTLED
 
 ENGINEER_OF: Final = {
     pb.STAGE_RECORDING: RECORDING,

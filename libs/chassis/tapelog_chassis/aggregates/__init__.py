@@ -1,0 +1,1 @@
+"""Commands on event-sourced aggregates: loaded, decided, appended, remembered."""

@@ -1,0 +1,1 @@
+"""Asking for renders: what is asked is checked, sized, and becomes jobs."""

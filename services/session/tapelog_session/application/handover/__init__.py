@@ -1,0 +1,1 @@
+"""Delivery packages built, handed over and archived."""

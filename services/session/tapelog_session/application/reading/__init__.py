@@ -1,0 +1,1 @@
+"""Reading: lists, searches, histories and resources, now or as they were."""

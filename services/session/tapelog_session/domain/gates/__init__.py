@@ -1,0 +1,1 @@
+"""Stages: the way forward through gates, and the ways back."""

@@ -1,0 +1,1 @@
+"""Delivery packages: what belongs in them, under which names, with which credits."""

@@ -1,0 +1,1 @@
+"""Recording: tracks, takes, their checks, comps."""

@@ -1,0 +1,1 @@
+"""Mix and master versions: proposed, rendered, compared, decided on."""
