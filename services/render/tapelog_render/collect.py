@@ -18,7 +18,6 @@ from tapelog_render.application.garbage import (
     GRACE,
     PREVIEWS_KEPT,
     Collected,
-    EventMissing,
     UnknownEvent,
     collect,
 )
@@ -75,7 +74,7 @@ def main() -> int:
                 delete=arguments.delete,
             )
         )
-    except (UnknownEvent, EventMissing, EventLogError, ObjectStoreUnavailableError, ValueError) as error:
+    except (UnknownEvent, EventLogError, ObjectStoreUnavailableError, ValueError) as error:
         sys.stderr.write(f"{error}\n")
         return EXIT_FAILED
     sys.stdout.write(report_text(report, delete=arguments.delete))

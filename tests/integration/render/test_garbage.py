@@ -14,9 +14,9 @@ from tapelog.common.v1.audio_pb2 import AudioResult
 from tapelog.render.v1.events_pb2 import RenderSucceeded
 from tapelog.render.v1.resources_pb2 import RenderKind, RenderResult
 from tapelog.session.v1 import events_pb2 as session
-from tapelog_chassis.event_log import AggregateId, MemoryEventLog, Metadata, NewEvent
+from tapelog_chassis.event_log import AggregateId, CorruptStream, MemoryEventLog, Metadata, NewEvent
 from tapelog_chassis.objects import ObjectStore
-from tapelog_render.application.garbage import EventMissing, UnknownEvent, collect
+from tapelog_render.application.garbage import UnknownEvent, collect
 
 DAY_S = 24 * 3600
 
@@ -117,7 +117,7 @@ async def test_an_unknown_event_or_a_hole_in_a_log_stops_everything(archive: Arc
     archive.log._contexts["notify"] = [
         dataclasses.replace(archive.log._contexts["notify"][0], schema="tapelog.session.v1.TakeRecorded", sequence=2)
     ]
-    with pytest.raises(EventMissing, match="restore"):
+    with pytest.raises(CorruptStream, match="restore"):
         await collect(archive.log, archive.objects, now=datetime.now(UTC), dry_run=False)
     with pytest.raises(ValueError, match="grace"):
         await collect(archive.log, archive.objects, now=datetime.now(UTC), grace=timedelta(hours=1))

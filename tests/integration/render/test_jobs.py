@@ -121,7 +121,7 @@ async def test_the_same_intent_under_another_request_is_rendered_but_billed_once
 
 async def test_a_watch_shows_every_state_and_some_progress(studio: Studio, song: str):
     """From the first state seen none is left out, progress never falls within an attempt, and the stream ends."""
-    job = await studio.create(mix_job(mix_recipe(8 * await store_tones(studio, 6, seconds=20.0))))
+    job = await studio.create(mix_job(mix_recipe(8 * await store_tones(studio, 8, seconds=60.0))))
     seen = [
         update
         async for update in studio.stub.WatchRenderJob(WatchRenderJobRequest(name=job.name), metadata=studio.caller())

@@ -20,7 +20,7 @@ from tapelog.notify.v1 import events_pb2 as notify_events
 from tapelog.render.v1 import events_pb2 as render_events
 from tapelog.render.v1.resources_pb2 import RenderKind
 from tapelog.session.v1 import events_pb2 as session_events
-from tapelog_chassis.event_log import AggregateId, CorruptStream, EventLog, ForeignMessage, StoredEvent
+from tapelog_chassis.event_log import CorruptStream, EventLog, ForeignMessage, StoredEvent
 from tapelog_chassis.objects import ObjectStore, StoredObject
 from tapelog_chassis.topology import CONTEXTS
 
@@ -39,16 +39,6 @@ class UnknownEvent(Exception):  # noqa: N818 - named after what was met
 
     def __init__(self, schema: str) -> None:
         super().__init__(f"events of type {schema} are not known to this version; nothing was removed, upgrade first")
-
-
-class EventMissing(Exception):  # noqa: N818 - named after what was met
-    """A log has a hole: what the missing event names is not known."""
-
-    def __init__(self, stored: StoredEvent, expected: int) -> None:
-        super().__init__(
-            f"{stored.aggregate} goes on with event {stored.sequence} where {expected} should be; nothing was removed, "
-            "restore the log first"
-        )
 
 
 @dataclasses.dataclass(slots=True)
@@ -118,17 +108,12 @@ def digests_in(message: Message) -> Iterator[str]:
 
 
 async def named_in(log: EventLog, *, previews_kept: timedelta = PREVIEWS_KEPT) -> Named:
-    """Read every log to its head and return what it names; raises `UnknownEvent`, `EventMissing`, `EventLogError`."""
+    """Read every log to its head and return what it names; raises `UnknownEvent`, `EventLogError`."""
     named = Named()
     for context in CONTEXTS:
-        sequences: dict[AggregateId, int] = {}
         async for stored in log.read_all(context):
             if isinstance(stored, ForeignMessage):
                 raise CorruptStream(stored.subject, 0, f"at position {stored.position}: {stored.reason}")
-            expected = sequences.get(stored.aggregate, 0) + 1
-            if stored.sequence != expected:
-                raise EventMissing(stored, expected)
-            sequences[stored.aggregate] = expected
             named.add(message_of(stored), stored.time, previews_kept=previews_kept)
     return named
 
@@ -161,7 +146,7 @@ async def collect(
     ------
     ValueError
         The grace period is shorter than a job may take.
-    UnknownEvent, EventMissing, EventLogError, ObjectStoreUnavailableError
+    UnknownEvent, EventLogError, ObjectStoreUnavailableError
         Nothing, or nothing more, was removed.
     """
     if grace < GRACE_MIN:
