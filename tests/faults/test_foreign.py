@@ -230,9 +230,13 @@ async def test_an_event_of_a_newer_version(tmp_path: Path, row: Row) -> None:
         assert [song] == [name async for name in _unreachable(on)]
         took_s = await on.goes_on()
         await eventually(lambda: any(item.type == FUTURE for item in on.seen), within_s=GOES_ON_S)
-        found = await metrics_of(on.rig, "session")
-        assert found['tapelog_events_stepped_over_total{reader="lists"}'] >= 1
-        assert found['tapelog_consumer_pending{consumer="session-process"}'] >= 1
+
+        async def is_told() -> bool:
+            found = await metrics_of(on.rig, "session")
+            over, due = "tapelog_events_stepped_over_total", "tapelog_consumer_pending"
+            return found[f'{over}{{reader="lists"}}'] >= 1 and found[f'{due}{{consumer="session-process"}}'] >= 1
+
+        await eventually(is_told, within_s=GOES_ON_S)
         assert_nothing_died(on.rig)
     row(
         "B13",

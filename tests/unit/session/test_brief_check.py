@@ -199,8 +199,9 @@ def _peak(max_dbtp: float, applies_to: int = 0) -> brief_pb2.Constraint:
         (_peak(-1), {"true_peak_dbtp": -0.9}, VIOLATION),
         (_peak(-1), {}, NOT_MEASURED),
         (_peak(-1, brief_pb2.APPLIES_TO_MASTER), {"true_peak_dbtp": 3}, NOT_APPLICABLE),
+        (_peak(-1, 999), {"true_peak_dbtp": 3}, NOT_APPLICABLE),  # of a newer version
     ],
-    ids=range(11),
+    ids=range(12),
 )
 def test_a_rule_over_the_signal_compares_with_its_limits(
     rule: brief_pb2.Constraint, measured: dict[str, float], verdict: int
@@ -219,6 +220,7 @@ def test_a_brief_that_cannot_be_checked_is_refused_with_everything_wrong() -> No
             brief_pb2.Constraint(id="r", statement="twice and empty"),
             _bounds(min_integrated_lufs=-9, max_integrated_lufs=-16),
             _limit("reverb", float("nan")),
+            _peak(-1, 999),
             brief_pb2.Constraint(id="Bad Id", statement="", must_keep=brief_pb2.MustKeep()),
         ],
     )
@@ -231,6 +233,7 @@ def test_a_brief_that_cannot_be_checked_is_refused_with_everything_wrong() -> No
     assert "brief.constraints[r].effect_forbidden.effects" in fields
     assert "brief.constraints[r].loudness_bounds.min_integrated_lufs" in fields
     assert "brief.constraints[r].send_limit.max_gain_db" in fields
+    assert "brief.constraints[r].true_peak_max.applies_to" in fields
     assert "brief.constraints[Bad Id].must_keep.tracks" in fields
     assert "brief.constraints[r]" in fields
 

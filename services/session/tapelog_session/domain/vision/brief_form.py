@@ -90,6 +90,10 @@ def _check_constraint(fields: Fields, path: str, constraint: brief_pb2.Constrain
     fields.id(f"{path}.id", constraint.id)
     fields.text(f"{path}.statement", constraint.statement, TEXT_CHARS_MAX)
     kind = constraint.WhichOneof("rule")
+    applies_to = getattr(getattr(constraint, kind), "applies_to", None) if kind else None
+    if applies_to is not None:
+        is_known = applies_to in brief_pb2.AppliesTo.values()
+        fields.that(is_known, f"{path}.{kind}.applies_to", f"{applies_to} is not an AppliesTo")
     match kind:
         case "effect_forbidden" | "effect_allowed_only":
             rule = getattr(constraint, kind)

@@ -33,7 +33,8 @@ def check_measured(rule: brief_pb2.Constraint, kind: KindValue, audio: audio_pb2
     bounds = getattr(rule, name)
     applies_to = getattr(bounds, "applies_to", brief_pb2.APPLIES_TO_UNSPECIFIED)
     if applies_to not in (brief_pb2.APPLIES_TO_UNSPECIFIED, _APPLIES[kind]):
-        return Finding(NOT_APPLICABLE, f"the rule is about {_APPLIES_WORDS[applies_to]}")
+        # A rule of a newer version, or one that was stored before its form was checked, may be about something else.
+        return Finding(NOT_APPLICABLE, f"the rule is about {_APPLIES_WORDS.get(applies_to, f'kind {applies_to} only')}")
     if name == "no_clipping":
         return _no_clipping(audio.measurements)
     if name == "format":
