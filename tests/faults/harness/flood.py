@@ -15,6 +15,23 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
+from http2_frames import (
+    ACK,
+    CANCEL,
+    DATA,
+    END_HEADERS,
+    END_STREAM,
+    HEADER,
+    HEADERS,
+    PING,
+    PREFACE,
+    REFUSED_STREAM,
+    RST_STREAM,
+    SETTINGS,
+    WINDOW_UPDATE,
+    frame,
+    literal,
+)
 from tapelog.session.v1 import resources_pb2 as res
 from tapelog.session.v1 import session_service_pb2 as rpc
 from tapelog_chassis.auth import LocalIssuer
@@ -22,38 +39,11 @@ from tapelog_chassis.auth import LocalIssuer
 METHOD: Final = "/tapelog.session.v1.SessionService/AddNote"
 TICK_S: Final = 0.004
 NO_ID: Final = "00000000-0000-4000-8000-000000000000"
-PREFACE: Final = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"
-DATA, HEADERS, RST_STREAM, SETTINGS, PING, GOAWAY, WINDOW_UPDATE = 0x0, 0x1, 0x3, 0x4, 0x6, 0x7, 0x8
-END_STREAM, END_HEADERS, ACK = 0x1, 0x4, 0x1
 HEADER_TABLE_SIZE: Final = 1
-REFUSED_STREAM: Final = 7
-CANCEL: Final = 8
 WINDOW_MAX: Final = 2**31 - 1
 WINDOW_FIRST: Final = 65_535
-_HEADER: Final = struct.Struct(">HBBBI")
 _STATUS: Final = b"grpc-status"
 CODES: Final = {0: "OK", 1: "CANCELLED", 4: "DEADLINE_EXCEEDED", 8: "RESOURCE_EXHAUSTED", 14: "UNAVAILABLE"}
-
-
-def frame(kind: int, flags: int, stream: int, body: bytes = b"") -> bytes:
-    """Make a frame."""
-    return _HEADER.pack(len(body) >> 8, len(body) & 0xFF, kind, flags, stream) + body
-
-
-def literal(name: str, value: str) -> bytes:
-    """Make a header field that is not indexed, without Huffman coding (RFC 7541, 6.2.2)."""
-    return b"\x00" + _text(name) + _text(value)
-
-
-def _text(value: str) -> bytes:
-    data = value.encode()
-    if len(data) < 127:
-        return bytes([len(data)]) + data
-    rest, length = len(data) - 127, b"\x7f"
-    while rest >= 128:
-        length += bytes([rest % 128 + 128])
-        rest //= 128
-    return length + bytes([rest]) + data
 
 
 @dataclass(kw_only=True)
@@ -205,7 +195,7 @@ class Client(asyncio.Protocol):
         read = self._read + data if self._read else data
         at = 0
         while len(read) - at >= 9:
-            high, low, kind, flags, stream = _HEADER.unpack_from(read, at)
+            high, low, kind, flags, stream = HEADER.unpack_from(read, at)
             end = at + 9 + (high << 8 | low)
             if end > len(read):
                 break

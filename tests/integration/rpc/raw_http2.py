@@ -2,39 +2,22 @@
 
 import asyncio
 import contextlib
-import struct
 from collections import Counter
 from collections.abc import AsyncIterator
-from typing import Final
 
-PREFACE: Final = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"
-DATA, HEADERS, RST_STREAM, SETTINGS, PING, GOAWAY, CONTINUATION = 0x0, 0x1, 0x3, 0x4, 0x6, 0x7, 0x9
-END_STREAM, END_HEADERS, ACK = 0x1, 0x4, 0x1
-REFUSED_STREAM: Final = 7
-CANCEL: Final = 8
-ENHANCE_YOUR_CALM: Final = 11
-_HEADER: Final = struct.Struct(">HBBBI")
-
-
-def frame(kind: int, flags: int, stream: int, body: bytes = b"") -> bytes:
-    """Make a frame."""
-    return _HEADER.pack(len(body) >> 8, len(body) & 0xFF, kind, flags, stream) + body
-
-
-def field(name: str, value: str) -> bytes:
-    """Make a header field: a literal that is not indexed, without Huffman coding (RFC 7541, 6.2.2)."""
-    return b"\x00" + _text(name) + _text(value)
-
-
-def _text(value: str) -> bytes:
-    data = value.encode()
-    if len(data) < 127:
-        return bytes([len(data)]) + data
-    rest, length = len(data) - 127, b"\x7f"
-    while rest >= 128:
-        length += bytes([rest % 128 + 128])
-        rest //= 128
-    return length + bytes([rest]) + data
+from tests.faults.harness.http2_frames import (
+    ACK,
+    END_HEADERS,
+    END_STREAM,
+    GOAWAY,
+    HEADER,
+    HEADERS,
+    PREFACE,
+    RST_STREAM,
+    SETTINGS,
+    frame,
+    literal,
+)
 
 
 class Attacker:
@@ -76,14 +59,14 @@ class Attacker:
             ("content-type", "application/grpc"),
             *metadata,
         ]
-        block = b"".join(field(name, value) for name, value in fields)
+        block = b"".join(literal(name, value) for name, value in fields)
         return frame(HEADERS, END_HEADERS | (END_STREAM if end else 0), self.stream, block)
 
     async def read_forever(self) -> None:
         """Note what comes until the connection ends."""
         try:
             while True:
-                high, low, kind, flags, _stream = _HEADER.unpack(await self._reader.readexactly(9))
+                high, low, kind, flags, _stream = HEADER.unpack(await self._reader.readexactly(9))
                 body = await self._reader.readexactly(high << 8 | low)
                 if kind == RST_STREAM:
                     self.resets[int.from_bytes(body)] += 1

@@ -14,7 +14,7 @@ import pytest
 from google.protobuf.wrappers_pb2 import StringValue
 from tapelog_chassis.rpc.testing_rpc import LocalServer
 
-from .raw_http2 import (
+from tests.faults.harness.http2_frames import (
     CANCEL,
     CONTINUATION,
     DATA,
@@ -23,10 +23,11 @@ from .raw_http2 import (
     HEADERS,
     PING,
     RST_STREAM,
-    attacking,
-    field,
     frame,
+    literal,
 )
+
+from .raw_http2 import attacking
 
 SAY: Final = "/tapelog.desk.v1.DeskService/Say"
 COUNT: Final = "/tapelog.desk.v1.DeskService/Count"
@@ -108,9 +109,9 @@ async def test_rapid_resets_cost_nothing(local: LocalServer, stub: Any, desk: An
 
 async def test_endless_headers_end_the_connection(local: LocalServer, stub: Any, grown: Callable[[], int]):
     """A CONTINUATION flood (CVE-2024-27316 and its like): cut, without being kept."""
-    block = field("x-more", "y" * 16_000)
+    block = literal("x-more", "y" * 16_000)
     async with attacking(local.server.port) as attacker:
-        await attacker.send(frame(HEADERS, 0, 1, field(":method", "POST")))
+        await attacker.send(frame(HEADERS, 0, 1, literal(":method", "POST")))
         for _ in range(RESETS // 5):
             if attacker.closed.is_set():
                 break
